@@ -1,0 +1,226 @@
+"""Downsampling and upsampling: the two blocks that VAEs, GANs and U-Nets share.
+
+A convolution, then normalization, activation and dropout, each optional, the whole `repeats`
+times. `Upsample` inverts `Downsample`'s shape for even and odd sizes. Sub-pixel upsampling: Shi
+et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Odena et al.,
+"Deconvolution and Checkerboard Artifacts" (Distill, 2016).
+"""
+
+import keras
+import tensorflow as tf
+
+from blocks.stack import Stack
+
+NORMS = {
+    "batch": keras.layers.BatchNormalization,
+    "instance": lambda dtype: keras.layers.GroupNormalization(groups=-1, dtype=dtype),
+    "layer": keras.layers.LayerNormalization,
+}
+METHODS = ("transpose", "resize", "subpixel")
+
+
+class Resample(Stack):
+    """What both directions share: `repeats` times convolution - norm - activation - dropout."""
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        strides=2,
+        repeats=1,
+        norm=None,
+        activation="relu",
+        dropout=0.0,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__([], **kwargs)
+        for name, value in {"filters": filters, "strides": strides, "repeats": repeats}.items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+        if norm is not None and norm not in NORMS:
+            raise ValueError(f"norm must be None or one of {sorted(NORMS)}, got {norm!r}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be a share in [0, 1), got {dropout!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.repeats = repeats
+        self.norm = norm
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def unit(self, *resampling):
+        """One unit: the layers given (which contain a convolution), norm, activation, dropout."""
+        policy = self.dtype_policy
+        layers = [*resampling]
+        if self.norm:
+            layers.append(NORMS[self.norm](dtype=policy))
+        layers.append(keras.layers.Activation(self.activation, dtype=policy))
+        if self.dropout:
+            layers.append(keras.layers.Dropout(self.dropout, dtype=policy))
+        return layers
+
+    def convolution(self, filters=None, strides=1, layer=keras.layers.Conv2D):
+        return layer(
+            filters or self.filters,
+            self.kernel_size,
+            strides,
+            padding="same",
+            use_bias=not self.norm,
+            kernel_initializer=self.kernel_initializer,
+            dtype=self.dtype_policy,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        del config["layers"]
+        return {
+            **config,
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "repeats": self.repeats,
+            "norm": self.norm,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("blocks")
+class Downsample(Resample):
+    """Halves (divides by `strides`, rounding up) the size of a feature map.
+
+    Shapes: [batch, h, w, c] -> [batch, ceil(h / strides), ceil(w / strides), filters].
+
+    Args:
+        filters: channels of the result.
+        kernel_size: side of the convolution's window, in pixels.
+        strides: factor by which the first convolution shrinks; the further ones keep the size.
+        repeats: how often convolution - norm - activation - dropout is stacked.
+        norm: None, "batch", "instance" or "layer"; with one, the convolution has no bias.
+        activation: any Keras activation, or None.
+        dropout: share of the values set to zero while training.
+        kernel_initializer: any Keras initializer.
+
+    Raises:
+        ValueError: an argument out of range, or an input that is not of rank 4.
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.layers += self.unit(self.convolution(strides=self.strides))
+        for _ in range(self.repeats - 1):
+            self.layers += self.unit(self.convolution())
+
+
+@keras.saving.register_keras_serializable("blocks")
+class Upsample(Resample):
+    """Doubles (multiplies by `strides`) the size of a feature map, then crops to `output_size`.
+
+    Shapes: [batch, h, w, c] -> [batch, h * strides, w * strides, filters], or
+    [batch, *output_size, filters]: give the size that went into the `Downsample` to get it back,
+    odd sizes too.
+
+    Args:
+        filters, kernel_size, strides, repeats, norm, activation, dropout, kernel_initializer:
+            as in `Downsample`.
+        method: "transpose" (transposed convolution), "resize" (nearest neighbour, then
+            convolution) or "subpixel" (convolution to strides^2 times the channels, rearranged).
+        output_size: (rows, columns) of the result, at most `strides` times the input.
+
+    Raises:
+        ValueError: an argument out of range, or an `output_size` that the input cannot reach.
+    """
+
+    def __init__(self, filters, method="transpose", output_size=None, **kwargs):
+        super().__init__(filters, **kwargs)
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+        self.method = method
+        self.output_size = tuple(output_size) if output_size else None
+        resampling = getattr(self, method)()
+        if self.output_size:
+            resampling.append(Crop(self.output_size, dtype=self.dtype_policy))
+        self.layers += self.unit(*resampling)
+        for _ in range(self.repeats - 1):
+            self.layers += self.unit(self.convolution())
+
+    def transpose(self):
+        return [self.convolution(strides=self.strides, layer=keras.layers.Conv2DTranspose)]
+
+    def resize(self):
+        grow = keras.layers.UpSampling2D(self.strides, dtype=self.dtype_policy)
+        return [grow, self.convolution()]
+
+    def subpixel(self):
+        shuffle = PixelShuffle(self.strides, dtype=self.dtype_policy)
+        return [self.convolution(self.filters * self.strides**2), shuffle]
+
+    def get_config(self):
+        return {**super().get_config(), "method": self.method, "output_size": self.output_size}
+
+
+@keras.saving.register_keras_serializable("blocks")
+class PixelShuffle(keras.layers.Layer):
+    """Rearranges channels into space: [b, h, w, s*s*c] -> [b, s*h, s*w, c]."""
+
+    def __init__(self, strides=2, **kwargs):
+        super().__init__(**kwargs)
+        self.strides = strides
+
+    def build(self, input_shape):
+        if input_shape[-1] % self.strides**2:
+            raise ValueError(
+                f"the channels must be a multiple of {self.strides**2}, got {input_shape[-1]}"
+            )
+
+    def call(self, inputs):
+        if self.strides == 1:
+            return inputs
+        return tf.nn.depth_to_space(inputs, self.strides)
+
+    def compute_output_shape(self, input_shape):
+        batch, rows, columns, channels = input_shape
+        s = self.strides
+        return (batch, rows and rows * s, columns and columns * s, channels // s**2)
+
+    def get_config(self):
+        return {**super().get_config(), "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable("blocks")
+class Crop(keras.layers.Layer):
+    """Keeps the upper left `size` = (rows, columns): [b, h, w, c] -> [b, *size, c]."""
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = tuple(size)
+
+    def build(self, input_shape):
+        if any(
+            have and have < want for have, want in zip(input_shape[1:3], self.size, strict=True)
+        ):
+            raise ValueError(
+                f"cannot crop {tuple(input_shape[1:3])} to {self.size}: the size asked for must not"
+                " exceed the upsampled input"
+            )
+
+    def call(self, inputs):
+        if tuple(inputs.shape[1:3]) == self.size:
+            return inputs
+        return inputs[:, : self.size[0], : self.size[1]]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.size, input_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}

@@ -1,0 +1,25 @@
+"""Two logical CPUs for the tests of distribution; the data folder of the tests' own."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small models do deserve
+
+
+@pytest.fixture(autouse=True)
+def quiet_and_seeded():
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy for all tests: TensorFlow numbers collectives per process, not per strategy."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

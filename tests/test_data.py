@@ -1,0 +1,528 @@
+"""What zoo.data promises: order, resumability, binarization by name, sources, errors."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import zoo.data
+from zoo.data import snowflakes
+from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+
+GREY = np.random.RandomState(0).randint(0, 256, (50, 4, 4, 1)).astype(np.uint8)
+NUMBERED = {"image": GREY, "label": np.arange(50)}
+
+
+def batches(dataset):
+    return [{name: value.numpy() for name, value in batch.items()} for batch in dataset]
+
+
+def same(left, right):
+    return len(left) == len(right) and all(
+        np.array_equal(a[name], b[name]) for a, b in zip(left, right, strict=True) for name in a
+    )
+
+
+def labels(dataset):
+    return np.concatenate([batch["label"] for batch in batches(dataset)])
+
+
+# ---------------------------------------------------------------- order and resuming
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    data = zoo.data.load(NUMBERED, batch_size=8, shuffle=True, seed=3)
+    expected = np.random.default_rng((3, 5)).permutation(50)
+    assert np.array_equal(labels(data(5)), expected)
+    assert np.array_equal(labels(data(5)), labels(data(5)))
+    assert not np.array_equal(labels(data(5)), labels(data(6)))
+    other = zoo.data.load(NUMBERED, batch_size=8, shuffle=True, seed=4)
+    assert not np.array_equal(labels(data(5)), labels(other(5)))
+    assert np.array_equal(np.sort(labels(data(6))), np.arange(50))
+
+
+@pytest.mark.parametrize("binarize", ["none", "dynamic", "once"])
+@pytest.mark.parametrize("drop_remainder", [False, True])
+def test_skipping_gives_the_remaining_batches_bit_for_bit(binarize, drop_remainder):
+    data = zoo.data.load(
+        NUMBERED, batch_size=8, shuffle=True, binarize=binarize, drop_remainder=drop_remainder
+    )
+    every = batches(data(2))
+    assert len(every) == len(data) == (6 if drop_remainder else 7)
+    for k in (0, 1, 4, len(data)):
+        assert same(batches(data(2, skip=k)), every[k:])
+        assert same(batches(data(2).skip(k)), every[k:])
+
+
+def test_batches_do_not_depend_on_global_seeds():
+    def draw(seed):
+        tf.random.set_seed(seed)
+        np.random.seed(seed)
+        data = zoo.data.load(NUMBERED, batch_size=8, shuffle=True, binarize="dynamic")
+        return batches(data(1))
+
+    assert same(draw(1), draw(2))
+
+
+def test_a_shuffled_batch_keeps_images_with_their_labels():
+    for batch in batches(zoo.data.load(NUMBERED, batch_size=8, shuffle=True)(0)):
+        assert np.array_equal(batch["image"], GREY[batch["label"]].astype(np.float32) / 255)
+
+
+def test_iterating_gives_epoch_zero():
+    data = zoo.data.load(NUMBERED, batch_size=8, shuffle=True)
+    assert same(batches(data), batches(data(0)))
+
+
+def test_spec_and_batches_agree():
+    data = zoo.data.load(NUMBERED, batch_size=8)
+    assert data.spec["image"] == tf.TensorSpec((None, 4, 4, 1), tf.float32)
+    assert data.spec["label"] == tf.TensorSpec((None,), tf.int64)
+    even = zoo.data.load(NUMBERED, batch_size=10)
+    assert even.spec["image"].shape == (10, 4, 4, 1)
+
+
+def test_take_gives_the_first_examples_unshuffled():
+    data = zoo.data.load(NUMBERED, batch_size=8, shuffle=True)
+    assert np.array_equal(data.take(5)["label"], np.arange(5))
+    assert data.take(5)["image"].dtype == np.float32
+    assert len(data.take(1000)["label"]) == 50
+
+
+def test_describe_says_it_in_one_line():
+    data = zoo.data.load(NUMBERED, shuffle=True, binarize="dynamic")
+    assert data.describe() == (
+        "arrays train: 50 images 4x4x1, shuffled with seed 0, binarize: dynamic"
+    )
+    assert (data.num_examples, data.batch_size, data.binarize) == (50, 64, "dynamic")
+
+
+def test_batches_can_be_distributed():
+    data = zoo.data.load(NUMBERED, batch_size=10, shuffle=True)
+    spread = tf.distribute.MirroredStrategy(["CPU:0"]).experimental_distribute_dataset(data(1))
+    assert same(batches(spread), batches(data(1)))
+
+
+# ---------------------------------------------------------------- binarization
+
+
+def test_none_keeps_the_grey_values():
+    image = zoo.data.load(GREY).take(50)["image"]
+    assert np.array_equal(image, GREY.astype(np.float32) / 255)
+
+
+def test_threshold_is_one_from_half_up():
+    ramp = np.arange(256, dtype=np.uint8).reshape(256, 1, 1)
+    image = zoo.data.load(ramp, binarize="threshold").take(256)["image"].ravel()
+    assert np.array_equal(image, np.arange(256) / 255 >= 0.5)
+
+
+def test_once_is_the_published_numpy_code():
+    grey = np.random.RandomState(1).randint(0, 256, (1500, 6, 6, 1)).astype(np.uint8)
+    expected = np.random.RandomState(777).binomial(1, grey.astype(np.float32) / 255)
+    data = zoo.data.load(grey, binarize="once", shuffle=True)
+    assert np.array_equal(data.take(1500)["image"], expected)
+    other = zoo.data.load(grey, binarize="once", binarize_seed=1)
+    assert not np.array_equal(other.take(1500)["image"], expected)
+    first, second = (
+        np.concatenate([batch["image"] for batch in data(epoch)])[np.argsort(data.order(epoch))]
+        for epoch in (0, 1)
+    )
+    assert np.array_equal(first, second)
+
+
+def test_dynamic_is_drawn_anew_each_epoch_with_the_grey_value_as_its_mean():
+    grey = np.tile(np.arange(0, 256, 15, dtype=np.uint8), (500, 2, 1))
+    data = zoo.data.load(grey, batch_size=100, binarize="dynamic")
+    epochs = [np.concatenate([b["image"] for b in batches(data(epoch))]) for epoch in range(4)]
+    assert set(np.unique(epochs)) == {0.0, 1.0}
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert not np.array_equal(epochs[0][:100], epochs[0][100:200])
+    mean = np.mean(epochs, axis=(0, 1, 2, 4))
+    assert np.abs(mean - np.arange(0, 256, 15) / 255).max() < 0.04  # 5 standard errors
+    assert (mean[0], mean[-1]) == (0, 1)
+
+
+def test_an_unknown_binarization_is_named_with_the_known_ones():
+    with pytest.raises(UnknownName, match="binarization 'dynamc'.*'dynamic'"):
+        zoo.data.load(GREY, binarize="dynamc")
+
+
+# ---------------------------------------------------------------- arrays and files
+
+
+def test_arrays_of_every_good_kind_become_floats_in_the_unit_interval():
+    grey = GREY[..., 0]
+    kinds = [grey, GREY, grey / 255, (grey / 255).astype(np.float32), grey > 100, GREY.repeat(3, 3)]
+    for images in kinds:
+        image = zoo.data.load(images).take(50)["image"]
+        assert image.dtype == np.float32
+        assert image.ndim == 4
+        assert image.min() >= 0
+        assert image.max() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (GREY / 127.5 - 1, "from -1 to 1"),
+        (GREY.astype(np.float32), r"\[0, 1\].*to 25"),
+        (np.where(GREY > 250, np.nan, 0), "NaN"),
+        (GREY.astype(np.int64), "uint8.*got int64"),
+        (np.zeros((4, 4), np.uint8), r"shape \(4, 4\)"),
+        (np.zeros((0, 4, 4), np.uint8), r"shape \(0, 4, 4"),
+        (np.zeros((5, 3, 32, 32), np.uint8), "channels last"),
+        (np.array(["a", "b"]).reshape(2, 1, 1), "got <U1"),
+        ({"images": GREY}, "key 'image'.*'images'"),
+        ({"image": GREY, "label": np.arange(49)}, "50 images but 'label'"),
+        ({"image": GREY, "label": np.array(["a"] * 50)}, "must hold numbers"),
+    ],
+)
+def test_bad_arrays_are_refused_with_what_came_and_what_is_expected(images, message):
+    with pytest.raises(UsageError, match=message):
+        zoo.data.load(images)
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("train", range(50)),
+        ("train[:10]", range(10)),
+        ("train[10:]", range(10, 50)),
+        ("train[-5:]", range(45, 50)),
+        ("train[:90%]", range(45)),
+        ("train[90%:]", range(45, 50)),
+        ("train[10%:-10%]", range(5, 45)),
+    ],
+)
+def test_slices_of_arrays_are_written_as_tfds_writes_them(split, expected):
+    assert np.array_equal(zoo.data.load(NUMBERED, split).take(50)["label"], expected)
+
+
+@pytest.mark.parametrize(
+    "split", [None, "test", "train[5]", "train[:60]", "train[5:5]", "train[a:]"]
+)
+def test_impossible_slices_are_refused(split):
+    with pytest.raises(UsageError, match=r"train"):
+        zoo.data.load(NUMBERED, split)
+
+
+def test_npy_and_npz_files_are_read_by_their_keys(tmp_path):
+    np.save(tmp_path / "a.npy", GREY)
+    np.savez(tmp_path / "b.npz", GREY)
+    np.savez(tmp_path / "c.npz", images=GREY, labels=np.arange(50, dtype=np.uint8))
+    for name in "a.npy", "b.npz", "c.npz":
+        batch = zoo.data.load(tmp_path / name, "train[10:20]").take(10)
+        assert np.array_equal(batch["image"], GREY[10:20].astype(np.float32) / 255)
+    assert batch["label"].dtype == np.int64
+    assert np.array_equal(batch["label"], range(10, 20))
+
+
+def test_bad_files_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", pixels=GREY)
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 nothing")
+    (tmp_path / "text.csv").write_text("1,2")
+    for name, message in [
+        ("other.npz", "got pixels"),
+        ("cut.npz", "cannot be read"),
+        ("text.csv", "a folder of images"),
+        ("absent.npz", "no file or folder"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            zoo.data.load(str(tmp_path / name))
+
+
+def picture(path, value=0, size=(6, 4), mode="L"):
+    path.parent.mkdir(exist_ok=True)
+    Image.new(mode, size, value).save(path)
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
+    for i in (2, 0, 1):
+        picture(tmp_path / f"{i}.png", i * 51)
+    (tmp_path / "notes.txt").write_text("not an image")
+    batch = zoo.data.load(tmp_path).take(3)
+    assert batch["image"].shape == (3, 4, 6, 1)
+    assert batch["image"][:, 0, 0, 0] == pytest.approx([0, 0.2, 0.4])
+    assert "label" not in batch
+
+
+def test_folders_of_classes_give_labels_by_sorted_name(tmp_path):
+    picture(tmp_path / "dog" / "a.JPG", 255)
+    picture(tmp_path / "cat" / "b.png", (255, 0, 0), mode="RGB")
+    picture(tmp_path / "cat" / "a.png", 0)
+    batch = zoo.data.load(str(tmp_path)).take(3)
+    assert batch["image"].shape == (3, 4, 6, 3)
+    assert np.array_equal(batch["label"], [0, 0, 1])
+    assert np.array_equal(batch["image"][:, 0, 0], [[0, 0, 0], [1, 0, 0], [1, 1, 1]])
+
+
+def test_mixed_sizes_need_an_image_size(tmp_path):
+    picture(tmp_path / "a.png", size=(6, 4))
+    picture(tmp_path / "b.png", 255, size=(9, 20))
+    with pytest.raises(UsageError, match="2 sizes.*6x4.*image_size"):
+        zoo.data.load(tmp_path)
+    batch = zoo.data.load(tmp_path, image_size=5).take(2)
+    assert batch["image"].shape == (2, 5, 5, 1)
+    assert np.array_equal(batch["image"][:, 0, 0, 0], [0, 1])
+
+
+def test_bad_folders_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="no images"):
+        zoo.data.load(tmp_path)
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "cat" / "a.png")
+    with pytest.raises(UsageError, match="both images and folders"):
+        zoo.data.load(tmp_path)
+    (tmp_path / "cat" / "b.png").write_bytes(b"torn")
+    with pytest.raises(UsageError, match=r"b\.png cannot be read"):
+        zoo.data.load(tmp_path / "cat")
+
+
+def test_image_size_cuts_out_the_centre_square():
+    wide = np.zeros((300, 4, 8, 1), np.uint8)
+    wide[:, :, 2:6] = 200
+    image = zoo.data.load(wide, image_size=2).take(300)["image"]
+    assert image.shape == (300, 2, 2, 1)
+    assert np.allclose(image, 200 / 255)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"batch_size": 0}, {"batch_size": 2.5}, {"seed": -1}, {"seed": None}, {"image_size": 0}],
+)
+def test_impossible_numbers_are_refused_by_name(wrong):
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be a whole number"):
+        zoo.data.load(GREY, **wrong)
+
+
+def test_data_without_a_single_batch_is_refused_at_load():
+    with pytest.raises(UsageError, match="50 examples, not enough for one batch of 64"):
+        zoo.data.load(GREY, drop_remainder=True)
+
+
+# ---------------------------------------------------------------- the catalog
+
+
+def test_names_and_info_need_neither_tensorflow_nor_tfds():
+    code = (
+        "import sys, zoo.data; zoo.data.names(); zoo.data.info('mnist');"
+        "assert not {'tensorflow', 'tensorflow_datasets', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_names_match_a_pattern():
+    assert zoo.data.names("*mnist") == ["binarized_mnist", "fashion_mnist", "kmnist", "mnist"]
+    assert zoo.data.info("mnist").splits == {"train": 60_000, "test": 10_000}
+    assert zoo.data.info("mnist").network
+    assert not zoo.data.info("snowflakes").network
+
+
+def test_an_unknown_data_set_gets_close_names():
+    with pytest.raises(UnknownName, match="data set 'mnits'.*'mnist'"):
+        zoo.data.load("mnits")
+    with pytest.raises(UnknownName, match="data set 'mnits'"):
+        zoo.data.info("mnits")
+    with pytest.raises(UsageError, match="no file or folder './mnits'"):
+        zoo.data.load("./mnits")
+
+
+@pytest.fixture
+def prepared(monkeypatch, tmp_path):
+    """Every data set looks prepared, and holds noise."""
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda self: True)
+    with tfds.testing.mock_data(num_examples=400):
+        yield tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("mnist", (28, 28, 1)),
+        ("fashion_mnist", (28, 28, 1)),
+        ("kmnist", (28, 28, 1)),
+        ("binarized_mnist", (28, 28, 1)),
+        ("cifar10", (32, 32, 3)),
+        ("celeb_a", (64, 64, 3)),
+    ],
+)
+def test_every_row_gives_float_images_of_its_shape(prepared, name, shape):
+    data = zoo.data.load(name, "test", batch_size=10, data_dir=prepared)
+    assert not data.shuffle
+    batch = data.take(400)
+    assert batch["image"].shape == (400, *shape)
+    assert batch["image"].dtype == np.float32
+    assert batch["image"].min() >= 0
+    assert 0.5 < batch["image"].max() <= 1
+    assert ("label" in batch) == ("label" in zoo.data.info(name).features)
+    if name == "binarized_mnist":
+        assert set(np.unique(batch["image"])) == {0.0, 1.0}
+    train = zoo.data.load(name, "train[:90%]", batch_size=300, data_dir=prepared)
+    assert train.shuffle
+    assert len(train) == 1  # the remainder is dropped
+
+
+def test_one_class_is_chosen_by_name(prepared):
+    number = int(tfds.load("quickdraw_bitmap", split="train").take(1).get_single_element()["label"])
+    kind = tfds.builder("quickdraw_bitmap").info.features["label"].int2str(number)
+    data = zoo.data.load(f"quickdraw_bitmap/{kind}", drop_remainder=False, data_dir=prepared)
+    assert set(data.take(400)["label"]) == {number}
+    assert 1 <= data.num_examples < 20
+    with pytest.raises(UsageError, match="quickdraw_bitmap/cat"):
+        zoo.data.load("quickdraw_bitmap", data_dir=prepared)
+    with pytest.raises(UnknownName, match="class of quickdraw_bitmap 'catt'.*'cat'"):
+        zoo.data.load("quickdraw_bitmap/catt", data_dir=prepared)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_loading_what_is_not_prepared_names_the_command(offline, tmp_path):
+    start = time.perf_counter()
+    with pytest.raises(DataNotPrepared, match=f"{tmp_path}.*zoo data prepare cifar10"):
+        zoo.data.load("cifar10", data_dir=tmp_path)
+    assert time.perf_counter() - start < 5
+    assert not zoo.data.is_prepared("cifar10", tmp_path)
+
+
+def test_preparing_without_a_network_fails_in_seconds(offline, tmp_path):
+    start = time.perf_counter()
+    with pytest.raises(ZooError, match=r"cannot download 'mnist'.*ConnectionError.*network"):
+        zoo.data.prepare("mnist", tmp_path)
+    assert time.perf_counter() - start < 10
+
+
+def test_the_directory_follows_tfds_data_dir(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert zoo.data.directory() == tmp_path
+    assert zoo.data.directory("elsewhere") == Path("elsewhere")
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    assert zoo.data.directory() == Path.home() / "tensorflow_datasets"
+
+
+def test_real_mnist_is_mnist():
+    if not zoo.data.is_prepared("mnist"):
+        pytest.skip(f"MNIST is not in {zoo.data.directory()}; run: zoo data prepare mnist")
+    data = zoo.data.load("mnist", "test")
+    batch = data.take(10_000)
+    assert data.num_examples == 10_000
+    assert batch["image"].mean() == pytest.approx(0.1325, abs=1e-4)
+    assert np.bincount(batch["label"].astype(int))[:3].tolist() == [980, 1135, 1032]
+    threes = zoo.data.load("mnist/3", "test")
+    assert threes.num_examples == 1010
+    with pytest.raises(UsageError, match="splits train, test; got 'validation'"):
+        zoo.data.load("mnist", "validation")
+    with pytest.raises(UsageError, match="cannot be read"):
+        zoo.data.load("mnist", "test[:20000]")
+
+
+# ---------------------------------------------------------------- snowflakes
+
+
+def test_crystals_are_a_function_of_seed_and_number_alone():
+    many = snowflakes.grow(snowflakes.CHUNK + 4, size=32)
+    assert many.shape == (snowflakes.CHUNK + 4, 32, 32, 1)
+    assert many.dtype == np.uint8
+    assert np.array_equal(many[-6:], snowflakes.grow(6, size=32, first=snowflakes.CHUNK - 2))
+    assert not np.array_equal(many[:3], snowflakes.grow(3, size=32, seed=1))
+
+
+def test_one_twelfth_grows_like_the_whole_hexagon():
+    """Reiter's rules cell by cell on the full lattice, without any symmetry."""
+    radius, alpha, beta, gamma = 14, 1.3, 0.45, 0.003
+    span = range(-radius, radius + 1)
+    inside = [(a, b) for a in span for b in span if abs(a + b) <= radius]
+    place = {point: i for i, point in enumerate(inside)}
+    around = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)]
+    near = np.array([[place.get((a + i, b + j), 0) for i, j in around] for a, b in inside])
+    rim = np.array([max(abs(a), abs(b), abs(a + b)) == radius for a, b in inside])
+    cells, neighbours, index = snowflakes.wedge(radius)
+    whole, part = np.full(len(inside), beta), np.full((len(cells), 1), beta)
+    whole[place[0, 0]] = part[0] = 1
+    for _ in range(150):
+        frozen = whole >= 1
+        receptive = frozen | frozen[near].any(1)
+        u = np.where(receptive, 0, whole)
+        v = np.where(receptive, whole + gamma, 0)
+        whole = np.where(rim, beta, u + alpha / 2 * (u[near].mean(1) - u) + v)
+        part = snowflakes._step(part, neighbours, alpha, gamma)
+        part[cells.sum(1) == radius] = beta
+    assert 50 < (whole >= 1).sum() < len(inside)
+    assert np.allclose(part[index(np.array(inside)), 0], whole)
+
+
+def test_pictures_have_six_arms_of_the_right_angles():
+    crystal = snowflakes.grow(20).astype(np.float32)[..., 0]
+    assert np.array_equal(crystal, crystal[:, ::-1])
+    assert np.array_equal(crystal, crystal[:, :, ::-1])
+    for image in crystal:
+        turned = {
+            angle: np.asarray(Image.fromarray(image).rotate(angle, Image.Resampling.BICUBIC))
+            for angle in (30, 60)
+        }
+        alike = {angle: np.corrcoef(image.ravel(), t.ravel())[0, 1] for angle, t in turned.items()}
+        assert alike[60] > 0.9
+        assert alike[60] > alike[30] + 0.1
+
+
+def test_crystals_are_diverse_and_neither_empty_nor_full():
+    images = snowflakes.grow(200, size=48)[..., 0]
+    ice = (images > 60).mean((1, 2))
+    assert 0.08 < ice.min() < 0.2
+    assert 0.3 < ice.max() < 0.6
+    assert len({image.tobytes() for image in images}) == 200
+    alike = np.corrcoef(images.reshape(200, -1))[np.triu_indices(200, 1)]
+    assert np.median(alike) < 0.92
+    assert np.percentile(alike, 5) < 0.75
+
+
+def test_hundreds_of_crystals_grow_in_seconds():
+    start = time.process_time()
+    snowflakes.grow(200)
+    assert time.process_time() - start < 10
+
+
+def test_an_impossible_crystal_is_refused():
+    with pytest.raises(UsageError, match="n=0"):
+        snowflakes.grow(0)
+
+
+def test_snowflakes_prepare_themselves_once_and_come_back_unchanged(
+    monkeypatch, tmp_path, offline, capsys
+):
+    monkeypatch.setattr(snowflakes, "SPLITS", {"train": 12, "test": 5})
+    start = time.perf_counter()
+    train = zoo.data.load("snowflakes", batch_size=4, data_dir=tmp_path)
+    assert time.perf_counter() - start < 20
+    assert capsys.readouterr().err.splitlines() == [f"preparing snowflakes in {tmp_path} (once)"]
+    test = zoo.data.load("snowflakes", "test", batch_size=4, data_dir=tmp_path)
+    assert capsys.readouterr().err == ""
+    images, air = snowflakes.grow(17), snowflakes.parameters(17)
+    for data, rows in (train, slice(0, 12)), (test, slice(12, 17)):
+        batch = data.take(12)
+        assert np.array_equal(batch["image"], images[rows].astype(np.float32) / 255)
+        for name in "alpha", "beta", "gamma":
+            assert np.array_equal(batch[name], air[name][rows])
+
+
+def test_a_split_that_is_not_on_disk_is_refused_with_those_that_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(snowflakes, "SPLITS", {"test": 3})
+    zoo.data.prepare("snowflakes", tmp_path)
+    with pytest.raises(UsageError, match="has the splits test; got 'train'.*incomplete"):
+        zoo.data.load("snowflakes", data_dir=tmp_path)

@@ -1,0 +1,344 @@
+"""The contract, kept by every registered name: properties x models, nothing excluded."""
+
+import contextlib
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, same_bits, shuffled, small_config, small_model, trainer
+
+import zoo
+from zoo import inspection
+from zoo.registry import arguments, get_class
+
+NAMES = zoo.names()
+every_model = pytest.mark.parametrize("name", NAMES)
+ROOT = Path(__file__).parent.parent
+
+
+def one_step(model, batch):
+    """Runs an eager step; returns the tapes and (gradient, variable) pairs that `minimize` saw."""
+    seen = []
+    minimize = model.minimize
+
+    def recorded(loss, tape, part=""):
+        pairs = minimize(loss, tape, part)
+        seen.append((tape, pairs))
+        return pairs
+
+    model.minimize = recorded
+    logs = model.train_step(batch)
+    del model.minimize
+    return logs, seen
+
+
+@every_model
+def test_get_gives_a_model_that_is_built_down_to_the_last_layer(name):
+    model = zoo.get(name)  # the paper's settings
+    assert model.built and model.count_params() > 0
+    assert [path for path, layer in inspection.layers(model) if not layer.built] == []
+
+
+@every_model
+def test_the_constructor_is_the_configuration(name):
+    cls = get_class(name)
+    model = small_model(name)
+    for argument in arguments(cls):
+        assert hasattr(model, argument), f"no attribute for the argument {argument}"
+    config = json.loads(json.dumps(model.get_config()))
+    again = cls.from_config(config)
+    again.build()
+    assert again.get_config() == model.get_config()
+    assert [v.shape for v in again.variables] == [v.shape for v in model.variables]
+
+
+@every_model
+def test_the_written_arguments_are_those_of_the_signature(name):
+    written = zoo.info(name)["arguments"]
+    read = {k: p.default for k, p in arguments(get_class(name)).items()}
+    assert {k: eval(v) for k, v in written.items()} == read  # noqa: S307
+    assert zoo.info(name)["summary"]
+
+
+@every_model
+def test_every_weight_is_watched_and_gets_a_gradient(name):
+    model = small_model(name)
+    model.prepare()
+    _, seen = one_step(model, examples(model))
+    watched = {id(v) for tape, _ in seen for v in tape.watched_variables()}
+    assert watched == {id(v.value) for v in model.trainable_variables}
+    trained = [variable for _, pairs in seen for _, variable in pairs]
+    assert sorted(map(id, trained)) == sorted(map(id, model.trainable_variables))
+    assert [v.path for _, pairs in seen for g, v in pairs if g is None] == []
+
+
+@every_model
+def test_a_step_logs_scalars_and_an_evaluation_one_value_per_example(name):
+    model = small_model(name)
+    model.prepare()
+    logs, _ = one_step(model, examples(model, 8))
+    values = model.eval_step(examples(model, 8))
+    assert {tuple(v.shape) for v in logs.values()} == {()}
+    assert {tuple(v.shape) for v in values.values()} == {(8,)}
+    assert set(logs) == set(values)
+    assert {v.dtype for v in [*logs.values(), *values.values()]} == {tf.float32}
+
+
+@every_model
+def test_graph_and_eager_give_the_same_numbers(name):
+    results = []
+    for eager in (False, True):
+        run = trainer(name, eager=eager)
+        history = run.fit(shuffled(name), epochs=2).history
+        results.append((history, run.state.arrays()))
+    (graph_history, graph), (eager_history, eager) = results
+    for key, values in graph_history.items():
+        np.testing.assert_allclose(values, eager_history[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    for key, value in graph.items():
+        np.testing.assert_allclose(value, eager[key], rtol=1e-4, atol=1e-4, err_msg=key)
+
+
+@every_model
+def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
+    whole = trainer(name)
+    history = whole.fit(shuffled(name), epochs=3).history  # 4 steps an epoch
+    trainer(name, tmp_path).fit(shuffled(name), steps=6)
+    rest = trainer(name, tmp_path)
+    for variable in rest.state.variables().values():
+        variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
+    resumed = rest.fit(shuffled(name), epochs=3).history
+    assert same_bits(whole.state.arrays(), rest.state.arrays()) == []
+    assert resumed == history
+
+
+@every_model
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
+    def run(seed):
+        it = trainer(name, model=small_model(name, seed=1), seed=seed)
+        it.fit(shuffled(name), epochs=1)
+        return {k: v for k, v in it.state.arrays().items() if k.startswith("model")}
+
+    first = run(3)
+    assert same_bits(first, run(3)) == []
+    assert len(same_bits(first, run(4))) > len(first) // 2
+
+
+@every_model
+def test_one_picture_is_learned_by_heart(name):
+    """Overfits: trained on a single picture, what it draws comes to be that picture."""
+    run = trainer(name)
+    picture = examples(run.model, 1, seed=5)
+    many = {k: tf.repeat(v, 16, axis=0) for k, v in picture.items()}
+    data = tf.data.Dataset.from_tensors(many).repeat(600)
+
+    def distance():
+        return float(tf.reduce_mean(tf.abs(run.model.sample(32, seed=0) - picture["image"])))
+
+    before = distance()
+    run.fit(data, steps=600)
+    assert before > 0.3
+    assert distance() < before / 3
+
+
+@every_model
+def test_samples_are_images_in_range_and_follow_their_seed(name):
+    model = small_model(name)
+    images = model.sample(5, seed=1).numpy()
+    assert images.shape == (5, *model.image_shape) and images.dtype == np.float32
+    assert images.min() >= 0 and images.max() <= 1
+    np.testing.assert_array_equal(images, model.sample(5, seed=1))
+    assert np.abs(images - model.sample(5, seed=2)).max() > 0
+    state = model.seed_generator.state.numpy()
+    model.sample(2, seed=1)
+    np.testing.assert_array_equal(state, model.seed_generator.state.numpy())
+
+
+@every_model
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
+    model = small_model(name, dtype=policy)
+    strangers = [path for path, x in inspection.layers(model) if x.dtype_policy.name != policy]
+    assert strangers == []
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    run = trainer(name, model=model)
+    before = run.state.arrays()
+    history = run.fit(shuffled(name), epochs=6).history
+    assert np.isfinite([values for values in history.values()]).all()
+    after = run.state.arrays()
+    assert all(np.isfinite(v).all() for v in after.values() if v.dtype == np.float32)
+    assert len(same_bits(before, after)) > len(before) // 2
+    scaled = {type(o) is keras.optimizers.LossScaleOptimizer for o in model.optimizers.values()}
+    assert scaled == {policy == "mixed_float16"}
+
+
+@contextlib.contextmanager
+def drawing_as(model, replica):
+    """The model draws the random numbers of one replica of several."""
+    draw = model.seed
+    model.seed = lambda value=None: tf.random.experimental.stateless_fold_in(draw(value), replica)
+    yield
+    del model.seed
+
+
+@every_model
+def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replicas):
+    """With plain gradient descent, the weights after a step are the mean of both halves' own.
+
+    Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
+    """
+
+    def start():
+        model = small_model(name)
+        parts = model.configure_optimizers()
+        return model, {part: keras.optimizers.SGD(0.05) for part in parts}
+
+    batch = examples(small_model(name), 8)
+    with two_replicas.scope():
+        model, optimizers = start()
+        together = trainer(name, model=model, optimizers=optimizers, strategy=two_replicas)
+    logs = together.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
+
+    alone, losses = [], []
+    for replica, half in enumerate((slice(0, 4), slice(4, 8))):
+        model, optimizers = start()
+        run = trainer(name, model=model, optimizers=optimizers)
+        with drawing_as(model, replica):
+            part = tf.data.Dataset.from_tensors({k: v[half] for k, v in batch.items()})
+            losses.append(run.fit(part, epochs=1).history)
+        alone.append([keras.ops.convert_to_numpy(v) for v in model.weights])
+    for got, *halves in zip(together.model.weights, *alone, strict=True):
+        want = np.mean(halves, 0) if got.trainable else halves[0]
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=got.path)
+    for key, value in logs.items():
+        halves = [loss[key] for loss in losses]
+        np.testing.assert_allclose(value, np.mean(halves, 0), rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+@every_model
+def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
+    model = small_model(name)
+    batches = shuffled(name)(0)
+    model.compile()
+    history = model.fit(batches, epochs=2, shuffle=False, verbose=0).history
+    assert all(np.isfinite(values).all() and len(values) == 2 for values in history.values())
+    ragged = batches.unbatch().batch(5)  # 32 examples: the last batch has 2
+    got = model.evaluate(ragged, verbose=0, return_dict=True)
+    assert set(got) == set(history)
+    # What needs no random numbers must agree with the Trainer's evaluation exactly.
+    inputs = [np.zeros((6, *shape[1:]), "float32") for shape in [call_shape(model)]]
+    assert np.isfinite(model.predict(inputs[0], verbose=0)).all()
+    assert "optimizer" not in {path.split("/")[0] for path, _ in inspection.layers(model)}
+
+
+def call_shape(model):
+    if model.call_feature:
+        return tuple(model.batch_spec[model.call_feature].shape)
+    return (None, model.latent_dim)
+
+
+@every_model
+def test_models_compose_in_the_functional_api(name):
+    model = small_model(name)
+    inputs = keras.Input(call_shape(model)[1:])
+    outputs = keras.layers.Flatten()(model(inputs))
+    outer = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).random((3, *call_shape(model)[1:])).astype("float32")
+    np.testing.assert_allclose(outer(x), np.reshape(model(x), (3, -1)), atol=1e-6)
+    assert len(outer.trainable_variables) == len(model.trainable_variables)
+
+
+@every_model
+def test_intermediate_activations_come_by_name(name):
+    model = small_model(name)
+    x = tf.constant(np.random.default_rng(0).random((3, *call_shape(model)[1:])), tf.float32)
+    found = inspection.activations(model, x)
+    layers = dict(inspection.layers(model))
+    assert found.keys() <= layers.keys() and len(found) > 5
+    path = next(path for path, layer in layers.items() if "Conv" in type(layer).__name__)
+    path = path if path in found else next(iter(found))
+    assert inspection.activations(model, x, [path])[path].shape == found[path].shape
+    with pytest.raises(zoo.errors.UnknownName, match="layer"):
+        inspection.activations(model, x, ["nonsense"])
+    assert not any("call" in vars(layer) for layer in layers.values())  # nothing left behind
+
+
+@every_model
+def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
+    run = trainer(name)
+    before = run.state.arrays()
+    seen = run.inspect(examples(run.model))
+    assert same_bits(before, run.state.arrays()) == []
+    assert len(seen.variables) == len(run.model.trainable_variables)
+    assert all(row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in seen.variables)
+    leaves = {p for p, layer in inspection.layers(run.model) if layer.trainable_variables}
+    used = {row["path"] for row in seen.layers}
+    assert leaves - used <= {"latent_prior"}  # a prior is asked, not called
+    assert not any(row["nan"] or row["inf"] for row in seen.layers)
+    assert all(name in str(seen) for name in seen.losses)
+
+
+@every_model
+def test_a_frozen_part_is_bitwise_unchanged(name):
+    run = trainer(name)
+    part = next(x for _, x in inspection.layers(run.model) if x.trainable_variables)
+    part.trainable = False
+    before = [keras.ops.convert_to_numpy(v).copy() for v in part.weights]
+    rest = [keras.ops.convert_to_numpy(v).copy() for v in run.model.trainable_variables]
+    run.fit(shuffled(name), epochs=1)
+    for old, new in zip(before, part.weights, strict=True):
+        if "moving" not in new.path:
+            np.testing.assert_array_equal(old, new)
+    assert any((a != np.array(b)).any() for a, b in zip(rest, run.model.trainable_variables))
+
+
+def test_saved_models_load_in_a_fresh_process(tmp_path):
+    expected = {}
+    for name in NAMES:
+        run = trainer(name)
+        run.fit(shuffled(name), epochs=1)
+        run.model.save(tmp_path / f"{name}.keras")
+        run.model.save_weights(tmp_path / f"{name}.weights.h5")
+        expected[name] = run.model.sample(4, seed=3).numpy()
+    np.savez(tmp_path / "expected.npz", **expected)
+    script = inspect.cleandoc(f"""
+        import sys, keras, numpy as np, zoo
+        sys.path.insert(0, {str(ROOT / "tests")!r})
+        from cases import small_model
+        expected = np.load({str(tmp_path / "expected.npz")!r})
+        for name in expected:
+            zoo.registry.get_class(name)
+            whole = keras.models.load_model({str(tmp_path)!r} + "/" + name + ".keras")
+            weights = small_model(name, seed=9)
+            assert np.abs(weights.sample(4, seed=3) - expected[name]).max() > 0
+            weights.load_weights({str(tmp_path)!r} + "/" + name + ".weights.h5")
+            for model in (whole, weights):
+                np.testing.assert_allclose(model.sample(4, seed=3), expected[name], atol=1e-6)
+        print("all equal")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert "all equal" in done.stdout, done.stderr[-3000:]
+
+
+@every_model
+def test_the_file_is_short_and_speaks_of_no_infrastructure(name):
+    text = Path(inspect.getsourcefile(get_class(name))).read_text()
+    code = text.lower()
+    assert len(text.splitlines()) <= 180
+    for word in ("strategy", "scaler", "device", "summary", "checkpoint", "replica"):
+        assert word not in code, f"{word} in the file of {name}"
+
+
+@every_model
+def test_there_is_a_card(name):
+    card = (ROOT / "docs" / "models" / f"{name}.md").read_text()
+    for argument in zoo.info(name)["arguments"]:
+        assert f"`{argument}`" in card, f"the card does not explain {argument}"
+    assert small_config(name) is not None

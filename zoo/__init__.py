@@ -1,0 +1,30 @@
+"""The zoo: a pluggable model zoo of generative and sequence architectures for TensorFlow.
+
+    model = zoo.get("vae", latent_dim=2)             # the paper's architecture, ready to call
+    data = zoo.data.load("mnist", "train", batch_size=256)
+    zoo.Trainer(model, workdir="runs/vae").fit(data, epochs=10)
+    model.sample(16)
+
+Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they come when used.
+"""
+
+import importlib
+
+from zoo.registry import get, info, names, register
+
+__version__ = "0.1.0"
+__all__ = ["Model", "Trainer", "data", "figures", "get", "info", "names", "register"]
+
+LAZY = {"Model": "zoo.model", "Trainer": "zoo.trainer", "data": None, "figures": None}
+
+
+def __getattr__(name):
+    if name not in LAZY:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    if LAZY[name] is None:
+        return importlib.import_module(f"zoo.{name}")
+    return getattr(importlib.import_module(LAZY[name]), name)
+
+
+def __dir__():
+    return sorted(set(__all__) | set(globals()))

@@ -1,0 +1,144 @@
+"""Keras callbacks of our own: progress on the terminal, pictures, a history file."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from zoo.checkpoint import write_json
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar with the time left on stderr; where that is no terminal, one line an epoch.
+
+    Args:
+        position: the trainer's position, read as it moves.
+        steps: the run's budget in steps (infinity: none).
+    """
+
+    def __init__(self, position, steps):
+        super().__init__()
+        self.position = position
+        self.steps = steps
+
+    def on_train_begin(self, logs=None):
+        self.console = Console(stderr=True)
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.bar.start()
+        step, epochs, per_epoch = (
+            self.position["step"],
+            self.params["epochs"],
+            self.position["steps_per_epoch"],
+        )
+        total = min(self.steps, epochs * per_epoch if per_epoch else self.steps)
+        total = int(total) if total != float("inf") else None
+        self.task = self.bar.add_task("", total=total, completed=step, values="")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        epochs = self.params["epochs"]
+        self.title = f"epoch {epoch + 1}" + (f"/{epochs}" if epochs != float("inf") else "")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update(
+            self.task,
+            completed=self.position["step"],
+            description=self.title,
+            values=written(logs),
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.console.print(f"{self.title}: {written(logs)}", highlight=False)
+
+    def on_train_end(self, logs=None):
+        self.bar.stop()
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keeps `history.json`: logged name -> one mean an epoch.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        history = self.model.history
+        write_json(self.path, {"epoch": history.epoch, **history.history})
+
+
+class Figures(keras.callbacks.Callback):
+    """What a person should look at, after each epoch: PNG files and TensorBoard images.
+
+    Args:
+        folder: gets `NAME.png`, the newest, and `NAME/epoch-0001.png`, ..., the series.
+        batch: what the model is shown, always the same.
+        logs: TensorBoard's folder.
+        every: epochs between two drawings.
+    """
+
+    def __init__(self, folder, batch, logs, every=1):
+        super().__init__()
+        self.folder = folder
+        self.batch = batch
+        self.logs = logs
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        from zoo import figures
+
+        pictures = self.model.figures(self.batch)
+        history = self.model.history
+        pictures["loss"] = figures.loss_curves(history.history, history.epoch)
+        writer = tf.summary.create_file_writer(str(self.logs / "figures"))
+        with writer.as_default(step=epoch):
+            for name, image in pictures.items():
+                figures.save(self.folder / f"{name}.png", image)
+                if name != "loss":
+                    figures.save(self.folder / name / f"epoch-{epoch + 1:04d}.png", image)
+                tf.summary.image(name, image[None])
+        writer.close()
+
+
+@contextlib.contextmanager
+def one_optimizer(model):
+    """While open, the model has the `optimizer` that Keras' learning-rate callbacks look for.
+
+    It is the first of the model's own, unless it was compiled with one.
+    """
+    if getattr(model, "optimizer", None) is not None:
+        yield
+        return
+    model.optimizer = next(iter(model.optimizers.values()))
+    try:
+        yield
+    finally:
+        del model.optimizer
+
+
+def written(logs):
+    """Logged values as one line."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

@@ -1,0 +1,149 @@
+"""Checkpoint files: one `.npz` of explicit arrays and a JSON record, written all or not at all.
+
+A file is first written under a temporary name, flushed to the disk and renamed, so that a crash,
+a `kill -9` or a full disk leaves the previous one intact; the zip's checksums find damage later.
+"""
+
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import CheckpointError
+
+PATTERN = "step-{:09d}.npz"
+
+
+def write_atomically(path, write):
+    """Calls `write(file)` on a temporary binary file that then takes the name `path`.
+
+    Raises:
+        OSError: nothing was changed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    text = json.dumps(value, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def signature(arrays):
+    """Key -> [shape, dtype]: what must agree for arrays to fit a model."""
+    return {key: [list(value.shape), str(value.dtype)] for key, value in arrays.items()}
+
+
+def save(path, arrays, record):
+    """Writes arrays and a JSON-able record to `path`.
+
+    Raises:
+        CheckpointError: the disk would not take it; what was there before is intact.
+    """
+    header = json.dumps({"record": record, "signature": signature(arrays)}).encode()
+    # Raw bytes: NumPy's own format knows no bfloat16.
+    raw = {key: np.frombuffer(value.tobytes(), np.uint8) for key, value in arrays.items()}
+    try:
+        write_atomically(
+            path, lambda file: np.savez(file, header=np.frombuffer(header, np.uint8), **raw)
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"could not save {path}: {error.strerror or error}. The checkpoints saved before are"
+            " intact; make room and run the same command again"
+        ) from error
+
+
+def read(path):
+    """(arrays, record) of a file; raises CheckpointError if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            arrays = {
+                key: np.frombuffer(file[key].tobytes(), np.dtype(dtype)).reshape(shape)
+                for key, (shape, dtype) in header["signature"].items()
+            }
+            return arrays, header["record"]
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no checkpoint ({type(error).__name__}: {error})"
+        ) from error
+
+
+def check_fits(path, arrays, expected):
+    """Raises CheckpointError unless `arrays` have the keys, shapes and dtypes of `expected`."""
+    have, want = signature(arrays), signature(expected)
+    if have == want:
+        return
+    differences = [
+        f"{key}: the file has {have.get(key, 'nothing')}, the model {want.get(key, 'nothing')}"
+        for key in sorted({*have, *want})
+        if have.get(key) != want.get(key)
+    ]
+    raise CheckpointError(
+        f"{path} belongs to another model, optimizer or configuration"
+        f" ({len(differences)} differences, first {differences[0]});"
+        " nothing was changed. Use another workdir, or the settings it was made with"
+    )
+
+
+class Checkpoints:
+    """The numbered checkpoints of one folder, of which the newest `keep` stay.
+
+    Args:
+        folder: where they live.
+        keep: how many to keep.
+    """
+
+    def __init__(self, folder, keep=3):
+        self.folder = Path(folder)
+        self.keep = keep
+
+    def paths(self):
+        """Oldest first."""
+        found = self.folder.glob("step-*.npz")
+        return sorted(path for path in found if re.fullmatch(r"step-\d+\.npz", path.name))
+
+    def save(self, step, arrays, record):
+        save(self.folder / PATTERN.format(step), arrays, record)
+        for old in self.paths()[: -self.keep]:
+            old.unlink()
+
+    def latest(self, expected):
+        """(arrays, record, reasons) of the newest sound checkpoint, or None when there is none.
+
+        Newer ones that are damaged are set aside as `*.damaged`; `reasons` tells why, for each.
+
+        Raises:
+            CheckpointError: a checkpoint of another model, or none of them sound.
+        """
+        damaged = []
+        for path in reversed(self.paths()):
+            try:
+                arrays, record = read(path)
+            except CheckpointError as error:
+                damaged.append((path, error))
+                continue
+            check_fits(path, arrays, expected)
+            for bad, _ in damaged:
+                bad.rename(bad.with_suffix(".npz.damaged"))
+            return arrays, record, [str(error) for _, error in damaged]
+        if damaged:
+            raise CheckpointError(
+                "no sound checkpoint is left: "
+                + "; ".join(str(error) for _, error in damaged)
+                + f". Nothing was changed; to start anew, move {self.folder} away"
+            )
+        return None

@@ -1,0 +1,304 @@
+"""The command `zoo`: list, train, evaluate, sample and look inside models, prepare data.
+
+Every command makes one record; `--json` prints it as it is, else a function shows it to people.
+Progress and notes go to stderr. TensorFlow is imported only by commands that compute.
+"""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+import zoo
+from zoo import registry, runs
+from zoo.doctor import data, doctor
+from zoo.errors import UnknownName, UsageError, ZooError
+from zoo.terminal import Commands, answers, console, note, table
+
+# Options that several commands have.
+
+DATA = click.option(
+    "--data", metavar="DATA", help="A name (`zoo data list`), a folder of images, a .npy or .npz."
+)
+SET = click.option(
+    "--set",
+    "pairs",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
+)
+BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
+SIZE = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 2)
+BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, prog_name="zoo")
+def main():
+    """A zoo of generative models for TensorFlow.
+
+    \b
+    zoo list                                  what there is
+    zoo train vae --data mnist --epochs 5     train; the same command again goes on
+    zoo sample runs/vae-mnist -n 64           a picture of what it has learned
+    zoo inspect vae                           every layer and gradient of one step
+
+    Results go to stdout, progress and notes to stderr; --json makes stdout one JSON object.
+    Exit code: 0 done; 1 failed or interrupted; 2 the command was wrong, and nothing was done.
+    """
+
+
+# Looking at the zoo.
+
+
+def show_list(record):
+    table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
+
+
+@main.command("list")
+@click.argument("pattern", default="*")
+@answers(show_list)
+def list_models(pattern):
+    """List the models.
+
+    PATTERN is a wildcard or a part of a name, as in: zoo list '*vae*'
+    """
+    found = registry.names(pattern) or registry.names(f"*{pattern}*")
+    if not found:
+        raise UnknownName("model", pattern, registry.names())
+    return {"models": [{"name": name, **summary(name)} for name in found]}
+
+
+def summary(name):
+    """First line about a model; of a broken plug-in, why it is broken."""
+    try:
+        record = registry.info(name)
+    except Exception as error:  # somebody else's code may fail in any way
+        return {"summary": f"(broken: {error})", "module": None}
+    return {"summary": record["summary"], "module": record["module"]}
+
+
+def show_info(record):
+    click.echo(f"{record['paper']}\n\n{record['name']} ({record['module']}.{record['class']})\n")
+    click.echo(record["description"] + "\n")
+    table([*record["arguments"].items()], "argument", "default")
+    click.echo(f"\nTry: zoo train {record['name']}")
+
+
+@main.command()
+@click.argument("name")
+@answers(show_info)
+def info(name):
+    """Show a model's paper and arguments.
+
+    These arguments are what --set takes. Example: zoo info vae
+    """
+    return registry.info(name)
+
+
+# Training.
+
+
+def show_train(record):
+    show_metrics(record)
+    run = record["run"]
+    click.echo(f"\npictures: {run}/figures/*.png\ntry next: zoo sample {run} -n 64")
+    click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
+
+
+def show_metrics(record):
+    metrics = record["metrics"]
+    click.echo(f"{record['run'] or record['model']} on {record['data']}, {record['split']}:\n")
+    table([*metrics.items()], "metric", "mean")
+    if {"nll", "kl"} <= set(metrics):
+        elbo = -metrics["nll"] - metrics["kl"]
+        click.echo(f"\n{record['split']} ELBO: {elbo:.6g} nats")
+
+
+@main.command()
+@click.argument("name")
+@DATA
+@click.option("--split", default="train", show_default=True, help="What to train on.")
+@click.option("--test-split", help="What to evaluate on.  [default: test, if there is one]")
+@click.option("--epochs", type=SIZE, help="Passes over the data, in total.  [default: 10]")
+@click.option("--steps", type=SIZE, help="Steps, in total; in place of --epochs.")
+@click.option("--batch-size", type=SIZE, default=128, show_default=True)
+@click.option(
+    "--workdir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the run lives.  [default: runs/NAME-DATA]",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, noise, order.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    default="float32",
+    show_default=True,
+)
+@click.option("--learning-rate", type=float, help="For every optimizer.  [default: the model's]")
+@click.option(
+    "--binarize",
+    type=BINARIZE,
+    default="none",
+    show_default=True,
+    help="How grey pixels become 0 or 1, as a Bernoulli likelihood needs.",
+)
+@click.option("--image-size", type=SIZE, help="Cut the square centre out, scale it to N pixels.")
+@click.option("--eager", is_flag=True, help="Run steps as plain Python: slower, can be debugged.")
+@SET
+@answers(show_train)
+def train(name, epochs, steps, workdir, eager, **options):
+    """Train a model and evaluate it.
+
+    Checkpoints, pictures, TensorBoard logs and config.json go to one folder, the run.
+
+    \b
+    zoo train vae                                      on snowflakes, 10 epochs
+    zoo train vae --data mnist --binarize dynamic --epochs 40
+    zoo train dcgan --data quickdraw_bitmap/penguin --epochs 8
+    zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
+
+    The same command again goes on where the run stopped; --epochs and --steps count in total.
+    """
+    if epochs and steps:
+        raise UsageError("give either --epochs or --steps")
+    settings = runs.asked(name, **options)
+    workdir = workdir or runs.folder(settings)
+    runs.check_same(workdir, settings)
+    data = settings.load(settings.split, training=True)
+    test = settings.load(settings.test_split)
+    model = settings.build(data)
+    runs.warn_of_grey(model, test)
+    trainer = settings.trainer(model, workdir, eager)
+    runs.write(workdir, settings, model)
+    epochs = None if steps else epochs or 10
+    trainer.restore()
+    position = trainer.state.position
+    if position["epoch"] >= (epochs or math.inf) or position["step"] >= (steps or math.inf):
+        note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
+    else:
+        note(f"training {name} on {data.describe()}; {workdir}, from step {position['step']}")
+        try:
+            trainer.fit(data, epochs=epochs, steps=steps, validation=test)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(
+                f"interrupted at step {position['step']}; the same command goes on from there"
+            ) from error
+    return runs.record(settings, workdir, trainer, trainer.evaluate(test))
+
+
+# What a run can do.
+
+RUN = click.argument("run")
+
+
+@main.command()
+@RUN
+@DATA
+@click.option("--split", "test_split", help="What to evaluate on.  [default: the run's test split]")
+@click.option("--batch-size", type=SIZE, help="[default: the run's]")
+@click.option("--binarize", type=BINARIZE, help="[default: the run's]")
+@BEST
+@answers(show_metrics)
+def evaluate(run, best, **options):
+    """Evaluate a run.
+
+    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. Metrics
+    are means over all examples.
+
+    \b
+    zoo evaluate runs/vae-mnist
+    zoo evaluate vae --data fashion_mnist --best --json
+    """
+    settings, workdir = runs.taken(run, best=best, **options)
+    data = settings.load(settings.test_split)
+    trainer = runs.opened(settings, workdir, best, data)
+    return runs.record(settings, workdir, trainer, trainer.evaluate(data))
+
+
+@main.command()
+@RUN
+@click.option("-n", "n", type=SIZE, default=64, show_default=True, help="How many images.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A picture (.png), or the bare array (.npy, .npz).  [default: in the run's figures]",
+)
+@BEST
+@answers(lambda record: click.echo(record["file"]))
+def sample(run, n, seed, output, best):
+    """Draw images from a run.
+
+    RUN is a folder made by `zoo train`, or a model's name, which means its newest run.
+
+    \b
+    zoo sample runs/vae-mnist -n 64
+    zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
+    """
+    if output and output.suffix not in (".png", ".npy", ".npz"):
+        raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
+    settings, workdir = runs.taken(run, best=best)
+    if output is None and workdir:
+        output = workdir / "figures" / f"samples-seed{seed}.png"
+    output = output or Path(f"{settings.model}-samples.png")
+    trainer = runs.opened(settings, workdir, best)
+    with trainer.averaged() as model:
+        try:
+            draw(model, n, seed, output)
+        except OSError as error:
+            raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
+    return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
+
+
+def draw(model, n, seed, path):
+    """`n` samples as a picture or as an array, which the file's ending decides."""
+    import numpy as np
+
+    from zoo import figures
+
+    if path.suffix == ".png":
+        figures.samples(model, n, seed, path)
+        return
+    images = np.asarray(figures.verb(model, "sample")(n, seed=seed))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, images)
+    else:
+        np.savez_compressed(path, image=images)
+
+
+def show_inspect(record):
+    from zoo.inspection import Inspection
+
+    console().print(Inspection(**record))
+
+
+@main.command()
+@click.argument("name_or_run")
+@DATA
+@click.option("--batch-size", type=SIZE, default=32, show_default=True)
+@SET
+@answers(show_inspect)
+def inspect(name_or_run, data, batch_size, pairs):
+    """Look inside one training step.
+
+    Shows each layer's output, each variable's gradient and the losses; nothing is changed.
+    NAME_OR_RUN is a folder made by `zoo train`, or a model's name: its newest run, or with --set
+    (or without any run) fresh weights.
+
+    \b
+    zoo inspect runs/vae-mnist
+    zoo inspect vae --data mnist --set latent_dim=16
+    """
+    settings, workdir = runs.taken(name_or_run, pairs, data=data)
+    images = settings.load(settings.test_split)
+    trainer = runs.opened(settings, workdir, data=images)
+    return asdict(trainer.inspect(images.take(batch_size)))
+
+
+main.add_command(data)
+main.add_command(doctor)

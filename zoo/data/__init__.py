@@ -1,0 +1,114 @@
+"""Data sets by name, as dictionaries of batches.
+
+    train = zoo.data.load("mnist", "train", batch_size=256, binarize="dynamic")
+    for batch in train(epoch):                  # {"image": float32 [256, 28, 28, 1], "label": ...}
+
+One convention everywhere: images are floats in [0, 1], channels last, and the order of an epoch
+is a function of (seed, epoch) alone.
+
+Binarization is a named protocol. Grey values under a Bernoulli are not a likelihood, and the
+number of nats depends on how the pixels were made 0 or 1: results on images drawn once and on
+images drawn anew differ by about 2 nats on MNIST, so a number means nothing without the name.
+
+    none       grey values, as they are
+    threshold  1 where x >= 0.5
+    dynamic    x ~ Bernoulli(grey), drawn anew in every epoch (from seed, epoch and batch number)
+    once       x ~ Bernoulli(grey), drawn once over the images loaded, in the data set's order:
+               numpy.random.RandomState(binarize_seed).binomial(1, images), usually with seed 777
+
+Larochelle's static binarization, which older papers report on, is the data set "binarized_mnist".
+
+Only `prepare` touches the network. Importing this package imports neither TensorFlow nor TFDS.
+"""
+
+import os
+from pathlib import Path
+
+from zoo.data.catalog import CATALOG, info, names
+from zoo.data.store import directory, is_prepared, prepare
+from zoo.errors import UnknownName, UsageError
+
+__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare"]
+
+
+def __getattr__(name):
+    if name == "Data":  # comes with TensorFlow
+        from zoo.data.pipeline import Data
+
+        return Data
+    raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
+
+
+def load(
+    source,
+    split="train",
+    *,
+    batch_size=64,
+    shuffle=None,
+    seed=0,
+    binarize="none",
+    binarize_seed=777,
+    image_size=None,
+    data_dir=None,
+    drop_remainder=None,
+):
+    """Load `source` into memory and return it as a `Data`: epoch -> tf.data.Dataset of batches.
+
+    source: a name of the catalog ("mnist"); a name and one class of it ("quickdraw_bitmap/cat");
+      an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a dict of arrays with the key
+      "image"; a folder of images, or of one folder of images per class; a .npy or .npz file.
+      Where a name is also a folder here, the name wins: write "./mnist" for the folder.
+    split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]". Arrays, folders and
+      files have the one split "train".
+    shuffle, drop_remainder: True for the train split of a named data set, else False.
+    seed: of the order and of dynamic binarization. binarize, binarize_seed: see the package.
+    image_size: cut the centre square out and scale it to this many pixels; celeb_a has 64 if
+      not told otherwise, other sources stay as they are.
+    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets.
+
+    Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
+    prepares it) and UsageError (all else); nothing is downloaded.
+    """
+    from zoo.data import sources, store
+    from zoo.data.pipeline import Data, check
+
+    if not isinstance(split, str):
+        raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
+    check(batch_size=batch_size, seed=seed, binarize=binarize, image_size=image_size)
+    named = isinstance(source, str) and source.partition("/")[0] in CATALOG
+    if named:
+        name, arrays = source, store.read(source, split, image_size, data_dir)
+    elif isinstance(source, (str, os.PathLike)):
+        path = Path(source).expanduser()
+        if not path.exists():
+            raise _missing(source)
+        name, arrays = path.name, sources.from_path(path, image_size)
+    else:
+        name, arrays = "arrays", sources.from_arrays(source)
+    if not named:
+        arrays = sources.cut(arrays, split)
+        if image_size is not None:
+            arrays["image"] = sources.square(arrays["image"], image_size)
+    training = named and split.startswith("train")
+    return Data(
+        arrays,
+        name=name,
+        split=split,
+        batch_size=batch_size,
+        shuffle=training if shuffle is None else shuffle,
+        seed=seed,
+        binarize=binarize,
+        binarize_seed=binarize_seed,
+        drop_remainder=training if drop_remainder is None else drop_remainder,
+    )
+
+
+def _missing(source):
+    """The error for a source that is neither a name nor an existing path."""
+    text = os.fspath(source)
+    if isinstance(source, str) and Path(text).name == text and not Path(text).suffix:
+        return UnknownName("data set", text, names())
+    return UsageError(
+        f"there is no file or folder {text!r}, and no data set of that name "
+        f"(there are: {', '.join(names())})"
+    )

@@ -1,0 +1,148 @@
+"""From arrays in memory to batches: order, scaling, binarization; resumable at any batch."""
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import UnknownName, UsageError
+
+PROTOCOLS = ("none", "threshold", "dynamic", "once")
+
+
+class Data:
+    """A data set in memory: call it with an epoch for a tf.data.Dataset of batches.
+
+    arrays: name -> array [n, ...]; "image" is uint8, or float32 in [0, 1]. Batches have the same
+    names; their images are float32 in [0, 1], [b, h, w, c]. `shuffle` orders epoch e by
+    numpy.random.default_rng((seed, e)), so batch k of epoch e is a function of (seed, e, k) and
+    of nothing else. `binarize`: see the package. Raises UsageError when there is no batch.
+    """
+
+    def __init__(
+        self,
+        arrays,
+        *,
+        name="arrays",
+        split="train",
+        batch_size=64,
+        shuffle=False,
+        seed=0,
+        binarize="none",
+        binarize_seed=777,
+        drop_remainder=False,
+    ):
+        check(batch_size=batch_size, seed=seed, binarize=binarize)
+        self.name, self.split = name, split
+        self.batch_size, self.drop_remainder = batch_size, drop_remainder
+        self.shuffle, self.seed = shuffle, seed
+        self.binarize, self.binarize_seed = binarize, binarize_seed
+        self.num_examples = len(next(iter(arrays.values())))
+        if not len(self):
+            raise UsageError(
+                f"{name} {split} has {self.num_examples:,} examples, not enough for one batch of "
+                f"{batch_size}; use a smaller batch_size or drop_remainder=False"
+            )
+        arrays = dict(arrays)
+        if binarize in ("threshold", "once") and "image" in arrays:
+            arrays["image"] = _binary(arrays["image"], binarize, binarize_seed)
+        with tf.device("CPU:0"):
+            self._tensors = {name: tf.constant(value) for name, value in arrays.items()}
+
+    def __len__(self):
+        """Batches in an epoch."""
+        whole, rest = divmod(self.num_examples, self.batch_size)
+        return whole + (rest > 0 and not self.drop_remainder)
+
+    def __iter__(self):
+        """The batches of epoch 0."""
+        return iter(self(0))
+
+    def __call__(self, epoch, skip=0):
+        """The batches of an epoch from batch `skip` on; the skipped ones cost nothing."""
+        check(epoch=epoch, skip=skip)
+        size = self.batch_size
+        order = tf.constant(self.order(epoch))
+        even = self.drop_remainder or self.num_examples % size == 0
+
+        def batch(number):
+            rows = order[number * size : (number + 1) * size]
+            if even:  # a known shape traces once and compiles better
+                rows = tf.ensure_shape(rows, [size])
+            found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
+            return self._finish(found, epoch, number)
+
+        data = tf.data.Dataset.range(skip, max(skip, len(self))).map(batch).prefetch(4)
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return data.with_options(options)
+
+    def order(self, epoch):
+        """Row numbers, int64 [num_examples], in the order of an epoch."""
+        if not self.shuffle:
+            return np.arange(self.num_examples)
+        return np.random.default_rng((self.seed, epoch)).permutation(self.num_examples)
+
+    def _finish(self, batch, epoch, number):
+        """Scale, and binarize where the protocol draws anew."""
+        if "image" not in batch:
+            return batch
+        image = batch["image"]
+        if image.dtype == tf.uint8:
+            image = tf.cast(image, tf.float32) / 255
+        if self.binarize == "dynamic":
+            key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
+            noise = tf.random.stateless_uniform(tf.shape(image), key, alg="philox")
+            image = tf.cast(noise < image, tf.float32)
+        return batch | {"image": image}
+
+    def take(self, n):
+        """The first n examples (all, if there are fewer), unshuffled, as one batch of arrays."""
+        check(n=n)
+        batch = {name: value[:n] for name, value in self._tensors.items()}
+        return {name: value.numpy() for name, value in self._finish(batch, 0, np.int64(0)).items()}
+
+    @property
+    def spec(self):
+        """name -> tf.TensorSpec of a batch; the first dimension is None if the last is shorter."""
+        return self(0).element_spec
+
+    def describe(self):
+        """One line for people."""
+        size = ""
+        if "image" in self._tensors:
+            size = " " + "x".join(map(str, self._tensors["image"].shape[1:]))
+        noun = "images" if size else "examples"
+        order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
+        seed = f" with seed {self.binarize_seed}" if self.binarize == "once" else ""
+        return (
+            f"{self.name} {self.split}: {self.num_examples:,} {noun}{size}, {order}, "
+            f"binarize: {self.binarize}{seed}"
+        )
+
+    def __repr__(self):
+        return f"<Data {self.describe()}, {len(self)} x {self.batch_size}>"
+
+
+def _binary(images, protocol, seed):
+    """Images of 0 and 255 (uint8), by a protocol that is the same in every epoch."""
+    random = np.random.RandomState(seed)
+    pixels = np.empty(images.shape, np.uint8)
+    for i in range(0, len(images), 1000):  # one stream of draws; pieces only to save memory
+        part = images[i : i + 1000].astype(np.float32)
+        part = part / 255 if images.dtype == np.uint8 else part
+        drawn = part >= 0.5 if protocol == "threshold" else random.binomial(1, part)
+        pixels[i : i + 1000] = drawn * 255
+    return pixels
+
+
+def check(*, binarize="none", **numbers):
+    """Raise UnknownName or UsageError for a protocol or a whole number that cannot be."""
+    if binarize not in PROTOCOLS:
+        raise UnknownName("binarization", binarize, PROTOCOLS)
+    for name, value in numbers.items():
+        least = 0 if name in ("seed", "epoch", "skip") else 1
+        if name == "image_size" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise UsageError(f"{name} must be a whole number from {least} up, got {value!r}")

@@ -1,0 +1,171 @@
+"""The commands about what is here: `zoo data` and `zoo doctor`."""
+
+import importlib.metadata
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+import zoo
+from zoo import registry
+from zoo.runs import RUNS
+from zoo.terminal import answers, table
+
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tf-keras",
+    "tensorflow-probability",
+    "tensorflow-datasets",
+    "tensorboard",
+    "numpy",
+    "matplotlib",
+)
+
+
+@click.group()
+def data():
+    """List, prepare and describe data sets."""
+
+
+def described(name):
+    """What the catalog and the disk say about a data set; asking TFDS would import TensorFlow."""
+    found = (zoo.data.directory() / name).glob("*/dataset_info.json")
+    prepared = any("incomplete" not in path.parent.name for path in found)
+    return {**asdict(zoo.data.info(name)), "prepared": prepared}
+
+
+def show_data(record):
+    rows = [
+        (
+            one["name"],
+            "x".join(map(str, one["shape"])),
+            f"{sum(one['splits'].values()):,}",
+            "yes" if one["prepared"] else "",
+            one["description"],
+        )
+        for one in record["data"]
+    ]
+    table(rows, "name", "image", "examples", "on disk", "what it is")
+    click.echo(f"\nkept in {record['directory']}; zoo data prepare NAME fetches one")
+
+
+@data.command("list")
+@answers(show_data)
+def data_list():
+    """List the data sets that have a name, and which of them are on disk."""
+    rows = [described(name) for name in zoo.data.names()]
+    return {"directory": str(zoo.data.directory()), "data": rows}
+
+
+@data.command("info")
+@click.argument("name")
+@answers(lambda record: table(record.items()))
+def data_info(name):
+    """Describe the data set NAME: shape, splits, source, licence."""
+    return described(zoo.data.info(name).name)
+
+
+@data.command("prepare")
+@click.argument("name")
+@answers(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
+def data_prepare(name):
+    """Download the data set NAME (or grow it), once. The only command that needs a network."""
+    return {"name": name, "directory": str(zoo.data.prepare(name))}
+
+
+def show_doctor(record):
+    for key, value in record.items():
+        if key != "problems":
+            pairs = value.items() if isinstance(value, dict) else [("", value)]
+            table([(f"{key:<10}", str(name), shown(item)) for name, item in pairs])
+    click.echo("\n".join(f"problem: {p}" for p in record["problems"]) or "all is well")
+
+
+def shown(value):
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+@click.command()
+@answers(show_doctor)
+def doctor():
+    """Check the installation.
+
+    Looks at packages, devices, folders, data sets and plug-ins.
+
+    The exit code is 1 if something that is needed is missing.
+    """
+    return examine()
+
+
+def examine():
+    """Everything there is to know about this installation; `problems` is empty if all is well."""
+    problems = []
+    versions = {"zoo": zoo.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+            problems.append(f"{package} is missing: pip install {package}")
+    prepared, trouble = prepared_data()
+    found, broken = plugins()
+    devices, failure = tensorflow_devices()
+    return {
+        "versions": versions,
+        "devices": devices,
+        "cores": os.cpu_count(),
+        "memory_gb": memory(),
+        "data": {**place(zoo.data.directory()), "prepared": prepared},
+        "runs": place(RUNS),
+        "plugins": found,
+        "problems": problems + trouble + broken + failure,
+    }
+
+
+def tensorflow_devices():
+    """Names of what TensorFlow computes on, and what keeps it from doing so."""
+    try:
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices()
+        return [device.name.removeprefix("/physical_device:") for device in devices], []
+    except ImportError as error:
+        return [], [f"TensorFlow cannot be imported: {error}"]
+
+
+def prepared_data():
+    """Names of the data sets on disk, and what keeps TFDS from telling."""
+    try:
+        return [name for name in zoo.data.names() if zoo.data.is_prepared(name)], []
+    except (ImportError, OSError) as error:
+        return [], [f"data sets cannot be looked up: {error}"]
+
+
+def plugins():
+    """Name -> module of the models other packages bring, and which of them are broken."""
+    found = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    broken = []
+    for name, module in found.items():
+        try:
+            registry.info(name)
+        except Exception as error:  # somebody else's code may fail in any way
+            broken.append(f"the plug-in {name} ({module}) is broken: {error}")
+    return found, broken
+
+
+def place(path):
+    """A folder, and whether it, or the nearest folder above it that exists, can be written to."""
+    path = Path(path).absolute()
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    return {"directory": str(path), "writable": os.access(there, os.W_OK)}
+
+
+def memory():
+    """Bytes of memory of this machine, in units of 2^30; None where it cannot be told."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,50 @@
+"""The errors a person can cause. Each says what came, what was expected, and what to do.
+
+Every one is a `ZooError`; the command line turns them into one line and an exit code: 2 when the
+request itself was wrong, 1 when it was right but could not be carried out.
+"""
+
+import difflib
+
+
+class ZooError(Exception):
+    """Base of all errors raised on purpose by this library."""
+
+    exit_code = 1
+
+
+class UsageError(ZooError, ValueError):
+    """The request is wrong: an impossible value, a wrong type, an argument that does not exist."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that nothing is registered under. Lists close matches, or everything there is."""
+
+    def __init__(self, kind, name, known):
+        known = sorted(known)
+        close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        listed = f"There are: {', '.join(known)}." if known else f"There is no {kind} at all."
+        super().__init__(f"unknown {kind} {name!r}. {hint or listed}")
+
+
+class BatchError(UsageError):
+    """A batch that does not fit the model: feature, shape, dtype or range."""
+
+
+class DataNotPrepared(ZooError):
+    """A data set that is known but not on disk; names the command that fetches it."""
+
+
+class CheckpointError(ZooError):
+    """A checkpoint that is corrupt, cut short, or belongs to another model. Nothing is changed."""
+
+
+class WorkdirBusy(ZooError):
+    """Another trainer holds this working directory."""
+
+
+class NonFiniteError(ZooError):
+    """A loss became NaN or infinite; names the step and the first layer that produced it."""

@@ -1,0 +1,1 @@
+"""One paper, one file; the file's name is the name it registers."""

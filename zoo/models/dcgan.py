@@ -1,0 +1,125 @@
+"""Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks.
+
+Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv 1511.06434, with the non-saturating loss of
+Ian J. Goodfellow et al., "Generative Adversarial Networks", 2014, arXiv 1406.2661. The networks
+for 28 x 28 pixels are those of the TensorFlow tutorial.
+"""
+
+import keras
+import tensorflow as tf
+
+import zoo
+from blocks import Downsample, Stack, Upsample
+
+
+@zoo.register("dcgan")
+class DCGAN(zoo.Model):
+    """Two actors: a generator that draws, a discriminator that tells drawings from the data.
+
+    Calling it maps noise [batch, latent_dim] to images [batch, h, w, c] in [0, 1].
+
+    Args:
+        image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
+        latent_dim: number of dimensions of the noise.
+        filters: channels of the discriminator's convolutions, each halving the size; the
+            generator mirrors them, starting from twice the last.
+        dropout: share of the discriminator's features dropped while training.
+    """
+
+    def __init__(
+        self, image_shape=(28, 28, 1), latent_dim=100, filters=(64, 128), dropout=0.3, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.filters = tuple(filters)
+        self.dropout = dropout
+
+        dtype = self.dtype_policy
+        *size, channels = self.image_shape
+        sizes = [tuple(size)]
+        for _ in self.filters:
+            sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
+        rows, columns = sizes.pop()
+        *widths, base = [channels, *self.filters, 2 * self.filters[-1]]
+        up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
+        self.generator = Stack(
+            [
+                keras.layers.Dense(rows * columns * base, use_bias=False, dtype=dtype),
+                keras.layers.BatchNormalization(dtype=dtype),
+                keras.layers.LeakyReLU(0.2, dtype=dtype),
+                keras.layers.Reshape((rows, columns, base), dtype=dtype),
+                Upsample(widths[-1], strides=1, **up),
+            ]
+            + [
+                Upsample(n, output_size=size, **up)
+                for n, size in zip(widths[-2:0:-1], sizes[:0:-1], strict=True)
+            ]
+            + [Upsample(channels, kernel_size=5, output_size=size, activation="tanh", dtype=dtype)],
+            dtype=dtype,
+        )
+        down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
+        self.discriminator = Stack(
+            [Downsample(n, **down) for n in self.filters]
+            + [keras.layers.Flatten(dtype=dtype), keras.layers.Dense(1, dtype=dtype)],
+            dtype=dtype,
+        )
+
+    def build(self, input_shape=None):
+        self.generator.build((None, self.latent_dim))
+        self.discriminator.build((None, *self.image_shape))
+
+    def configure_optimizers(self):
+        return {
+            "generator": keras.optimizers.Adam(1e-4),
+            "discriminator": keras.optimizers.Adam(1e-4),
+        }
+
+    def train_step(self, batch):
+        real = 2 * batch["image"] - 1
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            fake = self.generator(self.noise(tf.shape(real)[0]), training=True)
+            real_logits = self.discriminator(real, training=True)
+            fake_logits = self.discriminator(fake, training=True)
+            generator_loss = tf.reduce_mean(says_real(fake_logits))  # -log D(G(z))
+            discriminator_loss = tf.reduce_mean(says_real(real_logits) + says_fake(fake_logits))
+        self.minimize(generator_loss, generator_tape, "generator")
+        self.minimize(discriminator_loss, discriminator_tape, "discriminator")
+        return {
+            "generator_loss": generator_loss,
+            "discriminator_loss": discriminator_loss,
+            "real_score": tf.reduce_mean(tf.sigmoid(real_logits)),
+            "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
+        }
+
+    def eval_step(self, batch):
+        real = 2 * batch["image"] - 1
+        fake = self.generator(self.noise(tf.shape(real)[0]))
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        return {
+            "generator_loss": says_real(fake_logits),
+            "discriminator_loss": says_real(real_logits) + says_fake(fake_logits),
+            "real_score": tf.sigmoid(real_logits[:, 0]),
+            "fake_score": tf.sigmoid(fake_logits[:, 0]),
+        }
+
+    def noise(self, n, seed=None):
+        """`n` points of the generator's input space: [n, latent_dim], standard normal."""
+        return tf.random.stateless_normal((n, self.latent_dim), self.seed(seed))
+
+    def call(self, noise, training=False):
+        return (self.generator(noise, training=training) + 1) / 2
+
+    def sample(self, n, seed=None):
+        """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
+        return tf.cast(self(self.noise(n, seed)), tf.float32)
+
+
+def says_real(logits):
+    """Per-example loss of the verdict "real": -log D, from logits [batch, 1] to [batch]."""
+    return tf.nn.softplus(-tf.cast(logits[:, 0], tf.float32))
+
+
+def says_fake(logits):
+    """Per-example loss of the verdict "fake": -log(1 - D), from logits [batch, 1] to [batch]."""
+    return tf.nn.softplus(tf.cast(logits[:, 0], tf.float32))

@@ -1,0 +1,153 @@
+"""Auto-Encoding Variational Bayes.
+
+Diederik P. Kingma, Max Welling, 2013, arXiv 1312.6114. The networks are those of the TensorFlow
+Probability introduction: convolutions of stride 2 down, transposed convolutions up.
+"""
+
+import keras
+import tensorflow as tf
+
+import zoo
+from blocks import Downsample, GaussianHead, Stack, StandardNormal, Upsample
+from blocks.latent import DIVERGENCES, HEADS, resolve
+
+
+@zoo.register("vae")
+class VAE(zoo.Model):
+    """Variational auto-encoder: q(z|x) = N, p(x|z) = Bernoulli or Normal, p(z) = N(0, I).
+
+    Calling it maps images [batch, h, w, c] in [0, 1] to the means of their reconstructions.
+
+    Args:
+        image_shape: (rows, columns, channels); any size.
+        latent_dim: number of dimensions of z.
+        filters: channels of the encoder's convolutions, each halving the size; the decoder
+            mirrors them.
+        base_filters: channels of the smallest feature map in the decoder.
+        head: p(x|z): "bernoulli", "normal", or a layer class such as `blocks.BernoulliHead`.
+        kl: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable
+            (q, p, z) -> [batch] such as `blocks.FreeBits(2.0)`.
+        kl_weight: a number (beta-VAE), or a callable of the step, such as
+            `keras.optimizers.schedules.PolynomialDecay(0.0, 1000, 1.0)` for a linear warm-up.
+    """
+
+    call_feature = "image"
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=2,
+        filters=(32, 64),
+        base_filters=32,
+        head="bernoulli",
+        kl="monte_carlo",
+        kl_weight=1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.filters = tuple(filters)
+        self.base_filters = base_filters
+        self.head = head
+        self.kl = kl
+        self.kl_weight = kl_weight
+        self.divergence = resolve(kl, DIVERGENCES, "kl")
+
+        dtype = self.dtype_policy
+        *size, channels = self.image_shape
+        sizes = [tuple(size)]
+        for _ in self.filters:
+            sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
+        rows, columns = sizes.pop()
+        self.encoder = Stack(
+            [Downsample(n, dtype=dtype) for n in self.filters]
+            + [keras.layers.Flatten(dtype=dtype), GaussianHead(latent_dim, dtype=dtype)],
+            dtype=dtype,
+        )
+        self.decoder = Stack(
+            [
+                keras.layers.Dense(rows * columns * base_filters, activation="relu", dtype=dtype),
+                keras.layers.Reshape((rows, columns, base_filters), dtype=dtype),
+            ]
+            + [
+                Upsample(n, output_size=size, dtype=dtype)
+                for n, size in zip(reversed(self.filters), reversed(sizes), strict=True)
+            ]
+            + [resolve(head, HEADS, "head")(channels, dtype=dtype)],
+            dtype=dtype,
+        )
+
+    def build(self, input_shape=None):
+        self.encoder.build((None, *self.image_shape))
+        self.decoder.build((None, self.latent_dim))
+        self.latent_prior = self.make_prior()
+        self.latent_prior.build()
+
+    def make_prior(self):
+        """The layer behind p(z): what a variant with another prior replaces."""
+        return StandardNormal(self.latent_dim, dtype=self.dtype_policy)
+
+    def configure_optimizers(self):
+        return {"": keras.optimizers.Adam(1e-3)}
+
+    def posterior(self, x, training=False):
+        """q(z|x), batch shape [batch], event shape [latent_dim]."""
+        return self.encoder.distribution(x, training=training)
+
+    def likelihood(self, z, training=False):
+        """p(x|z), batch shape [batch], event shape `image_shape`."""
+        return self.decoder.distribution(z, training=training)
+
+    def prior(self):
+        """p(z), event shape [latent_dim]."""
+        return self.latent_prior.distribution()
+
+    def train_step(self, batch):
+        x = batch["image"]
+        with tf.GradientTape() as tape:
+            q = self.posterior(x, training=True)  # q(z|x)
+            z = q.sample(seed=self.seed())  # z = loc + scale * noise, eq. 10
+            nll = -self.likelihood(z, training=True).log_prob(x)  # -log p(x|z)
+            kl = self.divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)), the prior may learn
+            loss = tf.reduce_mean(nll + self.beta() * kl)  # -ELBO, eq. 3
+        self.minimize(loss, tape)
+        return {"loss": loss, "nll": tf.reduce_mean(nll), "kl": tf.reduce_mean(kl)}
+
+    def eval_step(self, batch):
+        x = batch["image"]
+        q = self.posterior(x)
+        z = q.sample(seed=self.seed())
+        nll = -self.likelihood(z).log_prob(x)
+        kl = q.log_prob(z) - self.prior().log_prob(z)
+        return {"loss": nll + kl, "nll": nll, "kl": kl}
+
+    def beta(self):
+        """Weight of the KL at this step."""
+        return self.kl_weight(self.step) if callable(self.kl_weight) else self.kl_weight
+
+    def call(self, x, training=False):
+        return self.likelihood(self.posterior(x, training).mean(), training).mean()
+
+    def encode(self, x):
+        """Posterior means: [batch, h, w, c] -> [batch, latent_dim]."""
+        return self.posterior(x).mean()
+
+    def decode(self, z):
+        """Means of p(x|z): [batch, latent_dim] -> [batch, h, w, c] in [0, 1]."""
+        return self.likelihood(tf.convert_to_tensor(z, tf.float32)).mean()
+
+    def reconstruct(self, x):
+        """Images through the bottleneck and back: [batch, h, w, c] -> the same."""
+        return self.decode(self.encode(x))
+
+    def sample(self, n, seed=None):
+        """`n` images decoded from the prior: [n, h, w, c]; the same for the same `seed`."""
+        return self.decode(self.prior().sample(n, seed=self.seed(seed)))
+
+    def interpolate(self, a, b, steps=8):
+        """Pictures along the line between two batches' codes: [batch, steps, h, w, c]."""
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = (1 - t) * self.encode(a)[:, None] + t * self.encode(b)[:, None]
+        images = self.decode(tf.reshape(z, (-1, self.latent_dim)))
+        return tf.reshape(images, (-1, steps, *self.image_shape))

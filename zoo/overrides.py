@@ -1,0 +1,71 @@
+"""`--set key=value`: a model's arguments from the command line, checked without TensorFlow."""
+
+import ast
+import math
+
+from zoo import registry
+from zoo.errors import UnknownName, UsageError
+
+KINDS = {
+    int: ("an integer", "integers"),
+    float: ("a number", "numbers"),
+    str: ("a name", "names"),
+    bool: ("True or False", "True or False"),
+}
+
+
+def overrides(name, pairs):
+    """`["latent_dim=16", ...]` as a dict, checked against the arguments of the model `name`.
+
+    Values are Python literals, anything else is a string; a value must be of its default's type.
+    """
+    known = defaults(name)
+    found = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        key = key.strip()
+        if not equals:
+            raise UsageError(f"--set takes key=value, as in --set latent_dim=16; got {pair!r}")
+        if key in ("dtype", "name"):
+            raise UsageError(f"--set changes the architecture, not {key!r}; use --precision")
+        if key not in known:
+            raise UnknownName(f"argument of {name}", key, known)
+        found[key] = literal(text.strip())
+        if not fits(found[key], known[key]):
+            raise UsageError(
+                f"{key} must be {kind(known[key])} like {known[key]!r}, got {found[key]!r}"
+            )
+    return found
+
+
+def defaults(name):
+    """Argument -> default of a model, None where it is no plain value; needs no TensorFlow."""
+    written = registry.info(name)["arguments"]
+    values = {key: literal(text) for key, text in written.items()}
+    return {key: None if values[key] == written[key] else values[key] for key in written}
+
+
+def literal(text):
+    """A Python literal, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def fits(value, default):
+    """Whether a value is of a default's type; None as the default says nothing."""
+    if isinstance(default, list | tuple):
+        same = isinstance(value, list | tuple)
+        return same and all(fits(item, default[0]) for item in value if default)
+    if type(default) is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return default is None or type(value) is type(default)
+
+
+def kind(default):
+    """A default's type in words."""
+    if isinstance(default, list | tuple):
+        items = KINDS.get(type(default[0]), ("", "items"))[1] if default else "items"
+        return f"a tuple of {items}"
+    return KINDS.get(type(default), (f"a {type(default).__name__}",))[0]

@@ -1,0 +1,207 @@
+"""Names to models. Files are the registry: `zoo/models/vae.py` registers `vae`.
+
+Listing and `info` read source files and entry points; TensorFlow is imported only by `get`. A
+plug-in names its models in the entry-point group `zoo.models`:
+
+    [project.entry-points."zoo.models"]
+    my_model = "my_package.my_model"       # a module whose import runs @zoo.register("my_model")
+"""
+
+import ast
+import fnmatch
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+
+from zoo.errors import UnknownName, UsageError
+
+GROUP = "zoo.models"
+FOLDER = Path(__file__).parent / "models"
+
+_registered = {}
+
+
+def register(name):
+    """Class decorator: makes the model known as `name`, to the zoo and to Keras' saving.
+
+    Raises:
+        UsageError: the name is not lower_snake, or another class has it.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UsageError(f"a model's name must be lower_snake like 'mixture_vae', got {name!r}")
+
+    def decorate(cls):
+        import keras
+
+        taken = _registered.get(name)
+        home = taken and f"{taken.__module__}.{taken.__qualname__}"
+        # The same class run again (a notebook cell, a reload) replaces itself.
+        if taken and home != f"{cls.__module__}.{cls.__qualname__}":
+            raise UsageError(f"the name {name!r} is taken by {home}; choose another name")
+        elsewhere = _modules().get(name)
+        if elsewhere and cls.__module__ not in (elsewhere, "__main__"):
+            raise UsageError(f"the name {name!r} is taken by {elsewhere}; choose another name")
+        _registered[name] = keras.saving.register_keras_serializable("zoo", name)(cls)
+        return cls
+
+    return decorate
+
+
+def names(pattern="*"):
+    """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`."""
+    return sorted(fnmatch.filter({*_modules(), *_registered}, pattern))
+
+
+def get_class(name):
+    """The class registered under `name`, imported if need be.
+
+    Raises:
+        UnknownName: nothing has that name.
+    """
+    if name not in _registered:
+        module = _modules().get(name)
+        if module is None:
+            raise UnknownName("model", name, names())
+        importlib.import_module(module)
+        if name not in _registered:
+            raise UsageError(f"module {module} does not register {name!r} with @zoo.register")
+    return _registered[name]
+
+
+def get(name, **config):
+    """The architecture `name` with the paper's settings, overridden by `config`; built.
+
+    Args:
+        name: a registered name, see `names()`.
+        **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
+            dtype policy such as "mixed_bfloat16").
+
+    Raises:
+        UnknownName: no such model, or no such argument.
+        UsageError: a value that the model cannot take.
+    """
+    cls = get_class(name)
+    known = [*arguments(cls), "dtype", "name"]
+    for key in config:
+        if key not in known:
+            raise UnknownName(f"argument of {name}", key, known)
+    try:
+        model = cls(**config)
+        model.build()
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"cannot build {name} with {config}: {error}") from error
+    return model
+
+
+def arguments(cls):
+    """Constructor arguments of a model class, inherited ones included: name -> Parameter."""
+    found = {}
+    for owner in cls.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        parameters = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                found.setdefault(parameter.name, parameter)
+        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
+            break
+        if owner.__module__ == "zoo.model":
+            break
+    return found
+
+
+def info(name):
+    """What there is to know about a model without importing TensorFlow, read from its file.
+
+    Returns a dict: `name`, `module`, `class`, `summary` (first line of the file), `paper` (the
+    file's docstring), `description` (the class's docstring), `arguments` (name -> default as
+    written, inherited ones included).
+
+    Raises:
+        UnknownName: nothing has that name.
+    """
+    module = _modules().get(name)
+    if module is None:
+        if name not in _registered:
+            raise UnknownName("model", name, names())
+        module = _registered[name].__module__
+    tree = _source(module)
+    cls = _registering_class(tree, name)
+    if cls is None:
+        raise UsageError(f"module {module} does not register {name!r} with @zoo.register")
+    paper = ast.get_docstring(tree) or ""
+    return {
+        "name": name,
+        "module": module,
+        "class": cls.name,
+        "summary": paper.partition("\n")[0],
+        "paper": paper,
+        "description": ast.get_docstring(cls) or "",
+        "arguments": _written_arguments(tree, cls),
+    }
+
+
+def _modules():
+    """Name -> module, of our own files and of plug-ins; raises UsageError on a clash."""
+    found = {path.stem: f"zoo.models.{path.stem}" for path in FOLDER.glob("[a-z]*.py")}
+    for name, module in _plugins():
+        if found.setdefault(name, module) != module:
+            raise UsageError(
+                f"two packages offer a model named {name!r}: {found[name]} and {module};"
+                " uninstall one of them"
+            )
+    return found
+
+
+@functools.cache
+def _plugins():
+    return [(entry.name, entry.value) for entry in importlib.metadata.entry_points(group=GROUP)]
+
+
+def _source(module):
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.origin:
+        raise UsageError(f"module {module}, which should hold a model, cannot be found")
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _registering_class(tree, name):
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(
+            isinstance(d, ast.Call) and d.args and getattr(d.args[0], "value", None) == name
+            for d in node.decorator_list
+        ):
+            return node
+    return None
+
+
+def _written_arguments(tree, cls):
+    """Argument -> default as source text, following base classes imported from other models."""
+    found = {}
+    inherits = True
+    for item in cls.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            spec = item.args
+            positional = spec.args[1:]
+            blanks = [None] * (len(positional) - len(spec.defaults))
+            pairs = [
+                *zip(positional, [*blanks, *spec.defaults], strict=True),
+                *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
+            ]
+            found = {a.arg: ast.unparse(d) if d is not None else "(required)" for a, d in pairs}
+            inherits = spec.kwarg is not None
+    for base in cls.bases if inherits else []:
+        name = getattr(base, "id", None)
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                found = {**_written_arguments(tree, node), **found}
+            if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+                other = _source(node.module)
+                for parent in other.body:
+                    if isinstance(parent, ast.ClassDef) and parent.name == name:
+                        found = {**_written_arguments(other, parent), **found}
+    return found

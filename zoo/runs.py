@@ -1,0 +1,265 @@
+"""A run of the command line: what it was asked for, written down, and taken up again.
+
+`Settings` is what decides a run's numbers; `config.json` in its folder holds them, the model's
+full configuration and the versions it was made with. This module imports TensorFlow only to load
+data and build models.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import zoo
+from zoo import registry
+from zoo.checkpoint import write_json
+from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.overrides import defaults, overrides
+from zoo.terminal import note
+from zoo.workdir import Workdir
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a run's numbers. Fields are named as the options of `zoo train`."""
+
+    model: str
+    set: dict
+    data: str
+    split: str = "train"
+    test_split: str = "test"
+    batch_size: int = 128
+    binarize: str = "none"
+    image_size: int | None = None
+    seed: int = 0
+    precision: str = "float32"
+    learning_rate: float | None = None
+
+    def load(self, split, training=False):
+        """A split of the data: shuffled to train on; whole and in order to look at."""
+        return zoo.data.load(
+            self.data,
+            split,
+            batch_size=self.batch_size,
+            shuffle=training,
+            seed=self.seed,
+            binarize=self.binarize,
+            image_size=self.image_size,
+            drop_remainder=None if training else False,
+        )
+
+    def build(self, data=None):
+        """The model with fresh weights from the seed; its `image_shape` is that of the data."""
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        config = keras.saving.deserialize_keras_object(self.set)
+        if data is not None and "image_shape" in registry.arguments(registry.get_class(self.model)):
+            shape = tuple(data.spec["image"].shape[1:])
+            if tuple(config.setdefault("image_shape", shape)) != shape:
+                raise UsageError(
+                    f"image_shape={tuple(config['image_shape'])} contradicts {self.data}, whose"
+                    f" images are {shape}: leave image_shape out, or scale with --image-size"
+                )
+        return registry.get(self.model, dtype=self.precision, **config)
+
+    def trainer(self, model, workdir=None, eager=False):
+        """The trainer of this run; `--learning-rate` goes to every optimizer of the model."""
+        optimizers = model.configure_optimizers()
+        if self.learning_rate is not None:
+            optimizers = {
+                part: type(one).from_config(
+                    {**one.get_config(), "learning_rate": self.learning_rate}
+                )
+                for part, one in optimizers.items()
+            }
+        return zoo.Trainer(model, workdir, optimizers=optimizers, seed=self.seed, eager=eager)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that `zoo train` made: its settings and the constructor arguments of its model."""
+
+    workdir: Path
+    settings: Settings
+    config: dict
+
+
+def asked(model, data=None, pairs=(), test_split=None, **options):
+    """The `Settings` that options ask for; whatever needs no data is checked."""
+    found = overrides(model, pairs)
+    rate = options.get("learning_rate")
+    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+        raise UsageError(f"--learning-rate must be a number above 0, got {rate}")
+    data = source(data or registry.get_class(model).demo_data)
+    test_split = test_split or default_test_split(data, options.get("split", "train"))
+    return Settings(model, found, data, test_split=test_split, **options)
+
+
+def taken(name, pairs=(), best=False, data=None, **options):
+    """(settings, folder) of the run `name`, or the newest of that model; untrained, folder None.
+
+    Options that are None are as the run has them.
+    """
+    if pairs and name not in registry.names():
+        raise UsageError(f"--set goes with a model's name, and a run keeps its own; got {name!r}")
+    run = None if pairs else find(name)
+    options = {key: value for key, value in options.items() if value is not None}
+    if run is None:
+        if best:
+            raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
+        note(f"note: {name} is untrained here: fresh weights")
+        return asked(name, data, pairs, **options), None
+    if run.workdir != Path(name):
+        note(f"{name}: the newest run is {run.workdir}")
+    if not Workdir(run.workdir).checkpoints.paths():
+        note(f"note: {run.workdir} has saved nothing yet: fresh weights")
+    if data:
+        options["data"] = source(data)
+        split = default_test_split(options["data"], run.settings.split)
+        options.setdefault("test_split", split)
+    return replace(run.settings, set=run.config, **options), run.workdir
+
+
+def opened(settings, workdir, best=False, data=None):
+    """A trainer that has taken up what the run has saved."""
+    trainer = settings.trainer(settings.build(data), workdir)
+    trainer.restore(best=best)
+    return trainer
+
+
+def is_named(data):
+    return data.partition("/")[0] in zoo.data.names()
+
+
+def source(data):
+    """A data set's name as it is; a path so that it holds from everywhere."""
+    path = Path(data).expanduser()
+    return data if is_named(data) or not path.exists() else str(path.resolve())
+
+
+def default_test_split(data, split):
+    """The test split of a data set; where there is none, what it is trained on, with a note."""
+    if not is_named(data) and not Path(data).exists():
+        return split  # loading it will say what is wrong
+    if is_named(data) and "test" in zoo.data.info(data).splits:
+        return "test"
+    note(
+        f"note: {data} has no test split, evaluating on {split}; to hold a part out:"
+        " --split 'train[:90%]' --test-split 'train[90%:]'"
+    )
+    return split
+
+
+def folder(settings):
+    """The default folder of a run: `runs/vae-mnist`."""
+    name = settings.data
+    data = name.replace("/", "-") if is_named(name) else Path(name).stem
+    return RUNS / f"{settings.model}-{data}"
+
+
+def check_same(workdir, settings):
+    """Raises UsageError, listing what differs, if the folder holds a run of other settings."""
+    if not Workdir(workdir).checkpoints.paths():
+        return
+    if not Workdir(workdir).config.exists():
+        raise UsageError(
+            f"{workdir} holds checkpoints that `zoo train` did not make (there is no config.json):"
+            " use another --workdir"
+        )
+    run = read(workdir)
+    wanted, had = asdict(settings), asdict(run.settings)
+    del wanted["set"], had["set"]
+    if settings.model == run.settings.model:
+        written = {k: v for k, v in defaults(settings.model).items() if v is not None}
+        written.pop("image_shape", None)  # follows from the data
+        wanted |= written | settings.set
+        had |= run.config
+    wanted = json.loads(json.dumps(wanted))
+    other = [key for key in wanted if key in had and had[key] != wanted[key]]
+    if other:
+        raise UsageError(
+            f"the run in {workdir} has {', '.join(f'{key}={had[key]}' for key in other)}, got"
+            f" {', '.join(f'{key}={wanted[key]}' for key in other)}: use another --workdir or the"
+            " same settings"
+        )
+
+
+def write(workdir, settings, model):
+    """Writes `config.json`, unless another trainer is at work there (WorkdirBusy)."""
+    own = model.get_config()
+    record = {
+        **asdict(settings),
+        "config": {key: own[key] for key in registry.arguments(type(model))},
+        "versions": {
+            "zoo": zoo.__version__,
+            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras")},
+        },
+    }
+    run = Workdir(workdir)
+    with run.exclusive():
+        write_json(run.config, record)
+
+
+def read(workdir):
+    """The `Run` in a folder; raises CheckpointError if its `config.json` cannot be read."""
+    path = Workdir(workdir).config
+    keys = [field.name for field in fields(Settings)]
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Run(Path(workdir), Settings(**{k: record[k] for k in keys}), record["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no run's ({type(error).__name__}: {error}); train again in"
+            " another --workdir"
+        ) from error
+
+
+def find(text):
+    """The `Run` of a folder, or the newest under `runs/` of a model; None if it has none yet."""
+    if Workdir(text).config.is_file():
+        return read(text)
+    there = list(saved())
+    if text in registry.names():
+        return next((run for run in there if run.settings.model == text), None)
+    if Path(text).is_dir():
+        raise UsageError(f"{text} is no run: it has no config.json. `zoo train` makes runs")
+    raise UnknownName("run or model", text, [*registry.names(), *(str(r.workdir) for r in there)])
+
+
+def saved():
+    """The runs under `runs/` that have saved something, the newest first."""
+    found = [path.parent for path in RUNS.glob("*/config.json")]
+    steps = {path: Workdir(path).checkpoints.paths() for path in found}
+    times = {path: max(s.stat().st_mtime for s in steps[path]) for path in found if steps[path]}
+    for path in sorted(times, key=times.get, reverse=True):
+        with contextlib.suppress(CheckpointError):
+            yield read(path)
+
+
+def record(settings, workdir, trainer, metrics):
+    """What `train` and `evaluate` answer."""
+    position = trainer.state.position
+    return {
+        "run": workdir and str(workdir),
+        "model": settings.model,
+        "data": settings.data,
+        "split": settings.test_split,
+        "epochs": position["epoch"],
+        "steps": position["step"],
+        "metrics": metrics,
+    }
+
+
+def warn_of_grey(model, data):
+    """Says so if a Bernoulli likelihood is about to be given grey values."""
+    pixels = data.take(64).get("image") if getattr(model, "head", None) == "bernoulli" else None
+    if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
+        note(
+            "note: grey values under a Bernoulli likelihood are not a likelihood: the nats compare"
+            " with nothing published. Use --binarize dynamic, or --set head=normal"
+        )

@@ -1,0 +1,127 @@
+"""Everything a run must keep to go on as if it had never stopped, and nothing else."""
+
+import contextlib
+import math
+
+import keras
+import numpy as np
+from keras.src.random.seed_generator import global_seed_generator  # no public way to its state
+
+from zoo import inspection
+
+
+class State:
+    """The variables of a model and its optimizers, and where in the data the run stands.
+
+    Attributes:
+        position: `step` (in total), `epoch`, `step_in_epoch`, `steps_per_epoch` (None: unknown).
+        sums: logged name -> sum over the epoch so far.
+        history: logged name -> one mean an epoch.
+        best_value: the best value of the watched metric so far.
+        callbacks: what each of the user's callbacks remembers, as plain values.
+    """
+
+    def __init__(self, model, seed):
+        self.model = model
+        self.seed = seed
+        self.position = {"step": 0, "epoch": 0, "step_in_epoch": 0, "steps_per_epoch": None}
+        self.sums = {}
+        self.history = {}
+        self.best_value = None
+        self.callbacks = []
+        for index, state in enumerate(self.seed_states()):
+            state.assign(np.array([seed, index], np.uint32))
+
+    # Variables: explicit lists, since Keras' own tracking misses seeds and layers in lists.
+
+    def variables(self):
+        """Key -> variable: weights, optimizer slots, seeds of noise and dropout."""
+        groups = {"model": self.model.variables, "seed": [global_seed_generator().state]}
+        for part, optimizer in self.model.optimizers.items():
+            groups[f"optimizer:{part}"] = optimizer.variables
+        return {f"{name}/{i:04d}": v for name, group in groups.items() for i, v in enumerate(group)}
+
+    def arrays(self):
+        """Key -> NumPy array, a copy of every variable."""
+        return {key: keras.ops.convert_to_numpy(v).copy() for key, v in self.variables().items()}
+
+    def assign(self, arrays):
+        for key, variable in self.variables().items():
+            variable.assign(arrays[key])
+
+    # The record beside the arrays.
+
+    def record(self, callbacks=()):
+        """The rest of the state as JSON.
+
+        Simple Keras callbacks (patience, best value so far) ride along as their plain attributes.
+        """
+        plain = (bool, int, float, str, type(None))
+        remembered = [
+            {name: value for name, value in vars(callback).items() if type(value) in plain}
+            for callback in callbacks
+        ]
+        return {
+            "position": dict(self.position),
+            "sums": dict(self.sums),
+            "history": {name: list(values) for name, values in self.history.items()},
+            "best_value": self.best_value,
+            "callbacks": remembered,
+            "model": self.model.name,
+            "seed": self.seed,
+        }
+
+    def take(self, arrays, record):
+        """Becomes the state that was saved."""
+        self.assign(arrays)
+        self.position.update(record["position"])
+        self.sums = record["sums"]
+        self.history = record["history"]
+        self.best_value = record["best_value"]
+        self.callbacks = record["callbacks"]
+
+    def is_best(self, logs, metric):
+        """Whether this epoch's `metric` ("val_loss", "max:val_accuracy") is the best; notes it."""
+        sign, name = (-1, metric[4:]) if metric.startswith("max:") else (1, metric)
+        value, before = logs.get(name, math.nan), self.best_value
+        better = math.isfinite(value) and (before is None or sign * value < sign * before)
+        if better:
+            self.best_value = value
+        return better
+
+    def restore_callbacks(self, callbacks):
+        for callback, values in zip(callbacks, self.callbacks, strict=False):
+            vars(callback).update(values)
+
+    # Things that are put aside for a while.
+
+    def seed_states(self):
+        """Variables that hold the state of the model's random numbers (noise, dropout)."""
+        everything = [self.model, *(layer for _, layer in inspection.layers(self.model))]
+        return [
+            value.state
+            for layer in everything
+            for value in vars(layer).values()
+            if isinstance(value, keras.random.SeedGenerator)
+        ]
+
+    @contextlib.contextmanager
+    def unchanged(self):
+        """Whatever happens to the variables while this is open is undone."""
+        arrays = self.arrays()
+        try:
+            yield
+        finally:
+            self.assign(arrays)
+
+    @contextlib.contextmanager
+    def evaluating(self):
+        """While open: moving averages in place of weights, and always the same random numbers."""
+        with self.unchanged():
+            for part, optimizer in self.model.optimizers.items():
+                inner = getattr(optimizer, "inner_optimizer", optimizer)
+                if inner.use_ema and int(inner.iterations) > 0:
+                    optimizer.finalize_variable_values(self.model.part(part).trainable_variables)
+            for index, state in enumerate(self.seed_states()):
+                state.assign(np.array([self.seed + 1, index], np.uint32))
+            yield self.model

@@ -1,0 +1,93 @@
+"""A run's folder: checkpoints, the best epoch, history, figures, TensorBoard; one trainer at once.
+
+runs/vae-mnist/
+    config.json            what the command line was asked for
+    checkpoints/           step-000002350.npz ..., best.npz
+    figures/               samples.png, ... and one folder of pictures an epoch
+    history.json           logged name -> one mean an epoch
+    tensorboard/
+"""
+
+import contextlib
+import signal
+import threading
+from pathlib import Path
+
+import filelock
+
+from zoo import checkpoint
+from zoo.errors import CheckpointError, WorkdirBusy
+
+
+class Workdir:
+    """Paths and rules of one run's folder.
+
+    Args:
+        path: the folder; made when first written to.
+        keep: how many numbered checkpoints stay.
+    """
+
+    def __init__(self, path, keep=3):
+        self.path = Path(path)
+        self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", keep)
+        self.best = self.path / "checkpoints" / "best.npz"
+        self.config = self.path / "config.json"
+
+    @contextlib.contextmanager
+    def exclusive(self):
+        """Holds the folder; raises WorkdirBusy if another process or trainer does."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / ".lock", timeout=0)
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise WorkdirBusy(
+                f"another trainer is at work in {self.path}; wait for it, or use another workdir"
+            ) from error
+        except OSError as error:
+            raise CheckpointError(f"cannot write to {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def callbacks(self, data, figures_every):
+        """What every run writes: history, TensorBoard, and figures of the first batch of `data`."""
+        import keras
+
+        from zoo.callbacks import Figures, HistoryFile
+        from zoo.replicas import dataset_of
+
+        logs = self.path / "tensorboard"
+        found = [
+            HistoryFile(self.path / "history.json"),
+            keras.callbacks.TensorBoard(logs, write_graph=False),
+        ]
+        if figures_every:
+            batch = next(iter(dataset_of(data)), None)
+            found.append(Figures(self.path / "figures", batch, logs, figures_every))
+        return found
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Turns the first Ctrl-C or SIGTERM into an entry of the list it yields; a second one is real.
+
+    So that a step that has begun is finished and saved. Outside the main thread, does nothing.
+    """
+    received = []
+
+    def note(number, frame):
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number).name)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
