@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from blocks.checks import at_least_one
+
 tfd = tfp.distributions
 
 
@@ -29,7 +31,7 @@ class GaussianHead(keras.layers.Layer):
 
     def __init__(self, latent_dim, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = latent_dim
+        self.latent_dim = at_least_one(latent_dim, "latent_dim")
         self.dense = keras.layers.Dense(2 * latent_dim, dtype=self.dtype_policy)
 
     def build(self, input_shape):
@@ -62,8 +64,8 @@ class ImageHead(keras.layers.Layer):
 
     def __init__(self, channels, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
-        self.channels = channels
-        self.kernel_size = kernel_size
+        self.channels = at_least_one(channels, "channels")
+        self.kernel_size = at_least_one(kernel_size, "kernel_size")
         self.conv = keras.layers.Conv2DTranspose(
             channels, kernel_size, padding="same", dtype=self.dtype_policy
         )
@@ -87,7 +89,7 @@ class BernoulliHead(ImageHead):
     """p(x|z) of binary pixels: independent Bernoullis with the convolution's output as logits."""
 
     def distribution(self, outputs):
-        return tfd.Independent(tfd.Bernoulli(logits=float32(outputs)), 3)
+        return tfd.Independent(tfd.Bernoulli(logits=float32(outputs), dtype=tf.float32), 3)
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -123,7 +125,7 @@ class Prior(keras.layers.Layer):
 
     def __init__(self, latent_dim, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = latent_dim
+        self.latent_dim = at_least_one(latent_dim, "latent_dim")
 
     def build(self, input_shape=None):
         """No weights: a prior that learns makes them here."""
@@ -160,9 +162,7 @@ class GaussianMixture(Prior):
 
     def __init__(self, latent_dim, components=16, **kwargs):
         super().__init__(latent_dim, **kwargs)
-        if type(components) is not int or components < 1:
-            raise ValueError(f"components must be an integer >= 1, got {components!r}")
-        self.components = components
+        self.components = at_least_one(components, "components")
 
     def build(self, input_shape=None):
         shape = (self.components, self.latent_dim)

@@ -10,6 +10,7 @@ Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Od
 import keras
 import tensorflow as tf
 
+from blocks.checks import at_least_one, one_of, share, sizes
 from blocks.stack import Stack
 
 NORMS = {
@@ -36,20 +37,13 @@ class Resample(Stack):
         **kwargs,
     ):
         super().__init__([], **kwargs)
-        for name, value in {"filters": filters, "strides": strides, "repeats": repeats}.items():
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-        if norm is not None and norm not in NORMS:
-            raise ValueError(f"norm must be None or one of {sorted(NORMS)}, got {norm!r}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be a share in [0, 1), got {dropout!r}")
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.repeats = repeats
-        self.norm = norm
+        self.filters = at_least_one(filters, "filters")
+        self.kernel_size = at_least_one(kernel_size, "kernel_size")
+        self.strides = at_least_one(strides, "strides")
+        self.repeats = at_least_one(repeats, "repeats")
+        self.norm = one_of(norm, [None, *NORMS], "norm")
         self.activation = keras.activations.get(activation)
-        self.dropout = dropout
+        self.dropout = share(dropout, "dropout")
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -143,10 +137,8 @@ class Upsample(Resample):
 
     def __init__(self, filters, method="transpose", output_size=None, **kwargs):
         super().__init__(filters, **kwargs)
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {method!r}")
-        self.method = method
-        self.output_size = tuple(output_size) if output_size else None
+        self.method = one_of(method, METHODS, "method")
+        self.output_size = output_size and sizes(output_size, "output_size", 2)
         resampling = getattr(self, method)()
         if self.output_size:
             resampling.append(Crop(self.output_size, dtype=self.dtype_policy))

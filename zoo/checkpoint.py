@@ -21,7 +21,7 @@ def write_atomically(path, write):
     """Calls `write(file)` on a temporary binary file that then takes the name `path`.
 
     Raises:
-        OSError: nothing was changed.
+        CheckpointError: the disk would not take it; what was there before is intact.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +32,11 @@ def write_atomically(path, write):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"could not write {path}: {error.strerror or error}. What was saved before is intact;"
+            " make room and run the same command again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,32 +52,21 @@ def signature(arrays):
 
 
 def save(path, arrays, record):
-    """Writes arrays and a JSON-able record to `path`.
-
-    Raises:
-        CheckpointError: the disk would not take it; what was there before is intact.
-    """
+    """Writes arrays and a JSON-able record to `path`; raises CheckpointError if it cannot."""
     header = json.dumps({"record": record, "signature": signature(arrays)}).encode()
     # Raw bytes: NumPy's own format knows no bfloat16.
     raw = {key: np.frombuffer(value.tobytes(), np.uint8) for key, value in arrays.items()}
-    try:
-        write_atomically(
-            path, lambda file: np.savez(file, header=np.frombuffer(header, np.uint8), **raw)
-        )
-    except OSError as error:
-        raise CheckpointError(
-            f"could not save {path}: {error.strerror or error}. The checkpoints saved before are"
-            " intact; make room and run the same command again"
-        ) from error
+    raw["header"] = np.frombuffer(header, np.uint8)
+    write_atomically(path, lambda file: np.savez(file, **raw))
 
 
 def read(path):
     """(arrays, record) of a file; raises CheckpointError if it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as raw:
+            header = json.loads(raw["header"].tobytes())
             arrays = {
-                key: np.frombuffer(file[key].tobytes(), np.dtype(dtype)).reshape(shape)
+                key: np.frombuffer(raw[key].tobytes(), np.dtype(dtype)).reshape(shape)
                 for key, (shape, dtype) in header["signature"].items()
             }
             return arrays, header["record"]

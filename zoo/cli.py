@@ -50,9 +50,6 @@ def main():
     """
 
 
-# Looking at the zoo.
-
-
 def show_list(record):
     table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
 
@@ -96,9 +93,6 @@ def info(name):
     These arguments are what --set takes. Example: zoo info vae
     """
     return registry.info(name)
-
-
-# Training.
 
 
 def show_train(record):
@@ -189,13 +183,8 @@ def train(name, epochs, steps, workdir, eager, **options):
     return runs.record(settings, workdir, trainer, trainer.evaluate(test))
 
 
-# What a run can do.
-
-RUN = click.argument("run")
-
-
 @main.command()
-@RUN
+@click.argument("run")
 @DATA
 @click.option("--split", "test_split", help="What to evaluate on.  [default: the run's test split]")
 @click.option("--batch-size", type=SIZE, help="[default: the run's]")
@@ -219,7 +208,7 @@ def evaluate(run, best, **options):
 
 
 @main.command()
-@RUN
+@click.argument("run")
 @click.option("-n", "n", type=SIZE, default=64, show_default=True, help="How many images.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise.")
 @click.option(

@@ -11,7 +11,7 @@ import click
 import zoo
 from zoo import registry
 from zoo.runs import RUNS
-from zoo.terminal import answers, table
+from zoo.terminal import answers, import_tensorflow, table
 
 PACKAGES = (
     "tensorflow",
@@ -73,14 +73,17 @@ def data_info(name):
 @answers(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
 def data_prepare(name):
     """Download the data set NAME (or grow it), once. The only command that needs a network."""
-    return {"name": name, "directory": str(zoo.data.prepare(name))}
+    known = zoo.data.info(name).name
+    import_tensorflow()
+    return {"name": known, "directory": str(zoo.data.prepare(known))}
 
 
 def show_doctor(record):
+    rows = []
     for key, value in record.items():
-        if key != "problems":
-            pairs = value.items() if isinstance(value, dict) else [("", value)]
-            table([(f"{key:<10}", str(name), shown(item)) for name, item in pairs])
+        parts = value if isinstance(value, dict) else {"": value}
+        rows += [(f"{key} {name}", shown(part)) for name, part in parts.items()]
+    table(rows[:-1], "what", "found")
     click.echo("\n".join(f"problem: {p}" for p in record["problems"]) or "all is well")
 
 
@@ -102,17 +105,12 @@ def doctor():
 
 def examine():
     """Everything there is to know about this installation; `problems` is empty if all is well."""
-    problems = []
     versions = {"zoo": zoo.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-            problems.append(f"{package} is missing: pip install {package}")
-    prepared, trouble = prepared_data()
-    found, broken = plugins()
+    versions |= {package: version(package) for package in PACKAGES}
+    missing = [f"{p} is missing: pip install {p}" for p, found in versions.items() if not found]
     devices, failure = tensorflow_devices()
+    offered, broken = plugins()
+    prepared = [name for name in zoo.data.names() if described(name)["prepared"]]
     return {
         "versions": versions,
         "devices": devices,
@@ -120,28 +118,29 @@ def examine():
         "memory_gb": memory(),
         "data": {**place(zoo.data.directory()), "prepared": prepared},
         "runs": place(RUNS),
-        "plugins": found,
-        "problems": problems + trouble + broken + failure,
+        "plugins": offered,
+        "problems": missing + failure + broken,
     }
+
+
+def version(package):
+    """The version that is installed, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def tensorflow_devices():
     """Names of what TensorFlow computes on, and what keeps it from doing so."""
     try:
+        import_tensorflow()
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()
         return [device.name.removeprefix("/physical_device:") for device in devices], []
     except ImportError as error:
         return [], [f"TensorFlow cannot be imported: {error}"]
-
-
-def prepared_data():
-    """Names of the data sets on disk, and what keeps TFDS from telling."""
-    try:
-        return [name for name in zoo.data.names() if zoo.data.is_prepared(name)], []
-    except (ImportError, OSError) as error:
-        return [], [f"data sets cannot be looked up: {error}"]
 
 
 def plugins():

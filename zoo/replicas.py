@@ -43,6 +43,11 @@ class Replicas:
             return dataset
         return self.strategy.experimental_distribute_dataset(dataset)
 
+    def agree(self, state):
+        """Gives every replica the first one's variables: only moving statistics can differ."""
+        if self.count > 1:
+            state.assign(state.arrays())
+
     def check_size(self, batch):
         """Raises UsageError if a global batch does not divide evenly."""
         size = next(iter(batch.values())).shape[0]

@@ -17,7 +17,7 @@ from zoo import registry
 from zoo.checkpoint import write_json
 from zoo.errors import CheckpointError, UnknownName, UsageError
 from zoo.overrides import defaults, overrides
-from zoo.terminal import note
+from zoo.terminal import import_tensorflow, note
 from zoo.workdir import Workdir
 
 RUNS = Path("runs")
@@ -41,6 +41,7 @@ class Settings:
 
     def load(self, split, training=False):
         """A split of the data: shuffled to train on; whole and in order to look at."""
+        import_tensorflow()
         return zoo.data.load(
             self.data,
             split,
@@ -54,6 +55,7 @@ class Settings:
 
     def build(self, data=None):
         """The model with fresh weights from the seed; its `image_shape` is that of the data."""
+        import_tensorflow()
         import keras
 
         keras.utils.set_random_seed(self.seed)
@@ -95,7 +97,10 @@ def asked(model, data=None, pairs=(), test_split=None, **options):
     rate = options.get("learning_rate")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise UsageError(f"--learning-rate must be a number above 0, got {rate}")
-    data = source(data or registry.get_class(model).demo_data)
+    if data is None:
+        import_tensorflow()
+        data = registry.get_class(model).demo_data
+    data = source(data)
     test_split = test_split or default_test_split(data, options.get("split", "train"))
     return Settings(model, found, data, test_split=test_split, **options)
 
@@ -120,8 +125,8 @@ def taken(name, pairs=(), best=False, data=None, **options):
         note(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
         options["data"] = source(data)
-        split = default_test_split(options["data"], run.settings.split)
-        options.setdefault("test_split", split)
+        if "test_split" not in options:
+            options["test_split"] = default_test_split(options["data"], run.settings.split)
     return replace(run.settings, set=run.config, **options), run.workdir
 
 
@@ -149,8 +154,8 @@ def default_test_split(data, split):
     if is_named(data) and "test" in zoo.data.info(data).splits:
         return "test"
     note(
-        f"note: {data} has no test split, evaluating on {split}; to hold a part out:"
-        " --split 'train[:90%]' --test-split 'train[90%:]'"
+        f"note: {data} has no test split, {split} takes its place; `zoo train` holds a part out"
+        " with --split 'train[:90%]' --test-split 'train[90%:]'"
     )
     return split
 
@@ -172,21 +177,24 @@ def check_same(workdir, settings):
             " use another --workdir"
         )
     run = read(workdir)
-    wanted, had = asdict(settings), asdict(run.settings)
-    del wanted["set"], had["set"]
+    other = differences(asdict(run.settings) | {"set": 0}, asdict(settings) | {"set": 0})
     if settings.model == run.settings.model:
         written = {k: v for k, v in defaults(settings.model).items() if v is not None}
         written.pop("image_shape", None)  # follows from the data
-        wanted |= written | settings.set
-        had |= run.config
-    wanted = json.loads(json.dumps(wanted))
-    other = [key for key in wanted if key in had and had[key] != wanted[key]]
+        other += differences(run.config, written | settings.set)
     if other:
+        had, wanted = (", ".join(texts) for texts in zip(*other, strict=True))
         raise UsageError(
-            f"the run in {workdir} has {', '.join(f'{key}={had[key]}' for key in other)}, got"
-            f" {', '.join(f'{key}={wanted[key]}' for key in other)}: use another --workdir or the"
-            " same settings"
+            f"the run in {workdir} has {had}, got {wanted}: use another --workdir or the same"
+            " settings"
         )
+
+
+def differences(had, wanted):
+    """Where two configurations differ: [("key=had", "key=wanted")]."""
+    wanted = json.loads(json.dumps(wanted))  # tuples are lists in a file
+    other = [key for key in wanted if key in had and had[key] != wanted[key]]
+    return [(f"{key}={had[key]}", f"{key}={wanted[key]}") for key in other]
 
 
 def write(workdir, settings, model):

@@ -10,6 +10,10 @@ from keras.src.random.seed_generator import global_seed_generator  # no public w
 from zoo import inspection
 
 
+# What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
+REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+
+
 class State:
     """The variables of a model and its optimizers, and where in the data the run stands.
 
@@ -54,11 +58,10 @@ class State:
     def record(self, callbacks=()):
         """The rest of the state as JSON.
 
-        Simple Keras callbacks (patience, best value so far) ride along as their plain attributes.
+        What Keras' callbacks that wait for something have seen so far rides along.
         """
-        plain = (bool, int, float, str, type(None))
         remembered = [
-            {name: value for name, value in vars(callback).items() if type(value) in plain}
+            {name: vars(callback)[name] for name in REMEMBERED if name in vars(callback)}
             for callback in callbacks
         ]
         return {
@@ -90,8 +93,10 @@ class State:
         return better
 
     def restore_callbacks(self, callbacks):
+        """Gives the callbacks back what they remembered, once after a checkpoint was taken up."""
         for callback, values in zip(callbacks, self.callbacks, strict=False):
             vars(callback).update(values)
+        self.callbacks = []
 
     # Things that are put aside for a while.
 

@@ -16,7 +16,6 @@ class Commands(click.Group):
     """A group whose commands turn the library's errors into one line and an exit code."""
 
     def invoke(self, ctx):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # heeded only before the import
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -30,6 +29,26 @@ class Commands(click.Group):
 def note(text):
     """Something for people only."""
     click.echo(text, err=True)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without the greetings of its C++ side.
+
+    The log level, heeded only if set before, does not silence those that come before logging is
+    set up (TensorFlow issue 100442), so the file they go to is closed meanwhile.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def answers(show):

@@ -35,8 +35,8 @@ class Trainer:
         seed: of everything random in training: noise, dropout. Data have a seed of their own.
         save_every: steps between checkpoints; there is always one at the end of an epoch.
         keep: how many numbered checkpoints stay.
-        best: metric whose best epoch is kept as `best.npz`: "val_loss" (lower is better) or
-            "max:val_accuracy" (higher is); epochs that lack it are passed over.
+        best: metric whose best epoch is kept as `best.npz`: "val_loss" (the lower, the better) or
+            "max:val_accuracy" (the higher).
         figures_every: epochs between two drawings of the model's figures; 0 draws none.
         verbose: show progress on stderr.
     """
@@ -86,17 +86,15 @@ class Trainer:
             steps: steps, in total, in place of `epochs`.
             validation: evaluated after each epoch; its metrics are logged as `val_...`.
 
-        Returns:
-            `keras.callbacks.History` with the mean of every logged value for each epoch.
+        Returns `keras.callbacks.History`: the mean of every logged value for each epoch.
 
-        Raises:
-            NonFiniteError: a loss was NaN or infinite; the model is as before that step.
-            KeyboardInterrupt: after a signal; the step was finished and saved.
+        Raises NonFiniteError when a loss is NaN or infinite (the model is as before that step)
+        and KeyboardInterrupt after a signal (the step was finished and saved).
         """
         if (epochs is None) == (steps is None):
             raise UsageError(f"give either epochs or steps, got epochs={epochs}, steps={steps}")
-        busy = self.workdir and self.replicas.chief
-        with self.workdir.exclusive() if busy else contextlib.nullcontext():
+        writes = self.workdir and self.replicas.chief
+        with self.workdir.exclusive() if writes else contextlib.nullcontext():
             self.restore()
             self._check_data(train)
             return self._fit(train, epochs or math.inf, steps or math.inf, validation)
@@ -226,6 +224,7 @@ class Trainer:
         keeps them, and the same random numbers at each call; training is not disturbed.
         """
         self.restore()
+        self.replicas.agree(self.state)
         totals, count = {}, 0
         run = self._compiled(self._eval_sums)
         dataset = dataset_of(data)
@@ -258,8 +257,7 @@ class Trainer:
     def inspect(self, batch):
         """One eager step on `batch` as a table: `inspection.Inspection`. The model stays as it is.
 
-        Shows every layer's output (shape, mean, std, share of zeros, NaN/Inf), every variable's
-        gradient norm and update ratio, and the losses.
+        Shows every layer's output, every variable's gradient and update, and the losses.
         """
         if self.replicas.count > 1:
             raise UsageError("inspect looks at one replica: make a Trainer without a strategy")
@@ -276,8 +274,7 @@ class Trainer:
         Args:
             best: take the best epoch's instead, whatever was taken before.
 
-        Raises:
-            CheckpointError: damaged, of another model, or no best epoch was kept.
+        Raises CheckpointError: damaged, of another model, or no best epoch was kept.
         """
         if best:
             if not self.workdir or not self.workdir.best.exists():
@@ -295,6 +292,7 @@ class Trainer:
                     print(f"warning: {reason}; using the one before", file=sys.stderr)
 
     def _save(self, best=False):
+        self.replicas.agree(self.state)
         arrays, record = self.good = self.state.arrays(), self.state.record(self.callbacks)
         if self.workdir and self.replicas.chief:
             self.workdir.checkpoints.save(record["position"]["step"], arrays, record)

@@ -56,9 +56,9 @@ class Data:
         """The batches of epoch 0."""
         return iter(self(0))
 
-    def __call__(self, epoch, skip=0):
-        """The batches of an epoch from batch `skip` on; the skipped ones cost nothing."""
-        check(epoch=epoch, skip=skip)
+    def __call__(self, epoch):
+        """The batches of an epoch; `.skip(k)` of it begins at batch k, at 1 ms a skipped batch."""
+        check(epoch=epoch)
         size = self.batch_size
         order = tf.constant(self.order(epoch))
         even = self.drop_remainder or self.num_examples % size == 0
@@ -70,7 +70,7 @@ class Data:
             found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
             return self._finish(found, epoch, number)
 
-        data = tf.data.Dataset.range(skip, max(skip, len(self))).map(batch).prefetch(4)
+        data = tf.data.Dataset.range(len(self)).map(batch).prefetch(4)
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.DATA
@@ -141,7 +141,7 @@ def check(*, binarize="none", **numbers):
     if binarize not in PROTOCOLS:
         raise UnknownName("binarization", binarize, PROTOCOLS)
     for name, value in numbers.items():
-        least = 0 if name in ("seed", "epoch", "skip") else 1
+        least = 0 if name in ("seed", "epoch") else 1
         if name == "image_size" and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

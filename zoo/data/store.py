@@ -12,8 +12,6 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from zoo.data.catalog import info
 from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
 
@@ -63,6 +61,7 @@ def read(name, split, image_size=None, data_dir=None):
     Images are uint8 [n, h, w, c]; labels and parameters as TFDS types them. Raises
     DataNotPrepared, UnknownName for a class, UsageError for a split that is not there.
     """
+    import numpy as np
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

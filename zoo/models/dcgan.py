@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import Downsample, Stack, Upsample
+from blocks.checks import at_least_one, share, sizes
 
 
 @zoo.register("dcgan")
@@ -30,17 +31,17 @@ class DCGAN(zoo.Model):
         self, image_shape=(28, 28, 1), latent_dim=100, filters=(64, 128), dropout=0.3, **kwargs
     ):
         super().__init__(**kwargs)
-        self.image_shape = tuple(image_shape)
-        self.latent_dim = latent_dim
-        self.filters = tuple(filters)
-        self.dropout = dropout
+        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.latent_dim = at_least_one(latent_dim, "latent_dim")
+        self.filters = sizes(filters, "filters")
+        self.dropout = share(dropout, "dropout")
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        sizes = [tuple(size)]
+        scales = [tuple(size)]
         for _ in self.filters:
-            sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
-        rows, columns = sizes.pop()
+            scales.append(tuple(-(-n // 2) for n in scales[-1]))
+        rows, columns = scales.pop()
         *widths, base = [channels, *self.filters, 2 * self.filters[-1]]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
         self.generator = Stack(
@@ -53,7 +54,7 @@ class DCGAN(zoo.Model):
             ]
             + [
                 Upsample(n, output_size=size, **up)
-                for n, size in zip(widths[-2:0:-1], sizes[:0:-1], strict=True)
+                for n, size in zip(widths[-2:0:-1], scales[:0:-1], strict=True)
             ]
             + [Upsample(channels, kernel_size=5, output_size=size, activation="tanh", dtype=dtype)],
             dtype=dtype,

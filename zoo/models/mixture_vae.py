@@ -7,6 +7,7 @@ backpropagate through, beside the encoder and the decoder.
 
 import zoo
 from blocks import GaussianMixture
+from blocks.checks import at_least_one
 from zoo.models.vae import VAE
 
 
@@ -17,13 +18,14 @@ class MixtureVAE(VAE):
     Args:
         latent_dim: number of dimensions of z.
         components: number of Gaussians in the prior.
-        **kwargs: as in `vae`; `kl` must stay "monte_carlo" or a callable, since the divergence
-            from a Gaussian to a mixture has no closed form.
+        **kwargs: as in `vae`, without `kl="analytic"`.
     """
 
     def __init__(self, latent_dim=2, components=16, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.components = components
+        self.components = at_least_one(components, "components")
+        if self.kl == "analytic":
+            raise ValueError("the divergence from a Gaussian to a mixture has no closed form")
 
     def make_prior(self):
         return GaussianMixture(self.latent_dim, self.components, dtype=self.dtype_policy)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import Downsample, GaussianHead, Stack, StandardNormal, Upsample
+from blocks.checks import at_least_one, sizes, weight
 from blocks.latent import DIVERGENCES, HEADS, resolve
 
 
@@ -45,21 +46,21 @@ class VAE(zoo.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_shape = tuple(image_shape)
-        self.latent_dim = latent_dim
-        self.filters = tuple(filters)
-        self.base_filters = base_filters
+        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.latent_dim = at_least_one(latent_dim, "latent_dim")
+        self.filters = sizes(filters, "filters")
+        self.base_filters = at_least_one(base_filters, "base_filters")
         self.head = head
         self.kl = kl
-        self.kl_weight = kl_weight
+        self.kl_weight = weight(kl_weight, "kl_weight")
         self.divergence = resolve(kl, DIVERGENCES, "kl")
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        sizes = [tuple(size)]
+        scales = [tuple(size)]
         for _ in self.filters:
-            sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
-        rows, columns = sizes.pop()
+            scales.append(tuple(-(-n // 2) for n in scales[-1]))
+        rows, columns = scales.pop()
         self.encoder = Stack(
             [Downsample(n, dtype=dtype) for n in self.filters]
             + [keras.layers.Flatten(dtype=dtype), GaussianHead(latent_dim, dtype=dtype)],
@@ -72,7 +73,7 @@ class VAE(zoo.Model):
             ]
             + [
                 Upsample(n, output_size=size, dtype=dtype)
-                for n, size in zip(reversed(self.filters), reversed(sizes), strict=True)
+                for n, size in zip(reversed(self.filters), reversed(scales), strict=True)
             ]
             + [resolve(head, HEADS, "head")(channels, dtype=dtype)],
             dtype=dtype,

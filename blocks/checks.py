@@ -1,0 +1,37 @@
+"""Checks of arguments, made once, at the boundary; each returns the value or raises ValueError."""
+
+
+def at_least_one(value, argument):
+    """An integer >= 1."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{argument} must be an integer >= 1, got {value!r}")
+    return value
+
+
+def sizes(value, argument, length=None):
+    """A sequence of integers >= 1, of `length` if given, at least one otherwise; as a tuple."""
+    count = f"{length} integers" if length else "one or more integers"
+    if not isinstance(value, list | tuple) or len(value) != (length or max(len(value), 1)):
+        raise ValueError(f"{argument} must be {count} >= 1, got {value!r}")
+    return tuple(at_least_one(item, f"every one of {argument}") for item in value)
+
+
+def share(value, argument):
+    """A number in [0, 1)."""
+    if not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"{argument} must be a share in [0, 1), got {value!r}")
+    return value
+
+
+def weight(value, argument):
+    """A number >= 0, or a callable of the step."""
+    if not callable(value) and (not isinstance(value, int | float) or not value >= 0):
+        raise ValueError(f"{argument} must be a number >= 0 or a callable, got {value!r}")
+    return value
+
+
+def one_of(value, known, argument):
+    """A key of `known`, or None if that is among them."""
+    if value not in known:
+        raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
+    return value

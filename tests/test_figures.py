@@ -1,0 +1,371 @@
+"""Pictures: what is drawn where, the same picture for the same seed, and no trace left in training.
+
+A small model of NumPy arrays stands in for the verbs, so that every pixel is known beforehand.
+"""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from PIL import Image
+
+from tests.cases import small_model
+from zoo import figures
+from zoo.errors import UsageError
+
+tfd = tfp.distributions
+RED = [230, 0, 0]
+
+
+class Plane:
+    """Codes are the first two pixels; a code decodes to an image whose first two they are."""
+
+    name = "plane"
+    latent_dim = 2
+
+    def prior(self):
+        return tfd.MultivariateNormalDiag(tf.fill([2], 0.5), tf.fill([2], 0.1))
+
+    def encode(self, x):
+        return tf.reshape(tf.convert_to_tensor(x), (len(x), -1))[:, :2]
+
+    def decode(self, z):
+        return tf.reshape(tf.pad(z, [[0, 0], [0, 2]]), (-1, 2, 2, 1))
+
+    def reconstruct(self, x):
+        return self.decode(self.encode(x))
+
+    def sample(self, n, seed):
+        return tf.random.stateless_uniform((n, 2, 2, 1), [seed, 0])
+
+    def interpolate(self, a, b, steps):
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, -1, 1, 1, 1))
+        return (1 - t) * a[:, None] + t * b[:, None]
+
+
+class Mixture(Plane):
+    name = "mixture"
+
+    def prior(self):
+        loc = tf.constant([[0.0, 0.2], [0.4, 0.6], [0.8, 1.0]])
+        parts = tfd.MultivariateNormalDiag(loc, tf.fill([3, 2], 0.1))
+        return tfd.MixtureSameFamily(tfd.Categorical(probs=[0.2, 0.5, 0.3]), parts)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).random((24, 2, 2, 1)).astype(np.float32)
+
+
+def grey(values):
+    return np.round(255 * np.asarray(values)).astype(int)
+
+
+def has(picture, color, opacity=1.0):
+    """Whether a colour, "#rrggbb", is in a picture, laid on white at that opacity."""
+    color = np.array(list(bytes.fromhex(color[1:])))
+    return bool((np.abs(picture - (opacity * color + (1 - opacity) * 255)) <= 1).all(-1).any())
+
+
+def test_grid_puts_each_image_in_its_place_enlarged_by_whole_pixels(images):
+    picture = figures.grid(images[:5], columns=2, padding=1, scale=3)
+    assert picture.dtype == np.uint8 and picture.shape == (1 + 3 * 7, 1 + 2 * 7, 3)
+    for k in range(5):
+        top, left = 1 + k // 2 * 7, 1 + k % 2 * 7
+        tile = picture[top : top + 6, left : left + 6]
+        expected = grey(images[k]).repeat(3, 0).repeat(3, 1).repeat(3, 2)
+        np.testing.assert_array_equal(tile, expected)
+    assert (picture[0] == 255).all() and (picture[:, 7] == 255).all()
+    assert (picture[15:, 8:] == 255).all()  # the place that is left over
+
+
+@pytest.mark.parametrize("shape", [(64, 28, 28, 1), (16, 28, 28, 1), (9, 64, 64, 3), (6, 8, 20, 1)])
+def test_grid_of_small_images_fills_a_pleasant_size(shape):
+    rows, columns, _ = figures.grid(np.zeros(shape)).shape
+    assert 450 <= max(rows, columns) <= 900
+    assert max(rows, columns) < 2 * min(rows, columns)
+
+
+def test_grid_leaves_large_images_at_their_size():
+    assert figures.grid(np.zeros((4, 600, 500, 3)), padding=0).shape == (1200, 1000, 3)
+
+
+def test_colours_stay_and_values_outside_are_clipped_and_lost_ones_are_red():
+    image = np.array([[[[0.0, 0.5, 1.0], [-3, 7, 1]], [[np.nan, 0, 0], [0, np.inf, 0]]]])
+    picture = figures.grid(image, padding=0, scale=1)
+    assert picture.tolist() == [[[0, 128, 255], [0, 255, 255]], [RED, RED]]
+
+
+def test_tensors_of_any_float_and_uint8_arrays_are_images_too(images):
+    expected = figures.grid(images)
+    np.testing.assert_array_equal(figures.grid(tf.constant(images)), expected)
+    np.testing.assert_array_equal(figures.grid(grey(images).astype(np.uint8)), expected)
+    halves = tf.constant([0.0, 0.5, 1.0], tf.bfloat16)[:, None, None, None]
+    assert figures.grid(halves, 3, 0, 1)[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_captions_are_written_below_their_images_and_the_title_above():
+    black = np.zeros((2, 40, 40, 1))
+    picture = figures.grid(black, 2, 0, 1, captions=["", "epoch 12"], title="both")
+    title, tiles, below = np.split(picture, [26, 66])
+    assert (tiles == 0).all() and below.shape == (26, 80, 3)
+    assert title.min() < 100 and (below[:, :40] == 255).all() and below[:, 40:].min() < 100
+
+
+def test_a_long_caption_shrinks_to_fit():
+    strip = figures.written("a caption much longer than its picture is wide", 150)
+    assert strip.shape == (26, 150, 3) and strip.min() < 200
+    assert (strip[:, :2] == 255).all() and (strip[:, -2:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((0, 2, 2, 1)),
+        np.zeros((2, 2, 1)),
+        np.zeros((3, 2, 2, 2)),
+        np.zeros((1, 2, 2, 1), int),
+    ],
+)
+def test_what_are_no_images_is_refused_by_name(images):
+    with pytest.raises(UsageError, match=re.escape(str(images.shape))):
+        figures.grid(images)
+
+
+def test_a_saved_picture_reads_back_the_same(tmp_path, images):
+    path = tmp_path / "new" / "folder" / "grid.png"
+    picture = figures.grid(images, path=path)
+    with Image.open(path) as file:
+        np.testing.assert_array_equal(np.asarray(file), picture)
+    assert [p.name for p in path.parent.iterdir()] == ["grid.png"]
+
+
+def test_save_takes_arrays_of_models_that_draw_themselves(tmp_path):
+    figures.save(tmp_path / "grey.png", np.full((2, 3, 1), 0.5, np.float32))
+    with Image.open(tmp_path / "grey.png") as file:
+        assert (np.asarray(file) == np.full((2, 3, 3), 128)).all()
+
+
+def test_samples_are_the_same_for_the_same_seed_only():
+    first, again, other = (figures.samples(Plane(), 9, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_reconstructions_lie_right_below_their_originals(images):
+    picture = figures.reconstructions(Plane(), images, n=3)
+    scale = (900 - 4 * 10) // (3 * 2)
+    for k in range(3):
+        left = 10 + k * (2 * scale + 10) + scale // 2
+        column = picture[26 + 10 + scale // 2 :, left]
+        # two rows of the original, a white line, two rows of the reconstruction
+        expected = grey([images[k, 0, 0, 0], images[k, 1, 0, 0], 1, images[k, 0, 0, 0], 0])
+        np.testing.assert_array_equal(column[: 5 * scale : scale, 0], expected)
+
+
+def test_interpolation_runs_from_the_one_original_to_the_other(images):
+    picture = figures.interpolation(Plane(), images[:4], images[4:8], steps=3)
+    width = 7 + 2 * 2 + 3 * 2 - 7 + 2 + 2  # pixels of a row: a, gap, three images, gap, b
+    scale = (900 - 4) // width
+    row = picture[26 + 2 + scale // 2, 2 + scale // 2 :: scale, 0][:width]
+    a, b = images[0, 0, :, 0], images[4, 0, :, 0]
+    expected = np.concatenate([a, [1, 1], a, (a + b) / 2, b, [1, 1], b])
+    np.testing.assert_allclose(row, 255 * expected, atol=1)
+
+
+def test_latent_grid_runs_through_the_quantiles_of_the_prior_to_the_right_and_upwards():
+    picture = figures.latent_grid(Plane(), n=20)
+    scale = 900 // 40
+    z1 = picture[:: 2 * scale, :: 2 * scale, 0]
+    z2 = picture[:: 2 * scale, scale :: 2 * scale, 0]
+    normal = tfd.Normal(0.5, 0.1).quantile((np.arange(20) + 0.5) / 20).numpy()
+    np.testing.assert_allclose(z1, np.tile(255 * normal, (20, 1)), atol=3)
+    np.testing.assert_allclose(z2, np.tile(255 * normal[::-1, None], (1, 20)), atol=3)
+
+
+def test_latent_grid_covers_a_prior_that_learned():
+    picture = figures.latent_grid(Mixture(), n=20)
+    z1 = picture[0, :: 2 * (900 // 40), 0] / 255
+    assert z1[0] < 0.05 and z1[-1] > 0.85 and (np.diff(z1) >= 0).all()
+
+
+def test_scatter_depends_on_labels_and_their_colours_are_those_of_the_legend(images):
+    plain = figures.latent_scatter(Plane(), images)
+    tens = figures.latent_scatter(Plane(), images, np.arange(24) % 10)
+    others = figures.latent_scatter(Plane(), images, np.arange(24) % 3)
+    assert plain.shape == tens.shape == (760, 900, 3)
+    assert (tens != others).any() and (plain != others).any()
+    for k, color in enumerate(figures.PALETTE):
+        assert has(tens, color, 0.85)
+        assert has(others, color, 0.85) == (k < 3)
+
+
+def test_scatter_shows_more_labels_than_colours_on_a_scale(images):
+    few = figures.latent_scatter(Plane(), images, np.arange(24) % 2)
+    many = figures.latent_scatter(Plane(), images, np.arange(24) / 7)
+    yellow = "#fde725"  # the upper end of the scale
+    assert has(many, yellow, 0.85) and not has(few, yellow, 0.85)
+
+
+def test_scatter_has_equal_axes():
+    """A circle of codes is drawn as high as wide."""
+    angle = np.linspace(0, 2 * np.pi, 200, dtype=np.float32)
+    circle = np.stack([np.cos(angle), np.sin(angle), angle, angle], -1).reshape(-1, 2, 2, 1)
+    picture = figures.latent_scatter(Plane(), circle).astype(int)
+    dots = picture[..., 2] - picture[..., 1] > 60
+    rows, columns = np.flatnonzero(dots.any(1)), np.flatnonzero(dots.any(0))
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 2 and np.ptp(rows) > 400
+
+
+def test_codes_that_are_lost_do_not_stop_the_drawing(images):
+    assert figures.latent_scatter(Plane(), images * np.nan, np.arange(24) % 3).shape[2] == 3
+    assert (figures.reconstructions(Plane(), images * np.nan) == RED).all(-1).any()
+
+
+def test_components_come_heaviest_first_with_their_plane_beside():
+    picture = figures.prior_components(Mixture())
+    tiles = figures.grid(
+        Mixture().decode(tf.constant([[0.4, 0.6], [0.8, 1.0], [0.0, 0.2]])),
+        padding=6,
+        captions=["1: 50.0%", "2: 30.0%", "0: 20.0%"],
+    )
+    np.testing.assert_array_equal(picture[:, : tiles.shape[1]], tiles)
+    assert picture.shape[1] == tiles.shape[1] + len(tiles)
+    assert figures.prior_components(Mixture(), n=1).shape != picture.shape
+
+
+def test_curves_draw_validation_beside_training_and_a_panel_for_each_quantity():
+    one = figures.loss_curves({"loss": [3.0, 2.0]})
+    both = figures.loss_curves({"loss": [3.0, 2.0], "val_loss": [3.5, 2.5]})
+    three = figures.loss_curves({"nll": [1.0], "loss": [3.0], "val_kl": [2.0]})
+    assert one.shape == both.shape == (380, 480, 3) and three.shape == (380, 3 * 480, 3)
+    assert has(one, figures.BLUE) and not has(one, figures.ORANGE)
+    assert has(both, figures.BLUE) and has(both, figures.ORANGE)
+    assert has(three[:, -480:], figures.ORANGE) and not has(three[:, -480:], figures.BLUE)
+
+
+def test_curves_take_one_point_and_lists_of_different_length_and_gaps():
+    loss = {"loss": [3.0, 2.0, 1.5]}
+    assert figures.loss_curves({"loss": [3.0]}, epochs=[0]).shape == (380, 480, 3)
+    late = figures.loss_curves({**loss, "val_loss": [2.0]})
+    gap = figures.loss_curves({**loss, "val_loss": [np.nan, np.nan, 2.0]})
+    np.testing.assert_array_equal(late, gap)  # what is missing is missing at the start
+    figures.loss_curves({"loss": [np.nan, np.inf]})
+    figures.loss_curves({"loss": [None, 1.0], "empty": []})
+
+
+def test_curves_read_history_files_and_count_epochs_from_one():
+    values = [3.0, 2.0, 1.5]
+    picture = figures.loss_curves({"loss": values}, [4, 5, 6])
+    np.testing.assert_array_equal(
+        figures.loss_curves({"epoch": [4, 5, 6], "loss": values}), picture
+    )
+    np.testing.assert_array_equal(
+        figures.loss_curves({"loss": values}), figures.loss_curves({"loss": values}, [0, 1, 2])
+    )
+    assert (figures.loss_curves({"loss": values}) != picture).any()
+    assert (figures.loss_curves({"loss": values}, [4, 5, 6], unit="nats") != picture).any()
+    with pytest.raises(UsageError, match="no values"):
+        figures.loss_curves({"loss": []})
+
+
+def test_series_shows_first_and_last_and_more_of_the_early_epochs(tmp_path):
+    for epoch in range(1, 101):
+        picture = np.full((90, 90, 3), epoch, np.uint8)
+        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", picture)
+    strip = figures.series(tmp_path / "samples", path=tmp_path / "samples" / "series.png")
+    assert strip.shape == (10 + 360 + 26 + 10, 10 + 5 * 370, 3)
+    assert strip[100, 100::370, 0].tolist() == [1, 3, 10, 32, 100]
+    again = figures.series([tmp_path / f"samples/epoch-{k:04d}.png" for k in (1, 3, 10, 32, 100)])
+    np.testing.assert_array_equal(again, strip)  # captions come from the names
+    arrays = figures.series([np.full((90, 90, 3), k, np.uint8) for k in (1, 3, 10, 32, 100)])
+    np.testing.assert_array_equal(arrays[:370], strip[:370])
+    assert (arrays[370:] != strip[370:]).any()
+    for count in range(1, 6):
+        assert figures.series(list(np.zeros((count, 9, 9, 1)))).shape[1] == 10 + 370 * count
+    assert figures.series(tmp_path / "samples", n=1)[100, 100, 0] == 1
+
+
+def test_series_of_nothing_is_refused(tmp_path):
+    for nothing in (tmp_path, []):
+        with pytest.raises(UsageError, match="epoch-0001.png"):
+            figures.series(nothing)
+
+
+@pytest.mark.parametrize(
+    ("draw", "lacks"),
+    [
+        (lambda model, x: figures.samples(model), "sample"),
+        (lambda model, x: figures.reconstructions(model, x), "reconstruct"),
+        (lambda model, x: figures.interpolation(model, x, x), "interpolate"),
+        (lambda model, x: figures.latent_scatter(model, x), "encode"),
+        (lambda model, x: figures.latent_grid(model), "decode"),
+        (lambda model, x: figures.prior_components(model), "decode"),
+    ],
+)
+def test_a_model_that_lacks_the_verb_is_named(draw, lacks, images):
+    with pytest.raises(UsageError, match=f"^mute has no {lacks}$"):
+        draw(SimpleNamespace(name="mute"), images)
+
+
+def test_what_does_not_fit_is_refused_saying_what_came(images):
+    model = Plane()
+    with pytest.raises(UsageError, match=r"labels \(3,\)"):
+        figures.latent_scatter(model, images, [0, 1, 2])
+    with pytest.raises(UsageError, match="MultivariateNormalDiag"):
+        figures.prior_components(model)
+    model.latent_dim = 3
+    with pytest.raises(UsageError, match="latent_dim=2, got 3"):
+        figures.latent_grid(model)
+
+
+def test_all_is_drawn_that_the_verbs_and_the_batch_allow(images):
+    batch = {"image": tf.constant(images), "label": tf.range(24) % 3}
+    sampler = SimpleNamespace(sample=Plane().sample)
+    unlabelled = {"samples", "reconstructions", "interpolation", "latent_grid"}
+    assert set(figures.of(sampler, batch)) == {"samples"}
+    assert set(figures.of(Plane(), {"image": images})) == unlabelled
+    assert set(figures.of(Plane(), batch)) == unlabelled | {"latent_scatter"}
+    every = figures.of(Mixture(), batch)
+    assert set(every) == unlabelled | {"latent_scatter", "prior_components"}
+    assert set(figures.of(Plane(), {})) == {"samples", "latent_grid"}
+    assert "interpolation" not in figures.of(Plane(), {"image": images[:1]})
+    again = figures.of(Mixture(), batch)
+    for name, picture in every.items():
+        assert picture.dtype == np.uint8 and picture.shape[2] == 3
+        np.testing.assert_array_equal(picture, again[name])
+
+
+def test_few_images_are_put_through_the_model():
+    class Counted(Plane):
+        def encode(self, x):
+            assert len(x) <= 512
+            return super().encode(x)
+
+    batch = {"image": np.zeros((600, 2, 2, 1), np.float32), "label": np.zeros(600)}
+    assert "latent_scatter" in figures.of(Counted(), batch)
+
+
+@pytest.mark.parametrize("name", ["vae", "mixture_vae", "dcgan"])
+def test_drawing_draws_no_numbers_of_the_models_own(name):
+    model = small_model(name)
+    images = np.random.default_rng(0).random((8, *model.image_shape)).astype(np.float32)
+    batch = {"image": tf.constant(images), "label": tf.range(8)}
+    before = model.seed_generator.state.numpy().copy()
+    first, second = model.figures(batch), model.figures(batch)
+    np.testing.assert_array_equal(model.seed_generator.state, before)
+    assert "samples" in first
+    for key, picture in first.items():
+        np.testing.assert_array_equal(picture, second[key])
+
+
+def test_pictures_leave_matplotlibs_global_state_alone(images):
+    import matplotlib.pyplot as plt
+
+    before = dict(plt.rcParams)
+    figures.latent_scatter(Plane(), images)
+    figures.loss_curves({"loss": [1.0]})
+    assert dict(plt.rcParams) == before and plt.get_fignums() == []

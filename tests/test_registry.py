@@ -1,0 +1,169 @@
+"""Names: what is there, what is refused, what a listing costs."""
+
+import subprocess
+import sys
+import textwrap
+import time
+import types
+
+import pytest
+
+import zoo
+from zoo import errors, registry
+
+
+def test_the_models_are_listed_by_their_files_and_by_wildcard():
+    assert {"vae", "mixture_vae", "dcgan"} <= set(zoo.names())
+    assert "vae" in zoo.names("*vae") and "dcgan" not in zoo.names("*vae")
+    assert zoo.names("nothing*") == []
+
+
+@pytest.mark.parametrize("wrong, hint", [("vea", "'vae'"), ("mixturevae", "'mixture_vae'")])
+def test_an_unknown_name_gets_close_matches(wrong, hint):
+    for ask in (zoo.get, zoo.info):
+        with pytest.raises(errors.UnknownName, match=f"unknown model '{wrong}'.*{hint}"):
+            ask(wrong)
+
+
+def test_a_name_like_none_gets_the_whole_list():
+    with pytest.raises(errors.UnknownName, match="There are: .*dcgan.*vae"):
+        zoo.get("zzzz")
+
+
+def test_an_unknown_argument_gets_close_matches():
+    with pytest.raises(errors.UnknownName, match="argument of vae 'latent_dims'.*'latent_dim'"):
+        zoo.get("vae", latent_dims=3)
+
+
+@pytest.mark.parametrize(
+    "name, config, message",
+    [
+        ("vae", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
+        ("vae", {"latent_dim": "two"}, "latent_dim must be an integer >= 1, got 'two'"),
+        ("vae", {"filters": ()}, "filters must be"),
+        ("vae", {"filters": (0,)}, "every one of filters must be an integer >= 1, got 0"),
+        ("vae", {"filters": 32}, "filters must be"),
+        ("vae", {"image_shape": (28, 28)}, "image_shape must be"),
+        ("vae", {"image_shape": (28, 0, 1)}, "image_shape must be"),
+        ("vae", {"base_filters": -1}, "base_filters must be an integer >= 1, got -1"),
+        ("vae", {"head": "bernouli"}, "head must be one of.*bernoulli.*got 'bernouli'"),
+        ("vae", {"kl": "exact"}, "kl must be one of.*got 'exact'"),
+        ("vae", {"kl_weight": -1.0}, "kl_weight must be"),
+        ("vae", {"kl_weight": "much"}, "kl_weight must be"),
+        ("mixture_vae", {"components": 0}, "components must be an integer >= 1, got 0"),
+        ("mixture_vae", {"kl": "analytic"}, "no closed form"),
+        ("dcgan", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
+        ("dcgan", {"dropout": 1.5}, "dropout must be a share"),
+        ("dcgan", {"filters": ()}, "filters must be"),
+        ("dcgan", {"image_shape": "28"}, "image_shape must be"),
+    ],
+)
+def test_an_impossible_value_says_what_was_expected(name, config, message):
+    with pytest.raises(errors.UsageError, match=message):
+        zoo.get(name, **config)
+
+
+def test_a_taken_name_is_an_error_but_the_same_class_may_be_run_again():
+    def define(qualname):
+        cls = types.new_class("Toy", (zoo.Model,))
+        cls.__module__, cls.__qualname__ = "somewhere", qualname
+        return cls
+
+    first = zoo.register("toy_of_the_registry_test")(define("Toy"))
+    assert registry.get_class("toy_of_the_registry_test") is first
+    again = zoo.register("toy_of_the_registry_test")(define("Toy"))
+    assert registry.get_class("toy_of_the_registry_test") is again
+    with pytest.raises(errors.UsageError, match="is taken by somewhere.Toy"):
+        zoo.register("toy_of_the_registry_test")(define("Other"))
+    with pytest.raises(errors.UsageError, match="'vae' is taken by zoo.models.vae"):
+        zoo.register("vae")(define("Toy"))
+    with pytest.raises(errors.UsageError, match="lower_snake"):
+        zoo.register("Toy-1")
+    registry._registered.pop("toy_of_the_registry_test")
+
+
+PLUGIN = '''
+"""A model from elsewhere."""
+import zoo
+from zoo.models.vae import VAE
+
+@zoo.register("plugged_vae")
+class PluggedVAE(VAE):
+    """Comes from another package."""
+    def __init__(self, flavour="plain", **kwargs):
+        super().__init__(**kwargs)
+        self.flavour = flavour
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """An installed package whose entry points are given as {name: module}."""
+
+    def install(entry_points):
+        (tmp_path / "plugged_models.py").write_text(PLUGIN)
+        info = tmp_path / "plugged-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+        lines = [f"{name} = {module}" for name, module in entry_points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[zoo.models]", *lines]) + "\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        registry._plugins.cache_clear()
+
+    yield install
+    registry._plugins.cache_clear()
+    registry._registered.pop("plugged_vae", None)
+    sys.modules.pop("plugged_models", None)
+
+
+def test_plugins_come_by_entry_point(plugin):
+    plugin({"plugged_vae": "plugged_models"})
+    assert "plugged_vae" in zoo.names()
+    about = zoo.info("plugged_vae")
+    assert about["summary"] == "A model from elsewhere."
+    assert about["arguments"]["flavour"] == "'plain'" and about["arguments"]["latent_dim"] == "2"
+    assert "plugged_models" not in sys.modules  # read, not run
+    assert zoo.get("plugged_vae", flavour="sweet", image_shape=(8, 8, 1)).flavour == "sweet"
+
+
+def test_a_plugin_may_not_take_a_name_of_ours(plugin):
+    plugin({"vae": "plugged_models"})
+    with pytest.raises(errors.UsageError, match="two packages offer a model named 'vae'"):
+        zoo.names()
+
+
+def test_a_plugin_must_register_the_name_it_declares(plugin):
+    plugin({"other_vae": "plugged_models"})
+    with pytest.raises(errors.UsageError, match="does not register 'other_vae'"):
+        zoo.get("other_vae")
+
+
+def in_a_fresh_process(code):
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        cwd=registry.FOLDER.parent.parent,
+        check=True,
+    )
+    return done.stdout, time.perf_counter() - started
+
+
+def test_listing_and_info_import_neither_tensorflow_nor_matplotlib():
+    out, _ = in_a_fresh_process("""
+        import sys, zoo
+        zoo.names("*"), [zoo.info(name) for name in zoo.names()], zoo.data.names()
+        heavy = {"tensorflow", "keras", "tensorflow_probability", "tensorflow_datasets",
+                 "matplotlib", "numpy", "rich"}
+        print(sorted(heavy & set(sys.modules)))
+    """)
+    assert out.strip() == "[]"
+
+
+def test_the_public_names_exist():
+    for name in zoo.__all__:
+        assert getattr(zoo, name) is not None
+    assert set(zoo.__all__) <= set(dir(zoo))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        zoo.nonsense  # noqa: B018

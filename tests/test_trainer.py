@@ -1,0 +1,429 @@
+"""The Trainer's promises, on a model small enough to check by hand."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, same_bits, shuffled, small_model, trainer
+
+import zoo
+from zoo import errors
+from zoo.checkpoint import Checkpoints
+
+
+def toy(**config):
+    return small_model("vae", filters=(4,), base_filters=2, **config)
+
+
+def data(epoch=0):
+    return shuffled("vae")(epoch)  # 4 batches of 8
+
+
+def run(workdir=None, **options):
+    return trainer("vae", workdir, model=options.pop("model", None) or toy(), **options)
+
+
+# Numbers.
+
+
+def test_epoch_numbers_are_means_over_the_steps():
+    seen = []
+    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(dict(logs)))
+    history = run(callbacks=[log]).fit(data, epochs=2).history
+    assert len(seen) == 8
+    for name, values in history.items():
+        np.testing.assert_allclose(
+            values[0], np.mean([logs[name] for logs in seen[:4]]), rtol=1e-12
+        )
+
+
+def test_evaluation_is_exact_per_example_and_repeats_itself():
+    it = run()
+    it.fit(data, epochs=1)
+    kept = it.state.arrays()
+    whole = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model, 32)))
+    assert whole == it.evaluate(tf.data.Dataset.from_tensors(examples(it.model, 32)))
+    assert same_bits(kept, it.state.arrays()) == []  # nor is training disturbed
+    # The encoder's posterior needs no random numbers: its mean over ragged batches is exact.
+    it.model.eval_step = lambda batch: {"m": tf.reduce_sum(it.model.encode(batch["image"]), -1)}
+    images = examples(it.model, 31)["image"]
+    want = float(np.mean(it.model.eval_step({"image": images})["m"], dtype="float64"))
+    ragged = tf.data.Dataset.from_tensor_slices({"image": images}).batch(7)
+    assert it.evaluate(ragged)["m"] == pytest.approx(want, rel=1e-6)
+
+
+def test_validation_does_not_change_what_is_learned():
+    a, b = run(), run()
+    a.fit(data, epochs=2)
+    b.fit(data, epochs=2, validation=data())
+    assert same_bits(a.state.arrays(), b.state.arrays()) == []
+
+
+def test_steps_may_end_in_mid_epoch_and_go_on(tmp_path):
+    whole = run()
+    whole.fit(data, steps=7)
+    first = run(tmp_path)
+    history = first.fit(data, steps=5)
+    assert len(history.history["loss"]) == 2  # the second epoch so far
+    first.fit(data, steps=7)
+    assert same_bits(whole.state.arrays(), first.state.arrays()) == []
+    assert first.state.position == whole.state.position
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    run(tmp_path).fit(data, epochs=2)
+    again = run(tmp_path)
+    before = (tmp_path / "checkpoints").stat().st_mtime_ns
+    assert len(again.fit(data, epochs=2).history["loss"]) == 2
+    assert again.state.position["step"] == 8
+    assert (tmp_path / "checkpoints").stat().st_mtime_ns == before
+
+
+# Optimizers.
+
+
+def test_accumulated_gradients_are_those_of_the_large_batch():
+    """Four batches of 8, accumulated, take the step of one batch of 32."""
+    plain, accumulated = toy(kl="analytic"), toy(kl="analytic")
+    for model in (plain, accumulated):
+        model.posterior = quiet(model)
+    run(model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
+        tf.data.Dataset.from_tensors(examples(plain, 32)), steps=1
+    )
+    sgd = keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
+    parts = tf.data.Dataset.from_tensor_slices(examples(plain, 32)).batch(8)
+    it = run(model=accumulated, optimizers=sgd)
+    it.fit(parts, steps=3)
+    start = [np.array(keras.ops.convert_to_numpy(v)) for v in toy().trainable_variables]
+    for a, b in zip(start, accumulated.trainable_variables, strict=True):
+        np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(b))  # nothing moved yet
+    it.fit(parts, steps=4)
+    for a, b in zip(plain.trainable_variables, accumulated.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.value, b.value, atol=1e-5)
+
+
+def quiet(model):
+    """A posterior without noise, so that the gradient is a plain function of the batch."""
+    import tensorflow_probability as tfp
+
+    def posterior(x, training=False):
+        q = type(model).posterior(model, x, training)
+        return tfp.distributions.MultivariateNormalDiag(q.mean(), 1e-6 * tf.ones_like(q.mean()))
+
+    return posterior
+
+
+def test_clipping_bounds_the_step():
+    it = run(optimizers=keras.optimizers.SGD(1.0, global_clipnorm=0.01))
+    before = it.state.arrays()
+    it.fit(data, steps=1)
+    moved = [
+        np.sum((value.astype("f8") - before[key]) ** 2)
+        for key, value in it.state.arrays().items()
+        if key.startswith("model") and value.dtype == np.float32
+    ]
+    assert math.sqrt(sum(moved)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_schedules_set_the_learning_rate():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.0])
+    it = run(optimizers=keras.optimizers.SGD(schedule))
+    it.fit(data, steps=4)
+    at_four = [keras.ops.convert_to_numpy(v).copy() for v in it.model.weights]
+    it.fit(data, steps=6)
+    assert all(
+        (a == keras.ops.convert_to_numpy(b)).all() for a, b in zip(at_four, it.model.weights)
+    )
+
+
+def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
+    adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
+    it, plain = run(optimizers=adam), run(optimizers=keras.optimizers.Adam(0.05))
+    it.fit(data, epochs=3, validation=data())
+    plain.fit(data, epochs=3)
+    kernel = it.model.trainable_variables[0]
+    raw = keras.ops.convert_to_numpy(kernel).copy()
+    np.testing.assert_array_equal(
+        raw, keras.ops.convert_to_numpy(plain.model.trainable_variables[0])
+    )
+    with it.averaged():
+        assert np.abs(keras.ops.convert_to_numpy(kernel) - raw).max() > 1e-4
+    np.testing.assert_array_equal(raw, keras.ops.convert_to_numpy(kernel))
+    with it.averaged() as model:
+        expected = model.encode(examples(model)["image"])
+    it.model.eval_step = lambda batch: {"m": it.model.encode(batch["image"])[:, 0]}
+    got = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model)))
+    assert got["m"] == pytest.approx(float(tf.reduce_mean(expected[:, 0])), rel=1e-4)
+
+
+def test_a_layer_frozen_between_two_fits_stays_frozen():
+    it = run()
+    it.fit(data, epochs=1)
+    kernel = it.model.encoder.layers[0].layers[0].kernel
+    before = keras.ops.convert_to_numpy(kernel).copy()
+    it.model.encoder.trainable = False
+    it.fit(data, epochs=2)
+    np.testing.assert_array_equal(before, keras.ops.convert_to_numpy(kernel))
+    it.model.encoder.trainable = True
+    it.fit(data, epochs=3)
+    assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
+
+
+def test_free_bits_and_warm_up_are_callables():
+    from blocks import FreeBits
+
+    warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
+    it = run(model=toy(kl=FreeBits(1e6), kl_weight=warm))
+    logs = it.fit(data, steps=1).history
+    assert logs["kl"][0] == 1e6  # all of it is free
+    assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
+    it.fit(data, steps=8)
+    assert float(it.model.beta()) == 1.0
+    config = json.loads(json.dumps(it.model.get_config()))
+    again = type(it.model).from_config(config)
+    assert again.kl.nats == 1e6 and float(again.kl_weight(4.0)) == 0.5
+
+
+# Callbacks.
+
+
+def test_keras_callbacks_work_and_remember_across_a_resume(tmp_path):
+    def stopping():
+        return keras.callbacks.EarlyStopping("loss", patience=2, min_delta=1e9, mode="min")
+
+    csv = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 / (1 + epoch))
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min")
+    it = run(tmp_path / "a", callbacks=[stopping(), csv, rate, plateau])
+    assert len(it.fit(data, epochs=9).epoch) == 3
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+    run(tmp_path / "b", callbacks=[stopping()]).fit(data, epochs=2)
+    resumed = run(tmp_path / "b", callbacks=[stopping()])
+    assert len(resumed.fit(data, epochs=9).epoch) == 3
+
+
+def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
+    it = run(tmp_path, figures_every=1)
+    history = it.fit(data, epochs=2, validation=data()).history
+    kept = json.loads((tmp_path / "history.json").read_text())
+    assert kept == {"epoch": [0, 1], **history}
+    pictures = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert {"samples.png", "reconstructions.png", "latent_grid.png", "loss.png"} <= pictures
+    series = list((tmp_path / "figures" / "samples").glob("*.png"))
+    assert len(series) == 2
+    events = list((tmp_path / "tensorboard").rglob("events*"))
+    assert sum(path.stat().st_size for path in events) > 10_000
+
+
+# Checkpoints.
+
+
+def checkpoints(folder):
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path):
+    values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
+    it = run(tmp_path, keep=2)
+    it.evaluate = lambda data: {"loss": next(values)}
+    it.fit(data, epochs=5, validation=data())
+    assert checkpoints(tmp_path) == ["best.npz", "step-000000016.npz", "step-000000020.npz"]
+    last = it.state.arrays()
+    best = run(tmp_path)
+    best.restore(best=True)
+    assert best.state.position["epoch"] == 2 and best.state.best_value == 1.0
+    assert same_bits(last, best.state.arrays()) != []
+
+
+def test_higher_can_be_better():
+    it = run(best="max:val_score")
+    scores = [it.state.is_best({"val_score": s}, it.best) for s in (1.0, 3.0, 2.0, math.nan)]
+    assert scores == [True, True, False, False]
+
+
+@pytest.mark.parametrize("damage", ["cut short", "flipped bits", "empty", "not a checkpoint"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capsys, damage):
+    run(tmp_path).fit(data, epochs=2)
+    newest = Checkpoints(tmp_path / "checkpoints").paths()[-1]
+    content = bytearray(newest.read_bytes())
+    if damage == "cut short":
+        content = content[: len(content) // 2]
+    elif damage == "flipped bits":
+        content[len(content) // 2] ^= 255
+    else:
+        content = b"" if damage == "empty" else b"hello" * 1000
+    newest.write_bytes(content)
+    it = run(tmp_path)
+    it.restore()
+    assert it.state.position["step"] == 4
+    assert newest.name in capsys.readouterr().err
+    assert newest.with_suffix(".npz.damaged").read_bytes() == content  # nothing is lost
+
+
+def test_without_any_sound_checkpoint_nothing_is_touched(tmp_path):
+    run(tmp_path).fit(data, epochs=1)
+    for path in Checkpoints(tmp_path / "checkpoints").paths():
+        path.write_bytes(b"nonsense")
+    before = checkpoints(tmp_path)
+    with pytest.raises(errors.CheckpointError, match="no sound checkpoint is left.*damaged"):
+        run(tmp_path).fit(data, epochs=2)
+    assert checkpoints(tmp_path) == before
+
+
+def test_another_models_checkpoint_is_refused_and_kept(tmp_path):
+    run(tmp_path).fit(data, epochs=1)
+    before = checkpoints(tmp_path)
+    with pytest.raises(errors.CheckpointError, match="belongs to another model"):
+        run(tmp_path, model=toy(latent_dim=3)).fit(data, epochs=2)
+    with pytest.raises(errors.CheckpointError, match="belongs to another model"):
+        run(tmp_path, optimizers=keras.optimizers.SGD(0.1)).fit(data, epochs=2)
+    assert checkpoints(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
+    it = run(tmp_path)
+    it.fit(data, epochs=1)
+    good = it.state.arrays()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(errors.CheckpointError, match="No space left on device.*intact"):
+            it.fit(data, epochs=2)
+    assert checkpoints(tmp_path) == ["step-000000004.npz"]
+    again = run(tmp_path)
+    again.restore()
+    assert same_bits(good, again.state.arrays()) == []
+
+
+def test_a_second_trainer_in_the_same_workdir_is_refused(tmp_path):
+    first, second = run(tmp_path), run(tmp_path)
+
+    class Intrude(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            with pytest.raises(errors.WorkdirBusy, match="another trainer"):
+                second.fit(data, epochs=1)
+
+    first.callbacks.append(Intrude())
+    first.fit(data, epochs=1)
+    second.fit(data, epochs=2)  # free again
+    assert second.state.position["step"] == 8
+
+
+def test_resuming_with_other_data_is_refused(tmp_path):
+    run(tmp_path).fit(data, steps=3)
+    with pytest.raises(errors.UsageError, match="in the middle of an epoch of 4 batches.*are 8"):
+        run(tmp_path).fit(shuffled("vae", 32, 4), steps=6)
+
+
+# Non-finite numbers.
+
+
+def test_a_non_finite_loss_names_the_step_and_the_first_bad_layer(tmp_path):
+    model = toy()
+    layer = model.decoder.layers[2]  # an Upsample
+    it = run(tmp_path, model=model, save_every=2)
+    call = layer.layers[0].call
+
+    def breaks(x):  # from the sixth step on
+        return call(x) / tf.where(model.step < 5, 1.0, 0.0)
+
+    layer.layers[0].call = breaks
+    good = run(save_every=2)
+    good.fit(data, steps=5)
+    with pytest.raises(errors.NonFiniteError, match=r"step 6, epoch 2.*decoder/2/0 \(Conv2DTr"):
+        it.fit(data, epochs=3)
+    # The model is as it was before the bad step, and a checkpoint from before is there.
+    assert same_bits(good.state.arrays(), it.state.arrays()) == []
+    assert checkpoints(tmp_path)[-1] == "step-000000004.npz"
+
+
+# Wrong use.
+
+
+@pytest.mark.parametrize(
+    "batch, message",
+    [
+        ({"image": np.zeros((4, 8, 8, 1), "uint8")}, "as float32, got uint8.*divide"),
+        ({"image": np.zeros((4, 9, 8, 1), "float32")}, r"shape \(None, 8, 8, 1\), got \(4, 9, 8"),
+        ({"image": np.zeros((4, 8, 8), "float32")}, "shape"),
+        ({"image": np.full((4, 8, 8, 1), 255.0, "float32")}, r"in \[0, 1\], got 255"),
+        ({"image": np.full((4, 8, 8, 1), np.nan, "float32")}, r"in \[0, 1\], got nan"),
+        ({"label": np.zeros(4, "int64")}, "needs the feature 'image', got"),
+    ],
+)
+def test_a_batch_that_does_not_fit_says_what_came_and_what_was_expected(batch, message):
+    it = run()
+    dataset = tf.data.Dataset.from_tensors(batch)
+    with pytest.raises(errors.BatchError, match=message):
+        it.fit(dataset, epochs=1)
+    with pytest.raises(errors.BatchError, match=message):
+        it.evaluate(dataset)
+    with pytest.raises(errors.BatchError, match=message):
+        it.inspect(batch)
+
+
+def test_batches_that_are_no_dicts_and_data_that_are_no_datasets_are_refused():
+    it = run()
+    with pytest.raises(errors.BatchError, match="a batch is a dict"):
+        it.fit(tf.data.Dataset.from_tensors(np.zeros((4, 8, 8, 1), "float32")), epochs=1)
+    with pytest.raises(errors.UsageError, match="zoo.data.load"):
+        it.fit(np.zeros((4, 8, 8, 1), "float32"), epochs=1)
+
+
+def test_data_of_zero_batches_are_refused():
+    empty = data().take(0)
+    with pytest.raises(errors.UsageError, match="zero batches"):
+        run().fit(empty, epochs=1)
+    with pytest.raises(errors.UsageError, match="zero batches"):
+        run().evaluate(empty)
+
+
+def test_epochs_or_steps_not_both_not_none():
+    for wrong in ({}, {"epochs": 1, "steps": 1}):
+        with pytest.raises(errors.UsageError, match="either epochs or steps"):
+            run().fit(data, **wrong)
+
+
+def test_optimizers_must_be_those_of_the_parts():
+    with pytest.raises(errors.UsageError, match=r"\['generator', 'discriminator'\], got \[''\]"):
+        trainer("dcgan", optimizers=keras.optimizers.Adam())
+
+
+# Signals.
+
+
+def test_a_signal_finishes_the_step_and_saves(tmp_path):
+    script = """
+        import os, signal, sys, keras
+        sys.path.insert(0, "tests")
+        from cases import shuffled, trainer
+        class Kill(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                if batch == 2:
+                    os.kill(os.getpid(), signal.SIGINT)
+        it = trainer("vae", sys.argv[1], callbacks=[Kill()])
+        try:
+            it.fit(shuffled("vae"), epochs=5)
+        except KeyboardInterrupt:
+            print("stopped at", it.state.position["step"])
+    """
+    import textwrap
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=zoo.registry.FOLDER.parent.parent,
+        check=False,
+    )
+    assert "stopped at 3" in done.stdout, done.stderr[-2000:]
+    assert checkpoints(tmp_path) == ["step-000000003.npz"]
