@@ -200,7 +200,7 @@ def test_scatter_depends_on_labels_and_their_colours_are_those_of_the_legend(ima
     assert (tens != others).any() and (plain != others).any()
     for k, color in enumerate(figures.PALETTE):
         assert has(tens, color, 0.85)
-        assert has(others, color, 0.85) == (k < 3)
+        assert has(others, color, 0.85) == (k < 3) or k == 9  # text has that grey
 
 
 def test_scatter_shows_more_labels_than_colours_on_a_scale(images):

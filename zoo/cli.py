@@ -34,7 +34,7 @@ SEED = click.IntRange(0, 2**32 - 2)
 BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("zoo", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zoo.__version__, prog_name="zoo")
 def main():
     """A zoo of generative models for TensorFlow.

@@ -55,7 +55,10 @@ def show_data(record):
 @data.command("list")
 @answers(show_data)
 def data_list():
-    """List the data sets that have a name, and which of them are on disk."""
+    """List the data sets.
+
+    All that have a name, and which of them are on disk.
+    """
     rows = [described(name) for name in zoo.data.names()]
     return {"directory": str(zoo.data.directory()), "data": rows}
 
@@ -64,7 +67,10 @@ def data_list():
 @click.argument("name")
 @answers(lambda record: table(record.items()))
 def data_info(name):
-    """Describe the data set NAME: shape, splits, source, licence."""
+    """Describe a data set.
+
+    Shape, splits, source, licence, and whether it is on disk. Example: zoo data info mnist
+    """
     return described(zoo.data.info(name).name)
 
 
@@ -72,7 +78,10 @@ def data_info(name):
 @click.argument("name")
 @answers(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
 def data_prepare(name):
-    """Download the data set NAME (or grow it), once. The only command that needs a network."""
+    """Download a data set, once.
+
+    The only command that needs a network. Example: zoo data prepare mnist
+    """
     known = zoo.data.info(name).name
     import_tensorflow()
     return {"name": known, "directory": str(zoo.data.prepare(known))}

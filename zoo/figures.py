@@ -136,8 +136,6 @@ def latent_scatter(model, images, labels=None, path=None):
 
     Up to ten different labels [n] get a legend; more, which must be numbers, a colour bar.
     """
-    from matplotlib.colors import ListedColormap
-
     codes = convert_to_numpy(verb(model, "encode")(images))
     values = np.zeros(len(codes)) if labels is None else convert_to_numpy(labels)
     if codes.ndim != 2 or codes.shape[1] < 2 or values.shape != codes.shape[:1]:
@@ -145,11 +143,10 @@ def latent_scatter(model, images, labels=None, path=None):
         raise UsageError(f"latent_scatter needs codes [n, 2 or more] and labels [n], got {got}")
     kinds, kind = np.unique(values, return_inverse=True)
     few = len(kinds) <= len(PALETTE)
-    look = {"s": np.clip(16000 / len(codes), 8, 40), "linewidths": 0, "alpha": 0.85}
+    colors = [PALETTE[k] for k in kind] if few else values
+    size = np.clip(16000 / len(codes), 8, 40)
     figure, axes = plot(900, 760)
-    if few:
-        look |= {"cmap": ListedColormap(PALETTE), "vmin": 0, "vmax": len(PALETTE) - 1}
-    dots = axes.scatter(*codes[:, :2].T, c=kind if few else values, **look)
+    dots = axes.scatter(*codes[:, :2].T, s=size, c=colors, linewidths=0, alpha=0.85)
     if not few:
         figure.colorbar(dots, label="label")
     elif labels is not None:
@@ -175,7 +172,8 @@ def prior_components(model, n=36, path=None):
     heaviest = np.argsort(-weights, kind="stable")[:n]
     parts = prior.components_distribution
     means, stddevs = (convert_to_numpy(m)[heaviest] for m in (parts.mean(), parts.stddev()))
-    picture = grid(decode(means), 0, 6, captions=[f"{k}: {weights[k]:.1%}" for k in heaviest])
+    captions = [f"{k}: {weights[k]:.1%}" for k in heaviest]
+    picture = grid(decode(means), padding=6, captions=captions)
     if means.shape[1] == 2:
         figure, axes = plot(len(picture), len(picture))
         for k, mean, stddev in zip(heaviest, means, stddevs, strict=True):
@@ -211,10 +209,10 @@ def loss_curves(history, epochs=None, unit=None, path=None):
         for key, color, style in ((name, BLUE, "o-"), (f"val_{name}", ORANGE, "s--")):
             if key in curves:
                 y = curves[key][-len(epochs) :]
-                look = {"color": color, "markersize": 5 * (len(y) <= 40)}
-                axes.plot(epochs[-len(y) :], y, style, label=f"{key}  {y[-1]:.4g}", **look)
-        axes.set(title=name, xlabel="epoch", ylabel=unit or "")
-        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+                label = f"{'train' if key == name else 'validation'}  {y[-1]:.4g}"
+                size = 5 * (len(y) <= 40)  # of the markers: longer curves need none
+                axes.plot(epochs[-len(y) :], y, style, color=color, ms=size, label=label)
+        axes.set(title=name, xlabel="epoch", ylabel=unit or "", xlim=epochs[[0, -1]] + [-0.5, 0.5])
         axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
         axes.legend(frameon=False)
     return save(path, rendered(figure))

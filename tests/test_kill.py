@@ -1,0 +1,12 @@
+"""`kill -9` loses nothing; `python -m benchmarks.kill` does this ten times for every model."""
+
+from pathlib import Path
+
+import pytest
+
+
+def test_a_killed_run_ends_in_the_same_bits(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    kill = pytest.importorskip("benchmarks.kill")
+    differing, count = kill.compare("dcgan", kills=2)
+    assert count > 40 and differing == []
