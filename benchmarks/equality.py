@@ -28,7 +28,7 @@ def check(name, batch_size=16):
 
 def compare(name, style, batch_size):
     keras.utils.set_random_seed(0)
-    settings = {key: 0.0 for key in SETTINGS[name]}  # the only setting is dropout
+    settings = dict.fromkeys(SETTINGS[name], 0.0)  # the only setting is dropout
     ours, theirs = zoo.get(name, **settings), STYLES[style][name](**settings)
     ours.prepare()
     pixels = 255 * (np.random.default_rng(0).random((batch_size, 28, 28, 1)) > 0.8)
@@ -57,11 +57,8 @@ def compare(name, style, batch_size):
 
 
 def copied(ours, theirs, images):
-    """Copies the weights; the noise the zoo's step will draw, and all networks' output pairs."""
-    parts = [part for part in ("encoder", "decoder", "generator") if hasattr(ours, part)]
-    for part in [*parts, *(["discriminator"] if "generator" in parts else [])]:
-        getattr(theirs, part).set_weights(getattr(ours, part).get_weights())
-    if "generator" in parts:
+    """Copies the weights; returns the noise of the zoo's step and each network's two outputs."""
+    if hasattr(ours, "generator"):
         noise = ours.noise(len(images))
         inputs = {"generator": noise, "discriminator": images}
     else:
@@ -70,10 +67,11 @@ def copied(ours, theirs, images):
         inputs = {"encoder": images, "decoder": noise}
         for variable, value in zip(theirs.prior, ours.latent_prior.weights, strict=True):
             variable.assign(value)
-    pairs = {
-        part: (getattr(ours, part)(value), getattr(theirs, part)(value))
-        for part, value in inputs.items()
-    }
+    pairs = {}
+    for part, value in inputs.items():
+        mine, other = getattr(ours, part), getattr(theirs, part)
+        other.set_weights(mine.get_weights())
+        pairs[part] = mine(value), other(value)
     return noise, pairs
 
 

@@ -37,7 +37,7 @@ def examples(model, n=32, seed=0):
     return batch
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shuffled(name, n=32, batch_size=8):
     """Epoch -> Dataset in an order of its own."""
     batch = {k: v.numpy() for k, v in examples(small_model(name), n).items()}

@@ -85,7 +85,8 @@ WORKER = """
         strategy = tf.distribute.MultiWorkerMirroredStrategy()   # before any other operation
     else:
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     import numpy as np
     from cases import shuffled, small_model, trainer

@@ -169,7 +169,7 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
     run = trainer(name, model=model)
     before = run.state.arrays()
     history = run.fit(shuffled(name), epochs=6).history
-    assert np.isfinite([values for values in history.values()]).all()
+    assert np.isfinite(list(history.values())).all()
     after = run.state.arrays()
     assert all(np.isfinite(v).all() for v in after.values() if v.dtype == np.float32)
     assert len(same_bits(before, after)) > len(before) // 2
@@ -294,7 +294,9 @@ def test_a_frozen_part_is_bitwise_unchanged(name):
     for old, new in zip(before, part.weights, strict=True):
         if "moving" not in new.path:
             np.testing.assert_array_equal(old, new)
-    assert any((a != np.array(b)).any() for a, b in zip(rest, run.model.trainable_variables))
+    assert any(
+        (a != np.array(b)).any() for a, b in zip(rest, run.model.trainable_variables, strict=True)
+    )
 
 
 def test_saved_models_load_in_a_fresh_process(tmp_path):

@@ -138,7 +138,8 @@ def test_schedules_set_the_learning_rate():
     at_four = [keras.ops.convert_to_numpy(v).copy() for v in it.model.weights]
     it.fit(data, steps=6)
     assert all(
-        (a == keras.ops.convert_to_numpy(b)).all() for a, b in zip(at_four, it.model.weights)
+        (a == keras.ops.convert_to_numpy(b)).all()
+        for a, b in zip(at_four, it.model.weights, strict=True)
     )
 
 

@@ -1,6 +1,7 @@
 """Keras callbacks of our own: progress on the terminal, pictures, a history file."""
 
 import contextlib
+import math
 
 import keras
 import tensorflow as tf
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from zoo.checkpoint import write_json
 
@@ -32,30 +34,31 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.console = Console(stderr=True)
+        values = Column(no_wrap=True, overflow="ellipsis")
         self.bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}"),
+            TextColumn("{task.fields[values]}", table_column=values),
             console=self.console,
             disable=not self.console.is_terminal,
         )
         self.bar.start()
-        step, epochs, per_epoch = (
-            self.position["step"],
-            self.params["epochs"],
-            self.position["steps_per_epoch"],
+        per_epoch = self.position["steps_per_epoch"] or math.inf
+        total = min(self.steps, self.params["epochs"] * per_epoch)
+        self.task = self.bar.add_task(
+            "",
+            total=None if total == math.inf else int(total),
+            completed=self.position["step"],
+            values="",
         )
-        total = min(self.steps, epochs * per_epoch if per_epoch else self.steps)
-        total = int(total) if total != float("inf") else None
-        self.task = self.bar.add_task("", total=total, completed=step, values="")
 
     def on_epoch_begin(self, epoch, logs=None):
         epochs = self.params["epochs"]
-        self.title = f"epoch {epoch + 1}" + (f"/{epochs}" if epochs != float("inf") else "")
+        self.title = f"epoch {epoch + 1}" + ("" if epochs == math.inf else f"/{epochs}")
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update(
@@ -66,7 +69,7 @@ class Progress(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        self.console.print(f"{self.title}: {written(logs)}", highlight=False)
+        self.console.print(f"{self.title}: {written(logs)}", highlight=False, soft_wrap=True)
 
     def on_train_end(self, logs=None):
         self.bar.stop()

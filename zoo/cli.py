@@ -140,10 +140,17 @@ def show_metrics(record):
     help="How grey pixels become 0 or 1, as a Bernoulli likelihood needs.",
 )
 @click.option("--image-size", type=SIZE, help="Cut the square centre out, scale it to N pixels.")
+@click.option(
+    "--figures-every",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Epochs between two drawings; 0: none.",
+)
 @click.option("--eager", is_flag=True, help="Run steps as plain Python: slower, can be debugged.")
 @SET
 @answers(show_train)
-def train(name, epochs, steps, workdir, eager, **options):
+def train(name, epochs, steps, workdir, eager, figures_every, **options):
     """Train a model and evaluate it.
 
     Checkpoints, pictures, TensorBoard logs and config.json go to one folder, the run.
@@ -165,7 +172,7 @@ def train(name, epochs, steps, workdir, eager, **options):
     test = settings.load(settings.test_split)
     model = settings.build(data)
     runs.warn_of_grey(model, test)
-    trainer = settings.trainer(model, workdir, eager)
+    trainer = settings.trainer(model, workdir, eager=eager, figures_every=figures_every)
     runs.write(workdir, settings, model)
     epochs = None if steps else epochs or 10
     trainer.restore()

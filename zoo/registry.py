@@ -90,7 +90,7 @@ def get(name, **config):
         if key not in known:
             raise UnknownName(f"argument of {name}", key, known)
     try:
-        model = cls(**config)
+        model = cls(**{"name": name, **config})
         model.build()
     except (ValueError, TypeError) as error:
         raise UsageError(f"cannot build {name} with {config}: {error}") from error

@@ -40,15 +40,19 @@ class Settings:
     learning_rate: float | None = None
 
     def load(self, split, training=False):
-        """A split of the data: shuffled to train on; whole and in order to look at."""
+        """A split of the data: shuffled to train on; whole and in order to look at.
+
+        What is looked at does not change: dynamic binarization becomes one draw ("once").
+        """
         import_tensorflow()
+        fixed = self.binarize == "dynamic" and not training
         return zoo.data.load(
             self.data,
             split,
             batch_size=self.batch_size,
             shuffle=training,
             seed=self.seed,
-            binarize=self.binarize,
+            binarize="once" if fixed else self.binarize,
             image_size=self.image_size,
             drop_remainder=None if training else False,
         )
@@ -69,7 +73,7 @@ class Settings:
                 )
         return registry.get(self.model, dtype=self.precision, **config)
 
-    def trainer(self, model, workdir=None, eager=False):
+    def trainer(self, model, workdir=None, **options):
         """The trainer of this run; `--learning-rate` goes to every optimizer of the model."""
         optimizers = model.configure_optimizers()
         if self.learning_rate is not None:
@@ -79,7 +83,7 @@ class Settings:
                 )
                 for part, one in optimizers.items()
             }
-        return zoo.Trainer(model, workdir, optimizers=optimizers, seed=self.seed, eager=eager)
+        return zoo.Trainer(model, workdir, optimizers=optimizers, seed=self.seed, **options)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from keras.src.random.seed_generator import global_seed_generator  # no public w
 
 from zoo import inspection
 
-
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
 REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 

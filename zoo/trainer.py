@@ -116,6 +116,8 @@ class Trainer:
                     callbacks.on_epoch_begin(at["epoch"])
                     self._epoch(run, train, steps, callbacks, stopped)
                     self._end_epoch(validation, callbacks)
+                    if stopped:  # while evaluating or drawing; the epoch is saved
+                        raise KeyboardInterrupt(stopped[0])
             finally:
                 callbacks.on_train_end()
         return history
@@ -255,10 +257,7 @@ class Trainer:
         return self.state.evaluating()
 
     def inspect(self, batch):
-        """One eager step on `batch` as a table: `inspection.Inspection`. The model stays as it is.
-
-        Shows every layer's output, every variable's gradient and update, and the losses.
-        """
+        """One eager step on `batch` as an `inspection.Inspection`; the model stays as it is."""
         if self.replicas.count > 1:
             raise UsageError("inspect looks at one replica: make a Trainer without a strategy")
         self.restore()
@@ -278,7 +277,7 @@ class Trainer:
         """
         if best:
             if not self.workdir or not self.workdir.best.exists():
-                raise CheckpointError("no best epoch is kept: train with validation data")
+                raise CheckpointError(f"no best epoch is kept: none has logged {self.best}")
             self.restored = True
             arrays, record = checkpoint.read(self.workdir.best)
             checkpoint.check_fits(self.workdir.best, arrays, self.state.arrays())

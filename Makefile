@@ -1,0 +1,26 @@
+# make demo    a first look: trains a VAE on snow crystals, leaves pictures in runs/demo
+# make test    the whole suite
+# make check   lint and format
+
+PYTHON ?= python3
+BIN = .venv/bin
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/zoo train vae --data snowflakes --binarize threshold --epochs 20 --workdir runs/demo \
+	  --figures-every 5
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: demo test check
