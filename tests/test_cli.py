@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -421,8 +422,9 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(here, trained):
     first.send_signal(signal.SIGINT)
     stdout, stderr = first.communicate(timeout=60)
     assert (first.returncode, stdout) == (1, ""), stderr
-    assert "interrupted at step 4; the same command goes on from there" in stderr
+    step = re.search(r"interrupted at step (\d+); the same command goes on from there", stderr)[1]
+    assert 3 <= int(step) < 6
     assert "Traceback" not in stderr
     second = run(*command)
-    assert "from step 4" in second.stderr
+    assert f"from step {step}" in second.stderr
     assert json.loads(second.stdout)["metrics"] == trained[1][1]["metrics"]

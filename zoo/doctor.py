@@ -31,10 +31,8 @@ def data():
 
 
 def described(name):
-    """What the catalog and the disk say about a data set; asking TFDS would import TensorFlow."""
-    found = (zoo.data.directory() / name).glob("*/dataset_info.json")
-    prepared = any("incomplete" not in path.parent.name for path in found)
-    return {**asdict(zoo.data.info(name)), "prepared": prepared}
+    """What the catalog and the disk say about a data set."""
+    return {**asdict(zoo.data.info(name)), "prepared": zoo.data.is_prepared(name)}
 
 
 def show_data(record):

@@ -8,6 +8,7 @@ import numpy as np
 from keras.src.random.seed_generator import global_seed_generator  # no public way to its state
 
 from zoo import inspection
+from zoo.errors import UsageError
 
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
 REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
@@ -81,6 +82,16 @@ class State:
         self.history = record["history"]
         self.best_value = record["best_value"]
         self.callbacks = record["callbacks"]
+
+    def expect(self, cardinality):
+        """Notes the batches of an epoch (negative: unknown); raises UsageError if they changed."""
+        at = self.position
+        if at["step_in_epoch"] and at["steps_per_epoch"] not in (None, cardinality):
+            raise UsageError(
+                f"the run stopped in the middle of an epoch of {at['steps_per_epoch']} batches, now"
+                f" there are {cardinality}: resume with the same data and batch size"
+            )
+        at["steps_per_epoch"] = cardinality if cardinality >= 0 else None
 
     def is_best(self, logs, metric):
         """Whether this epoch's `metric` ("val_loss", "max:val_accuracy") is the best; notes it."""

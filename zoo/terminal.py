@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import logging
 import math
 import os
 import sys
@@ -44,11 +45,13 @@ def import_tensorflow():
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
+        import tensorflow
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+    tensorflow.get_logger().setLevel("ERROR")
+    logging.getLogger("absl").setLevel("ERROR")  # TFDS' remarks on folders it is about to fill
 
 
 def answers(show):

@@ -101,7 +101,8 @@ class Trainer:
 
     def _fit(self, train, epochs, steps, validation):
         at = self.state.position
-        run = self._compiled(self._step)  # traced anew at each fit, so that freezing is seen
+        # Traced anew at each fit, so that freezing is seen.
+        run, look = self._compiled(self._step), self._compiled(self._eval_sums)
         history = keras.callbacks.History()
         callbacks = self._callback_list(history, train, validation, epochs, steps)
         self.model.stop_training = False
@@ -115,7 +116,7 @@ class Trainer:
                 while at["epoch"] < epochs and at["step"] < steps and not self.model.stop_training:
                     callbacks.on_epoch_begin(at["epoch"])
                     self._epoch(run, train, steps, callbacks, stopped)
-                    self._end_epoch(validation, callbacks)
+                    self._end_epoch(look, validation, callbacks)
                     if stopped:  # while evaluating or drawing; the epoch is saved
                         raise KeyboardInterrupt(stopped[0])
             finally:
@@ -146,13 +147,14 @@ class Trainer:
         if not at["step_in_epoch"]:
             raise UsageError("the training data hold zero batches; is the batch size too large?")
 
-    def _end_epoch(self, validation, callbacks):
+    def _end_epoch(self, look, validation, callbacks):
         at = self.state.position
         logs = {name: total / at["step_in_epoch"] for name, total in self.state.sums.items()}
         if at["step_in_epoch"] != at["steps_per_epoch"]:
             self._save()  # a budget of steps ended in mid-epoch: with more, it goes on from here
         if validation is not None:
-            logs |= {f"val_{name}": value for name, value in self.evaluate(validation).items()}
+            found = self._evaluate(look, validation)
+            logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.on_epoch_end(at["epoch"], logs)
         if at["step_in_epoch"] != at["steps_per_epoch"]:
             return
@@ -177,18 +179,11 @@ class Trainer:
         )
 
     def _check_data(self, train):
-        at = self.state.position
-        dataset = dataset_of(train, at["epoch"])
+        dataset = dataset_of(train, self.state.position["epoch"])
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
-        cardinality = int(dataset.cardinality())  # negative: unknown, or without end
-        if at["step_in_epoch"] and at["steps_per_epoch"] not in (None, cardinality):
-            raise UsageError(
-                f"the run stopped in the middle of an epoch of {at['steps_per_epoch']} batches, now"
-                f" there are {cardinality}: resume with the same data and batch size"
-            )
-        at["steps_per_epoch"] = cardinality if cardinality >= 0 else None
+        self.state.expect(int(dataset.cardinality()))
 
     # One step.
 
@@ -226,9 +221,11 @@ class Trainer:
         keeps them, and the same random numbers at each call; training is not disturbed.
         """
         self.restore()
+        return self._evaluate(self._compiled(self._eval_sums), data)
+
+    def _evaluate(self, run, data):
         self.replicas.agree(self.state)
         totals, count = {}, 0
-        run = self._compiled(self._eval_sums)
         dataset = dataset_of(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)

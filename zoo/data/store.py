@@ -25,8 +25,9 @@ def directory(data_dir=None):
 
 
 def is_prepared(name, data_dir=None):
-    """Whether `load` finds the data set on disk."""
-    return _builder(info(name), data_dir).is_prepared()
+    """Whether the data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
+    found = (directory(data_dir) / info(name).name).rglob("dataset_info.json")
+    return any("incomplete" not in path.parent.name for path in found)
 
 
 def prepare(name, data_dir=None):
@@ -186,5 +187,5 @@ def _check_hosts(row, builder):
         hosts = ", ".join(f"{host} ({why})" for host, why in list(silent.items()))
         raise ZooError(
             f"cannot download {row.name!r}: {hosts}. Check the network (HTTPS_PROXY is honoured) "
-            f"and try again, or copy a prepared folder {row.name} into {builder.data_dir}"
+            f"and try again, or put a prepared copy at {builder.data_dir}"
         )
