@@ -99,21 +99,24 @@ class Figures(keras.callbacks.Callback):
         batch: what the model is shown, always the same.
         logs: TensorBoard's folder.
         every: epochs between two drawings.
+        averaged: context in which the model holds the moving averages of its weights.
     """
 
-    def __init__(self, folder, batch, logs, every=1):
+    def __init__(self, folder, batch, logs, every=1, averaged=contextlib.nullcontext):
         super().__init__()
         self.folder = folder
         self.batch = batch
         self.logs = logs
         self.every = every
+        self.averaged = averaged
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
         from zoo import figures
 
-        pictures = self.model.figures(self.batch)
+        with self.averaged():
+            pictures = self.model.figures(self.batch)
         history = self.model.history
         pictures["loss"] = figures.loss_curves(history.history, history.epoch)
         writer = tf.summary.create_file_writer(str(self.logs / "figures"))

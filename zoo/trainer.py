@@ -167,7 +167,8 @@ class Trainer:
     def _callback_list(self, history, train, validation, epochs, steps):
         own = []
         if self.replicas.chief and self.workdir:
-            own += self.workdir.callbacks(validation or train, self.figures_every)
+            shown = validation or train
+            own += self.workdir.callbacks(shown, self.figures_every, self.averaged)
         if self.replicas.chief and self.verbose:
             own.append(Progress(self.state.position, steps))
         return keras.callbacks.CallbackList(

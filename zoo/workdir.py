@@ -51,8 +51,11 @@ class Workdir:
         finally:
             lock.release()
 
-    def callbacks(self, data, figures_every):
-        """What every run writes: history, TensorBoard, and figures of the first batch of `data`."""
+    def callbacks(self, data, figures_every, averaged):
+        """What every run writes: history, TensorBoard, and figures of the first batch of `data`.
+
+        `averaged` is the context to draw in, see `Figures`.
+        """
         import keras
 
         from zoo.callbacks import Figures, HistoryFile
@@ -65,7 +68,7 @@ class Workdir:
         ]
         if figures_every:
             batch = next(iter(dataset_of(data)), None)
-            found.append(Figures(self.path / "figures", batch, logs, figures_every))
+            found.append(Figures(self.path / "figures", batch, logs, figures_every, averaged))
         return found
 
 
