@@ -21,6 +21,14 @@ NORMS = {
 METHODS = ("transpose", "resize", "subpixel")
 
 
+def pyramid(size, levels, strides=2):
+    """The sizes that `levels` downsamplings run through: [size, ..., smallest], as tuples."""
+    found = [tuple(size)]
+    for _ in range(levels):
+        found.append(tuple(-(-n // strides) for n in found[-1]))
+    return found
+
+
 class Resample(Stack):
     """What both directions share: `repeats` times convolution - norm - activation - dropout."""
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 import zoo
 from blocks import Downsample, Stack, Upsample
 from blocks.checks import at_least_one, share, sizes
+from blocks.resample import pyramid
 
 
 @zoo.register("dcgan")
@@ -38,11 +39,8 @@ class DCGAN(zoo.Model):
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        scales = [tuple(size)]
-        for _ in self.filters:
-            scales.append(tuple(-(-n // 2) for n in scales[-1]))
-        rows, columns = scales.pop()
-        *widths, base = [channels, *self.filters, 2 * self.filters[-1]]
+        *scales, (rows, columns) = pyramid(size, len(self.filters))
+        base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
         self.generator = Stack(
             [
@@ -50,11 +48,11 @@ class DCGAN(zoo.Model):
                 keras.layers.BatchNormalization(dtype=dtype),
                 keras.layers.LeakyReLU(0.2, dtype=dtype),
                 keras.layers.Reshape((rows, columns, base), dtype=dtype),
-                Upsample(widths[-1], strides=1, **up),
+                Upsample(self.filters[-1], strides=1, **up),
             ]
             + [
-                Upsample(n, output_size=size, **up)
-                for n, size in zip(widths[-2:0:-1], scales[:0:-1], strict=True)
+                Upsample(n, output_size=scale, **up)
+                for n, scale in zip(self.filters[-2::-1], scales[:0:-1], strict=True)
             ]
             + [Upsample(channels, kernel_size=5, output_size=size, activation="tanh", dtype=dtype)],
             dtype=dtype,

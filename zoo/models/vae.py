@@ -11,6 +11,7 @@ import zoo
 from blocks import Downsample, GaussianHead, Stack, StandardNormal, Upsample
 from blocks.checks import at_least_one, sizes, weight
 from blocks.latent import DIVERGENCES, HEADS, resolve
+from blocks.resample import pyramid
 
 
 @zoo.register("vae")
@@ -57,10 +58,7 @@ class VAE(zoo.Model):
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        scales = [tuple(size)]
-        for _ in self.filters:
-            scales.append(tuple(-(-n // 2) for n in scales[-1]))
-        rows, columns = scales.pop()
+        *scales, (rows, columns) = pyramid(size, len(self.filters))
         self.encoder = Stack(
             [Downsample(n, dtype=dtype) for n in self.filters]
             + [keras.layers.Flatten(dtype=dtype), GaussianHead(latent_dim, dtype=dtype)],
@@ -72,8 +70,8 @@ class VAE(zoo.Model):
                 keras.layers.Reshape((rows, columns, base_filters), dtype=dtype),
             ]
             + [
-                Upsample(n, output_size=size, dtype=dtype)
-                for n, size in zip(reversed(self.filters), reversed(scales), strict=True)
+                Upsample(n, output_size=scale, dtype=dtype)
+                for n, scale in zip(self.filters[::-1], scales[::-1], strict=True)
             ]
             + [resolve(head, HEADS, "head")(channels, dtype=dtype)],
             dtype=dtype,
