@@ -157,9 +157,9 @@ def summary(seconds, base, steps, batch_size, **_):
 def table(model, measured, settings):
     """A model's results for people."""
     title = "{}: {rounds} rounds of {steps} steps, batch {batch_size}".format(model, **settings)
-    shown = Table(title=title, box=rich.box.SIMPLE_HEAD)
+    shown = Table(title=title, box=rich.box.SIMPLE_HEAD, show_edge=False)
     shown.add_column("variant", no_wrap=True)
-    for column in ("ms/step", "images/s", "ratio", "range", "first s", "peak MB"):
+    for column in ("ms/step", "img/s", "ratio", "range", "first s", "peak MB"):
         shown.add_column(column, justify="right", no_wrap=True)
     for variant, row in measured.items():
         shown.add_row(

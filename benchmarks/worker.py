@@ -81,7 +81,8 @@ def run_zoo_eager(*args):
 def run_keras(name, images, batch_size, protocol):
     data = dataset(name, images, batch_size)
     model = STYLES["keras fit"][name](**SETTINGS[name])
-    model.fit(data, epochs=sys.maxsize, callbacks=[AfterStep(protocol)], verbose=0)
+    callbacks = [AfterStep(protocol)]
+    model.fit(data, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
 
 
 def run_loop(name, images, batch_size, protocol):

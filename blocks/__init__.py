@@ -17,6 +17,7 @@ from blocks.latent import (
 )
 from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
+from blocks.thin import ThinConv2DTranspose
 
 __all__ = [
     "BernoulliHead",
@@ -27,6 +28,7 @@ __all__ = [
     "NormalHead",
     "Stack",
     "StandardNormal",
+    "ThinConv2DTranspose",
     "Upsample",
     "analytic_kl",
     "monte_carlo_kl",

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from blocks.checks import at_least_one
+from blocks.thin import ThinConv2DTranspose
 
 tfd = tfp.distributions
 
@@ -59,16 +60,14 @@ class ImageHead(keras.layers.Layer):
 
     Args:
         channels: channels of the image.
-        kernel_size: side of the transposed convolution's window, in pixels.
+        kernel_size: side of the transposed convolution's window, in pixels; odd.
     """
 
     def __init__(self, channels, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         self.channels = at_least_one(channels, "channels")
         self.kernel_size = at_least_one(kernel_size, "kernel_size")
-        self.conv = keras.layers.Conv2DTranspose(
-            channels, kernel_size, padding="same", dtype=self.dtype_policy
-        )
+        self.conv = ThinConv2DTranspose(channels, kernel_size, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.conv.build(input_shape)

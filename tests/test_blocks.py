@@ -30,6 +30,10 @@ CASES = {
     "NormalHead": [({"channels": 3}, IMAGE, (2, 7, 6, 3))],
     "Stack": [({"layers": []}, IMAGE, IMAGE)],
     "StandardNormal": [({"latent_dim": 5}, VECTOR, (2,))],
+    "ThinConv2DTranspose": [
+        ({"filters": 1}, IMAGE, (2, 7, 6, 1)),
+        ({"filters": 3, "kernel_size": 5}, IMAGE, (2, 7, 6, 3)),
+    ],
     "Upsample": [
         ({"filters": 4}, IMAGE, (2, 14, 12, 4)),
         ({"filters": 4, "strides": 1}, IMAGE, (2, 7, 6, 4)),
@@ -178,6 +182,26 @@ def test_subpixel_rearranges_channels_into_space():
     np.testing.assert_array_equal(PixelShuffle(2)(x)[0], want)
 
 
+@pytest.mark.parametrize("filters, size", [(1, 3), (3, 3), (2, 5), (1, 1)])
+def test_the_thin_convolution_gives_the_numbers_of_the_plain_one(filters, size):
+    plain = keras.layers.Conv2DTranspose(filters, size, padding="same")
+    thin = blocks.ThinConv2DTranspose(filters, size)
+    x = tf.constant(random((3, 9, 6, 8)) - 0.5)
+    results = []
+    for layer in (plain, thin):
+        layer.build(x.shape)
+    plain.bias.assign(random(filters))
+    thin.set_weights(plain.get_weights())
+    for layer in (plain, thin):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            loss = tf.reduce_sum(y * random((3, 9, 6, filters)))
+        results.append([y, *tape.gradient(loss, [x, layer.kernel.value, layer.bias.value])])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
 # Latent variables, against closed forms and SciPy-free arithmetic.
 
 
@@ -259,6 +283,7 @@ def test_likelihood_heads_are_normalized():
         (lambda: blocks.Upsample(4, output_size=(9, 9))(random((1, 4, 4, 1))), "cannot crop"),
         (lambda: blocks.Downsample(4)(random((4, 4))), "ndim=4, found ndim=2"),
         (lambda: blocks.GaussianMixture(2, components=0), "components must be.*got 0"),
+        (lambda: blocks.ThinConv2DTranspose(1, 2), "kernel_size must be odd, got 2"),
         (lambda: blocks.GaussianHead(0), "latent_dim must be an integer >= 1, got 0"),
         (lambda: blocks.StandardNormal(-1), "latent_dim must be an integer >= 1, got -1"),
         (lambda: blocks.FreeBits(1, "exact")(None, None, None), "kl must be one of.*'exact'"),
