@@ -114,6 +114,8 @@ def negative_elbo(model, x):
 
 
 class TutorialVAE:
+    """The CVAE tutorial: networks, an optimizer, one compiled step; the prior may be a mixture."""
+
     def __init__(self, mixture=False):
         self.encoder, self.decoder = encoder(), decoder()
         self.prior = [tf.Variable(value) for value in initial_mixture()] if mixture else []
@@ -135,6 +137,8 @@ class TutorialVAE:
 
 
 class TutorialDCGAN:
+    """The DCGAN tutorial: two networks, two optimizers, one compiled step."""
+
     def __init__(self, dropout):
         self.generator, self.discriminator = generator(), discriminator(dropout)
         self.generator_optimizer = keras.optimizers.Adam(1e-4)
@@ -189,6 +193,8 @@ class Metered(keras.Model):
 
 
 class KerasVAE(Metered):
+    """keras.io's VAE, with this library's loss; the prior may be a mixture."""
+
     def __init__(self, mixture=False):
         super().__init__(["loss", "nll", "kl"])
         self.encoder, self.decoder = encoder(), decoder()
@@ -212,6 +218,8 @@ class KerasVAE(Metered):
 
 
 class KerasDCGAN(Metered):
+    """keras.io's GAN, with the tutorial's step."""
+
     def __init__(self, dropout):
         super().__init__(["generator_loss", "discriminator_loss"])
         self.generator, self.discriminator = generator(), discriminator(dropout)
