@@ -71,6 +71,7 @@ def test_a_taken_name_is_an_error_but_the_same_class_may_be_run_again():
 
     first = zoo.register("toy_of_the_registry_test")(define("Toy"))
     assert registry.get_class("toy_of_the_registry_test") is first
+    assert zoo.info("toy_of_the_registry_test")["class"] == "Toy"  # though no file is known
     again = zoo.register("toy_of_the_registry_test")(define("Toy"))
     assert registry.get_class("toy_of_the_registry_test") is again
     with pytest.raises(errors.UsageError, match="is taken by somewhere.Toy"):

@@ -176,6 +176,21 @@ def test_a_layer_frozen_between_two_fits_stays_frozen():
     assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
+def test_what_was_frozen_before_the_trainer_was_made_may_thaw_later():
+    model = toy()
+    model.encoder.trainable = False
+    model.decoder.layers[0].trainable = False
+    it = run(model=model)
+    assert not model.encoder.layers[0].layers[0].trainable and model.decoder.layers[2].trainable
+    kernel = model.encoder.layers[0].layers[0].kernel
+    before = keras.ops.convert_to_numpy(kernel).copy()
+    it.fit(data, epochs=1)
+    np.testing.assert_array_equal(before, keras.ops.convert_to_numpy(kernel))
+    model.encoder.trainable = True
+    it.fit(data, epochs=2)
+    assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
+
+
 def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 

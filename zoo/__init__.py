@@ -13,9 +13,15 @@ import importlib
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Trainer", "data", "figures", "get", "info", "names", "register"]
+__all__ = ["Model", "Trainer", "data", "figures", "get", "info", "inspection", "names", "register"]
 
-LAZY = {"Model": "zoo.model", "Trainer": "zoo.trainer", "data": None, "figures": None}
+LAZY = {
+    "Model": "zoo.model",
+    "Trainer": "zoo.trainer",
+    "data": None,
+    "figures": None,
+    "inspection": None,
+}
 
 
 def __getattr__(name):

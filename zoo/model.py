@@ -4,11 +4,13 @@ A model writes its paper down in `train_step` and `eval_step`; everything that i
 (loss scaling, replicas, clipping, averaging, seeds) lies behind `minimize` and `seed`.
 """
 
+import contextlib
 from types import MappingProxyType
 
 import keras
 import tensorflow as tf
 
+from zoo import inspection
 from zoo.errors import BatchError, UsageError
 from zoo.registry import arguments
 
@@ -125,7 +127,8 @@ class Model(keras.Model):
             chosen = {k: v if isinstance(v, scaled) else scaled(v) for k, v in chosen.items()}
         for part, optimizer in chosen.items():
             if not optimizer.built:
-                optimizer.build(self.part(part).trainable_variables)
+                with all_trainable(self.part(part)) as layer:  # frozen parts may thaw later
+                    optimizer.build(layer.trainable_variables)
         self.optimizers = MappingProxyType(chosen)
 
     def check_batch(self, batch):
@@ -206,6 +209,19 @@ class Model(keras.Model):
     def build_from_config(self, config):
         if not self.built:
             self.build()
+
+
+@contextlib.contextmanager
+def all_trainable(layer):
+    """While open, no layer inside `layer` is frozen."""
+    flags = [(one, one.trainable) for _, one in [("", layer), *inspection.layers(layer)]]
+    for one, _ in flags:
+        one.trainable = True
+    try:
+        yield layer
+    finally:
+        for one, trainable in flags:  # outer layers first: they set those inside
+            one.trainable = trainable
 
 
 def plain(value):

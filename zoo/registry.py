@@ -125,10 +125,10 @@ def info(name):
         UnknownName: nothing has that name.
     """
     module = _modules().get(name)
+    if module is None and name in _registered:
+        return _info_of(name, _registered[name])  # of this session: a notebook, a script
     if module is None:
-        if name not in _registered:
-            raise UnknownName("model", name, names())
-        module = _registered[name].__module__
+        raise UnknownName("model", name, names())
     tree = _source(module)
     cls = _registering_class(tree, name)
     if cls is None:
@@ -142,6 +142,23 @@ def info(name):
         "paper": paper,
         "description": ast.get_docstring(cls) or "",
         "arguments": _written_arguments(tree, cls),
+    }
+
+
+def _info_of(name, cls):
+    """`info` of a class that no file is known for."""
+    text = inspect.getdoc(cls) or ""
+    found = {k: p.default for k, p in arguments(cls).items()}
+    return {
+        "name": name,
+        "module": cls.__module__,
+        "class": cls.__name__,
+        "summary": text.partition("\n")[0],
+        "paper": text,
+        "description": text,
+        "arguments": {
+            k: "(required)" if v is inspect.Parameter.empty else repr(v) for k, v in found.items()
+        },
     }
 
 
