@@ -14,7 +14,8 @@ BIN = .venv/bin
 
 demo: .venv/installed
 	$(BIN)/zoo train vae --data snowflakes --binarize threshold --epochs 15 --batch-size 64 \
-	  --learning-rate 0.002 --set filters=16,32,64 --figures-every 5 --workdir runs/demo
+	  --learning-rate 0.002 --set filters=16,32,64 --set kl_weight=5.0 \
+	  --figures-every 5 --workdir runs/demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest
