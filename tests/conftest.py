@@ -1,6 +1,7 @@
 """Two logical CPUs for the tests of distribution; the data folder of the tests' own."""
 
 import os
+import socket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -23,3 +24,14 @@ def quiet_and_seeded():
 def two_replicas():
     """One strategy for all tests: TensorFlow numbers collectives per process, not per strategy."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
