@@ -6,7 +6,7 @@ Two styles, both with the networks, losses and optimizers of `zoo.models`:
 - "tf.function loop", as in TensorFlow's CVAE and DCGAN tutorials: Sequential networks, losses
   written by hand, one `@tf.function`, a Python loop over the data.
 
-Images come as the style's users prepare them: see `prepared`.
+Images come as the style's users prepare them: see `benchmarks.variants.prepared`.
 """
 
 import functools
@@ -237,9 +237,6 @@ class KerasDCGAN(Metered):
         return self.tracked(gan_step(self, images))
 
 
-# What the worker and the check ask for.
-
-SETTINGS = {"vae": {}, "mixture_vae": {}, "dcgan": {"dropout": 0.3}}  # where both need to agree
 STYLES = {
     "tf.function loop": {
         "vae": TutorialVAE,
@@ -252,15 +249,3 @@ STYLES = {
         "dcgan": KerasDCGAN,
     },
 }
-
-
-def prepared(name, images):
-    """uint8 images as the tutorials feed them: in [0, 1] for the VAEs, in [-1, 1] for the GAN."""
-    images = images.astype("float32")
-    return (images - 127.5) / 127.5 if name == "dcgan" else images / 255
-
-
-def dataset(name, images, batch_size):
-    """The pipeline of both styles; `prefetch` is a gift to the tutorials, which do without."""
-    data = tf.data.Dataset.from_tensor_slices(prepared(name, images)).shuffle(len(images))
-    return data.batch(batch_size).prefetch(tf.data.AUTOTUNE)

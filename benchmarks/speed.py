@@ -1,19 +1,27 @@
 """How fast does the zoo train, beside the same models written without it?
 
-    python -m benchmarks.speed vae mixture_vae dcgan --rounds 5 --steps 20 --json speed.json
+    python -m benchmarks.speed vae mixture_vae dcgan --rounds 5 --steps 20 --record
 
-Four variants of each model do the same work (28 x 28 images, equal networks, losses, optimizers):
+The variants of each model do the same work (28 x 28 images, equal networks, losses, optimizers):
 
     tf.function loop   TensorFlow's tutorial style: Sequential networks, losses by hand, a Python
                        loop over a tf.data pipeline; the base of all ratios
     keras fit          keras.io's style: a keras.Model with its own train_step, and `fit`
     zoo                `Trainer.fit` over `zoo.data.load(array)`: its pipeline, callbacks, logging
                        and checks of each loss are inside the time
-    zoo eager          the same with `eager=True`: every step in plain Python
+    zoo train          the same with what the command `zoo train` sets before TensorFlow starts:
+                       one thread an operation, each batch in independent pieces side by side
+    zoo eager          the same as zoo with `eager=True`: every step in plain Python
+    eager loop         Keras networks and TFP distributions in plain Python, one persistent tape;
+                       for the GAN, the tutorial's step without its tf.function
+    pytorch            PyTorch as one writes it, fed by indexing one tensor
+    pytorch tuned      channels last, fused Adam, and a C library that keeps freed memory
+    pytorch compiled   the tuned one through torch.compile
 
 First the claim of equal work is put to the test (`benchmarks.equality`): from the same weights,
-with the same noise, each baseline must give the zoo's losses over three training steps. If it does
-not, nothing is timed. `--check` stops after this.
+with the same noise, every variant must give the zoo's losses over three training steps. If it does
+not, nothing is timed. `--check` stops after this. The check allows PyTorch two differences of
+convention that cost nothing: its images are mirrored, its Adam's epsilon is scaled otherwise.
 
 Each variant then lives in a process of its own, which builds, takes its first step, warms up and
 waits. A round lets every process in turn take one untimed step and `--steps` timed ones, while the
@@ -24,16 +32,14 @@ within each round: (seconds of the tf.function loop) / (seconds of the variant).
 than the loop. The median over rounds comes with its range; two variants whose ranges overlap have
 not been told apart. "First" is data, building, tracing and one step, imports excluded. "Peak"
 is the process' largest resident memory, data included: the zoo keeps images as bytes, the
-tutorials as floats. The threads are TensorFlow's defaults.
+others as floats. Each variant's threads are in the record; 0 is TensorFlow's own choice.
 """
 
 import argparse
 import contextlib
-import datetime
 import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -45,12 +51,10 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
-import zoo
+from benchmarks.variants import BASE, MODELS, VARIANTS
+from zoo import records
 
 ROOT = Path(__file__).parent.parent
-MODELS = ("vae", "mixture_vae", "dcgan")
-VARIANTS = ("tf.function loop", "keras fit", "zoo", "zoo eager")
-BASE = VARIANTS[0]
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 PROTOCOL = (
     "Seconds for {steps} training steps at batch size {batch_size}, in {rounds} interleaved rounds"
@@ -68,16 +72,17 @@ class Worker:
         ready: what it said of its first step.
     """
 
-    def __init__(self, **settings):
+    def __init__(self, variant, **settings):
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
+        settings = json.dumps({"variant": variant, **settings})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],
+            [sys.executable, "-m", "benchmarks.worker", settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
             cwd=ROOT,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | VARIANTS[variant].environment,
         )
         try:
             self.ready = self.hear()
@@ -109,9 +114,9 @@ class Worker:
         self.close()
 
 
-def check(model):
-    """Style -> worst relative difference from the zoo; exits with the reason if not equal."""
-    command = [sys.executable, "-m", "benchmarks.equality", model]
+def check(model, variants):
+    """Variant -> worst relative difference from the zoo; exits with the reason if not equal."""
+    command = [sys.executable, "-m", "benchmarks.equality", model, "--variants", *variants]
     env = os.environ | ENVIRONMENT
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if done.returncode:
@@ -119,25 +124,25 @@ def check(model):
     return json.loads(done.stdout)[model]
 
 
-def measure(model, rounds, **settings):
+def measure(model, variants, rounds, **settings):
     """Variant -> what was measured: lists over rounds, their medians, ratios to the base."""
     with contextlib.ExitStack() as stack:
         workers = {  # one after the other: nobody's first step is disturbed
-            variant: stack.enter_context(Worker(model=model, variant=variant, **settings))
-            for variant in VARIANTS
+            variant: stack.enter_context(Worker(variant, model=model, **settings))
+            for variant in variants
         }
-        answers = {variant: [] for variant in VARIANTS}
+        answers = {variant: [] for variant in variants}
         for turn in range(rounds):
-            first = turn % len(VARIANTS)
-            for variant in VARIANTS[first:] + VARIANTS[:first]:
+            first = turn % len(variants)
+            for variant in variants[first:] + variants[:first]:
                 answers[variant].append(workers[variant].round())
         ready = {variant: worker.ready for variant, worker in workers.items()}
-    seconds = {variant: [a["seconds"] for a in answers[variant]] for variant in VARIANTS}
+    seconds = {variant: [a["seconds"] for a in answers[variant]] for variant in variants}
     return {
         variant: summary(seconds[variant], seconds[BASE], **settings)
         | ready[variant]
         | {"peak_mb": answers[variant][-1]["peak_mb"]}
-        for variant in VARIANTS
+        for variant in variants
     }
 
 
@@ -174,31 +179,30 @@ def table(model, measured, settings):
     return shown
 
 
+def chosen(text):
+    """The variants named between commas, and the base."""
+    names = [BASE, *(name.strip() for name in text.split(","))]
+    if unknown := set(names) - VARIANTS.keys():
+        raise argparse.ArgumentTypeError(f"no such variant: {unknown}, there are {[*VARIANTS]}")
+    return [variant for variant in VARIANTS if variant in names]
+
+
+def installed(variants, console):
+    """Those that can run here; says which cannot, and why."""
+    missing = {variant: VARIANTS[variant].missing() for variant in variants}
+    left_out = [variant for variant, needs in missing.items() if needs]
+    if left_out:
+        needs = ", ".join(dict.fromkeys(sum(missing.values(), [])))
+        console.print(f"left out: {', '.join(left_out)}; not installed: {needs}")
+    return [variant for variant in variants if variant not in left_out]
+
+
 def circumstances():
-    """Versions, machine, date and commit: what a number means nothing without."""
-    packages = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-    versions = {name: importlib.metadata.version(name) for name in packages}
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
-        commit = done.stdout.strip() or None
-    except OSError:
-        commit = None
-    return {
-        "versions": versions | {"zoo": zoo.__version__, "python": platform.python_version()},
-        "device": {"cpu": cpu(), "cores": os.cpu_count(), "system": platform.platform()},
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit,
-    }
-
-
-def cpu():
-    """The processor's name."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    """Those of any record, and PyTorch's version where there is one."""
+    found = records.circumstances()
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["versions"]["torch"] = importlib.metadata.version("torch")
+    return found
 
 
 def main(arguments=None):
@@ -208,28 +212,43 @@ def main(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("models", nargs="+", choices=MODELS, metavar="MODEL", help=str(MODELS))
+    parser.add_argument(
+        "--variants", type=chosen, default=[*VARIANTS], metavar="A,B", help="default: all"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20, help="timed steps a round")
     parser.add_argument("--warmup", type=int, default=5, help="steps before the first round")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--check", action="store_true", help="only check that the work is equal")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a record of everything")
+    parser.add_argument(
+        "--record", action="store_true", help=f"write {records.RESULTS}/speed.MODEL.json"
+    )
     options = vars(parser.parse_args(arguments))
-    models, only_check, file = (options.pop(name) for name in ("models", "check", "json"))
+    taken = [options.pop(name) for name in ("models", "variants", "check", "json", "record")]
+    models, variants, only_check, file, keep = taken
 
     began, console, results = time.perf_counter(), Console(), {}
-    differences = {model: check(model) for model in models}
+    variants = installed(variants, console)
+    differences = {model: check(model, variants) for model in models}
     for model, worst in differences.items():
         console.print(f"{model}: equal losses, to a relative {max(worst.values()):.0e}")
-    for model in [] if only_check else models:
-        results[model] = measure(model, **options)
-        console.print(table(model, results[model], options))
     record = {
+        "kind": "speed",
         "protocol": PROTOCOL.format(**options),
         "settings": options,
+        **circumstances(),
+    }
+    for model in [] if only_check else models:
+        results[model] = measure(model, variants, **options)
+        console.print(table(model, results[model], options))
+        if keep:
+            one = {"worst_relative_difference": differences, "results": results}
+            one = {name: {model: value[model]} for name, value in one.items()}
+            records.write(ROOT / records.RESULTS / f"speed.{model}.json", record | one)
+    record |= {
         "worst_relative_difference": differences,
         "results": results,
-        **circumstances(),
         "seconds": time.perf_counter() - began,
     }
     if file:

@@ -5,23 +5,19 @@ model, variant, batch_size, warmup, steps. It answers in lines of JSON on stdout
 ready, one for each round; it ends when stdin does.
 """
 
-import importlib
 import json
 import resource
 import sys
 import time
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-import zoo
-from benchmarks.baselines import SETTINGS, STYLES, dataset
+from benchmarks.variants import factory, runner
 
 BATCHES = 234  # an epoch, as long as MNIST's at a batch size of 256
 
 
-def protocol(warmup, steps):
+def protocol(warmup, steps, threads):
     """A coroutine that is sent the logs after each training step, and blocks between rounds."""
     begin = time.perf_counter()
     logs = yield
@@ -29,11 +25,7 @@ def protocol(warmup, steps):
     first = time.perf_counter() - begin
     for _ in range(warmup):
         yield
-    say(
-        first_step_s=first,
-        intra_op_threads=tf.config.threading.get_intra_op_parallelism_threads(),
-        inter_op_threads=tf.config.threading.get_inter_op_parallelism_threads(),
-    )
+    say(first_step_s=first, threads=threads())
     for _ in sys.stdin:
         yield  # a step that is not timed: caches and data buffers are as in the middle of a run
         begin = time.perf_counter()
@@ -55,61 +47,14 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
-class AfterStep(keras.callbacks.Callback):
-    """Hands each step's logs to the protocol, which may block."""
-
-    def __init__(self, protocol):
-        super().__init__()
-        self.protocol = protocol
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.protocol.send(logs)
-
-
-def run_zoo(name, images, batch_size, protocol, eager=False):
-    data = zoo.data.load(images, batch_size=batch_size, shuffle=True)
-    model = zoo.get(name, **SETTINGS[name])
-    after_step = AfterStep(protocol)
-    trainer = zoo.Trainer(model, callbacks=[after_step], eager=eager, verbose=False)
-    trainer.fit(data, epochs=sys.maxsize)
-
-
-def run_zoo_eager(*args):
-    run_zoo(*args, eager=True)
-
-
-def run_keras(name, images, batch_size, protocol):
-    data = dataset(name, images, batch_size)
-    model = STYLES["keras fit"][name](**SETTINGS[name])
-    callbacks = [AfterStep(protocol)]
-    model.fit(data, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
-
-
-def run_loop(name, images, batch_size, protocol):
-    data = dataset(name, images, batch_size)
-    model = STYLES["tf.function loop"][name](**SETTINGS[name])
-    while True:
-        for batch in data:
-            protocol.send(model.train_step(batch))
-
-
-VARIANTS = {
-    "tf.function loop": run_loop,
-    "keras fit": run_keras,
-    "zoo": run_zoo,
-    "zoo eager": run_zoo_eager,
-}
-
-
 def main(model, variant, batch_size, warmup, steps):
-    keras.utils.set_random_seed(0)
     shape = (BATCHES * batch_size, 28, 28, 1)
     images = 255 * np.random.default_rng(0).integers(0, 2, shape, "uint8")
-    if variant.startswith("zoo"):  # imports are nobody's first step
-        importlib.import_module(zoo.info(model)["module"])
-    steps = protocol(warmup, steps)
+    make = factory(variant, model)  # imports are nobody's first step
+    run, threads = runner(variant)
+    steps = protocol(warmup, steps, threads)
     next(steps)
-    VARIANTS[variant](model, images, batch_size, steps)
+    run(model, make, images, batch_size, steps)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Latent variables: distribution heads, priors that may learn, and divergences between them.
+"""Heads: the layers that end a network in the parameters of a distribution.
 
-`call` maps tensors to tensors; a head's `distribution(outputs)` and a prior's `distribution()` wrap
-them in a TFP distribution whose parameters are float32 whatever the dtype policy, built anew each
-time so that gradients reach the weights.
+`call` maps tensors to tensors; `distribution(outputs)` wraps them in a TFP distribution whose
+parameters are float32 whatever the dtype policy, built anew each time so that gradients reach the
+weights.
 """
 
 import keras
@@ -53,23 +53,28 @@ class GaussianHead(keras.layers.Layer):
 
 
 class ImageHead(keras.layers.Layer):
-    """Feature map to the parameters of p(x|z), one convolution wide; subclasses say which p.
+    """Feature map to the parameters of p(x|z), by one convolution; subclasses say which p.
 
     Shapes: [batch, h, w, c] -> [batch, h, w, channels]. `distribution` of that has batch shape
     [batch] and event shape [h, w, channels].
 
     Args:
         channels: channels of the image.
-        kernel_size: side of the transposed convolution's window, in pixels; odd.
+        kernel_size: side of the transposed convolution's window, in pixels; odd. None: there is
+            no convolution, the feature map has `channels` channels and is the parameters.
     """
 
     def __init__(self, channels, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         self.channels = at_least_one(channels, "channels")
-        self.kernel_size = at_least_one(kernel_size, "kernel_size")
-        self.conv = ThinConv2DTranspose(channels, kernel_size, dtype=self.dtype_policy)
+        self.kernel_size = kernel_size and at_least_one(kernel_size, "kernel_size")
+        self.conv = keras.layers.Identity(dtype=self.dtype_policy)
+        if kernel_size is not None:
+            self.conv = ThinConv2DTranspose(channels, kernel_size, dtype=self.dtype_policy)
 
     def build(self, input_shape):
+        if self.kernel_size is None and input_shape[-1] != self.channels:
+            raise ValueError(f"expected {self.channels} channels, got {input_shape[-1]}")
         self.conv.build(input_shape)
 
     def call(self, features):
@@ -110,121 +115,6 @@ class NormalHead(ImageHead):
 
 
 HEADS = {"bernoulli": BernoulliHead, "normal": NormalHead}
-
-
-class Prior(keras.layers.Layer):
-    """A distribution over z that is asked without input: `prior.distribution()`.
-
-    As a layer it scores points, so that it composes like any other: [batch, latent_dim] ->
-    log p(z), [batch], in nats.
-
-    Args:
-        latent_dim: number of dimensions of z.
-    """
-
-    def __init__(self, latent_dim, **kwargs):
-        super().__init__(**kwargs)
-        self.latent_dim = at_least_one(latent_dim, "latent_dim")
-
-    def build(self, input_shape=None):
-        """No weights: a prior that learns makes them here."""
-
-    def call(self, z):
-        return tf.cast(self.distribution().log_prob(float32(z)), self.compute_dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[:-1]
-
-    def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim}
-
-
-@keras.saving.register_keras_serializable("blocks")
-class StandardNormal(Prior):
-    """p(z) = N(0, I)."""
-
-    def distribution(self):
-        return tfd.MultivariateNormalDiag(tf.zeros(self.latent_dim), tf.ones(self.latent_dim))
-
-
-@keras.saving.register_keras_serializable("blocks")
-class GaussianMixture(Prior):
-    """p(z) = sum_k pi_k N(loc_k, softplus(raw_scale_k)^2): a prior that learns.
-
-    Dillon et al., "TensorFlow Distributions" (2017, arXiv 1711.10604), section 5.2, and the
-    learnable prior of the TFP introduction.
-
-    Args:
-        latent_dim: number of dimensions of z.
-        components: number of Gaussians.
-    """
-
-    def __init__(self, latent_dim, components=16, **kwargs):
-        super().__init__(latent_dim, **kwargs)
-        self.components = at_least_one(components, "components")
-
-    def build(self, input_shape=None):
-        shape = (self.components, self.latent_dim)
-        normal = keras.initializers.RandomNormal(stddev=1.0)
-        self.loc = self.add_weight(shape=shape, initializer=normal, name="loc")
-        # softplus^-1(1): the mixture starts as unit Gaussians
-        start = keras.initializers.Constant(0.5413)
-        self.raw_scale = self.add_weight(shape=shape, initializer=start, name="raw_scale")
-        self.logits = self.add_weight(shape=shape[:1], initializer="zeros", name="logits")
-
-    def distribution(self):
-        scale = tf.nn.softplus(float32(self.raw_scale))
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=float32(self.logits)),
-            tfd.MultivariateNormalDiag(float32(self.loc), scale),
-        )
-
-    def get_config(self):
-        return {**super().get_config(), "components": self.components}
-
-
-@keras.saving.register_keras_serializable("blocks")
-def monte_carlo_kl(q, p, z):
-    """KL(q || p) from the sample itself, log q(z) - log p(z): [batch], in nats. Any q and p."""
-    return q.log_prob(z) - p.log_prob(z)
-
-
-@keras.saving.register_keras_serializable("blocks")
-def analytic_kl(q, p, z):
-    """KL(q || p) in closed form, [batch], in nats; for q and p of one family (`z` is not used)."""
-    return q.kl_divergence(p)
-
-
-DIVERGENCES = {"monte_carlo": monte_carlo_kl, "analytic": analytic_kl}
-
-
-@keras.saving.register_keras_serializable("blocks")
-class FreeBits:
-    """A divergence of which the first `nats`, averaged over the batch, are free.
-
-    Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow" (2016, arXiv
-    1606.04934), equation 15, with all of z as one group: below the threshold the divergence is
-    not pushed down any further.
-
-    Args:
-        nats: how much of the divergence is free.
-        kl: "monte_carlo", "analytic" or a callable (q, p, z) -> [batch].
-    """
-
-    def __init__(self, nats, kl="monte_carlo"):
-        self.nats = nats
-        self.kl = kl
-
-    def __call__(self, q, p, z):
-        kl = resolve(self.kl, DIVERGENCES, "kl")(q, p, z)
-        return tf.where(tf.reduce_mean(kl) > self.nats, kl, tf.fill(tf.shape(kl), float(self.nats)))
-
-    def get_config(self):
-        return {"nats": self.nats, "kl": self.kl}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def resolve(identifier, table, argument):

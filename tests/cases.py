@@ -13,7 +13,7 @@ import tensorflow as tf
 import zoo
 from zoo.registry import arguments, get_class
 
-SMALL = {"image_shape": (8, 8, 1)}
+SMALL = {"image_shape": (8, 8, 1), "components": 4, "couplings": 2, "coupling_units": 8}
 
 
 def small_config(name):

@@ -3,6 +3,8 @@
 Nothing here asserts a speed: tests share their machine.
 """
 
+import argparse
+import importlib.util
 import json
 
 import keras
@@ -10,14 +12,38 @@ import numpy as np
 import pytest
 
 import zoo
-from benchmarks import baselines, equality, speed, worker
+from benchmarks import baselines, equality, speed, variants, worker
+from zoo import records
+
+TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
 
 
-@pytest.mark.parametrize("name", speed.MODELS)
-def test_all_variants_compute_what_the_zoo_computes(name):
-    differences = equality.check(name, batch_size=8)
-    assert differences.keys() == baselines.STYLES.keys()
-    assert max(differences.values()) <= 1e-4
+def runnable(*names):
+    """Parameters of a test: variants, skipped where what they need is not installed."""
+    torch = importlib.util.find_spec("torch")
+    reason = "PyTorch is not installed: pip install -e '.[benchmarks]'"
+    return [
+        pytest.param(
+            name, marks=pytest.mark.skipif(name.startswith("pytorch") and not torch, reason=reason)
+        )
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    "variant",
+    runnable(
+        "tf.function loop", "keras fit", "zoo train", "eager loop", "pytorch", "pytorch tuned"
+    ),
+)
+def test_every_variant_computes_what_the_zoo_computes(variant):
+    found = equality.check("mixture_vae", [variant, "zoo", "zoo eager"], batch_size=4)
+    assert [*found] == [variant] and found[variant] <= 1e-4
+
+
+@pytest.mark.parametrize("variant", runnable("eager loop", "pytorch"))
+def test_two_networks_are_compared_as_well(variant):
+    assert equality.check("dcgan", [variant], batch_size=4)[variant] <= 1e-4
 
 
 def test_other_work_is_refused(monkeypatch):
@@ -27,8 +53,14 @@ def test_other_work_is_refused(monkeypatch):
         return model
 
     monkeypatch.setitem(baselines.STYLES["keras fit"], "vae", slower_learner)
-    with pytest.raises(AssertionError, match="'keras fit' is not the zoo's computation.*step 2"):
-        equality.check("vae", batch_size=8)
+    with pytest.raises(AssertionError, match="'keras fit' is not the zoo's computation.*step [23]"):
+        equality.check("vae", ["keras fit"], batch_size=4)
+
+
+def test_pieces_that_learn_nothing_are_refused(monkeypatch):
+    monkeypatch.setattr(zoo.pieces, "train_step", lambda model, batch, count: {"loss": 543.0})
+    with pytest.raises(AssertionError, match="'zoo train' is not the zoo's computation.*step [23]"):
+        equality.check("vae", ["zoo train"], batch_size=4)
 
 
 def test_nothing_is_timed_when_the_check_fails(monkeypatch):
@@ -39,23 +71,36 @@ def test_nothing_is_timed_when_the_check_fails(monkeypatch):
 
 
 def test_the_settings_that_the_check_switches_off_are_the_zoos_own():
-    assert baselines.SETTINGS.keys() == set(speed.MODELS)
-    for name, settings in baselines.SETTINGS.items():
+    assert variants.SETTINGS.keys() == set(variants.MODELS)
+    for name, settings in variants.SETTINGS.items():
         model = zoo.get(name)
         assert settings == {key: getattr(model, key) for key in settings}
 
 
 def test_prepared_images_lie_where_the_networks_expect_them():
     images = np.array([0, 255], "uint8")
-    assert baselines.prepared("vae", images).tolist() == [0, 1]
-    assert baselines.prepared("dcgan", images).tolist() == [-1, 1]
+    assert variants.prepared("vae", images).tolist() == [0, 1]
+    assert variants.prepared("dcgan", images).tolist() == [-1, 1]
+
+
+def test_the_base_is_always_among_the_variants_chosen():
+    assert speed.chosen("zoo eager, zoo") == [speed.BASE, "zoo", "zoo eager"]
+    with pytest.raises(argparse.ArgumentTypeError, match="no such variant: {'jax'}"):
+        speed.chosen("zoo,jax")
+
+
+def test_what_cannot_run_here_is_left_out_and_named_once(monkeypatch, capsys):
+    lost = {name: variants.Variant("", needs=("no_such_program",)) for name in ("a", "b")}
+    monkeypatch.setattr(speed, "VARIANTS", {**variants.VARIANTS, **lost})
+    assert speed.installed(["zoo", "a", "b"], speed.Console()) == ["zoo"]
+    assert capsys.readouterr().out == "left out: a, b; not installed: no_such_program\n"
 
 
 def test_a_round_times_its_steps_and_not_the_one_before(monkeypatch, capsys):
     clock = iter(range(100))
     monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(worker.sys, "stdin", ["go\n"])
-    steps = worker.protocol(warmup=2, steps=3)
+    steps = worker.protocol(warmup=2, steps=3, threads=lambda: {"intra_op": 1})
     next(steps)
     said = []
     for _ in range(1 + 2 + 1 + 3 - 1):  # first, warm-up, untimed, timed
@@ -73,31 +118,38 @@ def test_ratios_are_made_within_a_round_and_above_one_is_faster():
     assert found["ms_per_step"] == 1000 and found["images_per_s"] == 10
 
 
-@pytest.mark.parametrize("variant", worker.VARIANTS)
-def test_every_variant_trains_round_by_round_until_its_input_ends(variant, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "variant", runnable("keras fit", "zoo eager", "eager loop", "pytorch", "pytorch tuned")
+)
+def test_a_variant_trains_round_by_round_until_its_input_ends(variant, monkeypatch, capsys):
     monkeypatch.setattr(worker.sys, "stdin", ["go\n", "go\n"])
     with pytest.raises(SystemExit):
         worker.main("vae", variant, batch_size=4, warmup=1, steps=1)
     ready, *rounds = map(json.loads, capsys.readouterr().out.splitlines())
-    assert ready["first_step_s"] > 0
+    assert ready["first_step_s"] > 0 and ready["threads"].keys() == {"intra_op", "inter_op"}
     assert len(rounds) == 2 and all(r["seconds"] > 0 and r["peak_mb"] > 0 for r in rounds)
 
 
-def test_the_command_times_processes_in_turn_and_writes_a_record(tmp_path, monkeypatch, capsys):
-    assert [*worker.VARIANTS] == [*speed.VARIANTS]
-    monkeypatch.setattr(speed, "VARIANTS", (speed.BASE, "zoo"))  # the others would take too long
-    file = tmp_path / "speed.json"
-    tiny = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=8"]
-    record = speed.main(["vae", *tiny, "--json", str(file)])
+def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed, "check", lambda *_: {"zoo train": 1e-7})
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    file = tmp_path / "all.json"
+    options = [*TINY, "--variants=zoo train", "--json", str(file), "--record"]
+    record = speed.main(["vae", *options])
     assert json.loads(file.read_text()) == record
-    assert record["results"]["vae"].keys() == {speed.BASE, "zoo"}
-    assert record["results"]["vae"][speed.BASE]["ratio"] == 1
+    results = record["results"]["vae"]
+    assert results.keys() == {speed.BASE, "zoo train"}
+    assert results[speed.BASE]["ratio"] == 1
+    assert results[speed.BASE]["threads"] == {"intra_op": 0, "inter_op": 0}
+    assert results["zoo train"]["threads"]["intra_op"] == 1
     assert record["versions"]["keras"] == keras.__version__
     assert "1 interleaved rounds" in record["protocol"]
+    kept = records.read(tmp_path / "speed.vae.json")
+    assert kept["results"] == record["results"] and kept["kind"] == "speed"
     shown = capsys.readouterr().out
     assert "equal losses" in shown and speed.BASE in shown
 
 
 def test_a_worker_that_dies_says_why():
     with pytest.raises(RuntimeError, match="unexpected keyword"):
-        speed.Worker(no_such_setting=1)
+        speed.Worker(speed.BASE, no_such_setting=1)

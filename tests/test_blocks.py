@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import blocks
+from blocks.priors import Prior
 
 try:  # Keras ships its harness, under a private path
     from keras.src.testing import TestCase
@@ -15,9 +16,20 @@ except ImportError:
     TestCase = None
 
 IMAGE, VECTOR = (2, 7, 6, 3), (2, 5)
+
+
+def encoder(dtype=None):
+    head = blocks.GaussianHead(5, dtype=dtype)
+    return blocks.Stack([keras.layers.Flatten(dtype=dtype), head], dtype=dtype)
+
+
+VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "components": 3}
 # Class name -> [(arguments, input shape, output shape)]. Every public layer must be here.
 CASES = {
-    "BernoulliHead": [({"channels": 3}, IMAGE, (2, 7, 6, 3))],
+    "BernoulliHead": [
+        ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
+        ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),
+    ],
     "Downsample": [
         ({"filters": 4}, IMAGE, (2, 4, 3, 4)),
         ({"filters": 4, "strides": 3, "kernel_size": 5, "activation": None}, IMAGE, (2, 3, 2, 4)),
@@ -25,6 +37,8 @@ CASES = {
         ({"filters": 4, "norm": "instance", "activation": "leaky_relu"}, IMAGE, (2, 4, 3, 4)),
         ({"filters": 4, "norm": "layer"}, IMAGE, (2, 4, 3, 4)),
     ],
+    "FlowPrior": [({"latent_dim": 5, "couplings": 2, "units": 4}, VECTOR, (2,))],
+    "GatedDense": [({"units": 3}, VECTOR, (2, 3))],
     "GaussianHead": [({"latent_dim": 3}, VECTOR, (2, 6))],
     "GaussianMixture": [({"latent_dim": 5, "components": 4}, VECTOR, (2,))],
     "NormalHead": [({"channels": 3}, IMAGE, (2, 7, 6, 3))],
@@ -42,13 +56,19 @@ CASES = {
         ({"filters": 4, "method": "subpixel", "dropout": 0.5}, IMAGE, (2, 14, 12, 4)),
         ({"filters": 4, "method": "subpixel", "output_size": (13, 12)}, IMAGE, (2, 13, 12, 4)),
     ],
+    "VampPrior": [(VAMP, VECTOR, (2,))],
 }
 TABLE = [(name, *case) for name, cases in CASES.items() for case in cases]
 every_block = pytest.mark.parametrize("name, config, shape, output", TABLE)
 
 
+def fresh(config, **more):
+    """Arguments of a layer; a layer among them is made anew, with the same dtype."""
+    return {k: v(**more) if inspect.isfunction(v) else v for k, v in config.items()}
+
+
 def make(name, config, **more):
-    return getattr(blocks, name)(**config, **more)
+    return getattr(blocks, name)(**fresh(config, **more), **more)
 
 
 def random(shape):
@@ -77,7 +97,7 @@ def test_keras_own_layer_test_passes(name, config, shape, output):
     layer.build(shape)
     Harness().run_layer_test(
         getattr(blocks, name),
-        config,
+        fresh(config),
         input_shape=shape,
         expected_output_shape=output,
         expected_num_trainable_weights=len(layer.trainable_weights),
@@ -130,7 +150,7 @@ def test_the_dtype_policy_reaches_every_child(name, config, shape, output, polic
     assert {child.dtype_policy.name for child in layer._flatten_layers()} == {policy}
     if name.endswith("Head"):
         assert layer.distribution(result).dtype == tf.float32
-    elif name in ("StandardNormal", "GaussianMixture"):
+    elif isinstance(layer, Prior):
         assert layer.distribution().dtype == tf.float32
 
 
@@ -202,76 +222,6 @@ def test_the_thin_convolution_gives_the_numbers_of_the_plain_one(filters, size):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-# Latent variables, against closed forms and SciPy-free arithmetic.
-
-
-def test_the_gaussian_head_is_the_introductions_parametrization():
-    head = blocks.GaussianHead(3)
-    outputs = head(random((4, 5)))
-    q = head.distribution(outputs)
-    loc, raw = np.split(np.array(outputs), 2, -1)
-    np.testing.assert_allclose(q.mean(), loc)
-    np.testing.assert_allclose(q.stddev(), np.log1p(np.exp(raw + 1e-5)), rtol=1e-5)
-
-
-def test_the_standard_normal_scores_points():
-    z = random((4, 3))
-    want = -0.5 * (z**2).sum(-1) - 1.5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(blocks.StandardNormal(3)(z), want, rtol=1e-5)
-
-
-def test_the_mixture_scores_points_and_follows_its_weights():
-    prior = blocks.GaussianMixture(2, components=3)
-    prior.build()
-    loc = np.array([[0, 0], [4, 0], [0, 4]], "float32")
-    prior.loc.assign(loc)
-    prior.raw_scale.assign(np.full((3, 2), np.log(np.expm1(0.5))))
-    prior.logits.assign(np.log([0.2, 0.3, 0.5]).astype("float32"))
-    z = random((5, 2)) * 4
-    d = ((z[:, None] - loc) ** 2).sum(-1) / 0.25
-    want = np.log((np.array([0.2, 0.3, 0.5]) * np.exp(-0.5 * d) / (2 * np.pi * 0.25)).sum(-1))
-    np.testing.assert_allclose(prior(z), want, rtol=1e-4)
-    np.testing.assert_allclose(prior.distribution().log_prob(z), want, rtol=1e-4)
-    draws = prior.distribution().sample(4000, seed=(0, 1)).numpy()
-    nearest = ((draws[:, None] - loc) ** 2).sum(-1).argmin(-1)
-    np.testing.assert_allclose(np.bincount(nearest) / 4000, [0.2, 0.3, 0.5], atol=0.03)
-
-
-def test_both_divergences_agree_on_gaussians():
-    head, p = blocks.GaussianHead(2), blocks.StandardNormal(2).distribution()
-    q = head.distribution(head(random((3, 5))))
-    z = q.sample(50_000, seed=(0, 1))
-    exact = blocks.analytic_kl(q, p, None)
-    np.testing.assert_allclose(tf.reduce_mean(blocks.monte_carlo_kl(q, p, z), 0), exact, atol=0.02)
-
-
-def test_free_bits_push_no_further_below_the_threshold():
-    head, p = blocks.GaussianHead(2), blocks.StandardNormal(2).distribution()
-    x = random((3, 5))
-    for nats, moves in ((100.0, False), (0.0, True)):
-        with tf.GradientTape() as tape:
-            q = head.distribution(head(x))
-            kl = blocks.FreeBits(nats, "analytic")(q, p, q.mean())
-        gradient = tape.gradient(kl, head.dense.kernel.value)
-        assert (gradient is not None and np.abs(gradient).max() > 0) == moves
-        if not moves:
-            np.testing.assert_array_equal(kl, [nats] * 3)
-
-
-def test_likelihood_heads_are_normalized():
-    x = (random((2, 3, 3, 1)) > 0.5).astype("float32")
-    outputs = tf.constant(random((2, 3, 3, 1)))
-    p = 1 / (1 + np.exp(-outputs.numpy()))
-    want = np.log(np.where(x > 0, p, 1 - p)).sum((1, 2, 3))
-    got = blocks.BernoulliHead(1).distribution(outputs).log_prob(x)
-    np.testing.assert_allclose(got, want, rtol=1e-5)
-    head = blocks.NormalHead(1)
-    head.build((None, 3, 3, 1))
-    scale = np.log(2) + 1e-3
-    want = (-0.5 * ((x - p) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)).sum((1, 2, 3))
-    np.testing.assert_allclose(head.distribution(outputs).log_prob(x), want, rtol=1e-4)
-
-
 @pytest.mark.parametrize(
     "make_it, message",
     [
@@ -286,6 +236,11 @@ def test_likelihood_heads_are_normalized():
         (lambda: blocks.ThinConv2DTranspose(1, 2), "kernel_size must be odd, got 2"),
         (lambda: blocks.GaussianHead(0), "latent_dim must be an integer >= 1, got 0"),
         (lambda: blocks.StandardNormal(-1), "latent_dim must be an integer >= 1, got -1"),
+        (lambda: blocks.FlowPrior(1), "latent_dim >= 2, got 1"),
+        (lambda: blocks.IWAE(0), "samples must be an integer >= 1, got 0"),
+        (lambda: blocks.mmd(tf.zeros((1, 2)), tf.zeros((1, 2))), "two samples of one size >= 2"),
+        (lambda: blocks.BernoulliHead(1, None)(random(IMAGE)), "expected 1 channels, got 3"),
+        (lambda: make("VampPrior", VAMP).adapt(random((2, 4, 4, 1))), "3 images"),
         (lambda: blocks.FreeBits(1, "exact")(None, None, None), "kl must be one of.*'exact'"),
     ],
 )

@@ -195,6 +195,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
 
     def start():
         model = small_model(name)
+        model.adapt = lambda data: None  # each would look at data of its own
         parts = model.configure_optimizers()
         return model, {part: keras.optimizers.SGD(0.05) for part in parts}
 
@@ -218,6 +219,29 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
     for key, value in logs.items():
         halves = [loss[key] for loss in losses]
         np.testing.assert_allclose(value, np.mean(halves, 0), rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+@every_model
+def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
+    batch = examples(small_model(name), 8)
+
+    def trained(part, **options):
+        model = small_model(name)
+        model.adapt = lambda data: None
+        model.seed = lambda value=None: tf.constant([1, 2])
+        optimizers = {part: keras.optimizers.SGD(0.05) for part in model.configure_optimizers()}
+        run = trainer(name, model=model, optimizers=optimizers, **options)
+        data = tf.data.Dataset.from_tensors({k: v[part] for k, v in batch.items()})
+        history = run.fit(data, epochs=1).history
+        return history, [np.array(v) for v in model.trainable_variables], run.evaluate(data)
+
+    history, weights, evaluated = trained(slice(0, 8), sub_batches=2)
+    (one, *_), (two, *_) = halves = trained(slice(0, 4)), trained(slice(4, 8))
+    for got, first, second in zip(weights, halves[0][1], halves[1][1], strict=True):
+        np.testing.assert_allclose(got, (first + second) / 2, rtol=1e-4, atol=1e-5)
+    for key, value in history.items():
+        np.testing.assert_allclose(value, np.add(one[key], two[key]) / 2, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(list(evaluated.values())).all()
 
 
 @every_model

@@ -40,7 +40,7 @@ def test_an_unknown_argument_gets_close_matches():
     [
         ("vae", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
         ("vae", {"latent_dim": "two"}, "latent_dim must be an integer >= 1, got 'two'"),
-        ("vae", {"filters": ()}, "filters must be"),
+        ("dcgan", {"filters": ()}, "filters must be"),
         ("vae", {"filters": (0,)}, "every one of filters must be an integer >= 1, got 0"),
         ("vae", {"filters": 32}, "filters must be"),
         ("vae", {"image_shape": (28, 28)}, "image_shape must be"),

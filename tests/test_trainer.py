@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from cases import examples, same_bits, shuffled, small_model, trainer
 
 import zoo
@@ -30,6 +31,46 @@ def run(workdir=None, **options):
 
 
 # Numbers.
+
+
+def test_sub_batches_give_the_step_of_the_whole_batch():
+    """Without noise of its own in each piece: same weights to rounding, and the exact mean."""
+
+    def trained(sub_batches):
+        model = toy(kl="analytic")
+        model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
+        it = run(model=model, optimizers=keras.optimizers.SGD(0.01), sub_batches=sub_batches)
+        history = it.fit(data, epochs=2).history
+        ragged = tf.data.Dataset.from_tensor_slices(examples(model, 31)).batch(7)
+        return history["loss"], it.evaluate(ragged)["nll"], it.state.arrays()
+
+    def certain(outputs):
+        loc = outputs[..., :2]
+        return tfp.distributions.MultivariateNormalDiag(loc, 1e-4 * tf.ones_like(loc))
+
+    whole, pieces = trained(1), trained(4)
+    np.testing.assert_allclose(whole[0], pieces[0], rtol=1e-4)
+    np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-4)
+    for key, value in whole[2].items():
+        if key.startswith("model"):
+            np.testing.assert_allclose(value, pieces[2][key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_sub_batches_must_divide_every_batch():
+    with pytest.raises(errors.UsageError, match="sub_batches=3 needs batches .* got 8"):
+        run(sub_batches=3).fit(data, epochs=1)
+    ragged = tf.data.Dataset.from_tensor_slices(examples(toy(), 31)).batch(8)
+    with pytest.raises(errors.UsageError, match="drop_remainder=True"):
+        run(sub_batches=2).fit(ragged, epochs=1)
+
+
+def test_a_model_looks_at_its_data_once_before_the_first_step(tmp_path):
+    seen = []
+    for epochs in (1, 2):
+        it = run(tmp_path)
+        it.model.adapt = lambda batches: seen.append(len(next(iter(batches))["image"]))
+        it.fit(data, epochs=epochs)
+    assert seen == [8]
 
 
 def test_epoch_numbers_are_means_over_the_steps():

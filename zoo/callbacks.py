@@ -1,7 +1,9 @@
 """Keras callbacks of our own: progress on the terminal, pictures, a history file."""
 
 import contextlib
+import json
 import math
+import time
 
 import keras
 import tensorflow as tf
@@ -89,6 +91,29 @@ class HistoryFile(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         history = self.model.history
         write_json(self.path, {"epoch": history.epoch, **history.history})
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Seconds spent in training, validation and drawing, over all the times a run was taken up.
+
+    Args:
+        path: the file that remembers them.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.seconds = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
+
+    def on_train_begin(self, logs=None):
+        self.began = time.perf_counter() - self.seconds
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds = time.perf_counter() - self.began
+        write_json(self.path, {"seconds": self.seconds})
+
+    def on_train_end(self, logs=None):
+        self.on_epoch_end(None)
 
 
 class Figures(keras.callbacks.Callback):

@@ -13,8 +13,10 @@ import click
 import zoo
 from zoo import registry, runs
 from zoo.doctor import data, doctor
-from zoo.errors import UnknownName, UsageError, ZooError
-from zoo.terminal import Commands, answers, console, note, table
+from zoo.errors import UnknownName, UsageError
+from zoo.reproduce import command as reproduce
+from zoo.sampling import sample
+from zoo.terminal import BEST, SEED, SIZE, Commands, answers, console, note, table
 
 # Options that several commands have.
 
@@ -28,9 +30,6 @@ SET = click.option(
     multiple=True,
     help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
 )
-BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
-SIZE = click.IntRange(min=1)
-SEED = click.IntRange(0, 2**32 - 2)
 BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
 
 
@@ -43,6 +42,7 @@ def main():
     zoo list                                  what there is
     zoo train vae --data mnist --epochs 5     train; the same command again goes on
     zoo sample runs/vae-mnist -n 64           a picture of what it has learned
+    zoo reproduce vae.mnist_gated             train a recipe, write down its number
     zoo inspect vae                           every layer and gradient of one step
 
     Results go to stdout, progress and notes to stderr; --json makes stdout one JSON object.
@@ -148,6 +148,11 @@ def show_metrics(record):
     help="Epochs between two drawings; 0: none.",
 )
 @click.option("--eager", is_flag=True, help="Run steps as plain Python: slower, can be debugged.")
+@click.option(
+    "--sub-batches",
+    type=SIZE,
+    help="Pieces of a batch computed side by side.  [default: the model's, on a CPU]",
+)
 @SET
 @answers(show_train)
 def train(name, epochs, steps, workdir, eager, figures_every, **options):
@@ -166,6 +171,7 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     if epochs and steps:
         raise UsageError("give either --epochs or --steps")
     settings = runs.asked(name, **options)
+    runs.start(settings, eager)
     workdir = workdir or runs.folder(settings)
     runs.check_same(workdir, settings)
     data = settings.load(settings.split, training=True)
@@ -209,62 +215,10 @@ def evaluate(run, best, **options):
     zoo evaluate vae --data fashion_mnist --best --json
     """
     settings, workdir = runs.taken(run, best=best, **options)
+    runs.start(settings)
     data = settings.load(settings.test_split)
     trainer = runs.opened(settings, workdir, best, data)
     return runs.record(settings, workdir, trainer, trainer.evaluate(data))
-
-
-@main.command()
-@click.argument("run")
-@click.option("-n", "n", type=SIZE, default=64, show_default=True, help="How many images.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A picture (.png), or the bare array (.npy, .npz).  [default: in the run's figures]",
-)
-@BEST
-@answers(lambda record: click.echo(record["file"]))
-def sample(run, n, seed, output, best):
-    """Draw images from a run.
-
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run.
-
-    \b
-    zoo sample runs/vae-mnist -n 64
-    zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
-    """
-    if output and output.suffix not in (".png", ".npy", ".npz"):
-        raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
-    settings, workdir = runs.taken(run, best=best)
-    if output is None and workdir:
-        output = workdir / "figures" / f"samples-seed{seed}.png"
-    output = output or Path(f"{settings.model}-samples.png")
-    trainer = runs.opened(settings, workdir, best)
-    with trainer.averaged() as model:
-        try:
-            draw(model, n, seed, output)
-        except OSError as error:
-            raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
-    return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
-
-
-def draw(model, n, seed, path):
-    """`n` samples as a picture or as an array, which the file's ending decides."""
-    import numpy as np
-
-    from zoo import figures
-
-    if path.suffix == ".png":
-        figures.samples(model, n, seed, path)
-        return
-    images = np.asarray(figures.verb(model, "sample")(n, seed=seed))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, images)
-    else:
-        np.savez_compressed(path, image=images)
 
 
 def show_inspect(record):
@@ -298,3 +252,5 @@ def inspect(name_or_run, data, batch_size, pairs):
 
 main.add_command(data)
 main.add_command(doctor)
+main.add_command(reproduce)
+main.add_command(sample)

@@ -4,6 +4,7 @@ A model writes its paper down in `train_step` and `eval_step`; everything that i
 (loss scaling, replicas, clipping, averaging, seeds) lies behind `minimize` and `seed`.
 """
 
+import collections
 import contextlib
 from types import MappingProxyType
 
@@ -27,6 +28,7 @@ class Model(keras.Model):
 
     call_feature = None  # the batch feature that `call` takes, if `call` takes one
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
+    sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -34,6 +36,7 @@ class Model(keras.Model):
         # Out of Keras' sight: weights files and `variables` hold no optimizers and no metrics.
         self.optimizers = MappingProxyType({})
         self.means = MappingProxyType({})
+        self.gathered = None  # updates that wait, while `gathering`
 
     # What a subclass writes.
 
@@ -51,6 +54,9 @@ class Model(keras.Model):
         A part is the name of the attribute that holds the layer to be trained.
         """
         return {"": keras.optimizers.Adam(1e-3)}
+
+    def adapt(self, data):
+        """Looks at the training data, an iterable of batches, once before the first step."""
 
     @property
     def batch_spec(self):
@@ -78,16 +84,32 @@ class Model(keras.Model):
         scale = optimizer.scale_loss(tf.ones_like(loss) / replicas)
         values = [variable.value for variable in variables]
         gradients = tape.gradient(loss, values, output_gradients=scale)
-        optimizer.apply(gradients, variables)
+        if self.gathered is None:
+            self.apply(part, gradients)
+        else:
+            self.gathered.append((part, gradients))
         return list(zip(gradients, variables, strict=True))
+
+    def apply(self, part, gradients):
+        """One step of the part's optimizer."""
+        self.optimizers[part].apply(gradients, self.part(part).trainable_variables)
+
+    @contextlib.contextmanager
+    def gathering(self):
+        """While open, `minimize` updates nothing: (part, gradients) go to the list this yields."""
+        self.gathered = collections.deque()  # Keras would make a list its own
+        try:
+            yield self.gathered
+        finally:
+            self.gathered = None
 
     def seed(self, value=None):
         """An int32[2] seed for stateless ops and TFP, new at each call and on each replica.
 
-        With a `value` (an integer), the seed that belongs to it, always the same.
+        With a `value` (an integer, or such a seed), the seed that belongs to it, always the same.
         """
         if value is not None:
-            return tf.constant([int(value), 0], tf.int32)
+            return value if tf.is_tensor(value) else tf.constant([int(value), 0], tf.int32)
         key = tf.cast(self.seed_generator.next(), tf.int32)
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:

@@ -1,8 +1,7 @@
 """A run of the command line: what it was asked for, written down, and taken up again.
 
 `Settings` is what decides a run's numbers; `config.json` in its folder holds them, the model's
-full configuration and the versions it was made with. This module imports TensorFlow only to load
-data and build models.
+configuration and versions. TensorFlow is imported only to load data and build models.
 """
 
 import contextlib
@@ -38,6 +37,7 @@ class Settings:
     seed: int = 0
     precision: str = "float32"
     learning_rate: float | None = None
+    sub_batches: int = 1
 
     def load(self, split, training=False):
         """A split of the data: shuffled to train on; whole and in order to look at.
@@ -83,7 +83,8 @@ class Settings:
                 )
                 for part, one in optimizers.items()
             }
-        return zoo.Trainer(model, workdir, optimizers=optimizers, seed=self.seed, **options)
+        own = {"optimizers": optimizers, "seed": self.seed, "sub_batches": self.sub_batches}
+        return zoo.Trainer(model, workdir, **own, **options)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Run:
     config: dict
 
 
-def asked(model, data=None, pairs=(), test_split=None, **options):
+def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **options):
     """The `Settings` that options ask for; whatever needs no data is checked."""
     found = overrides(model, pairs)
     rate = options.get("learning_rate")
@@ -106,7 +107,28 @@ def asked(model, data=None, pairs=(), test_split=None, **options):
         data = registry.get_class(model).demo_data
     data = source(data)
     test_split = test_split or default_test_split(data, options.get("split", "train"))
-    return Settings(model, found, data, test_split=test_split, **options)
+    settings = Settings(model, found, data, test_split=test_split, **options)
+    pieces = pieces_of(settings) if sub_batches is None else sub_batches
+    return replace(settings, sub_batches=pieces)
+
+
+def pieces_of(settings):
+    """The model's own `sub_batches` where that pays: on a CPU, with batches that it divides."""
+    import tensorflow as tf
+
+    pieces = registry.get_class(settings.model).sub_batches
+    even = is_named(settings.data) and settings.split.startswith("train")  # no short last batch
+    cpu = not tf.config.list_physical_devices("GPU")
+    return pieces if even and cpu and settings.batch_size % pieces == 0 else 1
+
+
+def start(settings, eager=False):
+    """Gives TensorFlow the threads that suit the run, while that is still possible."""
+    import_tensorflow()
+    from zoo import threads
+
+    if settings.sub_batches > 1 and not eager:
+        threads.one_per_operation()
 
 
 def taken(name, pairs=(), best=False, data=None, **options):

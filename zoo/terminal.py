@@ -12,6 +12,11 @@ import click
 
 from zoo.errors import ZooError
 
+# What several commands take.
+BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
+SIZE = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 2)
+
 
 class Commands(click.Group):
     """A group whose commands turn the library's errors into one line and an exit code."""

@@ -11,7 +11,7 @@ import sys
 import keras
 import tensorflow as tf
 
-from zoo import checkpoint, inspection
+from zoo import checkpoint, inspection, pieces
 from zoo.callbacks import Progress, one_optimizer
 from zoo.errors import CheckpointError, NonFiniteError, UsageError
 from zoo.replicas import Replicas, dataset_of
@@ -29,14 +29,14 @@ class Trainer:
             Clipping, moving averages, accumulation and schedules are arguments of theirs
             (`global_clipnorm`, `use_ema`, `gradient_accumulation_steps`, `learning_rate`).
         callbacks: Keras callbacks.
-        strategy: a `tf.distribute.Strategy`; batches are global and divide among its replicas.
+        strategy: a `tf.distribute.Strategy`; batches are global, its replicas share them.
         eager: run the step as plain Python, so that it can be printed from and stopped in.
         jit_compile: compile the step with XLA (pays for recurrent models, not for convolutions).
+        sub_batches: pieces of a batch computed side by side, see `zoo.pieces` and `zoo.threads`.
         seed: of everything random in training: noise, dropout. Data have a seed of their own.
         save_every: steps between checkpoints; there is always one at the end of an epoch.
         keep: how many numbered checkpoints stay.
-        best: metric whose best epoch is kept as `best.npz`: "val_loss" (the lower, the better) or
-            "max:val_accuracy" (the higher).
+        best: metric whose best epoch is kept as `best.npz`: "val_loss", or "max:val_accuracy".
         figures_every: epochs between two drawings of the model's figures; 0 draws none.
         verbose: show progress on stderr.
     """
@@ -51,6 +51,7 @@ class Trainer:
         strategy=None,
         eager=False,
         jit_compile=False,
+        sub_batches=1,
         seed=0,
         save_every=200,
         keep=3,
@@ -68,6 +69,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.eager = eager
         self.jit_compile = jit_compile
+        self.sub_batches = sub_batches
         self.save_every = save_every
         self.best = best
         self.figures_every = figures_every
@@ -96,7 +98,7 @@ class Trainer:
         writes = self.workdir and self.replicas.chief
         with self.workdir.exclusive() if writes else contextlib.nullcontext():
             self.restore()
-            self._check_data(train)
+            self._begin(train)
             return self._fit(train, epochs or math.inf, steps or math.inf, validation)
 
     def _fit(self, train, epochs, steps, validation):
@@ -179,17 +181,23 @@ class Trainer:
             verbose=0,
         )
 
-    def _check_data(self, train):
+    def _begin(self, train):
         dataset = dataset_of(train, self.state.position["epoch"])
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
+        pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
+        if not self.state.position["step"]:
+            self.model.adapt(dataset)
 
     # One step.
 
     def _step(self, batch):
-        return self.replicas.mean(self.replicas.run(self.model.train_step, batch))
+        def step(batch):
+            return pieces.train_step(self.model, batch, self.sub_batches)
+
+        return self.replicas.mean(self.replicas.run(step, batch))
 
     def _compiled(self, function):
         if self.eager:
@@ -241,12 +249,7 @@ class Trainer:
 
     def _eval_sums(self, batch):
         def sums(batch):
-            values = self.model.eval_step(batch)
-            for name, value in values.items():
-                if value.shape.rank != 1:
-                    raise UsageError(f"eval_step must return one value per example for {name!r}")
-            values["examples"] = tf.ones_like(next(iter(values.values())))
-            return {name: tf.reduce_sum(tf.cast(v, tf.float64)) for name, v in values.items()}
+            return pieces.eval_sums(self.model, batch, self.sub_batches)
 
         return self.replicas.sum(self.replicas.run(sums, batch))
 

@@ -8,10 +8,11 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks import Downsample, GaussianHead, Stack, StandardNormal, Upsample
+from blocks import StandardNormal
+from blocks.autoencoder import image_decoder, image_encoder
 from blocks.checks import at_least_one, sizes, weight
-from blocks.latent import DIVERGENCES, HEADS, resolve
-from blocks.resample import pyramid
+from blocks.divergences import BOUNDS, DIVERGENCES, log_mean_weight
+from blocks.latent import HEADS, resolve
 
 
 @zoo.register("vae")
@@ -26,14 +27,18 @@ class VAE(zoo.Model):
         filters: channels of the encoder's convolutions, each halving the size; the decoder
             mirrors them.
         base_filters: channels of the smallest feature map in the decoder.
+        units: widths of gated dense layers behind the convolutions. `filters=()`,
+            `units=(300, 300)`, `latent_dim=40` is the net that likelihoods are compared with.
         head: p(x|z): "bernoulli", "normal", or a layer class such as `blocks.BernoulliHead`.
         kl: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable
             (q, p, z) -> [batch] such as `blocks.FreeBits(2.0)`.
         kl_weight: a number (beta-VAE), or a callable of the step, such as
             `keras.optimizers.schedules.PolynomialDecay(0.0, 1000, 1.0)` for a linear warm-up.
+        bound: "elbo", "stl" (the same, less noisy), "iwae", "dreg", or such as `blocks.IWAE(50)`.
     """
 
     call_feature = "image"
+    sub_batches = 4
 
     def __init__(
         self,
@@ -41,40 +46,32 @@ class VAE(zoo.Model):
         latent_dim=2,
         filters=(32, 64),
         base_filters=32,
+        units=(),
         head="bernoulli",
         kl="monte_carlo",
         kl_weight=1.0,
+        bound="elbo",
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.image_shape = sizes(image_shape, "image_shape", 3)
         self.latent_dim = at_least_one(latent_dim, "latent_dim")
-        self.filters = sizes(filters, "filters")
+        self.filters = sizes(filters, "filters", least=0)
         self.base_filters = at_least_one(base_filters, "base_filters")
+        self.units = sizes(units, "units", least=0)
         self.head = head
         self.kl = kl
         self.kl_weight = weight(kl_weight, "kl_weight")
+        self.bound = bound
         self.divergence = resolve(kl, DIVERGENCES, "kl")
+        self.draw = resolve(bound, BOUNDS, "bound")
+        if kl == "analytic" and bound != "elbo":
+            raise ValueError("each sample's weight needs its own KL: kl='analytic' has one for all")
 
-        dtype = self.dtype_policy
-        *size, channels = self.image_shape
-        *scales, (rows, columns) = pyramid(size, len(self.filters))
-        self.encoder = Stack(
-            [Downsample(n, dtype=dtype) for n in self.filters]
-            + [keras.layers.Flatten(dtype=dtype), GaussianHead(latent_dim, dtype=dtype)],
-            dtype=dtype,
-        )
-        self.decoder = Stack(
-            [
-                keras.layers.Dense(rows * columns * base_filters, activation="relu", dtype=dtype),
-                keras.layers.Reshape((rows, columns, base_filters), dtype=dtype),
-            ]
-            + [
-                Upsample(n, output_size=scale, dtype=dtype)
-                for n, scale in zip(self.filters[::-1], scales[::-1], strict=True)
-            ]
-            + [resolve(head, HEADS, "head")(channels, dtype=dtype)],
-            dtype=dtype,
+        dtype, head = self.dtype_policy, resolve(head, HEADS, "head")
+        self.encoder = image_encoder(self.filters, self.units, latent_dim, dtype)
+        self.decoder = image_decoder(
+            self.image_shape, self.filters, base_filters, self.units, head, dtype
         )
 
     def build(self, input_shape=None):
@@ -82,6 +79,8 @@ class VAE(zoo.Model):
         self.decoder.build((None, self.latent_dim))
         self.latent_prior = self.make_prior()
         self.latent_prior.build()
+        if self.kl == "analytic" and not isinstance(self.latent_prior, StandardNormal):
+            raise ValueError(f"no closed form of the KL to {type(self.latent_prior).__name__}")
 
     def make_prior(self):
         """The layer behind p(z): what a variant with another prior replaces."""
@@ -95,8 +94,10 @@ class VAE(zoo.Model):
         return self.encoder.distribution(x, training=training)
 
     def likelihood(self, z, training=False):
-        """p(x|z), batch shape [batch], event shape `image_shape`."""
-        return self.decoder.distribution(z, training=training)
+        """p(x|z), batch shape that of z without its last, event shape `image_shape`."""
+        outputs = self.decoder(tf.reshape(z, (-1, self.latent_dim)), training=training)
+        outputs = tf.reshape(outputs, (*z.shape[:-2], -1, *self.image_shape))
+        return self.decoder.layers[-1].distribution(outputs)
 
     def prior(self):
         """p(z), event shape [latent_dim]."""
@@ -106,10 +107,10 @@ class VAE(zoo.Model):
         x = batch["image"]
         with tf.GradientTape() as tape:
             q = self.posterior(x, training=True)  # q(z|x)
-            z = q.sample(seed=self.seed())  # z = loc + scale * noise, eq. 10
+            q, z, bound = self.draw(q, self.seed())  # z = loc + scale * noise, eq. 10
             nll = -self.likelihood(z, training=True).log_prob(x)  # -log p(x|z)
             kl = self.divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)), the prior may learn
-            loss = tf.reduce_mean(nll + self.beta() * kl)  # -ELBO, eq. 3
+            loss = tf.reduce_mean(bound(nll + self.beta() * kl))  # -ELBO, eq. 3
         self.minimize(loss, tape)
         return {"loss": loss, "nll": tf.reduce_mean(nll), "kl": tf.reduce_mean(kl)}
 
@@ -120,6 +121,13 @@ class VAE(zoo.Model):
         nll = -self.likelihood(z).log_prob(x)
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
+
+    def log_prob_bound(self, x, samples=1, seed=None):
+        """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
+        q = self.posterior(x)
+        z = q.sample(at_least_one(samples, "samples"), seed=self.seed(seed))
+        log_p = self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
+        return -log_mean_weight(q.log_prob(z) - log_p)
 
     def beta(self):
         """Weight of the KL at this step."""

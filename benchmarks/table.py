@@ -1,0 +1,159 @@
+"""The page of results, docs/results.md, made from the records and from nothing else.
+
+python -m benchmarks.table            write the page
+python -m benchmarks.table --check    exit with 1 if the page is not what the records say
+"""
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+from zoo import records
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "results.md"
+BASE = "vae"  # the model that all others of the same tag are compared with
+HEAD = """\
+<!-- Made by `python -m benchmarks.table` from benchmarks/results. Never edit it by hand. -->
+
+# Results
+
+Every number here comes from a record in `benchmarks/results`, which holds the full recipe, the
+circumstances and the values of single images; [Reproducing](reproducing.md) says how to get it
+again. A table holds numbers of one protocol only: the line above it. Numbers of different tables
+cannot be compared.
+"""
+
+
+def render(found):
+    """The page as text, from a list of records."""
+    kinds = {kind: [one for one in found if one["kind"] == kind] for kind in records.KINDS}
+    parts = [HEAD]
+    if not found:
+        parts.append("There are no records yet.\n")
+    for protocol in sorted({one["protocol"] for one in kinds["reproduction"]}):
+        group = [one for one in kinds["reproduction"] if one["protocol"] == protocol]
+        parts += [f"## {protocol}\n", ranking(group), beside(group), differences(group)]
+    if kinds["speed"]:
+        parts.append("## Speed\n")
+        parts += [speed(one) for one in kinds["speed"]]
+    return "\n".join(part for part in parts if part)
+
+
+def ranking(group):
+    """Records of one protocol, the best first."""
+    main = next(iter(group[0]["metrics"]))
+    others = list(dict.fromkeys(key for one in group for key in one["metrics"] if key != main))
+    better = "lower" if group[0]["metrics"][main]["lower_is_better"] else "higher"
+    head = ("recipe", f"{main} ({better} is better)", "95 % interval", *others)
+    rows = [
+        (
+            title(one),
+            number(one, main),
+            records.certainty(one["metrics"][main]),
+            *(number(one, key) for key in others),
+            one["epochs"],
+            f"{one['train_seconds'] / 60:.3g}",
+            "{cores} x {cpu}".format(**one["device"]),
+        )
+        for one in records.rank(group, main)
+    ]
+    return table((*head, "epochs", "minutes of training", "machine"), rows)
+
+
+def title(record):
+    """A record's recipe and budget, and why not to rely on it."""
+    doubts = {"smoke": "only shows that it runs", "dirty": "made with uncommitted code"}
+    found = "; ".join(told for doubt, told in doubts.items() if getattr(record, doubt))
+    return f"`{record['name']}` {record['budget']}" + (f" ({found})" if found else "")
+
+
+def beside(group):
+    """What has been published beside the records."""
+    lines = [
+        f"- `{one['name']}` {one['budget']}: {records.beside(one, reference)}"
+        for one in group
+        for reference in one["recipe"]["references"] or [None]
+    ]
+    limits = dict.fromkeys(one["recipe"]["limits"] for one in group if one["recipe"]["limits"])
+    return "\n".join([*lines, *(f"- {limit}" for limit in limits)]) + "\n"
+
+
+def differences(group):
+    """Every model against the base with the same tag and budget, image by image."""
+    rows = []
+    for one, base in itertools.product(group, group):
+        tag = one["name"].partition(".")[2]
+        if one is base or base["name"] != f"{BASE}.{tag}" or base["budget"] != one["budget"]:
+            continue
+        for metric, number in one["metrics"].items():
+            same = base["metrics"].get(metric, {}).get("protocol") == number["protocol"]
+            if same and number.get("interval"):
+                found = records.paired(one, base, metric)
+                rows.append(
+                    (
+                        title(one),
+                        f"`{base['name']}`",
+                        metric,
+                        f"{found.difference:+.3g}",
+                        "{:+.3g} to {:+.3g}".format(*found.interval),
+                        f"{found.n:,}",
+                        verdict(found.interval, number["lower_is_better"]),
+                    )
+                )
+    head = ("recipe", "against", "metric", "difference", "95 % interval", "images", "it is")
+    return f"Differences on the same images:\n\n{table(head, rows)}" if rows else ""
+
+
+def verdict(interval, lower_is_better):
+    low, high = interval
+    if low <= 0 <= high:
+        return "no difference shown"
+    return "better" if (high < 0) == lower_is_better else "worse"
+
+
+def speed(record):
+    """The variants of each model of a speed record."""
+    head = ("variant", "ratio", "range", "ms a step", "images a second")
+    parts = [record["protocol"] + "\n"]
+    for model, variants in record["results"].items():
+        rows = [
+            (
+                variant,
+                f"{row['ratio']:.2f}",
+                "{:.2f} to {:.2f}".format(*row["ratio_range"]),
+                f"{row['ms_per_step']:.1f}",
+                f"{row['images_per_s']:.0f}",
+            )
+            for variant, row in variants.items()
+        ]
+        note = " (made with uncommitted code)" if record.dirty else ""
+        parts += [f"`{model}`{note}, {record['device']['cores']} x {record['device']['cpu']}:\n"]
+        parts += [table(head, rows)]
+    return "\n".join(parts)
+
+
+def number(record, metric):
+    one = record["metrics"].get(metric)
+    return f"{one['value']:.5g}" if one else ""
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if stale")
+    check = parser.parse_args(arguments).check
+    page = render(records.all(ROOT / records.RESULTS))
+    if not check:
+        PAGE.write_text(page)
+    elif not PAGE.exists() or PAGE.read_text() != page:
+        sys.exit(f"{PAGE} is not what the records say: python -m benchmarks.table writes it anew")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The loops that train in TensorFlow: by hand, by `keras.Model.fit`, by the zoo's Trainer."""
+
+import sys
+
+import keras
+import tensorflow as tf
+
+import zoo
+from benchmarks.variants import SETTINGS, prepared
+
+
+class AfterStep(keras.callbacks.Callback):
+    """Hands each step's logs to the protocol, which may block."""
+
+    def __init__(self, protocol):
+        super().__init__()
+        self.protocol = protocol
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.protocol.send(logs)
+
+
+def trainer(name, make, images, batch_size, protocol, eager=False, as_command=False):
+    """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
+    if as_command:
+        from zoo import threads
+
+        threads.one_per_operation()
+    keras.utils.set_random_seed(0)
+    data = zoo.data.load(images, batch_size=batch_size, shuffle=True)
+    model = make(**SETTINGS[name])
+    settings = {"sub_batches": type(model).sub_batches} if as_command else {}
+    callbacks = [AfterStep(protocol)]
+    trainer = zoo.Trainer(model, callbacks=callbacks, eager=eager, verbose=False, **settings)
+    trainer.fit(data, epochs=sys.maxsize)
+
+
+def fit(name, make, images, batch_size, protocol):
+    keras.utils.set_random_seed(0)
+    data = dataset(name, images, batch_size)
+    model = make(**SETTINGS[name])
+    callbacks = [AfterStep(protocol)]
+    model.fit(data, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
+
+
+def loop(name, make, images, batch_size, protocol):
+    keras.utils.set_random_seed(0)
+    data = dataset(name, images, batch_size)
+    model = make(**SETTINGS[name])
+    while True:
+        for batch in data:
+            protocol.send(model.train_step(batch))
+
+
+def dataset(name, images, batch_size):
+    """The tutorials' pipeline; `prefetch` is a gift to them, they do without."""
+    data = tf.data.Dataset.from_tensor_slices(prepared(name, images)).shuffle(len(images))
+    return data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def threads():
+    """How many work within and across operations; 0 is TensorFlow's own choice."""
+    return {
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+    }

@@ -1,0 +1,39 @@
+"""A dense layer that decides how much of itself to let through."""
+
+import keras
+import tensorflow as tf
+
+from blocks.checks import at_least_one
+
+
+@keras.saving.register_keras_serializable("blocks")
+class GatedDense(keras.layers.Layer):
+    """(x A + a) * sigmoid(x B + b): [batch, features] -> [batch, units].
+
+    Dauphin et al., "Language Modeling with Gated Convolutional Networks" (2017, arXiv 1612.08083),
+    equation 1; the hidden layer of the nets that VAEs' likelihoods are compared with since Tomczak
+    and Welling (2018, arXiv 1705.07120). Both products are one matrix product.
+
+    Args:
+        units: width of the output.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = at_least_one(units, "units")
+        self.dense = keras.layers.Dense(
+            2 * units, kernel_initializer="he_normal", dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def call(self, x):
+        values, gates = tf.split(self.dense(x), 2, axis=-1)
+        return values * tf.sigmoid(gates)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,191 @@
+"""Records cannot be changed unseen, only like is compared with like, and the page is up to date."""
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import table
+from zoo import records
+from zoo.errors import UsageError
+from zoo.records import RecordError
+
+SPEED = {
+    "kind": "speed",
+    "protocol": "seconds of this and that",
+    "results": {
+        "vae": {"zoo": {"ratio": 1.5, "ratio_range": [1, 2], "ms_per_step": 7, "images_per_s": 9}}
+    },
+}
+
+
+def write(
+    folder,
+    name="vae.some",
+    values=(1.0, 2.0, 3.0, 6.0),
+    protocol="some; IS-5",
+    images="sha",
+    **changes,
+):
+    """A record as `zoo reproduce` writes them."""
+    values = np.array(values)
+    number = {
+        "value": values.mean(),
+        "interval": [values.mean() - 1, values.mean() + 1],
+        "n": len(values),
+        "images": images,
+        "unit": "nats",
+        "lower_is_better": True,
+        "protocol": protocol,
+    }
+    record = {
+        "kind": "reproduction",
+        "name": name,
+        "budget": "paper",
+        "protocol": protocol,
+        "metrics": {"is_5": number, "active_units": {**number, "interval": None, "value": 7}},
+        "recipe": {"references": [], "limits": "a limit"},
+        "epochs": 3,
+        "train_seconds": 120.0,
+        **records.circumstances(),
+        "commit": "abc",
+        **changes,
+    }
+    return records.write(folder / f"{name}.{record['budget']}.json", record, {"is_5": values})
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    written = write(tmp_path, nothing=float("nan"))
+    read = records.read(tmp_path / "vae.some.paper.json")
+    assert read == written and read.path == written.path and read["nothing"] is None
+    assert records.values(read, "is_5").tolist() == [1, 2, 3, 6]
+    assert write(tmp_path)["values"] == written["values"]  # the same bytes
+    assert records.all(tmp_path) == [records.read(written.path)]
+
+
+def test_an_edited_record_is_found(tmp_path):
+    path = write(tmp_path).path
+    path.write_text(path.read_text().replace('"value": 3.0', '"value": 2.0'))
+    with pytest.raises(RecordError, match="changed after it was written.*zoo reproduce"):
+        records.read(path)
+
+
+@pytest.mark.parametrize("text", ("", "[]", "{}", '{"kind": "speed", "digest": 1, "values": 3}'))
+def test_what_is_no_record_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(RecordError, match="a.json"):
+        records.all(tmp_path)
+
+
+def test_damaged_or_missing_values_are_found(tmp_path):
+    record = write(tmp_path)
+    file = record.path.with_suffix(".npz")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"?")
+    with pytest.raises(RecordError, match="npz is damaged.*checksum"):
+        records.read(record.path)
+    file.unlink()
+    with pytest.raises(RecordError, match="No such file"):
+        records.read(record.path)
+    with pytest.raises(RecordError, match="has no values of is_5"):
+        records.values(record, "is_5")
+
+
+def test_a_record_has_a_kind(tmp_path):
+    with pytest.raises(UsageError, match="got 'poem'"):
+        records.write(tmp_path / "a.json", {"kind": "poem"})
+
+
+def test_only_numbers_of_one_protocol_have_a_rank(tmp_path):
+    worse, better = write(tmp_path, "a.x", [4.0, 5.0]), write(tmp_path, "b.x", [2.0, 3.0])
+    other = write(tmp_path, "c.x", protocol="other; IS-5")
+    assert records.rank([worse, better], "is_5") == [better, worse]
+    with pytest.raises(UsageError, match="only numbers of one protocol.*c.x.*other; IS-5"):
+        records.rank([worse, better, other], "is_5")
+    with pytest.raises(UsageError, match="b.x.paper: None"):
+        records.rank([worse, better], "fid")
+
+
+def test_differences_are_made_image_by_image(tmp_path):
+    a, b = write(tmp_path, "a.x", [2.0, 3.0, 5.0]), write(tmp_path, "b.x", [1.0, 2.0, 3.5])
+    found = records.paired(a, b, "is_5")
+    assert found.difference == pytest.approx(7 / 6) and found.n == 3
+    assert found.interval[0] < found.difference < found.interval[1]
+    c = write(tmp_path, "c.x", [1.0, 2.0, 3.0], images="other")
+    with pytest.raises(UsageError, match="different test sets"):
+        records.paired(a, c, "is_5")
+    with pytest.raises(UsageError, match="unknown metric of a.x.paper 'fid'"):
+        records.paired(a, b, "fid")
+
+
+def test_a_record_stands_to_a_published_number_only_under_its_protocol(tmp_path):
+    record = write(tmp_path)  # 2 to 4
+    reference = {"value": 3.5, "protocol": "some; IS-5", "note": "", "source": "s"}
+    reference["plus_minus"] = 0.0
+    for value, said in ((3.5, "WITHIN INTERVAL"), (1.0, "NOT YET"), (5.0, "BETTER")):
+        assert records.standing(record, reference | {"value": value}) == said
+    assert records.standing(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
+    told = {"protocol": "other", "note": "on all images", "plus_minus": 0.1}
+    assert records.beside(record, reference | told) == (
+        "OTHER PROTOCOL: published 3.5 ± 0.1 (on all images), s"
+    )
+    assert records.beside(record, None).startswith("NO REFERENCE")
+
+
+def test_circumstances(monkeypatch, tmp_path):
+    found = records.circumstances()
+    assert found["versions"]["keras"] == keras.__version__ and found["device"]["cpu"]
+    monkeypatch.setattr(records, "HOME", tmp_path)
+    assert records.circumstances()["commit"] is None
+
+
+# The page.
+
+
+def test_the_page_is_what_the_records_say():
+    page = table.render(records.all(table.ROOT / records.RESULTS))
+    assert table.PAGE.read_text() == page, "docs/results.md is stale: python -m benchmarks.table"
+
+
+def test_a_page_of_no_records_says_so():
+    assert "There are no records yet." in table.render([])
+
+
+def test_the_page_ranks_marks_and_compares(tmp_path):
+    base = [4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
+    noise = [0.1, -0.1, 0.1, -0.1, 0.1, -0.1]
+    write(tmp_path, "vae.x", base)
+    write(tmp_path, "vamp_vae.x", [b - 1 + n for b, n in zip(base, noise, strict=True)])
+    write(tmp_path, "flow_vae.x", [b + 1 + n for b, n in zip(base, noise, strict=True)])
+    write(tmp_path, "mmd_vae.x", [b + n + 0.01 for b, n in zip(base, noise, strict=True)])
+    write(tmp_path, "vae.x", base, budget="smoke", protocol="other; IS-5", commit="abc-dirty")
+    records.write(tmp_path / "speed.json", SPEED | records.circumstances())
+    page = table.render(records.all(tmp_path))
+    assert "Never edit it by hand" in page
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows[1:5]] == [
+        "vamp_vae.x",
+        "vae.x",
+        "mmd_vae.x",
+        "flow_vae.x",
+    ]
+    assert "(only shows that it runs; made with uncommitted code)" in rows[0]
+    assert {row.split("`")[1]: row.split("|")[-2].strip() for row in rows[5:]} == {
+        "flow_vae.x": "worse",
+        "mmd_vae.x": "no difference shown",
+        "vamp_vae.x": "better",
+    }
+    assert page.index("## other; IS-5") < page.index("## some; IS-5") < page.index("## Speed")
+    assert "| zoo | 1.50 | 1.00 to 2.00 |" in page
+
+
+def test_a_stale_page_fails_the_check(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "ROOT", tmp_path)
+    monkeypatch.setattr(table, "PAGE", tmp_path / "results.md")
+    with pytest.raises(SystemExit, match="results.md is not what the records say"):
+        table.main(["--check"])
+    table.main([])
+    table.main(["--check"])
+    (tmp_path / records.RESULTS).mkdir(parents=True)
+    write(tmp_path / records.RESULTS)
+    with pytest.raises(SystemExit, match="is not what the records say"):
+        table.main(["--check"])

@@ -1,0 +1,147 @@
+"""A mean over test images, how sure it is, and when two of them may be compared."""
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoo.errors import UsageError
+
+
+class ProtocolWarning(UserWarning):
+    """A number that is computed but means something else than its name says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One number for each test image, and what is needed to compare their mean with another.
+
+    Args:
+        values: float array [n].
+        name: what was measured, with all that changes its meaning, as "IS-500 bound".
+        unit: as "nats".
+        higher_is_better: which way is up.
+        images: `fingerprint` of the n images, in the order of the values.
+    """
+
+    values: np.ndarray = field(repr=False)
+    name: str
+    unit: str
+    higher_is_better: bool
+    images: str
+
+    @property
+    def n(self):
+        """Number of images."""
+        return len(self.values)
+
+    @property
+    def mean(self):
+        """Mean over images."""
+        return _mean_and_error(self.values)[0]
+
+    @property
+    def interval(self):
+        """(low, high): 95 % for the mean over images; of a single image, infinitely wide.
+
+        It is about the choice of test images, for this one model: another training run is not in
+        it. The normal approximation wants some 30 images or more.
+        """
+        return _interval(*_mean_and_error(self.values))
+
+    def __str__(self):
+        return f"{_written(self.mean, self.interval)} {self.unit}, {self.n:,} images"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The mean of the differences, image by image: see `compare`.
+
+    Args:
+        difference: mean(a - b).
+        interval: (low, high), 95 %.
+        p: probability of a difference at least as large if there were none; two-sided.
+        n: number of images.
+        unit: of the difference.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    n: int
+    unit: str
+
+    @property
+    def excludes_zero(self):
+        """Whether 0 lies outside the interval."""
+        low, high = self.interval
+        return not low <= 0 <= high
+
+    def __str__(self):
+        difference = _written(self.difference, self.interval, sign="+")
+        return f"{difference} {self.unit}, p = {self.p:.2g}, {self.n:,} images"
+
+
+def compare(a, b):
+    """Difference a - b of two Estimates on the same images, as a `Comparison`.
+
+    Hard images are hard for both models. Differences are therefore taken image by image, and
+    their interval is mostly far narrower than those of the two means. Interval and p rest on the
+    normal approximation.
+
+    Raises:
+        UsageError: they are not of one kind (IS-500 and IS-5000 are two), not of the same
+            images, or of fewer than 2.
+    """
+    if (a.name, a.unit) != (b.name, b.unit):
+        raise UsageError(
+            f"cannot compare {a.name!r} in {a.unit} with {b.name!r} in {b.unit};"
+            " measure both models in the same way"
+        )
+    if a.images != b.images:
+        raise UsageError(
+            f"numbers on different test sets cannot be compared: {a.n:,} images with the"
+            f" fingerprint {a.images[:8]} and {b.n:,} with {b.images[:8]}; give both models the"
+            " same images in the same order, binarized alike"
+        )
+    if a.n < 2:
+        raise UsageError(f"a comparison needs 2 images or more, got {a.n}; use a larger test set")
+    differences = np.subtract(a.values, b.values, dtype=np.float64)
+    mean, error = _mean_and_error(differences)
+    p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
+    return Comparison(mean, _interval(mean, error), p, a.n, a.unit)
+
+
+def fingerprint(images):
+    """SHA-256 in hex of an array's shape and pixels: the same for the same images in one order.
+
+    Images in 0, 1, ..., 255 (uint8) and the same divided by 255 (float32) have one fingerprint.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        images = images.astype(np.float32)
+        pixels = np.round(255 * images.clip(0, 1)).astype(np.uint8)
+        if np.allclose(pixels / np.float32(255), images, rtol=0, atol=1e-6):
+            images = pixels
+    head = f"{images.shape} {images.dtype}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(images).tobytes()).hexdigest()
+
+
+def _mean_and_error(values):
+    """(mean, standard error of the mean), in float64."""
+    values = np.asarray(values, np.float64)
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return float(values.mean()), float(error)
+
+
+def _interval(mean, error):
+    return mean - 1.96 * error, mean + 1.96 * error
+
+
+def _written(mean, interval, sign=""):
+    """Mean and interval as text, to the second digit of the interval's half width."""
+    half = (interval[1] - interval[0]) / 2
+    digits = max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 2
+    mean, low, high = (f"{value:{sign}.{digits}f}" for value in (mean, *interval))
+    return f"{mean} [{low}, {high}]"

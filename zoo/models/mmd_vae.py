@@ -1,0 +1,62 @@
+"""InfoVAE: Balancing Learning and Inference in Variational Autoencoders.
+
+Shengjia Zhao, Jiaming Song, Stefano Ermon, 2019, arXiv 1706.02262. The ELBO punishes every single
+q(z|x) for being far from the prior, and a strong decoder then ignores z; the MMD-VAE asks only that
+all codes together be distributed as the prior.
+"""
+
+import tensorflow as tf
+
+import zoo
+from blocks import mmd
+from blocks.checks import weight
+from zoo.models.vae import VAE
+
+
+@zoo.register("mmd_vae")
+class MMDVAE(VAE):
+    """`vae` trained by InfoVAE's objective, with the MMD between q(z) and p(z), eq. 6.
+
+    The MMD is the unbiased estimate (`blocks.mmd`), with WAE's kernels of seven scales.
+
+    Args:
+        latent_dim: number of dimensions of z.
+        alpha: 1 leaves the MMD-VAE, without the KL of each image; 0 a VAE with the MMD on top.
+        mmd_weight: weight of the MMD, alpha + lambda - 1 in the paper, in nats.
+        **kwargs: as in `vae`; `kl_weight` multiplies 1 - alpha.
+    """
+
+    sub_batches = 1  # the MMD is of a batch as a whole
+
+    def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=1000.0, **kwargs):
+        super().__init__(latent_dim=latent_dim, **kwargs)
+        self.alpha = alpha
+        self.mmd_weight = weight(mmd_weight, "mmd_weight")
+        if self.bound != "elbo":
+            raise ValueError(f"bound must be 'elbo', got {self.bound!r}: InfoVAE has its own loss")
+
+    def train_step(self, batch):
+        x = batch["image"]
+        with tf.GradientTape() as tape:
+            q = self.posterior(x, training=True)  # q(z|x)
+            z = q.sample(seed=self.seed())
+            nll = tf.reduce_mean(-self.likelihood(z, training=True).log_prob(x))
+            kl = tf.reduce_mean(self.divergence(q, self.prior(), z))
+            distance = tf.reduce_mean(self.distance(z))  # MMD(q(z), p(z))
+            loss = nll + (1 - self.alpha) * self.beta() * kl + self.mmd_weight * distance
+        self.minimize(loss, tape)
+        return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
+
+    def eval_step(self, batch):
+        x = batch["image"]
+        q = self.posterior(x)
+        z = q.sample(seed=self.seed())
+        nll = -self.likelihood(z).log_prob(x)
+        kl = q.log_prob(z) - self.prior().log_prob(z)
+        distance = self.distance(z)
+        loss = nll + (1 - self.alpha) * kl + self.mmd_weight * distance
+        return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
+
+    def distance(self, z):
+        """Terms [batch] whose mean is the MMD^2 between these codes and draws from the prior."""
+        return mmd(z, self.prior().sample(tf.shape(z)[0], seed=self.seed()))

@@ -1,0 +1,236 @@
+"""Records of results: JSON files that hold a number with everything it means nothing without.
+
+A record lies in one file, its per-image values in an `.npz` beside it. The record holds the
+checksum of the values and, as `digest`, one of itself: what was edited by hand or damaged is not
+read. Importing this module needs no TensorFlow.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+import zoo
+from zoo.checkpoint import write_atomically, write_json
+from zoo.errors import UnknownName, UsageError, ZooError
+from zoo.terminal import import_tensorflow, jsonable
+
+HOME = Path(zoo.__file__).parents[1]
+RESULTS = Path("benchmarks/results")
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+KINDS = ("reproduction", "speed")
+
+
+class RecordError(ZooError):
+    """A record that is damaged, incomplete or was edited after it was written."""
+
+
+class Record(dict):
+    """What a record's file holds.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, content, path):
+        super().__init__(content)
+        self.path = Path(path)
+
+    @property
+    def smoke(self):
+        """Whether it only shows that the recipe runs."""
+        return self.get("budget") == "smoke"
+
+    @property
+    def dirty(self):
+        """Whether nobody can tell which code it was made with."""
+        return not self.get("commit") or self["commit"].endswith("-dirty")
+
+
+def write(path, record, values=None):
+    """Writes a record, all or nothing, and returns it as `read` does.
+
+    Args:
+        path: NAME.json.
+        record: what is known, as JSON has it; `kind` is "reproduction" or "speed".
+        values: metric -> one number an image, kept as float32 in NAME.npz.
+
+    Raises UsageError: another kind, and CheckpointError: the disk would not take it.
+    """
+    path, record = Path(path), json.loads(json.dumps(jsonable(record)))
+    if record.get("kind") not in KINDS:
+        raise UsageError(f"a record's kind is one of {KINDS}, got {record.get('kind')!r}")
+    if values:
+        file, raw = path.with_suffix(".npz"), io.BytesIO()
+        np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
+        write_atomically(file, lambda out: out.write(raw.getvalue()))
+        record["values"] = {"file": file.name, "sha256": sha256(raw.getvalue())}
+    record["digest"] = digest(record)
+    write_json(path, record)
+    return Record(record, path)
+
+
+def read(path):
+    """The `Record` in a file; raises RecordError unless it and its values are as written."""
+    path = Path(path)
+    again = "Restore the file, or make it anew with the command that made it (`zoo reproduce`)"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        intact = record["kind"] in KINDS and record["digest"] == digest(record)
+        values = record.get("values")
+        whole = (
+            not values or sha256((path.parent / values["file"]).read_bytes()) == values["sha256"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f"{path} is damaged or no record ({type(error).__name__}: {error}). {again}"
+        ) from error
+    if not intact:
+        raise RecordError(
+            f"{path} was changed after it was written: its digest is not that of its content."
+            f" {again}"
+        )
+    if not whole:
+        raise RecordError(
+            f"{path.with_suffix('.npz')} is damaged: its checksum is not the one in {path.name}."
+            f" {again}"
+        )
+    return Record(record, path)
+
+
+def all(folder=RESULTS):
+    """All records of a folder, sorted by file name; raises RecordError if one is damaged."""
+    return [read(path) for path in sorted(Path(folder).glob("*.json"))]
+
+
+def rank(records, metric):
+    """Records from best to worst in a metric; raises UsageError unless they may be compared."""
+    found = {record.path.stem: record["metrics"].get(metric, {}) for record in records}
+    protocols = {one.get("protocol") for one in found.values()}
+    if None in protocols or len(protocols) > 1:
+        told = "; ".join(f"{name}: {one.get('protocol')}" for name, one in found.items())
+        raise UsageError(
+            f"only numbers of one protocol have a rank, got for {metric}: {told}. Group the"
+            " records by protocol first"
+        )
+
+    def worse(record):
+        one = record["metrics"][metric]
+        return one["value"] if one["lower_is_better"] else -one["value"]
+
+    return sorted(records, key=worse)
+
+
+def paired(a, b, metric):
+    """Difference a - b of two records in a metric, image by image: a `zoo.metrics.Comparison`.
+
+    Raises UsageError unless protocol and test images are the same, RecordError without values.
+    """
+    import_tensorflow()
+    from zoo.metrics import Estimate, compare
+
+    def estimate(record):
+        if metric not in record["metrics"]:
+            raise UnknownName(f"metric of {record.path.stem}", metric, record["metrics"])
+        one = record["metrics"][metric]
+        told = one["protocol"], one["unit"], not one["lower_is_better"], one["images"]
+        return Estimate(values(record, metric), *told)
+
+    return compare(estimate(a), estimate(b))
+
+
+def standing(record, reference):
+    """How a record stands to a published number (a dict as the recipe's), in capitals.
+
+    "WITHIN INTERVAL", "BETTER" or "NOT YET" only where the record has a metric of the very protocol
+    of the published number; else "OTHER PROTOCOL".
+    """
+    for one in record["metrics"].values():
+        if one["protocol"] == reference["protocol"] and one.get("interval"):
+            low, high = one["interval"]
+            if low <= reference["value"] <= high:
+                return "WITHIN INTERVAL"
+            return "BETTER" if (low > reference["value"]) ^ one["lower_is_better"] else "NOT YET"
+    return "OTHER PROTOCOL"
+
+
+def beside(record, reference):
+    """A published number and how the record stands to it, as one line."""
+    if reference is None:
+        return "NO REFERENCE: none published"
+    value = f"{reference['value']:g}"
+    if reference["plus_minus"]:
+        value += f" ± {reference['plus_minus']:g}"
+    how = f" ({reference['note']})" if reference["note"] else ""
+    return f"{standing(record, reference)}: published {value}{how}, {reference['source']}"
+
+
+def certainty(number):
+    """How sure a number of a record is: its interval, its p, or nothing."""
+    if number.get("interval"):
+        return "{:.5g} to {:.5g}".format(*number["interval"])
+    return f"p = {number['p']:.2g}" if "p" in number else ""
+
+
+def values(record, metric):
+    """The numbers of single images behind a mean, float32 [n]; raises RecordError."""
+    file = record.path.with_suffix(".npz")
+    try:
+        with np.load(file) as arrays:
+            return arrays[metric]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise RecordError(
+            f"{file} has no values of {metric} ({error}); make the record anew with `zoo reproduce`"
+        ) from error
+
+
+def digest(record):
+    """The checksum of all of a record but the checksum itself."""
+    rest = {key: value for key, value in record.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256(text.encode())
+
+
+def sha256(raw):
+    return hashlib.sha256(raw).hexdigest()
+
+
+def circumstances():
+    """Versions, machine, date and commit: what a number means nothing without."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "versions": versions | {"zoo": zoo.__version__, "python": platform.python_version()},
+        "device": {"cpu": cpu(), "cores": os.cpu_count(), "system": platform.platform()},
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+    }
+
+
+def commit():
+    """The commit this library is at, "-dirty" if files differ from it; None without git."""
+    if not (HOME / ".git").exists():
+        return None
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(git, cwd=HOME, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def cpu():
+    """The processor's name."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

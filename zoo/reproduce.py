@@ -1,0 +1,286 @@
+"""`zoo reproduce`: from a recipe to a record, by one command that goes on where it stopped."""
+
+import functools
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+import zoo.recipes
+from zoo import records, runs
+from zoo.checkpoint import write_json
+from zoo.errors import UsageError
+from zoo.terminal import answers, import_tensorflow, note, table
+from zoo.workdir import Workdir
+
+BUDGETS = ("smoke", "cpu-hour", "paper")
+
+
+def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
+    """Trains, evaluates and writes down what a recipe says; goes on where it stopped.
+
+    Args:
+        recipe: a name, or a `zoo.recipes.Recipe`.
+        budget: "smoke", "cpu-hour" or "paper".
+        results: folder that gets the record, NAME.BUDGET.json.
+        workdir: folder of the run; default runs/reproduce/NAME-BUDGET.
+
+    Returns the `zoo.records.Record`.
+
+    Raises DataNotPrepared before anything is trained, UsageError if the folder holds a run of
+    other settings, KeyboardInterrupt after a signal (the step was finished and saved).
+    """
+    import_tensorflow()
+    recipe = zoo.recipes.get(recipe) if isinstance(recipe, str) else recipe
+    workdir = Path(workdir or runs.RUNS / "reproduce" / f"{recipe.name}-{budget}")
+    check_same(workdir, recipe.training(budget))
+    train, valid, test = recipe.splits(budget)
+    data = load(recipe, train, training=True), load(recipe, valid), load(recipe, test)
+    facts = records.circumstances()
+    trainer, train_seconds = trained(recipe, budget, workdir, *data[:2])
+    position = dict(trainer.state.position)
+    if recipe.best:
+        trainer.restore(best=True)
+    at = trainer.state.position["epoch"]
+    note(f"evaluating {recipe.name} as it was after epoch {at}")
+    began = time.perf_counter()
+    numbers, values = evaluated(recipe, budget, trainer, data[2])
+    record = {
+        "kind": "reproduction",
+        "name": recipe.name,
+        "budget": budget,
+        "protocol": recipe.protocol(budget),
+        "metrics": numbers,
+        "epochs": position["epoch"],
+        "steps": position["step"],
+        "evaluated_epoch": at,
+        "train_seconds": train_seconds,
+        "seconds": train_seconds + time.perf_counter() - began,
+        "peak_mb": peak_mb(),
+        "threads": threads(),
+        **facts,
+        "recipe": asdict(recipe),
+    }
+    return records.write(Path(results) / f"{recipe.name}.{budget}.json", record, values)
+
+
+# Training.
+
+
+def trained(recipe, budget, workdir, train, valid):
+    """(trainer, seconds of training) of a run that is complete."""
+    import keras
+
+    from zoo.callbacks import Stopwatch
+
+    spent = recipe.budget(budget)
+    stopwatch = Stopwatch(workdir / "seconds.json")
+    callbacks = [stopwatch]
+    if spent.patience:
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
+    trainer = zoo.Trainer(
+        build(recipe, spent.epochs, len(train)),
+        workdir,
+        optimizers=optimizer(recipe, spent.epochs * len(train)),
+        callbacks=callbacks,
+        sub_batches=recipe.sub_batches,
+        seed=recipe.seed,
+        figures_every=max(1, spent.epochs // 10),
+    )
+    write_json(workdir / "recipe.json", recipe.training(budget))
+    trainer.restore()
+    position = trainer.state.position
+    stopped = any(kept.get("stopped_epoch") for kept in trainer.state.callbacks)
+    if position["epoch"] >= spent.epochs or stopped:
+        note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
+        return trainer, stopwatch.seconds
+    note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")
+    try:
+        trainer.fit(train, epochs=spent.epochs, validation=valid)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"interrupted at step {position['step']}; the same command goes on from there"
+        ) from error
+    return trainer, stopwatch.seconds
+
+
+def load(recipe, split, training=False):
+    """A split of the data: shuffled to train on; whole, in order and fixed to look at."""
+    fixed = recipe.binarize == "dynamic" and not training
+    return zoo.data.load(
+        recipe.data,
+        split,
+        batch_size=recipe.batch_size,
+        shuffle=training,
+        drop_remainder=training,
+        seed=recipe.seed,
+        binarize="once" if fixed else recipe.binarize,
+    )
+
+
+def build(recipe, epochs, steps_per_epoch):
+    """The model, with the warm-up of its KL if there is one."""
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    config = dict(recipe.config)
+    warmup = recipe.warmup_epochs
+    if warmup:
+        steps = round((warmup if warmup >= 1 else warmup * epochs) * steps_per_epoch)
+        config["kl_weight"] = keras.optimizers.schedules.PolynomialDecay(0.0, max(1, steps), 1.0)
+    return zoo.get(recipe.model, **config)
+
+
+def optimizer(recipe, steps):
+    """Adam with the recipe's schedule, clipping and moving average."""
+    import keras
+
+    rate = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
+    return keras.optimizers.Adam(
+        rate,
+        global_clipnorm=recipe.clip,
+        use_ema=recipe.ema is not None,
+        ema_momentum=recipe.ema or 0.99,
+    )
+
+
+def check_same(workdir, training):
+    """Raises UsageError, listing what differs, if the folder holds a run of other settings."""
+    path = workdir / "recipe.json"
+    if not Workdir(workdir).checkpoints.paths():
+        return
+    had = json.loads(path.read_text()) if path.exists() else {}
+    other = runs.differences(had, training)
+    if other or not had:
+        what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
+        wanted = ", ".join(text for _, text in other) or "a recipe"
+        raise UsageError(
+            f"the run in {workdir} has {what}, got {wanted}: move that folder away to train anew,"
+            " or use another --workdir"
+        )
+
+
+# Evaluation.
+
+
+def evaluated(recipe, budget, trainer, test):
+    """({metric: number as the record holds it}, {metric: values of single images})."""
+    train = functools.partial(load, recipe, recipe.splits(budget)[0])
+    numbers, values = {}, {}
+    for measure in recipe.measures(budget):
+        with trainer.averaged() as model:
+            found, each = measured(measure, model, train, test)
+        numbers[measure.key] = {
+            **found,
+            "unit": measure.metric.unit,
+            "lower_is_better": measure.metric.lower_is_better,
+            "protocol": recipe.protocol(budget, measure),
+        }
+        if each is not None:
+            values[measure.key] = each
+    return numbers, values
+
+
+def measured(measure, model, train, test):
+    """(a dict about one number, the values of single images or None); `train()` loads data."""
+    from zoo import metrics
+
+    arguments, sign = measure.arguments, 1
+    match measure.name:
+        case "active_units":
+            count, variances = metrics.active_units(model, test, **arguments)
+            return {"value": count, "n": len(variances)}, None
+        case "aggregate_mmd":
+            value, p = metrics.aggregate_mmd(model, test, **arguments)
+            return {"value": value, "p": p}, None
+        case "reconstruction_error":
+            found = metrics.reconstruction_error(model, test, **arguments)
+        case "knn_accuracy":
+            found = metrics.knn_accuracy(model, train(), test, **arguments)
+        case "log_likelihood" | "elbo":
+            sign = -1  # a bound on log p becomes nats to be paid
+            arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
+            found = metrics.log_likelihood(model, test, **arguments)
+    interval = sorted(sign * end for end in found.interval)
+    number = {"value": sign * found.mean, "interval": interval, "n": found.n}
+    return number | {"images": found.images}, sign * found.values
+
+
+def peak_mb():
+    """The largest memory this process has held; None where it cannot be told."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def threads():
+    """Threads inside an operation and of operations at once; 0: as many as TensorFlow likes."""
+    import tensorflow as tf
+
+    return {
+        "inside": tf.config.threading.get_intra_op_parallelism_threads(),
+        "side by side": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
+
+
+# The command.
+
+
+def show(record):
+    if "recipes" in record:
+        table([(row["name"], row["title"]) for row in record["recipes"]], "recipe", "what it is")
+        return
+    click.echo(f"{record['name']}, {record['protocol']}:\n")
+    rows = []
+    for key, one in record["metrics"].items():
+        better = "lower is better" if one["lower_is_better"] else "higher is better"
+        rows.append((key, one["value"], records.certainty(one), one["unit"], better))
+    table(rows, "metric", "value", "95 % interval", "unit", "")
+    click.echo("")
+    for one in record["recipe"]["references"] or [None]:
+        click.echo(records.beside(record, one))
+    click.echo(f"record: {record.path}")
+
+
+@click.command("reproduce")
+@click.argument("name", required=False)
+@click.option("--budget", type=click.Choice(BUDGETS), default="cpu-hour", show_default=True)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=records.RESULTS,
+    show_default=True,
+    help="Where the record goes.",
+)
+@click.option(
+    "--workdir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
+)
+@click.option("--list", "listed", is_flag=True, help="List the recipes and train nothing.")
+@answers(show)
+def command(name, budget, results, workdir, listed):
+    """Train a recipe, evaluate it, write a record.
+
+    NAME is a recipe's. The same command again goes on where it stopped.
+
+    \b
+    zoo reproduce --list
+    zoo reproduce vae.mnist_gated --budget smoke
+    """
+    if listed:
+        found = (zoo.recipes.get(one) for one in zoo.recipes.names())
+        return {"recipes": [{"name": one.name, "title": one.title} for one in found]}
+    if name is None:
+        raise UsageError("give the name of a recipe; `zoo reproduce --list` shows them")
+    recipe = zoo.recipes.get(name)
+    runs.start(recipe)
+    return reproduce(recipe, budget, results, workdir)

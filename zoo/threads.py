@@ -1,0 +1,21 @@
+"""Threads: what a command sets before TensorFlow starts, since nobody can afterwards."""
+
+import os
+
+import tensorflow as tf
+
+
+def one_per_operation():
+    """One thread inside an operation, as many operations at once as there are cores.
+
+    With a batch in as many independent pieces (`Trainer(sub_batches=...)`) a small network keeps
+    all cores busy, where the threads of a single operation would wait for each other. Returns
+    whether that was still possible: once TensorFlow has run anything, its threads are fixed.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    except RuntimeError:
+        return False
+    return True
