@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import zoo
 from benchmarks.variants import SETTINGS, prepared
+from zoo.threads import one_per_operation
 
 
 class AfterStep(keras.callbacks.Callback):
@@ -23,16 +24,14 @@ class AfterStep(keras.callbacks.Callback):
 def trainer(name, make, images, batch_size, protocol, eager=False, as_command=False):
     """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
     if as_command:
-        from zoo import threads
-
-        threads.one_per_operation()
+        one_per_operation()
     keras.utils.set_random_seed(0)
     data = zoo.data.load(images, batch_size=batch_size, shuffle=True)
     model = make(**SETTINGS[name])
     settings = {"sub_batches": type(model).sub_batches} if as_command else {}
     callbacks = [AfterStep(protocol)]
-    trainer = zoo.Trainer(model, callbacks=callbacks, eager=eager, verbose=False, **settings)
-    trainer.fit(data, epochs=sys.maxsize)
+    ours = zoo.Trainer(model, callbacks=callbacks, eager=eager, verbose=False, **settings)
+    ours.fit(data, epochs=sys.maxsize)
 
 
 def fit(name, make, images, batch_size, protocol):

@@ -88,12 +88,20 @@ class ImageHead(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+class Bernoulli(tfd.Bernoulli):
+    """TFP's, scored in one pass less: log p(x) = x l - softplus(l) with logits l."""
+
+    def _log_prob(self, x):
+        logits = self.logits_parameter()
+        return x * logits - tf.nn.softplus(logits)
+
+
 @keras.saving.register_keras_serializable("blocks")
 class BernoulliHead(ImageHead):
     """p(x|z) of binary pixels: independent Bernoullis with the convolution's output as logits."""
 
     def distribution(self, outputs):
-        return tfd.Independent(tfd.Bernoulli(logits=float32(outputs), dtype=tf.float32), 3)
+        return tfd.Independent(Bernoulli(logits=float32(outputs), dtype=tf.float32), 3)
 
 
 @keras.saving.register_keras_serializable("blocks")

@@ -93,6 +93,13 @@ class HistoryFile(keras.callbacks.Callback):
         write_json(self.path, {"epoch": history.epoch, **history.history})
 
 
+class Board(keras.callbacks.TensorBoard):
+    """Keras' TensorBoard, which in each batch pays for scalars that it then writes nowhere."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
 class Stopwatch(keras.callbacks.Callback):
     """Seconds spent in training, validation and drawing, over all the times a run was taken up.
 

@@ -88,6 +88,7 @@ def trained(recipe, budget, workdir, train, valid):
         callbacks=callbacks,
         sub_batches=recipe.sub_batches,
         seed=recipe.seed,
+        save_every=1000,
         figures_every=max(1, spent.epochs // 10),
     )
     write_json(workdir / "recipe.json", recipe.training(budget))

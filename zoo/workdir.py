@@ -56,15 +56,13 @@ class Workdir:
 
         `averaged` is the context to draw in, see `Figures`.
         """
-        import keras
-
-        from zoo.callbacks import Figures, HistoryFile
+        from zoo.callbacks import Board, Figures, HistoryFile
         from zoo.replicas import dataset_of
 
         logs = self.path / "tensorboard"
         found = [
             HistoryFile(self.path / "history.json"),
-            keras.callbacks.TensorBoard(logs, write_graph=False),
+            Board(logs, write_graph=False),
         ]
         if figures_every:
             batch = next(iter(dataset_of(data)), None)

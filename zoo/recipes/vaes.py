@@ -52,7 +52,7 @@ def gated(model):
         schedule="cosine",
         ema=0.999,
         sub_batches=1 if model == "vamp_vae" else 2,
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(400), "paper": Budget(2000)},
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
         metrics=(
             Measure("log_likelihood", samples=5000, images=1000),
             Measure("log_likelihood", samples=500),

@@ -1,0 +1,99 @@
+"""Pictures of reproduced models side by side, in docs/pictures.
+
+    python -m benchmarks.pictures [NAME...]
+
+Takes the models as `zoo reproduce` left them in runs/reproduce; a run that is not complete is gone
+on with first.
+
+    kmnist_d2    the TFP introduction: characters and latent grid of both priors
+    mmd          VAE and MMD-VAE: reconstructions, draws from the prior and from fitted codes
+    gated        the likelihood net: draws under both priors, and the learned pseudo-inputs
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo import figures, metrics, recipes, reproduce, runs
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+SIDE = 560  # pixels of each picture
+
+
+def opened(name, budget="cpu-hour"):
+    """(model with the weights that were evaluated, training data, test data) of a recipe."""
+    recipe = recipes.get(name)
+    train, valid, test = recipe.splits(budget)
+    data = reproduce.load(recipe, train, training=True)
+    workdir = runs.RUNS / "reproduce" / f"{name}-{budget}"
+    trainer, _ = reproduce.trained(recipe, budget, workdir, data, reproduce.load(recipe, valid))
+    trainer.restore(best=recipe.best)
+    with trainer.averaged() as model:  # leave the averages in place: nothing is trained here
+        weights = model.get_weights()
+    model.set_weights(weights)
+    return model, data, reproduce.load(recipe, test)
+
+
+def kmnist_d2():
+    """[(caption, picture)]"""
+    pictures = []
+    for name, prior in (("vae", "N(0, I)"), ("mixture_vae", "mixture of 16")):
+        model, *_ = opened(f"{name}.kmnist_d2")
+        pictures.append((f"{prior}: samples", figures.samples(model, 100)))
+        pictures.append((f"{prior}: latent grid", figures.latent_grid(model)))
+    return pictures
+
+
+def mmd():
+    pictures = []
+    for name in ("vae", "mmd_vae"):
+        model, train, test = opened(f"{name}.mnist")
+        density = metrics.ex_post(model, train, components=10)
+        fitted = model.decode(density.sample(100, seed=(0, 1)))
+        again = figures.reconstructions(model, test.take(16)["image"])
+        pictures.append((f"{name}: reconstructions", again))
+        pictures.append((f"{name}: prior", figures.samples(model, 100)))
+        pictures.append((f"{name}: density fitted to codes", figures.grid(fitted)))
+    return pictures
+
+
+def gated():
+    vae, *_ = opened("vae.mnist_gated")
+    vamp, *_ = opened("vamp_vae.mnist_gated")
+    inputs = np.clip(vamp.latent_prior.pseudo_inputs, 0, 1)
+    return [
+        ("N(0, I): samples", figures.samples(vae, 100)),
+        ("VampPrior: samples", figures.samples(vamp, 100)),
+        ("100 of the pseudo-inputs", figures.grid(inputs[:100])),
+    ]
+
+
+PICTURES = {"kmnist_d2": kmnist_d2, "mmd": mmd, "gated": gated}
+
+
+def draw(name, path):
+    """Writes the pictures of a name beside each other, as many in a row as belong together."""
+    captions, pictures = zip(*PICTURES[name](), strict=True)
+    tiles = [ImageOps.pad(Image.fromarray(p), (SIDE, SIDE), color="white") for p in pictures]
+    columns = 3 if len(tiles) % 3 == 0 else 2
+    figures.grid(
+        np.stack([np.asarray(tile) for tile in tiles]),
+        columns=columns,
+        padding=10,
+        scale=1,
+        captions=captions,
+        path=path,
+    )
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*PICTURES, []])
+    for name in parser.parse_args(arguments).names or PICTURES:
+        draw(name, FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
