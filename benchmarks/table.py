@@ -13,6 +13,11 @@ from zoo import records
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
+PICTURES = {  # of benchmarks.pictures: name -> what there is to see
+    "gated": "Draws under both priors of the gated networks, and what some pseudo-inputs became.",
+    "kmnist_d2": "The experiment of the TFP introduction: random characters and latent grid.",
+    "mmd": "VAE and MMD-VAE on the same networks.",
+}
 BASE = "vae"  # the model that all others of the same tag are compared with
 HEAD = """\
 <!-- Made by `python -m benchmarks.table` from benchmarks/results. Never edit it by hand. -->
@@ -35,6 +40,11 @@ def render(found):
     for protocol in sorted({one["protocol"] for one in kinds["reproduction"]}):
         group = [one for one in kinds["reproduction"] if one["protocol"] == protocol]
         parts += [f"## {protocol}\n", ranking(group), beside(group), differences(group)]
+    parts += [
+        f"![{caption}](pictures/{name}.png)\n\n{caption}\n"
+        for name, caption in PICTURES.items()
+        if (PAGE.parent / "pictures" / f"{name}.png").exists()
+    ]
     if kinds["speed"]:
         parts.append("## Speed\n")
         parts += [speed(one) for one in kinds["speed"]]
