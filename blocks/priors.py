@@ -172,7 +172,7 @@ class FlowPrior(Prior):
 
     Laurent Dinh, Jascha Sohl-Dickstein, Samy Bengio, "Density Estimation using Real NVP" (2017,
     arXiv 1605.08803), equations 7 and 8. Each coupling moves one half of z by what a network makes
-    of the other half, and the halves change places. It starts as the standard normal itself.
+    of the other half, and the halves change places. It starts close to the standard normal.
 
     Args:
         latent_dim: number of dimensions of z, at least 2.
@@ -188,12 +188,13 @@ class FlowPrior(Prior):
         self.units = at_least_one(units, "units")
         moved = latent_dim - latent_dim // 2
         dense, dtype = keras.layers.Dense, self.dtype_policy
+        small = keras.initializers.RandomNormal(stddev=1e-3)
         self.networks = [
             Stack(
                 [
                     dense(units, activation="relu", dtype=dtype),
                     dense(units, activation="relu", dtype=dtype),
-                    dense(2 * moved, kernel_initializer="zeros", dtype=dtype),
+                    dense(2 * moved, kernel_initializer=small.clone(), dtype=dtype),
                 ],
                 dtype=dtype,
             )

@@ -120,11 +120,11 @@ def test_the_vamp_prior_starts_as_the_images_it_is_shown():
     assert 0 < np.abs(prior.pseudo_inputs - images).max() < 0.06
 
 
-def test_the_flow_starts_as_a_standard_normal_and_stays_a_density():
+def test_the_flow_starts_near_the_standard_normal_and_stays_a_density():
     prior = blocks.FlowPrior(2, couplings=4, units=8)
     prior.build()
     z = 3 * random((5, 2)) - 1
-    np.testing.assert_allclose(prior(z), blocks.StandardNormal(2)(z), rtol=1e-5)
+    np.testing.assert_allclose(prior(z), blocks.StandardNormal(2)(z), atol=0.05)
     rng = np.random.default_rng(0)
     for v in prior.trainable_variables:
         v.assign(rng.normal(scale=0.4, size=v.shape))

@@ -226,7 +226,9 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
     batch = examples(small_model(name), 8)
 
     def trained(part, **options):
-        model = small_model(name)
+        # Masks of dropout come from a stream that goes on from piece to piece.
+        still = {"dropout": 0.0} if "dropout" in arguments(get_class(name)) else {}
+        model = small_model(name, **still)
         model.adapt = lambda data: None
         model.seed = lambda value=None: tf.constant([1, 2])
         optimizers = {part: keras.optimizers.SGD(0.05) for part in model.configure_optimizers()}
