@@ -46,13 +46,13 @@ def test_sub_batches_give_the_step_of_the_whole_batch():
 
     def certain(outputs):
         loc = outputs[..., :2]
-        return tfp.distributions.MultivariateNormalDiag(loc, 1e-4 * tf.ones_like(loc))
+        return tfp.distributions.MultivariateNormalDiag(loc, 1e-7 * tf.ones_like(loc))
 
     whole, pieces = trained(1), trained(4)
     np.testing.assert_allclose(whole[0], pieces[0], rtol=1e-4)
     np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-4)
     for key, value in whole[2].items():
-        if key.startswith("model"):
+        if key.startswith("model") and value.dtype == np.float32:  # not the seed's counter
             np.testing.assert_allclose(value, pieces[2][key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
