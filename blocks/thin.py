@@ -40,8 +40,8 @@ def thin(x, kernel):
     size, _, filters, channels = kernel.shape
     batch, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
     taps = tf.reshape(kernel, (size * size * filters, channels))
-    products = tf.matmul(taps, tf.reshape(x, (-1, channels)), transpose_b=True)
-    products = tf.reshape(products, (size, size, filters, batch, height, width))
+    products = tf.matmul(tf.reshape(x, (-1, channels)), taps, transpose_b=True)
+    products = tf.reshape(tf.transpose(products), (size, size, filters, batch, height, width))
     edge = [size // 2] * 2
     products = tf.pad(products, [[0, 0]] * 4 + [edge, edge])
     last = size - 1
