@@ -124,7 +124,7 @@ def information(model):
         binarize="dynamic",
         batch_size=256,
         learning_rate=1e-3,
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(40)},
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(40)},
         metrics=(
             Measure("reconstruction_error"),
             Measure("aggregate_mmd"),
