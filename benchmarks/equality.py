@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from benchmarks.tf_runners import optimizers
 from benchmarks.variants import SETTINGS, VARIANTS, factory, prepared
 
 TOLERANCE = 1e-4
@@ -37,15 +38,15 @@ def check(name, variants=VARIANTS, batch_size=16):
 def compare(name, variant, batch_size):
     keras.utils.set_random_seed(0)
     settings = dict.fromkeys(SETTINGS[name], 0.0)  # the only setting is dropout
-    ours, theirs = zoo.get(name, **settings), factory(variant, name)(**settings)
-    ours.prepare()
+    ours, theirs = factory("zoo", name)(**settings), factory(variant, name)(**settings)
+    ours.prepare(optimizers(name))
     pixels = 255 * (np.random.default_rng(0).random((batch_size, 28, 28, 1)) > 0.8)
     images = prepared(name, pixels.astype("uint8"))
     batch = {"image": tf.constant(pixels / 255, tf.float32)}
     key = tf.constant([1, 2], tf.int32)
     ours.seed = lambda value=None: key
     if variant == "zoo train":
-        theirs = InPieces(theirs, batch, ours.seed)
+        theirs = InPieces(name, theirs, batch, ours.seed)
     elif VARIANTS[variant].needs:
         from benchmarks.mirror import Mirror
 
@@ -73,10 +74,11 @@ def compare(name, variant, batch_size):
 class InPieces:
     """The zoo's model trained as `zoo train` does, by pieces, each of which is the whole batch."""
 
-    def __init__(self, model, batch, seed):
+    def __init__(self, name, model, batch, seed):
         model.seed = seed
         self.model, self.steps, count = model, 0, type(model).sub_batches
-        self.trainer = zoo.Trainer(model, sub_batches=count, eager=True, verbose=False)
+        chosen = {"sub_batches": count, "optimizers": optimizers(name)}
+        self.trainer = zoo.Trainer(model, eager=True, verbose=False, **chosen)
         copies = {name: tf.concat([value] * count, 0) for name, value in batch.items()}
         self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
         self.prior = model.latent_prior.weights if hasattr(model, "latent_prior") else []

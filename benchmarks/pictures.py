@@ -8,9 +8,14 @@ on with first.
     kmnist_d2    the TFP introduction: characters and latent grid of both priors
     mmd          VAE and MMD-VAE: reconstructions, draws from the prior and from fitted codes
     gated        the likelihood net: draws under both priors, and the learned pseudo-inputs
+    dcgan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
+                 real images, generated ones, and the same noise over the epochs
 """
 
 import argparse
+import functools
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +30,23 @@ SIDE = 560  # pixels of each picture
 def opened(name, budget="cpu-hour"):
     """(model with the weights that were evaluated, training data, test data) of a recipe."""
     recipe = recipes.get(name)
+    kept = folder(name, budget) / "recipe.json"
+    if kept.exists():  # its data may be a person's own
+        recipe = replace(recipe, data=json.loads(kept.read_text())["data"])
     train, valid, test = recipe.splits(budget)
     data = reproduce.load(recipe, train, training=True)
-    workdir = runs.RUNS / "reproduce" / f"{name}-{budget}"
-    trainer, _ = reproduce.trained(recipe, budget, workdir, data, reproduce.load(recipe, valid))
+    valid = valid and reproduce.load(recipe, valid)
+    trainer, _ = reproduce.trained(recipe, budget, folder(name, budget), data, valid)
     trainer.restore(best=recipe.best)
     with trainer.averaged() as model:  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
     return model, data, reproduce.load(recipe, test)
+
+
+def folder(name, budget="cpu-hour"):
+    """Where `zoo reproduce` left the run."""
+    return runs.RUNS / "reproduce" / f"{name}-{budget}"
 
 
 def kmnist_d2():
@@ -70,7 +83,19 @@ def gated():
     ]
 
 
+def actors(name):
+    model, _, test = opened(name)
+    return [
+        ("real images", figures.grid(test.take(64)["image"])),
+        ("generated images", figures.samples(model)),
+        ("the same noise at each epoch", figures.progress(folder(name) / "figures" / "samples")),
+    ]
+
+
 PICTURES = {"kmnist_d2": kmnist_d2, "mmd": mmd, "gated": gated}
+PICTURES |= {
+    name.replace(".", "_"): functools.partial(actors, name) for name in recipes.names("dcgan.*")
+}
 
 
 def draw(name, path):

@@ -17,6 +17,9 @@ PICTURES = {  # of benchmarks.pictures: name -> what there is to see
     "gated": "Draws under both priors of the gated networks, and what some pseudo-inputs became.",
     "kmnist_d2": "The experiment of the TFP introduction: random characters and latent grid.",
     "mmd": "VAE and MMD-VAE on the same networks.",
+    "dcgan_mnist": "DCGAN: test images, generated ones, and the same noise over the epochs.",
+    "dcgan_fashion_mnist": "The same on Fashion-MNIST.",
+    "dcgan_quickdraw_cat": "The same on the cats of Quick, Draw!",
 }
 BASE = "vae"  # the model that all others of the same tag are compared with
 HEAD = """\
@@ -146,7 +149,7 @@ def speed(record):
 
 def number(record, metric):
     one = record["metrics"].get(metric)
-    return f"{one['value']:.5g}" if one else ""
+    return records.written(one) if one else ""
 
 
 def table(head, rows):

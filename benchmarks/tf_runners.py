@@ -30,8 +30,15 @@ def trainer(name, make, images, batch_size, protocol, eager=False, as_command=Fa
     model = make(**SETTINGS[name])
     settings = {"sub_batches": type(model).sub_batches} if as_command else {}
     callbacks = [AfterStep(protocol)]
+    settings["optimizers"] = optimizers(name)
     ours = zoo.Trainer(model, callbacks=callbacks, eager=eager, verbose=False, **settings)
     ours.fit(data, epochs=sys.maxsize)
+
+
+def optimizers(name):
+    """The tutorials' where the zoo's are others."""
+    parts = ("generator", "discriminator") if name == "dcgan" else ()
+    return {part: keras.optimizers.Adam(1e-4) for part in parts} or None
 
 
 def fit(name, make, images, batch_size, protocol):

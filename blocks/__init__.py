@@ -5,17 +5,27 @@ training. `call` takes and returns tensors; a layer that stands for a distributi
 `distribution()` method that returns it, always in float32.
 """
 
+from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
+from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
 from blocks.latent import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
+from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior
+from blocks.recurrent import AttentionCell, AttentionDecoder, InputFeedingCell, SequenceEncoder
 from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
 from blocks.thin import ThinConv2DTranspose
+from blocks.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from blocks.unet import PatchDiscriminator, UNet
 
 __all__ = [
     "IWAE",
+    "AdditiveAttention",
+    "AttentionCell",
+    "AttentionDecoder",
+    "BatchNormalization",
     "BernoulliHead",
     "DReG",
     "Downsample",
@@ -24,10 +34,21 @@ __all__ = [
     "GatedDense",
     "GaussianHead",
     "GaussianMixture",
+    "InputFeedingCell",
+    "LearnedPositions",
+    "MultiHeadAttention",
+    "MultiplicativeAttention",
     "NormalHead",
+    "PatchDiscriminator",
+    "SequenceEncoder",
+    "SinusoidalPositions",
     "Stack",
     "StandardNormal",
     "ThinConv2DTranspose",
+    "TokenEmbedding",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
+    "UNet",
     "Upsample",
     "VampPrior",
     "analytic_kl",

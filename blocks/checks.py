@@ -23,6 +23,13 @@ def share(value, argument):
     return value
 
 
+def at_least_zero(value, argument):
+    """A number >= 0."""
+    if not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"{argument} must be a number >= 0, got {value!r}")
+    return value
+
+
 def weight(value, argument):
     """A number >= 0, or a callable of the step."""
     if not callable(value) and (not isinstance(value, int | float) or not value >= 0):
@@ -35,3 +42,11 @@ def one_of(value, known, argument):
     if value not in known:
         raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
     return value
+
+
+def names(value, argument):
+    """A sequence of one or more texts; as a tuple."""
+    texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    if not texts or not value:
+        raise ValueError(f"{argument} must be one or more names, as ('a', 'b'), got {value!r}")
+    return tuple(value)

@@ -11,10 +11,11 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import at_least_one, one_of, share, sizes
+from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 
 NORMS = {
-    "batch": keras.layers.BatchNormalization,
+    "batch": BatchNormalization,
     "instance": lambda dtype: keras.layers.GroupNormalization(groups=-1, dtype=dtype),
     "layer": keras.layers.LayerNormalization,
 }

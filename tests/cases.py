@@ -11,14 +11,31 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from zoo import text
 from zoo.registry import arguments, get_class
 
-SMALL = {"image_shape": (8, 8, 1), "components": 4, "couplings": 2, "coupling_units": 8}
+# An argument is made small where its name and the type of its default fit.
+SMALL = (
+    ("image_shape", (8, 8, 1)),
+    ("filters", (8, 16)),
+    ("filters", 8),
+    ("discriminator_filters", (8, 16)),
+    ("components", 4),
+    ("couplings", 2),
+    ("coupling_units", 8),
+    ("content_weight", 100.0),
+    ("content_layers", ("block1_conv1",)),
+    ("source_vocabulary", 20),
+    ("target_vocabulary", 20),
+    ("embedding_dim", 16),
+    ("units", 16),
+)
+LONGEST = 6  # ids of a sentence
 
 
 def small_config(name):
-    known = arguments(get_class(name))
-    return {key: value for key, value in SMALL.items() if key in known}
+    kinds = {key: type(p.default) for key, p in arguments(get_class(name)).items()}
+    return {key: value for key, value in SMALL if kinds.get(key) is type(value)}
 
 
 def small_model(name, seed=0, **config):
@@ -27,14 +44,67 @@ def small_model(name, seed=0, **config):
 
 
 def examples(model, n=32, seed=0):
-    """A batch of n that fits the model: binary images, integers below 10."""
+    """A batch of n that fits the model: binary images, sentences, integers below 10."""
     rng = np.random.default_rng(seed)
     batch = {}
     for name, spec in model.batch_spec.items():
-        shape = [n, *(size or 5 for size in spec.shape[1:])]
-        values = rng.random(shape) > 0.5 if spec.dtype.is_floating else rng.integers(0, 10, shape)
+        if spec.dtype.is_integer and spec.shape.rank == 2:
+            values = sentences(rng, n)
+        else:
+            shape = [n, *spec.shape[1:]]
+            floats = spec.dtype.is_floating
+            values = rng.random(shape) > 0.5 if floats else rng.integers(0, 10, shape)
         batch[name] = tf.constant(values, spec.dtype)
     return batch
+
+
+def sentences(rng, n):
+    """Ids [n, LONGEST]: START, one word or more, END, zeros."""
+    lengths = rng.integers(3, LONGEST + 1, (n, 1))
+    places = np.arange(LONGEST)
+    ids = np.where(places == lengths - 1, text.END, rng.integers(4, 10, (n, LONGEST)))
+    return np.where(places == 0, text.START, np.where(places < lengths, ids, text.PAD))
+
+
+def drawn(model, batch, seed):
+    """What a model draws: out of noise, of the pictures in a batch, on a canvas; [n, h, w, c].
+
+    What a model says that answers in words: ids [n, LONGEST].
+    """
+    if not draws_by_chance(model):
+        return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
+    if hasattr(model, "generate"):
+        return model.generate(batch["source"], limit=LONGEST, seed=seed).tokens
+    if hasattr(model, "translate"):
+        return model.translate(batch["source"], seed=seed)
+    return model.sample(len(batch["image"]), seed=seed)
+
+
+def draws_by_chance(model):
+    """Whether what a model draws follows a seed; a canvas is as it is."""
+    return not hasattr(model, "painting")
+
+
+def spec_of_drawn(model):
+    """(shape of one, dtype, highest value) of what a model draws."""
+    if hasattr(model, "generate"):
+        return (LONGEST,), np.int32, model.sizes["target"] - 1
+    return model.image_shape, np.float32, 1.0
+
+
+def apart(found, truth):
+    """How far from the truth, in [0, 1]: of pictures the mean, of sentences the share of words."""
+    if truth.dtype.is_floating:
+        return float(tf.reduce_mean(tf.abs(found - truth)))
+    words = truth[:, 1:]  # nobody says START
+    return float(np.mean((found[:, : words.shape[1]] != words)[words != text.PAD]))
+
+
+def inputs(model, n):
+    """What the model may be called on: a feature of its batches, or noise."""
+    if model.call_feature:
+        return examples(model, n)[model.call_feature]
+    return model.latents(n, seed=0)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Properties x blocks: Keras' own layer harness and ours, over every public layer of `blocks`."""
 
+import functools
 import inspect
 
 import keras
@@ -15,7 +16,10 @@ try:  # Keras ships its harness, under a private path
 except ImportError:
     TestCase = None
 
-IMAGE, VECTOR = (2, 7, 6, 3), (2, 5)
+IMAGE, VECTOR, SEQUENCE = (2, 7, 6, 3), (2, 5), (2, 5, 6)
+STEP = {"query_shape": (2, 4), "values_shape": SEQUENCE}  # a layer of several inputs, by name
+STEPS = {"query_shape": (2, 3, 6), "values_shape": SEQUENCE}
+DECODED = {"inputs_shape": (2, 3, 4), "values_shape": SEQUENCE}
 
 
 def encoder(dtype=None):
@@ -23,9 +27,40 @@ def encoder(dtype=None):
     return blocks.Stack([keras.layers.Flatten(dtype=dtype), head], dtype=dtype)
 
 
+def lstm(dtype=None):
+    return keras.layers.LSTMCell(4, dtype=dtype)
+
+
+def additive(dtype=None):
+    return blocks.AdditiveAttention(5, dtype=dtype)
+
+
+def heads(dtype=None):
+    return blocks.MultiHeadAttention(6, 2, dtype=dtype)
+
+
+def feeding(dtype=None):
+    return blocks.InputFeedingCell(
+        keras.layers.GRUCell(4, dtype=dtype), general(dtype), 3, dtype=dtype
+    )
+
+
+def general(dtype=None):
+    return blocks.MultiplicativeAttention("general", dtype=dtype)
+
+
+LAYER = {"units": 6, "num_heads": 2, "hidden_units": 8, "dropout": 0.5}
 VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "components": 3}
 # Class name -> [(arguments, input shape, output shape)]. Every public layer must be here.
 CASES = {
+    "AdditiveAttention": [({"units": 4}, STEP, (2, 6)), ({"units": 4}, STEPS, (2, 3, 6))],
+    "AttentionCell": [({"cell": lstm, "attention": additive}, DECODED, (2, 3, 10))],
+    "AttentionDecoder": [({"cell": feeding}, DECODED, (2, 3, 3))],
+    "BatchNormalization": [
+        ({}, IMAGE, IMAGE),
+        ({"scale": False, "momentum": 0.5}, IMAGE, IMAGE),
+        ({}, VECTOR, VECTOR),
+    ],
     "BernoulliHead": [
         ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
         ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),
@@ -41,12 +76,50 @@ CASES = {
     "GatedDense": [({"units": 3}, VECTOR, (2, 3))],
     "GaussianHead": [({"latent_dim": 3}, VECTOR, (2, 6))],
     "GaussianMixture": [({"latent_dim": 5, "components": 4}, VECTOR, (2,))],
+    "InputFeedingCell": [({"cell": lstm, "attention": general, "units": 5}, DECODED, (2, 3, 5))],
+    "LearnedPositions": [({"length": 7}, SEQUENCE, SEQUENCE)],
+    "MultiHeadAttention": [
+        ({"units": 6, "num_heads": 3}, STEP, (2, 6)),
+        ({"units": 6, "num_heads": 2}, STEPS, (2, 3, 6)),
+    ],
+    "MultiplicativeAttention": [
+        ({}, STEP, (2, 6)),
+        ({"kind": "dot"}, STEPS, (2, 3, 6)),
+        ({"scaled": True}, STEPS, (2, 3, 6)),
+    ],
     "NormalHead": [({"channels": 3}, IMAGE, (2, 7, 6, 3))],
+    "PatchDiscriminator": [
+        ({"filters": (4, 8)}, IMAGE, (2, 4, 3, 1)),
+        ({"filters": (4, 8, 8), "norm": "instance"}, (2, 8, 12, 3), (2, 2, 3, 1)),
+    ],
+    "SequenceEncoder": [
+        ({"units": 4}, SEQUENCE, ((2, 5, 8), (2, 8))),
+        ({"units": 4, "cell": "lstm"}, SEQUENCE, ((2, 5, 8), (2, 8), (2, 8))),
+        ({"units": 4, "bidirectional": False}, SEQUENCE, ((2, 5, 4), (2, 4))),
+    ],
+    "SinusoidalPositions": [({}, SEQUENCE, SEQUENCE)],
     "Stack": [({"layers": []}, IMAGE, IMAGE)],
     "StandardNormal": [({"latent_dim": 5}, VECTOR, (2,))],
     "ThinConv2DTranspose": [
         ({"filters": 1}, IMAGE, (2, 7, 6, 1)),
         ({"filters": 3, "kernel_size": 5}, IMAGE, (2, 7, 6, 3)),
+    ],
+    "TokenEmbedding": [
+        ({"input_dim": 9, "output_dim": 4}, VECTOR, (*VECTOR, 4)),
+        ({"input_dim": 9, "output_dim": 4, "scaled": True}, VECTOR, (*VECTOR, 4)),
+    ],
+    "TransformerDecoderLayer": [
+        (LAYER, {"inputs_shape": (2, 3, 6), "values_shape": (2, 5, 4)}, (2, 3, 6)),
+    ],
+    "TransformerEncoderLayer": [(LAYER, SEQUENCE, SEQUENCE)],
+    "UNet": [
+        ({"channels": 1, "filters": 4, "levels": 3}, (2, 8, 16, 3), (2, 8, 16, 1)),
+        ({"channels": 2, "filters": 4, "levels": 1}, (2, 6, 2, 3), (2, 6, 2, 2)),
+        (
+            {"channels": 2, "filters": 4, "levels": 2, "norm": "instance"},
+            (2, 8, 4, 1),
+            (2, 8, 4, 2),
+        ),
     ],
     "Upsample": [
         ({"filters": 4}, IMAGE, (2, 14, 12, 4)),
@@ -68,11 +141,39 @@ def fresh(config, **more):
 
 
 def make(name, config, **more):
-    return getattr(blocks, name)(**fresh(config, **more), **more)
+    """A block; a cell, as Keras tests its own, inside the layer that runs it."""
+    layer = getattr(blocks, name)(**fresh(config, **more), **more)
+    return blocks.AttentionDecoder(layer, **more) if hasattr(layer, "state_size") else layer
 
 
 def random(shape):
     return np.random.default_rng(0).random(shape).astype("float32")
+
+
+def built(layer, shape):
+    layer.build(**shape) if isinstance(shape, dict) else layer.build(shape)
+    return layer
+
+
+def examples(shape):
+    """What a layer is called with: an array, or one for each of its inputs by name."""
+    if isinstance(shape, dict):
+        return {name.removesuffix("_shape"): tf.constant(random(s)) for name, s in shape.items()}
+    return tf.constant(random(shape))
+
+
+def called(layer, x, **more):
+    return layer(**x, **more) if isinstance(x, dict) else layer(x, **more)
+
+
+def output_shape(layer, shape):
+    many = isinstance(shape, dict)
+    found = layer.compute_output_shape(**shape) if many else layer.compute_output_shape(shape)
+    return keras.tree.map_shape_structure(tuple, found)
+
+
+def each(check, *structures):
+    keras.tree.map_structure(check, *structures)
 
 
 def test_every_public_layer_is_in_the_table():
@@ -93,60 +194,59 @@ def test_keras_own_layer_test_passes(name, config, shape, output):
     class Harness(TestCase):
         runTest = lambda self: None  # noqa: E731, N815
 
-    layer = make(name, config)
-    layer.build(shape)
+    layer = built(make(name, config), shape)
     Harness().run_layer_test(
-        getattr(blocks, name),
-        fresh(config),
+        functools.partial(make, name, config),
+        {},
         input_shape=shape,
         expected_output_shape=output,
         expected_num_trainable_weights=len(layer.trainable_weights),
         expected_num_losses=0,
-        run_training_check=bool(layer.trainable_weights),
+        run_training_check=bool(layer.trainable_weights) and not isinstance(shape, dict),
         assert_built_after_instantiation=False,
     )
 
 
 @every_block
 def test_build_makes_everything_and_call_nothing(name, config, shape, output):
-    layer = make(name, config)
-    layer.build(shape)
+    layer = built(make(name, config), shape)
     before = [v.path for v in layer.variables]
-    result = layer(random(shape))
+    result = called(layer, examples(shape))
     assert [v.path for v in layer.variables] == before
-    assert tuple(result.shape) == output == tuple(layer.compute_output_shape(shape))
-    assert tuple(layer.compute_output_shape((None, *shape[1:]))) == (None, *output[1:])
+    assert keras.tree.map_structure(lambda x: tuple(x.shape), result) == output
+    assert output_shape(layer, shape) == output
+    any_batch = keras.tree.map_shape_structure(lambda s: (None, *s[1:]), (shape, output))
+    assert output_shape(layer, any_batch[0]) == any_batch[1]
 
 
 @every_block
 def test_eager_and_graph_give_the_same_numbers(name, config, shape, output):
-    layer, x = make(name, config), random(shape)
-    np.testing.assert_allclose(layer(x), tf.function(layer)(x), atol=1e-5)
+    layer, x = built(make(name, config), shape), examples(shape)
+    graph = tf.function(lambda: called(layer, x))()
+    each(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), called(layer, x), graph)
 
 
 @every_block
 def test_every_weight_is_watched_and_gets_a_gradient(name, config, shape, output):
-    layer, x = make(name, config), tf.constant(random(shape))
-    layer.build(shape)
+    layer, x = built(make(name, config), shape), examples(shape)
+    training = {"training": True} if "training" in layer.call_signature_parameters else {}
     with tf.GradientTape() as tape:
-        outputs = (
-            layer(x, training=True) if "training" in layer.call_signature_parameters else layer(x)
-        )
-        loss = tf.reduce_sum(outputs * random(output))
+        outputs = called(layer, x, **training)
+        loss = tf.add_n([tf.reduce_sum(y * random(y.shape)) for y in tf.nest.flatten(outputs)])
         if isinstance(layer, blocks.NormalHead):
             loss = tf.reduce_sum(layer.distribution(outputs).log_prob(random(output)))
     watched = {id(v) for v in tape.watched_variables()}
     assert watched == {id(v.value) for v in layer.trainable_variables}
     gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
-    assert all(g is not None and np.isfinite(g).all() for g in gradients)
+    assert all(g is not None and np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
 
 
 @every_block
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_the_dtype_policy_reaches_every_child(name, config, shape, output, policy):
-    layer = make(name, config, dtype=policy)
-    result = layer(random(shape))
-    assert result.dtype.name == policy.removeprefix("mixed_")
+    layer = built(make(name, config, dtype=policy), shape)
+    result = called(layer, examples(shape))
+    assert {y.dtype.name for y in tf.nest.flatten(result)} == {policy.removeprefix("mixed_")}
     assert {child.dtype_policy.name for child in layer._flatten_layers()} == {policy}
     if name.endswith("Head"):
         assert layer.distribution(result).dtype == tf.float32
@@ -156,8 +256,9 @@ def test_the_dtype_policy_reaches_every_child(name, config, shape, output, polic
 
 @every_block
 def test_one_example_does_not_depend_on_the_rest_of_its_batch(name, config, shape, output):
-    layer, x = make(name, config), random(shape)
-    np.testing.assert_allclose(layer(x)[:1], layer(x[:1]), atol=1e-6)
+    layer, x = built(make(name, config), shape), examples(shape)
+    first = called(layer, tf.nest.map_structure(lambda a: a[:1], x))
+    each(lambda a, b: np.testing.assert_allclose(a[:1], b, atol=1e-6), called(layer, x), first)
 
 
 @pytest.mark.parametrize("method", ["transpose", "resize", "subpixel"])
@@ -241,6 +342,8 @@ def test_the_thin_convolution_gives_the_numbers_of_the_plain_one(filters, size):
         (lambda: blocks.mmd(tf.zeros((1, 2)), tf.zeros((1, 2))), "two samples of one size >= 2"),
         (lambda: blocks.BernoulliHead(1, None)(random(IMAGE)), "expected 1 channels, got 3"),
         (lambda: make("VampPrior", VAMP).adapt(random((2, 4, 4, 1))), "3 images"),
+        (lambda: blocks.UNet(3, levels=3)(random((1, 12, 8, 1))), "multiples of 8, got 12 x 8"),
+        (lambda: blocks.PatchDiscriminator(64), "filters must be 1 or more integers.*got 64"),
         (lambda: blocks.FreeBits(1, "exact")(None, None, None), "kl must be one of.*'exact'"),
     ],
 )

@@ -381,6 +381,16 @@ def test_a_model_without_a_run_is_used_untrained(here):
     assert "untrained" in result.stderr and (here / "dcgan-samples.png").exists()
 
 
+def test_a_conditional_model_is_asked_for_a_class_and_others_are_not(here):
+    draw = ("sample", "conditional_dcgan", "-n", 2, "-o", "sevens.npy", "--label")
+    assert run(*draw, 7).exit_code == 0
+    assert np.load(here / "sevens.npy").shape == (2, 28, 28, 1)
+    result = run(*draw, 10)
+    assert result.exit_code == 2 and "has the classes 0 ... 9, got --label 10" in result.stderr
+    result = run("sample", "dcgan", "--label", 1)
+    assert result.exit_code == 2 and "dcgan was told of no classes" in result.stderr
+
+
 def test_inspect_shows_a_step_of_a_run_or_of_fresh_weights(there):
     record = answer("inspect", "runs/vae-images", "--batch-size", 5)
     assert list(record) == ["losses", "layers", "variables"]

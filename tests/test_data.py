@@ -277,6 +277,34 @@ def test_bad_folders_are_refused(tmp_path):
         zoo.data.load(tmp_path / "cat")
 
 
+def test_a_folder_of_bitmaps_has_a_class_for_each_file(tmp_path):
+    flat = np.arange(3 * 784, dtype=np.int64).reshape(3, 784).astype(np.uint8)
+    np.save(tmp_path / "cat.npy", flat)  # as Quick, Draw! hands them out
+    np.savez(tmp_path / "apple.npz", images=np.full((2, 28, 28), 255, np.uint8))
+    batch = zoo.data.load(tmp_path).take(9)
+    assert batch["image"].shape == (5, 28, 28, 1) and batch["label"].tolist() == [0, 0, 1, 1, 1]
+    assert (batch["image"][:2] == 1).all()
+    assert np.array_equal(batch["image"][2:], flat.reshape(3, 28, 28, 1) / np.float32(255))
+    one = zoo.data.load(tmp_path / "cat.npy").take(9)
+    assert "label" not in one and np.array_equal(one["image"], batch["image"][2:])
+    assert zoo.data.load(tmp_path, image_size=14).take(1)["image"].shape == (1, 14, 14, 1)
+    np.savez(tmp_path / "wide.npz", images=np.zeros((2, 8, 9), np.uint8))
+    with pytest.raises(UsageError, match="2 sizes.*image_size"):
+        zoo.data.load(tmp_path)
+
+
+def test_an_empty_class_is_told_by_its_name(tmp_path):
+    np.savez(tmp_path / "apple.npz", images=GREY)
+    np.save(tmp_path / "cat.npy", GREY[:0])
+    with pytest.raises(UsageError, match=r"the class .*cat\.npy is empty"):
+        zoo.data.load(tmp_path)
+    for name in ("cat", "dog", ".hidden"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    picture(tmp_path / "photos" / "dog" / "a.png")
+    with pytest.raises(UsageError, match="the class .*cat is empty; remove the folder"):
+        zoo.data.load(tmp_path / "photos")
+
+
 def test_image_size_cuts_out_the_centre_square():
     wide = np.zeros((300, 4, 8, 1), np.uint8)
     wide[:, :, 2:6] = 200

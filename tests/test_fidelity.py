@@ -202,6 +202,28 @@ def test_other_packages_say_the_same():
     )
 
 
+# Samples.
+
+
+class Sampler:
+    name = "sampler"
+
+    def sample(self, n, seed):
+        return tf.random.stateless_uniform((n, 2, 2, 1), seed)
+
+
+def test_samples_come_in_batches_and_are_those_of_the_seed():
+    found = metrics.generate(Sampler(), 7, seed=3, batch_size=3)
+    assert found.shape == (7, 2, 2, 1) and len(np.unique(found)) == 28  # no batch comes twice
+    np.testing.assert_array_equal(found, metrics.generate(Sampler(), 7, seed=3, batch_size=3))
+    np.testing.assert_array_equal(found[:6], metrics.generate(Sampler(), 6, seed=3, batch_size=3))
+    assert not np.isin(found, metrics.generate(Sampler(), 7, seed=4, batch_size=3)).any()
+    with pytest.raises(errors.UsageError, match="needs the verb 'translate'"):
+        metrics.translations(Sampler(), None)
+    with pytest.raises(errors.UsageError, match="n must be a whole number from 1"):
+        metrics.generate(Sampler(), 0)
+
+
 # Copies.
 
 

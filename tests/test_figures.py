@@ -295,6 +295,22 @@ def test_series_of_nothing_is_refused(tmp_path):
             figures.series(nothing)
 
 
+def test_the_progress_shows_the_first_row_of_each_epochs_samples(tmp_path):
+    for epoch in (2, 4, 6, 8):
+        picture = figures.grid(np.full((64, 5, 5, 1), epoch / 10), scale=3)
+        assert picture.shape == (8 * 17 + 2, 8 * 17 + 2, 3)
+        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", picture)
+    found = figures.progress(tmp_path / "samples", n=3, path=tmp_path / "progress.png")
+    strip, caption = 15 + 2 * 2, 26
+    assert found.shape == (2 + 3 * (strip + caption + 2), 8 * 17 + 2 + 2 * 2, 3)
+    tops = [2 + k * (strip + caption + 2) for k in range(3)]
+    assert [found[top + 2, 4, 0] for top in tops] == [51, 102, 204]  # epochs 2, 4 and 8
+    assert all((found[top + strip : top + strip + caption] < 128).any() for top in tops)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "progress.png")), found)
+    with pytest.raises(UsageError, match="there is nothing"):
+        figures.progress(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("draw", "lacks"),
     [

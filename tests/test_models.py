@@ -5,13 +5,25 @@ import inspect
 import json
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, same_bits, shuffled, small_config, small_model, trainer
+from cases import (
+    apart,
+    drawn,
+    draws_by_chance,
+    examples,
+    inputs,
+    same_bits,
+    shuffled,
+    small_config,
+    small_model,
+    spec_of_drawn,
+    trainer,
+)
 
 import zoo
 from zoo import inspection
@@ -130,15 +142,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
 
 @every_model
-def test_one_picture_is_learned_by_heart(name):
-    """Overfits: trained on a single picture, what it draws comes to be that picture."""
+def test_one_picture_or_sentence_is_learned_by_heart(name):
+    """Overfits: trained on a single example, what it draws or says comes to be that one."""
     run = trainer(name)
     picture = examples(run.model, 1, seed=5)
     many = {k: tf.repeat(v, 16, axis=0) for k, v in picture.items()}
     data = tf.data.Dataset.from_tensors(many).repeat(600)
+    truth = next(many[k] for k in ("image", "target", "content") if k in picture)
 
     def distance():
-        return float(tf.reduce_mean(tf.abs(run.model.sample(32, seed=0) - picture["image"])))
+        return apart(drawn(run.model, many, seed=0), truth)
 
     before = distance()
     run.fit(data, steps=600)
@@ -147,15 +160,18 @@ def test_one_picture_is_learned_by_heart(name):
 
 
 @every_model
-def test_samples_are_images_in_range_and_follow_their_seed(name):
+def test_samples_are_in_range_and_follow_their_seed(name):
     model = small_model(name)
-    images = model.sample(5, seed=1).numpy()
-    assert images.shape == (5, *model.image_shape) and images.dtype == np.float32
-    assert images.min() >= 0 and images.max() <= 1
-    np.testing.assert_array_equal(images, model.sample(5, seed=1))
-    assert np.abs(images - model.sample(5, seed=2)).max() > 0
+    batch = examples(model, 5)
+    samples = drawn(model, batch, seed=1).numpy()
+    shape, dtype, highest = spec_of_drawn(model)
+    assert samples.shape == (5, *shape) and samples.dtype == dtype
+    assert samples.min() >= 0 and samples.max() <= highest
+    np.testing.assert_array_equal(samples, drawn(model, batch, seed=1))
+    other = drawn(model, batch, seed=2)
+    assert (np.abs(samples - other).max() > 0) == draws_by_chance(model)
     state = model.seed_generator.state.numpy()
-    model.sample(2, seed=1)
+    drawn(model, batch, seed=1)
     np.testing.assert_array_equal(state, model.seed_generator.state.numpy())
 
 
@@ -256,25 +272,17 @@ def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
     ragged = batches.unbatch().batch(5)  # 32 examples: the last batch has 2
     got = model.evaluate(ragged, verbose=0, return_dict=True)
     assert set(got) == set(history)
-    # What needs no random numbers must agree with the Trainer's evaluation exactly.
-    inputs = [np.zeros((6, *shape[1:]), "float32") for shape in [call_shape(model)]]
-    assert np.isfinite(model.predict(inputs[0], verbose=0)).all()
+    assert np.isfinite(model.predict(inputs(model, 6).numpy(), verbose=0)).all()
     assert "optimizer" not in {path.split("/")[0] for path, _ in inspection.layers(model)}
-
-
-def call_shape(model):
-    if model.call_feature:
-        return tuple(model.batch_spec[model.call_feature].shape)
-    return (None, model.latent_dim)
 
 
 @every_model
 def test_models_compose_in_the_functional_api(name):
     model = small_model(name)
-    inputs = keras.Input(call_shape(model)[1:])
-    outputs = keras.layers.Flatten()(model(inputs))
-    outer = keras.Model(inputs, outputs)
-    x = np.random.default_rng(0).random((3, *call_shape(model)[1:])).astype("float32")
+    x = inputs(model, 3)
+    symbolic = keras.Input(x.shape[1:], dtype=x.dtype.name)
+    outputs = keras.layers.Flatten()(model(symbolic))
+    outer = keras.Model(symbolic, outputs)
     np.testing.assert_allclose(outer(x), np.reshape(model(x), (3, -1)), atol=1e-6)
     assert len(outer.trainable_variables) == len(model.trainable_variables)
 
@@ -282,12 +290,11 @@ def test_models_compose_in_the_functional_api(name):
 @every_model
 def test_intermediate_activations_come_by_name(name):
     model = small_model(name)
-    x = tf.constant(np.random.default_rng(0).random((3, *call_shape(model)[1:])), tf.float32)
+    x = inputs(model, 3)
     found = inspection.activations(model, x)
     layers = dict(inspection.layers(model))
-    assert found.keys() <= layers.keys() and len(found) > 5
-    path = next(path for path, layer in layers.items() if "Conv" in type(layer).__name__)
-    path = path if path in found else next(iter(found))
+    assert found.keys() <= layers.keys() and len(found) > 2
+    path = next((path for path in found if "Conv" in type(layers[path]).__name__), [*found][-1])
     assert inspection.activations(model, x, [path])[path].shape == found[path].shape
     with pytest.raises(zoo.errors.UnknownName, match="layer"):
         inspection.activations(model, x, ["nonsense"])
@@ -304,7 +311,9 @@ def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
     assert all(row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in seen.variables)
     leaves = {p for p, layer in inspection.layers(run.model) if layer.trainable_variables}
     used = {row["path"] for row in seen.layers}
-    assert leaves - used <= {"latent_prior"}  # a prior is asked, not called
+    # What a layer that was called has inside of it may have been asked without a call.
+    unused = {p for p in leaves if not used & {p, *map(str, PurePosixPath(p).parents)}}
+    assert unused <= {"latent_prior"}  # a prior is asked, not called
     assert not any(row["nan"] or row["inf"] for row in seen.layers)
     assert all(name in str(seen) for name in seen.losses)
 
@@ -320,7 +329,7 @@ def test_a_frozen_part_is_bitwise_unchanged(name):
     for old, new in zip(before, part.weights, strict=True):
         if "moving" not in new.path:
             np.testing.assert_array_equal(old, new)
-    assert any(
+    assert not rest or any(
         (a != np.array(b)).any() for a, b in zip(rest, run.model.trainable_variables, strict=True)
     )
 
@@ -332,21 +341,23 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         run.fit(shuffled(name), epochs=1)
         run.model.save(tmp_path / f"{name}.keras")
         run.model.save_weights(tmp_path / f"{name}.weights.h5")
-        expected[name] = run.model.sample(4, seed=3).numpy()
+        expected[name] = drawn(run.model, examples(run.model, 4), seed=3).numpy()
     np.savez(tmp_path / "expected.npz", **expected)
     script = inspect.cleandoc(f"""
         import sys, keras, numpy as np, zoo
         sys.path.insert(0, {str(ROOT / "tests")!r})
-        from cases import small_model
+        from cases import drawn, examples, small_model
         expected = np.load({str(tmp_path / "expected.npz")!r})
         for name in expected:
             zoo.registry.get_class(name)
             whole = keras.models.load_model({str(tmp_path)!r} + "/" + name + ".keras")
             weights = small_model(name, seed=9)
-            assert np.abs(weights.sample(4, seed=3) - expected[name]).max() > 0
+            batch = examples(weights, 4)
+            assert np.abs(drawn(weights, batch, seed=3) - expected[name]).max() > 0
             weights.load_weights({str(tmp_path)!r} + "/" + name + ".weights.h5")
             for model in (whole, weights):
-                np.testing.assert_allclose(model.sample(4, seed=3), expected[name], atol=1e-6)
+                found = drawn(model, batch, seed=3)
+                np.testing.assert_allclose(found, expected[name], atol=1e-6)
         print("all equal")
     """)
     done = subprocess.run(

@@ -14,11 +14,14 @@ from click.testing import CliRunner
 
 import zoo
 import zoo.recipes
-from zoo import callbacks, records, reproduce
+from benchmarks import table
+from zoo import callbacks, measuring, metrics, records, reproduce
 from zoo.cli import main
 from zoo.errors import DataNotPrepared, UnknownName, UsageError
 from zoo.recipes import Budget, Measure, Recipe, Reference
-from zoo.recipes.recipe import METRICS, first
+from zoo.recipes.gans import fidelity
+from zoo.recipes.measure import METRICS
+from zoo.recipes.recipe import first, source
 
 ALL = [zoo.recipes.get(name) for name in zoo.recipes.names()]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
@@ -58,6 +61,29 @@ def tiny(folder, **changes):
     return replace(recipe, **changes)
 
 
+def tiny_gan(folder, **changes):
+    """A recipe of a generator that is measured by what a network sees, in seconds, on noise."""
+    random = np.random.default_rng(0)
+    np.savez(folder / "noise.npz", image=random.random((170, 28, 28)))
+    recipe = Recipe(
+        name="dcgan.tiny",
+        title="Drawings of noise",
+        model="dcgan",
+        config={"filters": [4, 4], "latent_dim": 4},
+        data=str(folder / "noise.npz"),
+        train="train[:90]",
+        valid=None,
+        test="train[90:]",
+        binarize="none",
+        batch_size=30,
+        learning_rate=None,
+        best=False,
+        budgets={"smoke": Budget(1, train_images=60, samples=10), "paper": Budget(1)},
+        metrics=fidelity("FCD-mnist-v1", images=80),
+    )
+    return replace(recipe, **changes)
+
+
 def run(*args):
     return CliRunner().invoke(main, ["reproduce", *map(str, args)])
 
@@ -80,7 +106,8 @@ def test_a_recipe_is_complete(recipe):
     assert set(recipe.budgets) == set(reproduce.BUDGETS)
     assert json.loads(json.dumps(asdict(recipe)))["config"] == recipe.config
     splits = zoo.data.info(recipe.data).splits
-    assert {split.partition("[")[0] for split in recipe.splits("paper")} <= set(splits)
+    asked = filter(None, recipe.splits("paper"))
+    assert {split.partition("[")[0] for split in asked} <= set(splits)
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limits
@@ -96,17 +123,24 @@ def test_the_model_takes_the_configurations_of_its_recipes(name):
 
 
 def test_names_are_found_and_guarded():
+    recipe = zoo.recipes.get("vae.mnist_gated")
     assert zoo.recipes.names("vae.kmnist*") == ["vae.kmnist_d2", "vae.kmnist_d40"]
     with pytest.raises(UnknownName, match="Did you mean.*'vae.mnist_gated'"):
         zoo.recipes.get("vae.mnist_gate")
     with pytest.raises(UsageError, match="there is a recipe 'vae.mnist_gated' already"):
-        zoo.recipes.register(zoo.recipes.get("vae.mnist_gated"))
+        zoo.recipes.register(recipe)
     with pytest.raises(UsageError, match="a recipe's name is its model's"):
-        zoo.recipes.register(replace(ALL[0], name="mnist"))
+        zoo.recipes.register(replace(recipe, name="mnist"))
     with pytest.raises(UnknownName, match="budget of .* 'week'"):
-        ALL[0].budget("week")
+        recipe.budget("week")
     with pytest.raises(UnknownName, match="unknown metric 'fid'"):
         Measure("fid")
+    with pytest.raises(UsageError, match="'frechet' needs the argument 'extractor'"):
+        Measure("frechet")
+    with pytest.raises(UsageError, match="leaves the optimizers to the model.*ema and clip"):
+        replace(recipe, learning_rate=None, ema=0.9)
+    with pytest.raises(UsageError, match="no validation split.*best=False"):
+        replace(recipe, valid=None)
 
 
 def test_the_protocol_says_what_decides_whether_numbers_compare():
@@ -120,6 +154,28 @@ def test_the_protocol_says_what_decides_whether_numbers_compare():
     assert recipe.protocol(measure=recipe.metrics[1]).endswith("IS-500 on all test images, nats")
     whole = replace(recipe, metrics=(Measure("log_likelihood", samples=5000),))
     assert whole.protocol() == recipe.references[0].protocol
+    assert zoo.recipes.get("dcgan.mnist").protocol() == (
+        "mnist train / test, as they are; Frechet distance by FCD-mnist-v1 on 10,000 generated"
+        " images, all test images, features^2"
+    )
+    assert "on 200 generated images" in zoo.recipes.get("dcgan.mnist").protocol("smoke")
+    assert "test, 128 pixels wide; L1" in zoo.recipes.get("pix2pix.facades_128").protocol()
+
+
+def test_files_and_folders_are_told_by_their_content(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder / "cats").mkdir(parents=True)
+        (tmp_path / folder / "cats" / "1.npy").write_bytes(b"one")
+    told = source(str(tmp_path / "a" / "cats"))
+    assert told.startswith("cats (sha256 ") and str(tmp_path) not in told
+    assert source(str(tmp_path / "b" / "cats")) == told
+    assert source(f"AtoB:{tmp_path}/b/cats") == f"AtoB:{told}"
+    (tmp_path / "b" / "cats" / "1.npy").write_bytes(b"two")
+    assert source(str(tmp_path / "b" / "cats")) != told
+    (tmp_path / "a" / "cats" / "1.npy").rename(tmp_path / "a" / "cats" / "2.npy")
+    assert source(str(tmp_path / "a" / "cats")) != told
+    assert source(str(tmp_path / "b" / "cats" / "1.npy")).startswith("1.npy (sha256 ")
+    assert source("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +212,9 @@ def test_a_reproduction_leaves_a_record_of_all_that_was_asked(done):
         *("is_5", "negative_elbo", "active_units"),
         *("reconstruction_error", "aggregate_mmd", "knn_accuracy"),
     }
-    assert {measure.name for measure in recipe.metrics} == METRICS.keys()
+    made = {name for name, metric in METRICS.items() if "{extractor}" in metric.text}
+    pairs = {"l1", "psnr", "ssim"}
+    assert {measure.name for measure in recipe.metrics} == METRICS.keys() - made - pairs
     bound, elbo = record["metrics"]["is_5"], record["metrics"]["negative_elbo"]
     assert 0 < bound["interval"][0] < bound["value"] < bound["interval"][1]
     assert bound["value"] < elbo["value"] and bound["n"] == elbo["n"] == 16
@@ -216,6 +274,76 @@ def test_a_folder_keeps_to_its_recipe(done):
         reproduce.reproduce(recipe, "smoke", folder, folder / "run")
 
 
+# Generated images.
+
+
+def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
+    calls = []
+
+    def counted(model, n):
+        calls.append(n)
+        return metrics.gather.generate(model, n)
+
+    monkeypatch.setattr(metrics, "generate", counted)
+    recipe = tiny_gan(tmp_path)
+    record = reproduce.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")
+    assert calls == [80]  # one draw for all that is asked
+    assert [*record["metrics"]] == [measure.name for measure in recipe.metrics]
+    name = metrics.extractor("FCD-mnist-v1").name
+    for key, one in record["metrics"].items():
+        assert one["extractor"] == name and one["n"] == one["n_real"] == 80
+        assert "FCD-mnist-v1 on 80 generated images" in one["protocol"], key
+        assert "noise.npz (sha256 " in one["protocol"] and str(tmp_path) not in one["protocol"]
+    found = record["metrics"]
+    assert found["frechet"]["value"] > 5 * found["frechet"]["floor"] > 0  # 3 steps learn nothing
+    assert found["recall"]["value"] < found["recall"]["floor"] <= 1
+    assert abs(found["kernel"]["floor"]) < found["kernel"]["value"] > found["kernel"]["error"] > 0
+    assert 0 <= found["label_histogram"]["floor"] < found["label_histogram"]["value"] <= 1
+    assert found["memorization"]["z"] > 0 and found["memorization"]["copies"] == 0
+    assert record["steps"] == 3 and "values" not in record
+    assert f"(floor {found['frechet']['floor']:.4g})" in table.render([record])
+
+
+def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypatch):
+    again = functools.partial(reproduce.reproduce, results=tmp_path, workdir=tmp_path / "run")
+    small = np.random.default_rng(0).random((120, 8, 8))
+    np.savez(tmp_path / "small.npz", image=small)
+    with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
+        again(tiny_gan(tmp_path, data=str(tmp_path / "small.npz")), "smoke")
+    with pytest.raises(UnknownName, match="unknown extractor 'FCD'"):
+        again(tiny_gan(tmp_path, metrics=fidelity("FCD")), "smoke")
+    with pytest.raises(UsageError, match="floor for 91 generated images.*got 90"):
+        again(tiny_gan(tmp_path, metrics=fidelity("FCD-mnist-v1", images=91)), "paper")
+    assert not (tmp_path / "run").exists()
+
+
+def test_pairs_are_measured_image_by_image():
+    class Copier:
+        name = "copier"
+
+        def check_batch(self, batch):
+            assert batch["source"].shape[0] <= 4
+
+        def translate(self, images, seed):
+            drawn.append(np.asarray(seed).tolist())
+            return images
+
+    drawn = []
+    random = np.random.default_rng(0)
+    source, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
+    data = zoo.data.load({"source": source, "target": target}, batch_size=4)
+    number, values = measuring.measured(Measure("l1"), Copier(), None, data)
+    assert values == pytest.approx(np.abs(source - target).mean((1, 2, 3)), rel=1e-5)
+    assert number["value"] == pytest.approx(values.mean()) and number["n"] == 6
+    assert number["interval"][0] < number["value"] < number["interval"][1]
+    assert drawn[0] != drawn[1]  # other noise for each batch
+    same = zoo.data.load({"source": target, "target": target}, batch_size=4)
+    assert measuring.measured(Measure("psnr"), Copier(), None, same)[0]["value"] == 100
+    found, _ = measuring.measured(Measure("ssim"), Copier(), None, same)
+    assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
+    assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same whenever it is asked
+
+
 def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeypatch, offline):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(DataNotPrepared, match="zoo data prepare mnist"):
@@ -241,3 +369,22 @@ def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     assert again == records.read(tmp_path / "benchmarks/results/vae.tiny.smoke.json")
     assert again["metrics"]["is_5"]["n"] == 8 and again["steps"] == 2
     assert run().exit_code == 2 and run("vae.tin").exit_code == 2
+
+
+def test_the_command_takes_other_data_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = tiny(tmp_path, metrics=(Measure("active_units"),))
+    monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", recipe)
+    own = run("vae.tiny", "--budget", "smoke", "--json")
+    assert own.exit_code == 0, own.stderr
+    np.savez("others.npz", image=np.random.default_rng(1).random((96, 8, 8)))
+    where = "--budget", "smoke", "--workdir", "other", "--data", "others.npz"
+    others = run("vae.tiny", *where, "--json")
+    assert others.exit_code == 0, others.stderr
+    first, other = json.loads(own.stdout), json.loads(others.stdout)
+    assert first["protocol"].startswith("images.npz (sha256 ")
+    assert other["protocol"].startswith("others.npz (sha256 ")
+    assert other["recipe"]["data"] == "others.npz"
+    mixed = run("vae.tiny", "--budget", "smoke", "--data", "others.npz")
+    assert mixed.exit_code == 2 and "got data=others.npz" in mixed.stderr
+    assert run("vae.tiny", "--data", "absent.npz").exit_code == 2

@@ -105,6 +105,26 @@ def test_only_numbers_of_one_protocol_have_a_rank(tmp_path):
         records.rank([worse, better], "fid")
 
 
+def test_numbers_of_other_networks_have_no_rank(tmp_path):
+    found = []
+    for name, extractor in (("a.x", "FCD-v1 sha256:aa"), ("b.x", "FCD-v1 sha256:bb")):
+        record = write(tmp_path, name)
+        record["metrics"]["is_5"]["extractor"] = extractor
+        found.append(record)
+    assert records.rank(found[:1], "is_5") == found[:1]
+    with pytest.raises(UsageError, match=r"b.x.paper: some; IS-5 \(FCD-v1 sha256:bb\)"):
+        records.rank(found, "is_5")
+
+
+def test_a_number_is_written_beside_its_floor_and_with_what_it_lacks():
+    number = {"value": 3.14159265}
+    assert records.written(number) == "3.1416" and records.certainty(number) == ""
+    number["floor"] = 0.5
+    assert records.written(number) == "3.1416 (floor 0.5)"
+    assert records.written(number | {"dropped": [1, 7]}) == "3.1416 (floor 0.5; never 1, 7)"
+    assert records.certainty(number | {"error": 0.5}) == "± 0.98"
+
+
 def test_differences_are_made_image_by_image(tmp_path):
     a, b = write(tmp_path, "a.x", [2.0, 3.0, 5.0]), write(tmp_path, "b.x", [1.0, 2.0, 3.5])
     found = records.paired(a, b, "is_5")

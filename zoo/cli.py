@@ -14,21 +14,17 @@ import zoo
 from zoo import registry, runs
 from zoo.doctor import data, doctor
 from zoo.errors import UnknownName, UsageError
+from zoo.painting import stylize
 from zoo.reproduce import command as reproduce
 from zoo.sampling import sample
-from zoo.terminal import BEST, SEED, SIZE, Commands, answers, console, note, table
+from zoo.terminal import BEST, SEED, SET, SIZE, Commands, answers, console, note, table
 
 # Options that several commands have.
 
 DATA = click.option(
-    "--data", metavar="DATA", help="A name (`zoo data list`), a folder of images, a .npy or .npz."
-)
-SET = click.option(
-    "--set",
-    "pairs",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
+    "--data",
+    metavar="DATA",
+    help="A name (`zoo data list`), a folder of images, a .npy or .npz; AtoB:FOLDER for pairs.",
 )
 BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
 
@@ -139,6 +135,13 @@ def show_metrics(record):
     show_default=True,
     help="How grey pixels become 0 or 1, as a Bernoulli likelihood needs.",
 )
+@click.option(
+    "--augment",
+    type=click.Choice(["none", "jitter"]),
+    default="none",
+    show_default=True,
+    help="How training images are moved at random.",
+)
 @click.option("--image-size", type=SIZE, help="Cut the square centre out, scale it to N pixels.")
 @click.option(
     "--figures-every",
@@ -165,6 +168,7 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     zoo train vae --data mnist --binarize dynamic --epochs 40
     zoo train dcgan --data quickdraw_bitmap/penguin --epochs 8
     zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
+    zoo train pix2pix --data BtoA:facades/ --image-size 128 --augment jitter --batch-size 1
 
     The same command again goes on where the run stopped; --epochs and --steps count in total.
     """
@@ -254,3 +258,4 @@ main.add_command(data)
 main.add_command(doctor)
 main.add_command(reproduce)
 main.add_command(sample)
+main.add_command(stylize)

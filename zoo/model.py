@@ -21,7 +21,8 @@ class Model(keras.Model):
 
     Subclasses define `__init__` (arguments = configuration, one attribute each), `build()` (makes
     every weight), `call`, `train_step`, `eval_step` and `configure_optimizers`. They may offer the
-    verbs `sample encode decode reconstruct interpolate`; figures and the command line find them.
+    verbs `sample encode decode reconstruct interpolate translate`; figures and the command line
+    find them.
 
     Batches are dicts named as TFDS names its features; images are float32 in [0, 1].
     """
@@ -57,6 +58,9 @@ class Model(keras.Model):
 
     def adapt(self, data):
         """Looks at the training data, an iterable of batches, once before the first step."""
+
+    def settle(self):
+        """Makes anew what hangs on the weights without being one; they have just been averaged."""
 
     @property
     def batch_spec(self):
@@ -165,22 +169,35 @@ class Model(keras.Model):
                 raise BatchError(f"{self.name} needs the feature {name!r}, got {[*batch]}")
             value = tf.convert_to_tensor(batch[name])
             if not spec.shape.is_compatible_with(value.shape):
+                another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
                 raise BatchError(
                     f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
-                    f" {tuple(value.shape)}; images of another size need another model:"
-                    f" image_shape={tuple(value.shape)[1:]}"
+                    f" {tuple(value.shape)}; what has another shape needs another model{another}"
                 )
+            is_image = spec.dtype.is_floating and spec.shape.rank == 4
             if value.dtype != spec.dtype:
+                scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
                 raise BatchError(
-                    f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name};"
-                    " images are float32 in [0, 1], so divide 0..255 by 255"
+                    f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}"
+                    f"{scale}"
                 )
-            if name == "image":
+            if is_image:
                 low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
                 if not (low >= 0 and high <= 1):
                     raise BatchError(
                         f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
                     )
+            if name == "label":
+                self.check_labels(value)
+
+    def check_labels(self, labels):
+        """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
+        low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
+        if not 0 <= low <= high < self.classes:
+            raise BatchError(
+                f"{self.name} expects labels in 0 ... {self.classes - 1}, got {low} to {high};"
+                " give it classes=N for N of them"
+            )
 
     # Plain Keras: compile, fit, evaluate, predict, save.
 

@@ -1,4 +1,4 @@
-"""`--set key=value`: a model's arguments from the command line, checked without TensorFlow."""
+"""A model's arguments: from `--set key=value`, checked without TensorFlow, and from the data."""
 
 import ast
 import math
@@ -12,6 +12,8 @@ KINDS = {
     str: ("a name", "names"),
     bool: ("True or False", "True or False"),
 }
+
+FITTED = ("image_shape", "source_channels")  # arguments that follow from the data
 
 
 def overrides(name, pairs):
@@ -43,6 +45,23 @@ def defaults(name):
     written = registry.info(name)["arguments"]
     values = {key: literal(text) for key, text in written.items()}
     return {key: None if values[key] == written[key] else values[key] for key in written}
+
+
+def fitted(name, config, data):
+    """`config` with the arguments that the images of `data` decide; it must not contradict them."""
+    shapes = {key: tuple(spec.shape[1:]) for key, spec in data.spec.items() if len(spec.shape) == 4}
+    image = next((shapes[k] for k in ("image", "target", "content") if k in shapes), None)
+    found = {"image_shape": image, "source_channels": shapes.get("source", (None,))[-1]}
+    known = registry.arguments(registry.get_class(name))
+    found = {key: value for key, value in found.items() if key in known and value is not None}
+    for key, value in found.items():
+        asked = config.get(key, value)
+        if (tuple(asked) if isinstance(asked, list) else asked) != value:
+            raise UsageError(
+                f"{key}={asked} contradicts {data.name}, whose images ask for {value}: leave {key}"
+                " out, or scale with --image-size"
+            )
+    return {**config, **found}
 
 
 def literal(text):

@@ -27,7 +27,7 @@ from zoo.terminal import import_tensorflow, jsonable
 HOME = Path(zoo.__file__).parents[1]
 RESULTS = Path("benchmarks/results")
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-KINDS = ("reproduction", "speed")
+KINDS = ("reproduction", "speed", "style")
 
 
 class RecordError(ZooError):
@@ -61,7 +61,7 @@ def write(path, record, values=None):
 
     Args:
         path: NAME.json.
-        record: what is known, as JSON has it; `kind` is "reproduction" or "speed".
+        record: what is known, as JSON has it; `kind` is one of `KINDS`.
         values: metric -> one number an image, kept as float32 in NAME.npz.
 
     Raises UsageError: another kind, and CheckpointError: the disk would not take it.
@@ -115,9 +115,12 @@ def all(folder=RESULTS):
 def rank(records, metric):
     """Records from best to worst in a metric; raises UsageError unless they may be compared."""
     found = {record.path.stem: record["metrics"].get(metric, {}) for record in records}
-    protocols = {one.get("protocol") for one in found.values()}
-    if None in protocols or len(protocols) > 1:
-        told = "; ".join(f"{name}: {one.get('protocol')}" for name, one in found.items())
+    kinds = {name: (one.get("protocol"), one.get("extractor")) for name, one in found.items()}
+    if len(set(kinds.values())) > 1 or (None, None) in kinds.values():
+        told = "; ".join(
+            f"{name}: {protocol}" + (f" ({extractor})" if extractor else "")
+            for name, (protocol, extractor) in kinds.items()
+        )
         raise UsageError(
             f"only numbers of one protocol have a rank, got for {metric}: {told}. Group the"
             " records by protocol first"
@@ -174,10 +177,20 @@ def beside(record, reference):
     return f"{standing(record, reference)}: published {value}{how}, {reference['source']}"
 
 
+def written(number):
+    """A number of a record, beside it the floor that real images have, and what it lacks."""
+    notes = [f"floor {number['floor']:.4g}"] if "floor" in number else []
+    if number.get("dropped"):
+        notes.append(f"never {', '.join(map(str, number['dropped']))}")
+    return f"{number['value']:.5g}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def certainty(number):
-    """How sure a number of a record is: its interval, its p, or nothing."""
+    """How sure a number of a record is: its interval, its error, its p, or nothing."""
     if number.get("interval"):
         return "{:.5g} to {:.5g}".format(*number["interval"])
+    if "error" in number:
+        return f"± {1.96 * number['error']:.2g}"
     return f"p = {number['p']:.2g}" if "p" in number else ""
 
 

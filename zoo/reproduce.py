@@ -4,13 +4,13 @@ import functools
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
 import zoo.recipes
-from zoo import records, runs
+from zoo import measuring, records, runs
 from zoo.checkpoint import write_json
 from zoo.errors import UsageError
 from zoo.terminal import answers, import_tensorflow, note, table
@@ -38,7 +38,8 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     workdir = Path(workdir or runs.RUNS / "reproduce" / f"{recipe.name}-{budget}")
     check_same(workdir, recipe.training(budget))
     train, valid, test = recipe.splits(budget)
-    data = load(recipe, train, training=True), load(recipe, valid), load(recipe, test)
+    data = load(recipe, train, training=True), valid and load(recipe, valid), load(recipe, test)
+    measuring.check(recipe, budget, data[0], data[2])
     facts = records.circumstances()
     trainer, train_seconds = trained(recipe, budget, workdir, *data[:2])
     position = dict(trainer.state.position)
@@ -47,7 +48,8 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     at = trainer.state.position["epoch"]
     note(f"evaluating {recipe.name} as it was after epoch {at}")
     began = time.perf_counter()
-    numbers, values = evaluated(recipe, budget, trainer, data[2])
+    known = functools.partial(load, recipe, train)
+    numbers, values = measuring.evaluated(recipe, budget, trainer, known, data[2])
     record = {
         "kind": "reproduction",
         "name": recipe.name,
@@ -84,7 +86,7 @@ def trained(recipe, budget, workdir, train, valid):
     trainer = zoo.Trainer(
         build(recipe, spent.epochs, len(train)),
         workdir,
-        optimizers=optimizer(recipe, spent.epochs * len(train)),
+        optimizers=recipe.learning_rate and optimizer(recipe, spent.epochs * len(train)),
         callbacks=callbacks,
         sub_batches=recipe.sub_batches,
         seed=recipe.seed,
@@ -119,6 +121,8 @@ def load(recipe, split, training=False):
         drop_remainder=training,
         seed=recipe.seed,
         binarize="once" if fixed else recipe.binarize,
+        image_size=recipe.image_size,
+        augment=recipe.augment if training else "none",
     )
 
 
@@ -166,50 +170,7 @@ def check_same(workdir, training):
         )
 
 
-# Evaluation.
-
-
-def evaluated(recipe, budget, trainer, test):
-    """({metric: number as the record holds it}, {metric: values of single images})."""
-    train = functools.partial(load, recipe, recipe.splits(budget)[0])
-    numbers, values = {}, {}
-    for measure in recipe.measures(budget):
-        with trainer.averaged() as model:
-            found, each = measured(measure, model, train, test)
-        numbers[measure.key] = {
-            **found,
-            "unit": measure.metric.unit,
-            "lower_is_better": measure.metric.lower_is_better,
-            "protocol": recipe.protocol(budget, measure),
-        }
-        if each is not None:
-            values[measure.key] = each
-    return numbers, values
-
-
-def measured(measure, model, train, test):
-    """(a dict about one number, the values of single images or None); `train()` loads data."""
-    from zoo import metrics
-
-    arguments, sign = measure.arguments, 1
-    match measure.name:
-        case "active_units":
-            count, variances = metrics.active_units(model, test, **arguments)
-            return {"value": count, "n": len(variances)}, None
-        case "aggregate_mmd":
-            value, p = metrics.aggregate_mmd(model, test, **arguments)
-            return {"value": value, "p": p}, None
-        case "reconstruction_error":
-            found = metrics.reconstruction_error(model, test, **arguments)
-        case "knn_accuracy":
-            found = metrics.knn_accuracy(model, train(), test, **arguments)
-        case "log_likelihood" | "elbo":
-            sign = -1  # a bound on log p becomes nats to be paid
-            arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
-            found = metrics.log_likelihood(model, test, **arguments)
-    interval = sorted(sign * end for end in found.interval)
-    number = {"value": sign * found.mean, "interval": interval, "n": found.n}
-    return number | {"images": found.images}, sign * found.values
+# Circumstances.
 
 
 def peak_mb():
@@ -243,7 +204,7 @@ def show(record):
     rows = []
     for key, one in record["metrics"].items():
         better = "lower is better" if one["lower_is_better"] else "higher is better"
-        rows.append((key, one["value"], records.certainty(one), one["unit"], better))
+        rows.append((key, records.written(one), records.certainty(one), one["unit"], better))
     table(rows, "metric", "value", "95 % interval", "unit", "")
     click.echo("")
     for one in record["recipe"]["references"] or [None]:
@@ -266,9 +227,13 @@ def show(record):
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
 )
+@click.option(
+    "--data",
+    help="A file or folder in place of the recipe's data; the protocol tells its checksum.",
+)
 @click.option("--list", "listed", is_flag=True, help="List the recipes and train nothing.")
 @answers(show)
-def command(name, budget, results, workdir, listed):
+def command(name, budget, results, workdir, data, listed):
     """Train a recipe, evaluate it, write a record.
 
     NAME is a recipe's. The same command again goes on where it stopped.
@@ -276,6 +241,7 @@ def command(name, budget, results, workdir, listed):
     \b
     zoo reproduce --list
     zoo reproduce vae.mnist_gated --budget smoke
+    zoo reproduce dcgan.quickdraw_cat --data cat.npz
     """
     if listed:
         found = (zoo.recipes.get(one) for one in zoo.recipes.names())
@@ -283,5 +249,7 @@ def command(name, budget, results, workdir, listed):
     if name is None:
         raise UsageError("give the name of a recipe; `zoo reproduce --list` shows them")
     recipe = zoo.recipes.get(name)
+    if data:
+        recipe = replace(recipe, data=data)
     runs.start(recipe)
     return reproduce(recipe, budget, results, workdir)

@@ -14,8 +14,9 @@ from pathlib import Path
 import zoo
 from zoo import registry
 from zoo.checkpoint import write_json
+from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
-from zoo.overrides import defaults, overrides
+from zoo.overrides import FITTED, defaults, fitted, overrides
 from zoo.terminal import import_tensorflow, note
 from zoo.workdir import Workdir
 
@@ -33,6 +34,7 @@ class Settings:
     test_split: str = "test"
     batch_size: int = 128
     binarize: str = "none"
+    augment: str = "none"
     image_size: int | None = None
     seed: int = 0
     precision: str = "float32"
@@ -42,17 +44,19 @@ class Settings:
     def load(self, split, training=False):
         """A split of the data: shuffled to train on; whole and in order to look at.
 
-        What is looked at does not change: dynamic binarization becomes one draw ("once").
+        What is looked at does not change: dynamic binarization becomes one draw ("once"). It comes
+        in batches of eight or more, since pictures are drawn of the first.
         """
         import_tensorflow()
         fixed = self.binarize == "dynamic" and not training
         return zoo.data.load(
             self.data,
             split,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size if training else max(self.batch_size, 8),
             shuffle=training,
             seed=self.seed,
             binarize="once" if fixed else self.binarize,
+            augment=self.augment if training else "none",
             image_size=self.image_size,
             drop_remainder=None if training else False,
         )
@@ -64,13 +68,8 @@ class Settings:
 
         keras.utils.set_random_seed(self.seed)
         config = keras.saving.deserialize_keras_object(self.set)
-        if data is not None and "image_shape" in registry.arguments(registry.get_class(self.model)):
-            shape = tuple(data.spec["image"].shape[1:])
-            if tuple(config.setdefault("image_shape", shape)) != shape:
-                raise UsageError(
-                    f"image_shape={tuple(config['image_shape'])} contradicts {self.data}, whose"
-                    f" images are {shape}: leave image_shape out, or scale with --image-size"
-                )
+        if data is not None:
+            config = fitted(self.model, config, data)
         return registry.get(self.model, dtype=self.precision, **config)
 
     def trainer(self, model, workdir=None, **options):
@@ -105,7 +104,7 @@ def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **optio
     if data is None:
         import_tensorflow()
         data = registry.get_class(model).demo_data
-    data = source(data)
+    data = location.absolute(data)
     test_split = test_split or default_test_split(data, options.get("split", "train"))
     settings = Settings(model, found, data, test_split=test_split, **options)
     pieces = pieces_of(settings) if sub_batches is None else sub_batches
@@ -117,7 +116,8 @@ def pieces_of(settings):
     import tensorflow as tf
 
     pieces = registry.get_class(settings.model).sub_batches
-    even = is_named(settings.data) and settings.split.startswith("train")  # no short last batch
+    named = location.is_named(settings.data)
+    even = named and settings.split.startswith("train")  # no short last batch
     cpu = not tf.config.list_physical_devices("GPU")
     return pieces if even and cpu and settings.batch_size % pieces == 0 else 1
 
@@ -150,7 +150,7 @@ def taken(name, pairs=(), best=False, data=None, **options):
     if not Workdir(run.workdir).checkpoints.paths():
         note(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
-        options["data"] = source(data)
+        options["data"] = location.absolute(data)
         if "test_split" not in options:
             options["test_split"] = default_test_split(options["data"], run.settings.split)
     return replace(run.settings, set=run.config, **options), run.workdir
@@ -163,21 +163,11 @@ def opened(settings, workdir, best=False, data=None):
     return trainer
 
 
-def is_named(data):
-    return data.partition("/")[0] in zoo.data.names()
-
-
-def source(data):
-    """A data set's name as it is; a path so that it holds from everywhere."""
-    path = Path(data).expanduser()
-    return data if is_named(data) or not path.exists() else str(path.resolve())
-
-
 def default_test_split(data, split):
     """The test split of a data set; where there is none, what it is trained on, with a note."""
-    if not is_named(data) and not Path(data).exists():
+    if not location.is_named(data) and not location.path(data).exists():
         return split  # loading it will say what is wrong
-    if is_named(data) and "test" in zoo.data.info(data).splits:
+    if "test" in zoo.data.splits(data):
         return "test"
     note(
         f"note: {data} has no test split, {split} takes its place; `zoo train` holds a part out"
@@ -189,7 +179,7 @@ def default_test_split(data, split):
 def folder(settings):
     """The default folder of a run: `runs/vae-mnist`."""
     name = settings.data
-    data = name.replace("/", "-") if is_named(name) else Path(name).stem
+    data = name.replace("/", "-") if location.is_named(name) else location.path(name).stem
     return RUNS / f"{settings.model}-{data}"
 
 
@@ -206,8 +196,11 @@ def check_same(workdir, settings):
     other = differences(asdict(run.settings) | {"set": 0}, asdict(settings) | {"set": 0})
     if settings.model == run.settings.model:
         written = {k: v for k, v in defaults(settings.model).items() if v is not None}
-        written.pop("image_shape", None)  # follows from the data
-        other += differences(run.config, written | settings.set)
+        written = {key: value for key, value in written.items() if key not in FITTED}
+        # What was said by name stands in the configuration as the object it means.
+        plain = {key: value for key, value in run.config.items() if not isinstance(value, dict)}
+        had = written | plain | run.settings.set
+        other += differences(had, written | settings.set)
     if other:
         had, wanted = (", ".join(texts) for texts in zip(*other, strict=True))
         raise UsageError(
@@ -218,7 +211,7 @@ def check_same(workdir, settings):
 
 def differences(had, wanted):
     """Where two configurations differ: [("key=had", "key=wanted")]."""
-    wanted = json.loads(json.dumps(wanted))  # tuples are lists in a file
+    had, wanted = json.loads(json.dumps([had, wanted]))  # tuples are lists in a file
     other = [key for key in wanted if key in had and had[key] != wanted[key]]
     return [(f"{key}={had[key]}", f"{key}={wanted[key]}") for key in other]
 
@@ -242,10 +235,11 @@ def write(workdir, settings, model):
 def read(workdir):
     """The `Run` in a folder; raises CheckpointError if its `config.json` cannot be read."""
     path = Workdir(workdir).config
-    keys = [field.name for field in fields(Settings)]
+    keys = {field.name for field in fields(Settings)}  # older runs lack the newer ones
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return Run(Path(workdir), Settings(**{k: record[k] for k in keys}), record["config"])
+        settings = Settings(**{key: record[key] for key in keys & record.keys()})
+        return Run(Path(workdir), settings, record["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is damaged or no run's ({type(error).__name__}: {error}); train again in"

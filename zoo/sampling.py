@@ -1,18 +1,19 @@
-"""`zoo sample`: draw images from a run, as a picture or as an array."""
+"""`zoo sample`: what a run makes of noise or of other pictures, as a picture or as an array."""
 
 from pathlib import Path
 
 import click
 
-from zoo import runs
+from zoo import registry, runs
 from zoo.errors import UsageError, ZooError
-from zoo.terminal import BEST, SEED, SIZE, answers
+from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
 
 @click.command()
 @click.argument("run")
-@click.option("-n", "n", type=SIZE, default=64, show_default=True, help="How many images.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise.")
+@click.option("-n", "n", type=SIZE, help="How many images.  [default: 64; of pairs 8]")
+@click.option("--seed", type=SEED, help="Of the noise.  [default: 0; for pairs no noise]")
+@click.option("--label", type=SEED, help="Of this class only.  [default: each in turn]")
 @click.option(
     "-o",
     "--output",
@@ -21,42 +22,73 @@ from zoo.terminal import BEST, SEED, SIZE, answers
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
-def sample(run, n, seed, output, best):
+def sample(run, n, seed, label, output, best):
     """Draw images from a run.
 
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run.
+    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
+    that translates pictures is shown those of the test split: input, output and truth.
 
     \b
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
+    zoo sample runs/conditional_dcgan-mnist --label 7
+    zoo sample runs/pix2pix-facades -n 6
     """
     if output and output.suffix not in (".png", ".npy", ".npz"):
         raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
     settings, workdir = runs.taken(run, best=best)
+    import_tensorflow()
+    pairs = hasattr(registry.get_class(settings.model), "translate")
+    made, n, seed = ("translated", n or 8, seed) if pairs else ("samples", n or 64, seed or 0)
     if output is None and workdir:
-        output = workdir / "figures" / f"samples-seed{seed}.png"
-    output = output or Path(f"{settings.model}-samples.png")
-    trainer = runs.opened(settings, workdir, best)
+        which = "" if seed is None else f"-seed{seed}"
+        output = workdir / "figures" / f"{made}{which}.png"
+    output = output or Path(f"{settings.model}-{made}.png")
+    data = settings.load(settings.test_split) if pairs else None
+    trainer = runs.opened(settings, workdir, best, data)
+    told = {} if label is None else {"label": label}
+    if told and label >= getattr(trainer.model, "classes", 0):
+        known = getattr(trainer.model, "classes", None)
+        has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
+        raise UsageError(f"{settings.model} {has}, got --label {label}")
     with trainer.averaged() as model:
         try:
-            draw(model, n, seed, output)
+            if pairs:
+                translate(model, data.take(n), seed, output)
+            else:
+                draw(model, n, seed, output, **told)
         except OSError as error:
             raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
     return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
 
 
-def draw(model, n, seed, path):
+def draw(model, n, seed, path, **told):
     """`n` samples as a picture or as an array, which the file's ending decides."""
-    import numpy as np
-
     from zoo import figures
 
     if path.suffix == ".png":
-        figures.samples(model, n, seed, path)
-        return
-    images = np.asarray(figures.verb(model, "sample")(n, seed=seed))
+        figures.samples(model, n, seed, path, **told)
+    else:
+        write(path, image=figures.verb(model, "sample")(n, seed=seed, **told))
+
+
+def translate(model, batch, seed, path):
+    """The sources of a batch translated: a picture beside the truth, or arrays."""
+    from zoo import figures
+
+    source, target = batch["source"], batch["target"]
+    if path.suffix == ".png":
+        figures.translations(model, source, target, len(source), seed, path)
+    else:
+        write(path, image=model.translate(source, seed=seed), source=source, target=target)
+
+
+def write(path, image, **others):
+    """Arrays as .npz, or the images alone as .npy."""
+    import numpy as np
+
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
-        np.save(path, images)
+        np.save(path, np.asarray(image))
     else:
-        np.savez_compressed(path, image=images)
+        np.savez_compressed(path, image=np.asarray(image), **others)

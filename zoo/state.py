@@ -133,10 +133,14 @@ class State:
     def evaluating(self):
         """While open: moving averages in place of weights, and always the same random numbers."""
         with self.unchanged():
+            averaged = False
             for part, optimizer in self.model.optimizers.items():
                 inner = getattr(optimizer, "inner_optimizer", optimizer)
                 if inner.use_ema and int(inner.iterations) > 0:
                     optimizer.finalize_variable_values(self.model.part(part).trainable_variables)
+                    averaged = True
+            if averaged:
+                self.model.settle()
             for index, state in enumerate(self.seed_states()):
                 state.assign(np.array([self.seed + 1, index], np.uint32))
             yield self.model

@@ -16,6 +16,13 @@ from zoo.errors import ZooError
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
 SIZE = click.IntRange(min=1)
 SEED = click.IntRange(0, 2**32 - 2)
+SET = click.option(
+    "--set",
+    "pairs",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
+)
 
 
 class Commands(click.Group):

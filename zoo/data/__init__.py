@@ -18,17 +18,24 @@ images drawn anew differ by about 2 nats on MNIST, so a number means nothing wit
 
 Larochelle's static binarization, which older papers report on, is the data set "binarized_mnist".
 
+Augmentation moves training images at random, drawn from seed, epoch and batch number:
+
+    none       as they are
+    jitter     enlarged by 286/256, cut back at a random place, every other one mirrored (pix2pix)
+
 Only `prepare` touches the network. Importing this package imports neither TensorFlow nor TFDS.
 """
 
 import os
 from pathlib import Path
 
-from zoo.data.catalog import CATALOG, info, names
+from zoo.data import location
+from zoo.data.catalog import info, names
+from zoo.data.location import splits
 from zoo.data.store import directory, is_prepared, prepare
 from zoo.errors import UnknownName, UsageError
 
-__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare"]
+__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
 
 
 def __getattr__(name):
@@ -48,6 +55,7 @@ def load(
     seed=0,
     binarize="none",
     binarize_seed=777,
+    augment="none",
     image_size=None,
     data_dir=None,
     drop_remainder=None,
@@ -56,12 +64,15 @@ def load(
 
     source: a name of the catalog ("mnist"); a name and one class of it ("quickdraw_bitmap/cat");
       an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a dict of arrays with the key
-      "image"; a folder of images, or of one folder of images per class; a .npy or .npz file.
+      "image" or with "source" and "target"; a folder of images, of one folder of images per
+      class, or of one .npy or .npz file per class; such a file; "AtoB:PATH" or "BtoA:PATH" for a
+      folder of pairs, see `zoo.data.paired`.
       Where a name is also a folder here, the name wins: write "./mnist" for the folder.
-    split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]". Arrays, folders and
-      files have the one split "train".
+    split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]"; `splits` says which
+      there are.
     shuffle, drop_remainder: True for the train split of a named data set, else False.
-    seed: of the order and of dynamic binarization. binarize, binarize_seed: see the package.
+    seed: of the order, of dynamic binarization and of augmentation. binarize, binarize_seed,
+      augment: see the package.
     image_size: cut the centre square out and scale it to this many pixels; celeb_a has 64 if
       not told otherwise, other sources stay as they are.
     data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets.
@@ -69,15 +80,19 @@ def load(
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
     prepares it) and UsageError (all else); nothing is downloaded.
     """
-    from zoo.data import sources, store
+    from zoo.data import paired, sources, store
     from zoo.data.pipeline import Data, check
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
-    check(batch_size=batch_size, seed=seed, binarize=binarize, image_size=image_size)
-    named = isinstance(source, str) and source.partition("/")[0] in CATALOG
+    check(
+        batch_size=batch_size, seed=seed, binarize=binarize, augment=augment, image_size=image_size
+    )
+    named, pairs = location.is_named(source), location.pairs(source)
     if named:
         name, arrays = source, store.read(source, split, image_size, data_dir)
+    elif pairs:
+        name, arrays = pairs[1].name, paired.read(*pairs, split, image_size)
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
         if not path.exists():
@@ -85,10 +100,10 @@ def load(
         name, arrays = path.name, sources.from_path(path, image_size)
     else:
         name, arrays = "arrays", sources.from_arrays(source)
-    if not named:
+    if not named and not pairs:
         arrays = sources.cut(arrays, split)
         if image_size is not None:
-            arrays["image"] = sources.square(arrays["image"], image_size)
+            arrays |= {k: sources.square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
     return Data(
         arrays,
@@ -99,6 +114,7 @@ def load(
         seed=seed,
         binarize=binarize,
         binarize_seed=binarize_seed,
+        augment=augment,
         drop_remainder=training if drop_remainder is None else drop_remainder,
     )
 

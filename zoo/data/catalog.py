@@ -1,7 +1,7 @@
 """The data sets that have a name. One row is all that a new one needs; needs only Python."""
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.errors import UnknownName
 
@@ -18,10 +18,31 @@ class DataSet:
     licence: str
     network: bool = True
     features: tuple = ("image", "label")  # what a batch holds, by TFDS' names
+    module: str | None = None  # registers our own TFDS builder when it is imported
+    manual: str | None = None  # what has to be fetched by hand, and from where
+    kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
+    config: str | None = None  # where TFDS has several, the one meant by the bare name
     image_size: int | None = None  # scaled to this at load; None: left as it is
     by_class: bool = False  # too large to load but class by class
     binary: bool = False  # TFDS stores 0 and 1, not 0 and 255
 
+    @property
+    def path(self):
+        """Its name, with its config, as TFDS has it."""
+        return self.name if "/" in self.name or not self.config else f"{self.name}/{self.config}"
+
+    @property
+    def loader(self):
+        """What loads data of its kind."""
+        return LOADERS[self.kind]
+
+
+LOADERS = {
+    "images": "zoo.data.load",
+    "pairs": "zoo.data.corpora.load_pairs",
+    "captions": "zoo.data.corpora.load_captions",
+    "ratings": "zoo.data.ratings.load",
+}
 
 CATALOG = {
     row.name: row
@@ -96,6 +117,151 @@ CATALOG = {
             "Apache-2.0, as this library",
             network=False,
             features=("image", "alpha", "beta", "gamma"),
+            module="zoo.data.snowflakes",
+        ),
+        DataSet(
+            "snowflake_maps",
+            "Pairs: maps of how thick the ice of snow crystals is, and the crystals in the light",
+            (64, 64, 3),
+            {"train": 400, "test": 40},
+            "zoo.data.snowflake_maps, grown on first use",
+            "Apache-2.0, as this library",
+            network=False,
+            features=("source", "target"),
+            module="zoo.data.snowflake_maps",
+        ),
+        DataSet(
+            "pictures",
+            "A landscape and brushwork, both drawn by this library: a content and a style",
+            (256, 256, 3),
+            {"train": 1, "test": 1},
+            "zoo.data.pictures, drawn on first use",
+            "Apache-2.0, as this library",
+            network=False,
+            features=("content", "style"),
+            module="zoo.data.pictures",
+        ),
+        DataSet(
+            "facades",
+            "CMP Facades as pairs: label maps and photographs of house fronts (Tylecek, Sara 2013)",
+            (256, 256, 3),
+            {"train": 400, "val": 100, "test": 106},
+            "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
+            "none stated",
+            network=False,
+            features=("source", "target"),
+            module="zoo.data.facades",
+            manual="the folders train, val and test, with a photograph (left) and its label map "
+            "(right) in each file of 512x256 pixels, unpacked from "
+            "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
+        ),
+        DataSet(
+            "dates",
+            "Pairs: dates as people write them in nine languages, and their ISO 8601 form",
+            (),
+            {"train": 30_000, "validation": 1_000, "test": 1_000},
+            "zoo.data.dates, written on first use",
+            "Apache-2.0, as this library",
+            network=False,
+            features=("written", "iso"),
+            module="zoo.data.dates",
+            kind="pairs",
+        ),
+        DataSet(
+            "multi30k",
+            "Multi30k, German and English: descriptions of photographs (Elliott et al. 2016)",
+            (),
+            {"train": 29_000, "validation": 1_014, "test": 1_000},
+            "https://github.com/multi30k/dataset",
+            "non-commercial research and education",
+            features=("de", "en"),
+            module="zoo.data.multi30k",
+            manual="the files {train,val,test_2016_flickr}.{de,en}, or the same with .gz, from "
+            "data/task1/raw of https://github.com/multi30k/dataset",
+            kind="pairs",
+        ),
+        DataSet(
+            "ted_hrlr_translate",
+            "TED talks (Qi et al. 2018); ted_hrlr_translate/ru_to_en has another direction",
+            (),
+            {"train": 51_785, "validation": 1_193, "test": 1_803},
+            "https://github.com/neulab/word-embeddings-for-nmt",
+            "none stated",
+            features=("pt", "en"),
+            kind="pairs",
+            config="pt_to_en",
+        ),
+        DataSet(
+            "tatoeba",
+            "Tatoeba: short sentences of 36 languages and English; tatoeba/tatoeba_fr is French",
+            (),
+            {"train": 1_000},
+            "http://opus.nlpl.eu/Tatoeba.php",
+            "CC BY 2.0 FR",
+            features=("source_sentence", "target_sentence"),
+            kind="pairs",
+            config="tatoeba_de",
+        ),
+        DataSet(
+            "shapes",
+            "Scenes of one to three coloured shapes with a caption each",
+            (48, 48, 3),
+            {"train": 12_000, "validation": 1_000, "test": 1_000},
+            "zoo.data.shapes, painted on first use",
+            "Apache-2.0, as this library",
+            network=False,
+            features=("image", "captions", "centres"),
+            module="zoo.data.shapes",
+            kind="captions",
+        ),
+        DataSet(
+            "flickr8k",
+            "Flickr8k: photographs with five captions each (Hodosh, Young, Hockenmaier 2013)",
+            (160, 160, 3),
+            {"train": 6_000, "validation": 1_000, "test": 1_000},
+            "https://doi.org/10.1613/jair.3994",
+            "non-commercial research and education",
+            network=False,
+            features=("image", "captions"),
+            module="zoo.data.flickr8k",
+            manual="the folder Flicker8k_Dataset of images, Flickr8k.token.txt and "
+            "Flickr_8k.{train,dev,test}Images.txt, as the archives of Flickr8k hold them,",
+            image_size=160,
+            kind="captions",
+        ),
+        DataSet(
+            "coco_captions",
+            "COCO 2014 with five captions an image, in the splits of Karpathy and Li (2015)",
+            (160, 160, 3),
+            {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000},
+            "http://cocodataset.org",
+            "CC BY 4.0; the photographs as Flickr says",
+            features=("image", "captions"),
+            image_size=160,
+            kind="captions",
+        ),
+        DataSet(
+            "ratings",
+            "Stars that made-up users give to made-up films, from known tastes",
+            (),
+            {"train": 18_000, "test": 2_000},
+            "zoo.data.ratings, drawn on first use",
+            "Apache-2.0, as this library",
+            network=False,
+            features=("user", "item", "rating"),
+            module="zoo.data.ratings",
+            kind="ratings",
+        ),
+        DataSet(
+            "movielens",
+            "MovieLens: stars that users gave to films (Harper, Konstan 2015)",
+            (),
+            {"train": 100_000},
+            "https://grouplens.org/datasets/movielens",
+            "research; see the source",
+            features=("user_id", "movie_id", "user_rating"),
+            kind="ratings",
+            config="100k-ratings",
         ),
     )
 }
@@ -107,8 +273,9 @@ def names(pattern="*"):
 
 
 def info(name):
-    """The `DataSet` of that name (or "name/class"). Raises UnknownName."""
-    name = str(name).partition("/")[0]
+    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownName."""
+    name, _, part = str(name).partition("/")
     if name not in CATALOG:
         raise UnknownName("data set", name, CATALOG)
-    return CATALOG[name]
+    row = CATALOG[name]
+    return replace(row, name=f"{name}/{part}") if part and row.config else row

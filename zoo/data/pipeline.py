@@ -1,20 +1,23 @@
-"""From arrays in memory to batches: order, scaling, binarization; resumable at any batch."""
+"""From arrays in memory to batches: order, scaling, chance; resumable at any batch."""
 
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.augment import AUGMENTATIONS
 from zoo.errors import UnknownName, UsageError
 
 PROTOCOLS = ("none", "threshold", "dynamic", "once")
+NOUNS = {"image": "images", "target": "pairs"}
 
 
 class Data:
     """A data set in memory: call it with an epoch for a tf.data.Dataset of batches.
 
-    arrays: name -> array [n, ...]; "image" is uint8, or float32 in [0, 1]. Batches have the same
-    names; their images are float32 in [0, 1], [b, h, w, c]. `shuffle` orders epoch e by
-    numpy.random.default_rng((seed, e)), so batch k of epoch e is a function of (seed, e, k) and
-    of nothing else. `binarize`: see the package. Raises UsageError when there is no batch.
+    arrays: name -> array [n, ...]; those of rank 4 are images, uint8, or float32 in [0, 1].
+    Batches have the same names; their images are float32 in [0, 1], [b, h, w, c]. `shuffle`
+    orders epoch e by numpy.random.default_rng((seed, e)), so batch k of epoch e is a function of
+    (seed, e, k) and of nothing else. `binarize`, `augment`: see the package. Raises UsageError
+    when there is no batch.
     """
 
     def __init__(
@@ -28,13 +31,15 @@ class Data:
         seed=0,
         binarize="none",
         binarize_seed=777,
+        augment="none",
         drop_remainder=False,
     ):
-        check(batch_size=batch_size, seed=seed, binarize=binarize)
+        check(batch_size=batch_size, seed=seed, binarize=binarize, augment=augment)
         self.name, self.split = name, split
         self.batch_size, self.drop_remainder = batch_size, drop_remainder
         self.shuffle, self.seed = shuffle, seed
         self.binarize, self.binarize_seed = binarize, binarize_seed
+        self.augment = augment
         self.num_examples = len(next(iter(arrays.values())))
         if not len(self):
             raise UsageError(
@@ -68,7 +73,7 @@ class Data:
             if even:  # a known shape traces once and compiles better
                 rows = tf.ensure_shape(rows, [size])
             found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
-            return self._finish(found, epoch, number)
+            return self._finish(found, epoch, number, AUGMENTATIONS[self.augment])
 
         data = tf.data.Dataset.range(len(self)).map(batch).prefetch(4)
         options = tf.data.Options()
@@ -83,21 +88,24 @@ class Data:
             return np.arange(self.num_examples)
         return np.random.default_rng((self.seed, epoch)).permutation(self.num_examples)
 
-    def _finish(self, batch, epoch, number):
-        """Scale, and binarize where the protocol draws anew."""
-        if "image" not in batch:
-            return batch
-        image = batch["image"]
-        if image.dtype == tf.uint8:
-            image = tf.cast(image, tf.float32) / 255
-        if self.binarize == "dynamic":
-            key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
-            noise = tf.random.stateless_uniform(tf.shape(image), key, alg="philox")
-            image = tf.cast(noise < image, tf.float32)
-        return batch | {"image": image}
+    def _finish(self, batch, epoch, number, augment=None):
+        """Scale, move the images, and binarize where the protocol draws anew."""
+        images = {name: scaled(value) for name, value in batch.items() if value.ndim == 4}
+        key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
+        if augment and images:
+            other = tf.random.experimental.stateless_fold_in(key, 1, alg="philox")
+            images = augment(images, other)
+        if self.binarize == "dynamic" and "image" in images:
+            grey = images["image"]
+            noise = tf.random.stateless_uniform(tf.shape(grey), key, alg="philox")
+            images["image"] = tf.cast(noise < grey, tf.float32)
+        return batch | images
 
     def take(self, n):
-        """The first n examples (all, if there are fewer), unshuffled, as one batch of arrays."""
+        """The first n examples (all, if there are fewer) as one batch of arrays.
+
+        Neither shuffled nor augmented.
+        """
         check(n=n)
         batch = {name: value[:n] for name, value in self._tensors.items()}
         return {name: value.numpy() for name, value in self._finish(batch, 0, np.int64(0)).items()}
@@ -109,15 +117,16 @@ class Data:
 
     def describe(self):
         """One line for people."""
-        size = ""
-        if "image" in self._tensors:
-            size = " " + "x".join(map(str, self._tensors["image"].shape[1:]))
-        noun = "images" if size else "examples"
+        shapes = {name: value.shape[1:] for name, value in self._tensors.items() if value.ndim == 4}
+        kind = next((name for name in NOUNS if name in shapes), None)
+        noun = NOUNS.get(kind, "examples")
+        size = " " + "x".join(map(str, shapes[kind])) if kind else ""
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
         seed = f" with seed {self.binarize_seed}" if self.binarize == "once" else ""
+        augment = "" if self.augment == "none" else f", augment: {self.augment}"
         return (
             f"{self.name} {self.split}: {self.num_examples:,} {noun}{size}, {order}, "
-            f"binarize: {self.binarize}{seed}"
+            f"binarize: {self.binarize}{seed}{augment}"
         )
 
     def __repr__(self):
@@ -136,10 +145,22 @@ def _binary(images, protocol, seed):
     return pixels
 
 
-def check(*, binarize="none", **numbers):
+def scaled(images):
+    """Images as float32 in [0, 1]."""
+    return tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
+
+
+def check(*, binarize="none", augment="none", **numbers):
     """Raise UnknownName or UsageError for a protocol or a whole number that cannot be."""
     if binarize not in PROTOCOLS:
         raise UnknownName("binarization", binarize, PROTOCOLS)
+    if augment not in AUGMENTATIONS:
+        raise UnknownName("augmentation", augment, AUGMENTATIONS)
+    if augment != "none" and binarize in ("threshold", "once"):
+        raise UsageError(
+            f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"
+            " 0 or 1: use binarize='dynamic', which comes after it, or leave one of them out"
+        )
     for name, value in numbers.items():
         least = 0 if name in ("seed", "epoch") else 1
         if name == "image_size" and value is None:

@@ -1,6 +1,8 @@
 """People's own images: arrays, .npy and .npz files, folders. All become a dict of NumPy arrays.
 
 "image" is uint8 (0..255) or float32 (0..1) of shape [n, h, w, c]; "label" int32 or int64 [n].
+Pairs of images are "source" and "target".
+Bitmaps as Quick, Draw! has them, rows of 784 values, are 28 x 28 images.
 """
 
 import re
@@ -13,17 +15,23 @@ from zoo.errors import UsageError
 IMAGE_KEYS = ("image", "images", "x", "arr_0")
 LABEL_KEYS = ("label", "labels", "y")
 SUFFIXES = (".png", ".jpg", ".jpeg")
-SPLIT = re.compile(r"train(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
+NUMPY = (".npy", ".npz")
+PAIR = ("source", "target")
+SPLIT = re.compile(r"(\w+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 
 
 def from_arrays(source):
-    """An array of images, or a dict of arrays with the key "image", checked."""
+    """An array of images, or a dict of arrays with the key "image" or those of pairs, checked."""
     arrays = dict(source) if isinstance(source, dict) else {"image": source}
-    if "image" not in arrays:
-        raise UsageError(f"the images must have the key 'image', got the keys {sorted(arrays)}")
+    images = PAIR if arrays.keys() >= {*PAIR} else ("image",)
+    if not arrays.keys() >= {*images}:
+        raise UsageError(
+            "the images must have the key 'image', pairs of images 'source' and 'target', got the"
+            f" keys {sorted(arrays)}"
+        )
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
-    arrays["image"] = _images(arrays["image"])
-    count = len(arrays["image"])
+    arrays |= {name: _images(arrays[name]) for name in images}
+    count = len(arrays[images[0]])
     for name, value in arrays.items():
         if value.ndim < 1 or len(value) != count:
             raise UsageError(
@@ -67,11 +75,16 @@ def _images(images):
 
 
 def from_path(path, image_size=None):
-    """A folder of images, a folder of class folders, a .npy or a .npz file (pathlib.Path)."""
+    """A folder of images, of class folders or of a NumPy file per class; such a file (a Path)."""
     if path.is_dir():
         return _folder(path, image_size)
-    if path.suffix not in (".npy", ".npz"):
+    if path.suffix not in NUMPY:
         raise UsageError(f"{path} must be a folder of images, a .npy or a .npz file")
+    return from_arrays(_numpy(path))
+
+
+def _numpy(path):
+    """What a .npy or .npz file holds, as a dict of arrays."""
     try:
         with path.open("rb") as file:  # np.load leaves a torn file open
             loaded = np.load(file, allow_pickle=False)
@@ -80,7 +93,10 @@ def from_path(path, image_size=None):
         raise
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} cannot be read as NumPy data: {error}") from error
-    return from_arrays(arrays)
+    image = arrays["image"]
+    if image.ndim == 2 and image.shape[1] == 28 * 28:
+        arrays["image"] = image.reshape(-1, 28, 28)
+    return arrays
 
 
 def _keyed(path, loaded):
@@ -98,41 +114,69 @@ def _keyed(path, loaded):
 
 
 def _folder(path, image_size):
-    """folder/*.png, or folder/CLASS/*.png with labels numbered in the order of the names."""
-    loose = _files(path)
-    classes = {d.name: _files(d) for d in sorted(path.iterdir()) if d.is_dir()}
-    classes = {name: files for name, files in classes.items() if files}
+    """folder/*.png; folder/CLASS/*.png or folder/CLASS.npy, labels in the order of the names."""
+    loose = files(path)
+    classes = {d.name: files(d) for d in sorted(path.iterdir()) if d.is_dir()}
+    empty = [name for name, group in classes.items() if not group and name[0] not in "._"]
+    classes = {name: group for name, group in classes.items() if group}
+    if classes and empty:
+        raise UsageError(f"the class {path / empty[0]} is empty; remove the folder, or fill it")
+    if not loose and not classes and (bitmaps := files(path, NUMPY)):
+        return _classes(bitmaps, image_size)
     if bool(loose) == bool(classes):
         what = "both images and folders of images" if loose else "no images"
         raise UsageError(
-            f"{path} holds {what} ({', '.join(SUFFIXES)}); expected images, or one folder of "
-            "images per class"
+            f"{path} holds {what} ({', '.join(SUFFIXES)}); expected images, one folder of images "
+            f"per class, or one {' or '.join(NUMPY)} file per class"
         )
-    files = loose or [file for group in classes.values() for file in group]
-    images = [_picture(file) for file in files]
-    if len({image.shape[-1] for image in images}) > 1:  # grey ones among colour ones
-        images = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
-    if image_size is not None:
-        images = [square(image, image_size) for image in images]
-    sizes = sorted({image.shape[:2] for image in images})
-    if len(sizes) > 1:
-        listed = ", ".join(f"{w}x{h}" for h, w in sizes[:3])
-        raise UsageError(
-            f"the images in {path} have {len(sizes)} sizes (width x height: {listed}"
-            f"{', ...' if len(sizes) > 3 else ''}); give image_size to cut and scale them to one"
-        )
-    arrays = {"image": np.stack(images)}
+    loose = loose or [file for group in classes.values() for file in group]
+    arrays = {"image": stacked(path, [picture(file) for file in loose], image_size)}
     if classes:
         counts = [len(group) for group in classes.values()]
         arrays["label"] = np.repeat(np.arange(len(classes)), counts)
     return arrays
 
 
-def _files(path):
-    return sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+def _classes(bitmaps, image_size):
+    """The images of .npy and .npz files, one file a class."""
+    groups = []
+    for file in bitmaps:
+        image = _numpy(file)["image"]
+        if not len(image):
+            raise UsageError(f"the class {file} is empty; remove the file, or fill it")
+        groups.append(_images(image))
+    groups = _alike(bitmaps[0].parent, groups, image_size)
+    label = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return from_arrays({"image": np.concatenate(groups), "label": label})
 
 
-def _picture(file):
+def stacked(path, images, image_size):
+    """Images [h, w, 1 or 3] as one array, cut and scaled if so asked; `path` is where they are."""
+    if len({image.shape[-1] for image in images}) > 1:  # grey ones among colour ones
+        images = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
+    return np.stack(_alike(path, images, image_size))
+
+
+def _alike(path, images, image_size):
+    """A list of images [..., h, w, c], cut and scaled if so asked, with a check of their sizes."""
+    if image_size is not None:
+        images = [square(image, image_size) for image in images]
+    sizes = sorted({image.shape[-3:-1] for image in images})
+    if len(sizes) > 1:
+        listed = ", ".join(f"{w}x{h}" for h, w in sizes[:3])
+        raise UsageError(
+            f"the images in {path} have {len(sizes)} sizes (width x height: {listed}"
+            f"{', ...' if len(sizes) > 3 else ''}); give image_size to cut and scale them to one"
+        )
+    return images
+
+
+def files(path, suffixes=SUFFIXES):
+    """The files in a folder that are images, sorted by their names."""
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
+
+
+def picture(file):
     """One image file as uint8 [h, w, 1 or 3]."""
     from PIL import Image
 
@@ -174,18 +218,23 @@ def _square(tf, images, size):
     return tf.saturate_cast(tf.round(scaled) if images.dtype == tf.uint8 else scaled, images.dtype)
 
 
-def cut(arrays, split):
-    """The part of arrays that a split names: "train", "train[100:]", "train[:-10%]"."""
-    count = len(arrays["image"])
+def parsed(split, there=("train",)):
+    """A split's name, which must be there, and the texts of its boundaries or None."""
     match = SPLIT.fullmatch(split.replace(" ", ""))
-    if not match:
+    if not match or match[1] not in there:
         raise UsageError(
-            f"arrays, folders and files have the one split 'train', or a part of it like "
-            f"'train[:1000]' or 'train[90%:]'; got {split!r}"
+            f"the splits there are: {', '.join(map(repr, there))}, or a part of one like "
+            f"'{there[0]}[:1000]' or '{there[0]}[90%:]'; got {split!r}"
         )
-    start, stop = (_boundary(text, count, split) for text in match.groups())
+    return match.groups()
+
+
+def cut(arrays, split, there=("train",)):
+    """The part of arrays that a split names: "train", "train[100:]", "train[:-10%]"."""
+    count = len(next(iter(arrays.values())))
+    start, stop = (_boundary(text, count, split) for text in parsed(split, there)[1:])
     arrays = {name: value[start:stop] for name, value in arrays.items()}
-    if not len(arrays["image"]):
+    if not len(next(iter(arrays.values()))):
         raise UsageError(f"the split {split!r} of {count} examples is empty; choose a larger part")
     return arrays
 

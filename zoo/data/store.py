@@ -4,6 +4,7 @@ Reading never touches the network and never downloads; `prepare` does, and only 
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -26,15 +27,21 @@ def directory(data_dir=None):
 
 def is_prepared(name, data_dir=None):
     """Whether the data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
-    found = (directory(data_dir) / info(name).name).rglob("dataset_info.json")
+    found = (directory(data_dir) / info(name).path).rglob("dataset_info.json")
     return any("incomplete" not in path.parent.name for path in found)
+
+
+def manual_dir(name, data_dir=None):
+    """The folder for what has to be fetched by hand before a data set can be prepared."""
+    return directory(data_dir) / "downloads" / "manual" / info(name).name
 
 
 def prepare(name, data_dir=None):
     """Download a data set (or grow it) into `directory(data_dir)`, if it is not there yet.
 
-    Progress is TFDS' own. Returns the folder. Raises UnknownName, and ZooError when a host does
-    not answer or the download fails; without a network that takes seconds.
+    Progress is TFDS' own. Returns the folder. Raises UnknownName, DataNotPrepared when something
+    must be fetched by hand first, and ZooError when a host does not answer or the download fails;
+    without a network that takes seconds.
     """
     import requests
     import tensorflow_datasets as tfds
@@ -42,7 +49,10 @@ def prepare(name, data_dir=None):
     row = info(name)
     builder = _builder(row, data_dir)
     if not builder.is_prepared():
-        if row.network:
+        by_hand = row.manual and manual_dir(row.name, data_dir).is_dir()
+        if row.manual and not by_hand and not row.network:
+            raise _by_hand(row, data_dir)
+        if row.network and not by_hand:
             _check_hosts(row, builder)
         try:
             builder.download_and_prepare(
@@ -69,25 +79,28 @@ def read(name, split, image_size=None, data_dir=None):
     from zoo.data import sources
 
     row = info(name)
+    if row.kind != "images":
+        raise UsageError(f"{name} holds {row.kind}, no images alone; load it with {row.loader}")
     wanted = str(name).partition("/")[2]
     if row.by_class and not wanted:
         raise UsageError(
             f"{row.name} holds {row.splits['train']:,} images, too many to load at once; "
             f"name a class, e.g. '{row.name}/cat'"
         )
-    builder = _ready(row, data_dir)
+    builder, data = opened(name, split, data_dir)
     features = builder.info.features
     label = _label(features, row.name, wanted) if wanted else None
     size = image_size or row.image_size
+    images = [name for name in row.features if isinstance(features[name], tfds.features.Image)]
 
     def pick(example):
         found = {feature: example[feature] for feature in row.features}
-        found["image"] = features["image"].decode_example(example["image"])
-        if size is not None:
-            found["image"] = sources.square(found["image"], size)
+        for image in images:
+            found[image] = features[image].decode_example(example[image])
+            if size is not None:
+                found[image] = sources.square(found[image], size)
         return found
 
-    data = _open(builder, row, split, tfds)
     if wanted:
         data = data.filter(lambda example: example["label"] == label)
     data = data.map(pick, num_parallel_calls=tf.data.AUTOTUNE).batch(1024)
@@ -100,12 +113,26 @@ def read(name, split, image_size=None, data_dir=None):
     return arrays
 
 
+def opened(name, split, data_dir=None):
+    """(TFDS builder, tf.data.Dataset of a split in the order on disk, images not yet decoded).
+
+    Raises what `read` raises.
+    """
+    import tensorflow_datasets as tfds
+
+    row = info(name)
+    builder = _ready(row, data_dir)
+    features = builder.info.features
+    images = [name for name in features if isinstance(features[name], tfds.features.Image)]
+    return builder, _open(builder, row, split, images, tfds)
+
+
 def _builder(row, data_dir):
     import tensorflow_datasets as tfds
 
-    if row.name == "snowflakes":
-        import zoo.data.snowflakes  # noqa: F401  (registers the builder)
-    return tfds.builder(row.name, data_dir=str(directory(data_dir)))
+    if row.module:
+        importlib.import_module(row.module)
+    return tfds.builder(row.path, data_dir=str(directory(data_dir)))
 
 
 def _ready(row, data_dir):
@@ -113,6 +140,8 @@ def _ready(row, data_dir):
     builder = _builder(row, data_dir)
     if builder.is_prepared():
         return builder
+    if row.manual:
+        raise _by_hand(row, data_dir)
     if row.network:
         raise DataNotPrepared(
             f"the data set {row.name!r} is not in {directory(data_dir)}; fetch it with: "
@@ -125,7 +154,15 @@ def _ready(row, data_dir):
     return _builder(row, data_dir)
 
 
-def _open(builder, row, split, tfds):
+def _by_hand(row, data_dir):
+    fetch = f"fetch it with: zoo data prepare {row.name}; or " if row.network else ""
+    return DataNotPrepared(
+        f"the data set {row.name!r} is not in {directory(data_dir)}; {fetch}put {row.manual} into "
+        f"{manual_dir(row.name, data_dir)}, then run: zoo data prepare {row.name}"
+    )
+
+
+def _open(builder, row, split, images, tfds):
     """The undecoded tf.data.Dataset of a split, or a UsageError naming the splits there are."""
     there = list(builder.info.splits)
     asked = [re.split(r"[\[\s]", part.strip())[0] for part in split.split("+")]
@@ -137,7 +174,7 @@ def _open(builder, row, split, tfds):
     try:
         return builder.as_dataset(
             split=split,
-            decoders={"image": tfds.decode.SkipDecoding()},
+            decoders=dict.fromkeys(images, tfds.decode.SkipDecoding()),
             read_config=tfds.ReadConfig(interleave_cycle_length=1),  # the order on disk
         )
     except (ValueError, AssertionError) as error:

@@ -11,13 +11,23 @@ made of; UsageError names the one that is missing.
 
 Generated images are measured by what a network sees in them:
 
-    real, other = (metrics.features(net, x, name=hashed, split=s) for s, x in splits.items())
-    mine = metrics.features(net, model.sample(10_000), name=hashed, split="mine")
+    net = metrics.extractor("FCD-mnist-v1")
+    real, other = (metrics.features(net, x, name=net.name, split=s) for s, x in splits.items())
+    mine = metrics.features(net, metrics.generate(model, 10_000), name=net.name, split="mine")
     for score in metrics.fidelity(real, mine, other).values():
         print(score)                            # with the score that real images have
+
+Texts are measured by what other people would have written, see `zoo.metrics.translation` and
+`zoo.metrics.captions`:
+
+    one, two = (metrics.bleu(model.translate(source), target, "13a") for model in models)
+    print(metrics.compare_texts(one, two))      # paired; refuses two protocols
 """
 
+from zoo.metrics.captions import caption_scores
+from zoo.metrics.classifiers import Classifier, extractor
 from zoo.metrics.codes import active_units, ex_post, knn_accuracy, reconstruction_error
+from zoo.metrics.corpus import CorpusScore, TextComparison, compare_texts, rank_texts
 from zoo.metrics.discrepancy import aggregate_mmd, mmd
 from zoo.metrics.estimate import Comparison, Estimate, ProtocolWarning, compare, fingerprint
 from zoo.metrics.features import Features, features
@@ -27,27 +37,40 @@ from zoo.metrics.fidelity import (
     kernel_distance,
     label_histogram_distance,
 )
+from zoo.metrics.gather import generate, translations
 from zoo.metrics.likelihood import log_likelihood
 from zoo.metrics.neighbours import Memorization, density_coverage, memorization, precision_recall
 from zoo.metrics.pairs import l1, psnr, ssim
 from zoo.metrics.scores import Score, rank
+from zoo.metrics.translation import BLEU_PROTOCOLS, bleu, chrf, exact_match, perplexity
 
 __all__ = [
+    "BLEU_PROTOCOLS",
+    "Classifier",
     "Comparison",
+    "CorpusScore",
     "Estimate",
     "Features",
     "Memorization",
     "ProtocolWarning",
     "Score",
+    "TextComparison",
     "active_units",
     "aggregate_mmd",
+    "bleu",
+    "caption_scores",
+    "chrf",
     "compare",
+    "compare_texts",
     "density_coverage",
     "ex_post",
+    "exact_match",
+    "extractor",
     "features",
     "fidelity",
     "fingerprint",
     "frechet_distance",
+    "generate",
     "kernel_distance",
     "knn_accuracy",
     "l1",
@@ -55,9 +78,12 @@ __all__ = [
     "log_likelihood",
     "memorization",
     "mmd",
+    "perplexity",
     "precision_recall",
     "psnr",
     "rank",
+    "rank_texts",
     "reconstruction_error",
     "ssim",
+    "translations",
 ]

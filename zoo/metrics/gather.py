@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.pipeline import check
 from zoo.errors import UsageError
 from zoo.replicas import dataset_of
 
@@ -35,6 +36,40 @@ def gather(model, data, *functions):
     if not found:
         raise UsageError("the data hold no batch; a metric needs one image or more")
     return [np.concatenate(column) for column in zip(*found, strict=True)]
+
+
+def generate(model, n, seed=0, batch_size=250):
+    """`n` images of `model.sample`, made a batch at a time: [n, h, w, c] in [0, 1].
+
+    The k-th batch is what belongs to (seed, k), so the first images of many are not those of few
+    unless both are whole batches.
+
+    Raises:
+        UsageError: the model cannot sample.
+    """
+    check(n=n, seed=seed, batch_size=batch_size)
+    sample = verb(model, "sample")
+    sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
+    drawn = [np.asarray(sample(size, seed=folded(seed, k))) for k, size in enumerate(sizes)]
+    return np.concatenate(drawn)
+
+
+def translations(model, data, seed=0):
+    """(true images, what `model.translate` makes of their sources), both [n, h, w, c].
+
+    The noise of the k-th batch, where a model has any, is what belongs to (seed, k).
+
+    Raises:
+        BatchError: the data are no pairs "source" and "target".
+        UsageError: the model cannot translate, or there are no batches.
+    """
+    translate, calls = verb(model, "translate"), itertools.count()
+    return gather(
+        model,
+        data,
+        lambda batch: batch["target"],
+        lambda batch: translate(batch["source"], seed=folded(seed, next(calls))),
+    )
 
 
 def image(batch):

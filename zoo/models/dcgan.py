@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks import Downsample, Stack, Upsample
+from blocks import Downsample, Stack, Upsample, adversarial
 from blocks.checks import at_least_one, share, sizes
 from blocks.resample import pyramid
+from blocks.statistics import reestimate
 
 
 @zoo.register("dcgan")
@@ -26,16 +27,29 @@ class DCGAN(zoo.Model):
         filters: channels of the discriminator's convolutions, each halving the size; the
             generator mirrors them, starting from twice the last.
         dropout: share of the discriminator's features dropped while training.
+        objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
+            object as in `blocks.adversarial`, such as `NonSaturating(smoothing=0.1)`.
+        penalty: on the discriminator: "r1", "gradient", None, or an object such as
+            `R1(weight=0.1, every=16)`.
     """
 
     def __init__(
-        self, image_shape=(28, 28, 1), latent_dim=100, filters=(64, 128), dropout=0.3, **kwargs
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=100,
+        filters=(64, 128),
+        dropout=0.0,
+        objective="non_saturating",
+        penalty="r1",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.image_shape = sizes(image_shape, "image_shape", 3)
         self.latent_dim = at_least_one(latent_dim, "latent_dim")
         self.filters = sizes(filters, "filters")
         self.dropout = share(dropout, "dropout")
+        self.objective = adversarial.loss(objective)
+        self.penalty = adversarial.penalty(penalty)
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
@@ -70,20 +84,30 @@ class DCGAN(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": keras.optimizers.Adam(1e-4),
-            "discriminator": keras.optimizers.Adam(1e-4),
+            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
+            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):
         real = 2 * batch["image"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.generator(self.noise(tf.shape(real)[0]), training=True)
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
-            generator_loss = tf.reduce_mean(says_real(fake_logits))  # -log D(G(z))
-            discriminator_loss = tf.reduce_mean(says_real(real_logits) + says_fake(fake_logits))
+            fake = self.draw(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
+            real_logits = self.judge(real, batch, training=True)  # D(x)
+            fake_logits = self.judge(fake, batch, training=True)  # D(G(z))
+            generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
+            discriminator_loss = tf.reduce_mean(
+                self.objective.discriminator(real_logits, fake_logits)
+            )
+            penalty = self.penalty(
+                lambda images: self.judge(images, batch, training=True),
+                real,
+                fake,
+                self.step,
+                self.seed(),
+            )
+            penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
         self.minimize(generator_loss, generator_tape, "generator")
-        self.minimize(discriminator_loss, discriminator_tape, "discriminator")
+        self.minimize(penalized_loss, discriminator_tape, "discriminator")
         return {
             "generator_loss": generator_loss,
             "discriminator_loss": discriminator_loss,
@@ -93,32 +117,37 @@ class DCGAN(zoo.Model):
 
     def eval_step(self, batch):
         real = 2 * batch["image"] - 1
-        fake = self.generator(self.noise(tf.shape(real)[0]))
-        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        fake = self.draw(self.noise(tf.shape(real)[0]), batch)
+        real_logits, fake_logits = self.judge(real, batch), self.judge(fake, batch)
         return {
-            "generator_loss": says_real(fake_logits),
-            "discriminator_loss": says_real(real_logits) + says_fake(fake_logits),
-            "real_score": tf.sigmoid(real_logits[:, 0]),
-            "fake_score": tf.sigmoid(fake_logits[:, 0]),
+            "generator_loss": self.objective.generator(real_logits, fake_logits),
+            "discriminator_loss": self.objective.discriminator(real_logits, fake_logits),
+            "real_score": tf.sigmoid(real_logits),
+            "fake_score": tf.sigmoid(fake_logits),
         }
+
+    def draw(self, noise, batch, training=False):
+        """The generator's images [batch, h, w, c] in [-1, 1] from noise [batch, latent_dim]."""
+        return self.generator(noise, training=training)
+
+    def judge(self, images, batch, training=False):
+        """The discriminator's logits [batch] of images in [-1, 1]; above 0 it says "real"."""
+        return tf.cast(self.discriminator(images, training=training)[:, 0], tf.float32)
 
     def noise(self, n, seed=None):
         """`n` points of the generator's input space: [n, latent_dim], standard normal."""
         return tf.random.stateless_normal((n, self.latent_dim), self.seed(seed))
+
+    def latents(self, n, seed=None):
+        """`n` inputs of the generator: here, nothing but noise."""
+        return self.noise(n, seed)
+
+    def settle(self):
+        reestimate(self.generator, (self.latents(256, seed) for seed in range(8)))
 
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
 
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
-        return tf.cast(self(self.noise(n, seed)), tf.float32)
-
-
-def says_real(logits):
-    """Per-example loss of the verdict "real": -log D, from logits [batch, 1] to [batch]."""
-    return tf.nn.softplus(-tf.cast(logits[:, 0], tf.float32))
-
-
-def says_fake(logits):
-    """Per-example loss of the verdict "fake": -log(1 - D), from logits [batch, 1] to [batch]."""
-    return tf.nn.softplus(tf.cast(logits[:, 0], tf.float32))
+        return tf.cast(self(self.latents(n, seed)), tf.float32)

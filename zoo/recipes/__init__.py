@@ -9,8 +9,9 @@ Importing this package needs no TensorFlow.
 import fnmatch
 
 from zoo.errors import UnknownName, UsageError
-from zoo.recipes import vaes
-from zoo.recipes.recipe import Budget, Measure, Recipe, Reference
+from zoo.recipes import gans, vaes
+from zoo.recipes.measure import Measure
+from zoo.recipes.recipe import Budget, Recipe, Reference
 
 __all__ = ["Budget", "Measure", "Recipe", "Reference", "get", "names", "register"]
 
@@ -43,6 +44,6 @@ def names(pattern="*"):
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-for recipe in vaes.RECIPES:
+for recipe in (*vaes.RECIPES, *gans.RECIPES):
     register(recipe)
 del recipe

@@ -1,76 +1,13 @@
 """A recipe: everything that decides one number, from the data's split to the metric's seed."""
 
+import hashlib
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from zoo.data import catalog
 from zoo.errors import UnknownName, UsageError
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings."""
-
-    key: str
-    text: str
-    unit: str
-    lower_is_better: bool = True
-    defaults: dict = field(default_factory=dict)
-
-
-METRICS = {
-    # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
-    "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats"),
-    "elbo": Metric("negative_elbo", "-ELBO", "nats"),
-    "active_units": Metric("active_units", "active units", "units", False),
-    "reconstruction_error": Metric("reconstruction_error", "reconstruction error", "squared error"),
-    "aggregate_mmd": Metric(
-        "aggregate_mmd", "MMD of codes to prior", "MMD^2", defaults={"images": 2000}
-    ),
-    "knn_accuracy": Metric(
-        "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
-    ),
-}
-
-
-@dataclass(frozen=True, init=False)
-class Measure:
-    """A metric and its arguments: `Measure("log_likelihood", samples=5000, images=1000)`.
-
-    Args:
-        name: a key of `METRICS`.
-        **arguments: of the function in `zoo.metrics`; `images` is how many of the test images are
-            drawn with seed 0, all of them if it is left out.
-    """
-
-    name: str
-    arguments: dict
-
-    def __init__(self, name, **arguments):
-        if name not in METRICS:
-            raise UnknownName("metric", name, METRICS)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "arguments", arguments)
-
-    @property
-    def metric(self):
-        return METRICS[self.name]
-
-    @property
-    def told(self):
-        """All arguments, with the defaults of the metric."""
-        return self.metric.defaults | self.arguments
-
-    @property
-    def key(self):
-        """Its name in a record."""
-        return self.metric.key.format(**self.told)
-
-    @property
-    def text(self):
-        """Its part of the protocol: what, on which images, in which unit."""
-        images = self.told.get("images")
-        which = f"{images:,} test images drawn with seed 0" if images else "all test images"
-        return f"{self.metric.text.format(**self.told)} on {which}, {self.metric.unit}"
+from zoo.recipes.measure import Measure
 
 
 @dataclass(frozen=True)
@@ -81,12 +18,14 @@ class Budget:
         epochs: passes over the training images.
         train_images: how many images of the training split are used; None: all.
         is_images: how many test images importance sampling is done on; None: as the measures say.
+        samples: how many images are generated to be measured; None: as the measures say.
         patience: epochs without a better validation loss after which training stops; None: never.
     """
 
     epochs: int
     train_images: int | None = None
     is_images: int | None = None
+    samples: int | None = None
     patience: int | None = None
 
 
@@ -118,18 +57,20 @@ class Recipe:
         title: one line for people.
         model: a name of the registry.
         config: constructor arguments of the model, as JSON has them.
-        data: a name of the catalog.
-        train, valid, test: splits as TFDS writes them.
+        data: a name of the catalog, or the path of a file or folder.
+        train, valid, test: splits as TFDS writes them; `valid` may be None.
         binarize: "dynamic" (training images drawn anew in each epoch, the others once) or what
             else `zoo.data.load` takes.
         batch_size: images a step.
-        learning_rate: of Adam.
+        learning_rate: of Adam; None: the optimizers are the model's own, with their averages.
         schedule: "constant", or "cosine" down to 0.01 of the rate over all steps of the budget.
         ema: momentum of the moving average of the weights, which is what is evaluated; None: none.
         clip: largest norm of all gradients together; None: not clipped.
         warmup_epochs: epochs in which the KL's weight rises from 0 to 1 (below 1: as a fraction of
             the budget); 0: none.
         sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
+        augment: what is done to training images, as `zoo.data.load` takes it.
+        image_size: pixels that images are scaled to; None: as they are.
         seed: of weights, noise and order.
         best: evaluate the epoch with the best validation loss; False: the last.
         budgets: name -> `Budget`; all recipes have "smoke", "cpu-hour" and "paper".
@@ -144,11 +85,11 @@ class Recipe:
     config: dict
     data: str
     train: str
-    valid: str
+    valid: str | None
     test: str
     binarize: str
     batch_size: int
-    learning_rate: float
+    learning_rate: float | None
     budgets: dict
     metrics: tuple
     schedule: str = "constant"
@@ -156,10 +97,22 @@ class Recipe:
     clip: float | None = None
     warmup_epochs: float = 0
     sub_batches: int = 1
+    augment: str = "none"
+    image_size: int | None = None
     seed: int = 0
     best: bool = True
     references: tuple = ()
     limits: str = ""
+
+    def __post_init__(self):
+        adams = (self.schedule, self.ema, self.clip) != ("constant", None, None)
+        if self.learning_rate is None and adams:
+            raise UsageError(
+                f"{self.name} leaves the optimizers to the model (learning_rate=None): schedule,"
+                " ema and clip are theirs, and must be left out"
+            )
+        if self.valid is None and self.best:
+            raise UsageError(f"{self.name} has no validation split: no epoch is best; best=False")
 
     def budget(self, name):
         """The `Budget` of that name; raises UnknownName."""
@@ -175,29 +128,34 @@ class Recipe:
 
     def measures(self, budget):
         """The metrics, on as many images as the budget says."""
-        images = self.budget(budget).is_images
+        spent = self.budget(budget)
+
+        def cut(one):
+            if one.generated:
+                return spent.samples
+            return spent.is_images if one.name == "log_likelihood" else None
+
         return tuple(
-            Measure(one.name, **one.arguments | {"images": images})
-            if images and one.name == "log_likelihood"
-            else one
+            Measure(one.name, **one.arguments | {"images": images}) if (images := cut(one)) else one
             for one in self.metrics
         )
 
     def protocol(self, budget="paper", measure=None):
         """The line that decides whether two numbers may be ranked together.
 
-        Data, splits, binarization, metric, images it is taken over, unit. `measure` is the first
-        if not given.
+        Data, splits, binarization or size, metric, images it is taken over, unit. `measure` is
+        the first if not given. Data that have no name are told by their checksum.
         """
         measure = measure or self.measures(budget)[0]
-        splits = " / ".join(self.splits(budget))
+        splits = " / ".join(filter(None, self.splits(budget)))
+        size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
         pixels = {
-            "none": "grey",
+            "none": size,
             "dynamic": "binarized anew each epoch, test once (seed 777)",
             "once": "binarized once (seed 777)",
             "threshold": "binarized at 0.5",
         }[self.binarize]
-        return f"{self.data} {splits}, {pixels}; {measure.text}"
+        return f"{source(self.data)} {splits}, {pixels}; {measure.text}"
 
     def training(self, budget):
         """What decides the weights, as JSON has it: two runs that agree in this are the same."""
@@ -219,3 +177,17 @@ def first(split, n):
     begin = int(found[2] or 0)
     end = min(begin + n, int(found[3] or begin + n))
     return f"{found[1]}[{begin}:{end}]"
+
+
+def source(data):
+    """What names data for good: a name of the catalog; of a file or folder, also a checksum."""
+    direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
+    path = Path(place).expanduser()
+    if data.partition("/")[0] in catalog.CATALOG or not path.exists():
+        return data
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    found = hashlib.sha256()
+    for file in files:
+        found.update(f"{file.relative_to(path.parent).as_posix()} {file.stat().st_size}\n".encode())
+        found.update(file.read_bytes())
+    return f"{direction}{colon}{path.name} (sha256 {found.hexdigest()[:12]})"

@@ -1,0 +1,117 @@
+"""Tokens to vectors and back, and vectors that know their position."""
+
+import keras
+import tensorflow as tf
+
+from blocks.checks import at_least_one
+
+PAD = 0  # the token that fills a batch up
+
+
+@keras.saving.register_keras_serializable("blocks")
+class TokenEmbedding(keras.layers.Embedding):
+    """`keras.layers.Embedding` whose table also turns vectors into scores of tokens.
+
+    Tied output: Press, Wolf, "Using the Output Embedding to Improve Language Models" (2016, arXiv
+    1608.05859).
+
+    Shapes: tokens [b, t] to [b, t, output_dim]. Masks are explicit: `embedding.mask(tokens)`.
+
+    Args:
+        input_dim: size of the vocabulary; token 0 is padding.
+        output_dim: width of a vector.
+        scaled: whether vectors are multiplied by the square root of their width, as in section 3.4
+            of Vaswani et al. (2017, arXiv 1706.03762).
+        **kwargs: as in Keras.
+    """
+
+    def __init__(self, input_dim, output_dim, scaled=False, **kwargs):
+        super().__init__(input_dim, output_dim, **kwargs)
+        self.scaled = scaled
+
+    def call(self, tokens):
+        vectors = super().call(tokens)
+        return vectors * self.output_dim**0.5 if self.scaled else vectors
+
+    def mask(self, tokens):
+        """True where a token is none that fills up: [b, t] to bool [b, t]."""
+        return tf.not_equal(tokens, PAD)
+
+    def logits(self, vectors):
+        """[..., output_dim] to a score of each token, float32 [..., input_dim]."""
+        table = tf.cast(self.embeddings, self.compute_dtype)
+        rows = tf.reshape(tf.cast(vectors, self.compute_dtype), (-1, self.output_dim))
+        scores = tf.cast(tf.matmul(rows, table, transpose_b=True), tf.float32)
+        return tf.reshape(scores, tf.concat([tf.shape(vectors)[:-1], [self.input_dim]], 0))
+
+    def get_config(self):
+        return {**super().get_config(), "scaled": self.scaled}
+
+
+class Positions(keras.layers.Layer):
+    """Adds to each vector a vector of its position; subclasses say which.
+
+    Shapes: [b, t, d] to [b, t, d]. The first step is at position `start`, an integer or a scalar
+    tensor: 0, or how many steps a decoder has taken.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, start=0):
+        positions = start + tf.range(tf.shape(inputs)[1])
+        return inputs + tf.cast(self.vectors(positions, inputs.shape[-1]), inputs.dtype)
+
+    def vectors(self, positions, width):
+        """Integers [t] to [t, width]."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, inputs_shape):
+        return tuple(inputs_shape)
+
+
+@keras.saving.register_keras_serializable("blocks")
+class SinusoidalPositions(Positions):
+    """Sines and cosines of wavelengths from 2 pi to 10000 * 2 pi; any length.
+
+    Vaswani et al. (2017, arXiv 1706.03762), section 3.5. Shapes: `Positions`; d is even.
+    """
+
+    def build(self, inputs_shape):
+        if inputs_shape[-1] % 2:
+            raise ValueError(f"sinusoidal positions need an even width, got {inputs_shape[-1]}")
+
+    def vectors(self, positions, width):
+        rates = 10000.0 ** (-tf.range(0, width, 2, tf.float32) / width)
+        angles = tf.cast(positions, tf.float32)[:, None] * rates
+        return tf.reshape(tf.stack([tf.sin(angles), tf.cos(angles)], axis=-1), (-1, width))
+
+
+@keras.saving.register_keras_serializable("blocks")
+class LearnedPositions(Positions):
+    """A learned vector for each position up to `length`. Shapes: `Positions`.
+
+    Args:
+        length: number of positions; a longer sequence is an error.
+    """
+
+    def __init__(self, length, **kwargs):
+        super().__init__(**kwargs)
+        self.length = at_least_one(length, "length")
+
+    def build(self, inputs_shape):
+        self.table = self.add_weight(
+            shape=(self.length, inputs_shape[-1]), initializer="uniform", name="table"
+        )
+
+    def call(self, inputs, start=0):
+        if (inputs.shape[1] or 0) > self.length:
+            raise ValueError(f"there are {self.length} positions, got {inputs.shape[1]} steps")
+        return super().call(inputs, start)
+
+    def vectors(self, positions, width):
+        return tf.gather(tf.convert_to_tensor(self.table), positions)
+
+    def get_config(self):
+        return {**super().get_config(), "length": self.length}

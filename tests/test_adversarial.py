@@ -1,0 +1,219 @@
+"""What the actors of a GAN say and pay: losses, penalties, statistics of averaged weights."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, small_model, trainer
+
+import blocks
+import zoo
+from blocks import adversarial
+from blocks.adversarial import LOSSES, PENALTIES, R1, GradientPenalty, NonSaturating
+from blocks.statistics import reestimate
+
+RNG = np.random.default_rng(0)
+REAL = tf.constant(RNG.normal(size=(6, 1)), tf.float32)
+FAKE = tf.constant(RNG.normal(size=(6, 1)), tf.float32)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+EXPECTED = {  # name -> (generator's, discriminator's), written as the papers have them
+    "non_saturating": (
+        lambda r, f: -np.log(sigmoid(f)),
+        lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)),
+    ),
+    "least_squares": (lambda r, f: (f - 1) ** 2 / 2, lambda r, f: (r - 1) ** 2 / 2 + f**2 / 2),
+    "hinge": (lambda r, f: -f, lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f)),
+    "wasserstein": (lambda r, f: -f, lambda r, f: f - r),
+    "relativistic": (lambda r, f: -np.log(sigmoid(f - r)), lambda r, f: -np.log(sigmoid(r - f))),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_those_of_their_papers(name):
+    loss = adversarial.loss(name)
+    r, f = REAL.numpy()[:, 0], FAKE.numpy()[:, 0]
+    for side, formula in zip((loss.generator, loss.discriminator), EXPECTED[name], strict=True):
+        np.testing.assert_allclose(side(REAL, FAKE), formula(r, f), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_of_patches_is_their_mean(name):
+    loss = adversarial.loss(name)
+    real, fake = (tf.constant(RNG.normal(size=(4, 3, 2, 1)), tf.float32) for _ in "rf")
+    for side in (loss.generator, loss.discriminator):
+        each = [side(real[:, i, j], fake[:, i, j]) for i in range(3) for j in range(2)]
+        np.testing.assert_allclose(side(real, fake), np.mean(each, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_actor_gains_by_what_the_other_loses(name):
+    loss = adversarial.loss(name)
+    real, fake = tf.sigmoid(REAL), tf.sigmoid(FAKE)  # within the margins, between the targets
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([real, fake])
+        generator = tf.reduce_sum(loss.generator(real, fake))
+        discriminator = tf.reduce_sum(loss.discriminator(real, fake))
+    assert np.all(tape.gradient(generator, fake) < 0)  # drawings that look more real
+    assert np.all(tape.gradient(discriminator, fake) > 0)
+    assert np.all(tape.gradient(discriminator, real) < 0)
+
+
+def test_smoothing_moves_the_label_of_real_images_only():
+    softened, r = NonSaturating(smoothing=0.2), REAL.numpy()[:, 0]
+    cross_entropy = -0.8 * np.log(sigmoid(r)) - 0.2 * np.log(1 - sigmoid(r))
+    fakes = -np.log(1 - sigmoid(FAKE.numpy()[:, 0]))
+    np.testing.assert_allclose(softened.discriminator(REAL, FAKE), cross_entropy + fakes, rtol=1e-5)
+    np.testing.assert_array_equal(
+        softened.generator(REAL, FAKE), NonSaturating().generator(REAL, FAKE)
+    )
+
+
+def quadratic(images):
+    """Logits whose gradient at an image is the image."""
+    return tf.reduce_sum(images**2, axis=(1, 2, 3)) / 2
+
+
+IMAGES = tf.constant(RNG.normal(size=(3, 4, 4, 2)), tf.float32)
+SEED = tf.constant([1, 2])
+PARTS = ("generator", "discriminator")
+
+
+def test_r1_is_half_the_squared_gradient_at_real_images():
+    found = R1(weight=3.0, every=1)(quadratic, IMAGES, -IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(found, 1.5 * np.sum(IMAGES.numpy() ** 2, (1, 2, 3)), rtol=1e-5)
+
+
+def test_the_gradient_penalty_wants_a_slope_of_one_between_real_and_generated():
+    flat = GradientPenalty(weight=10.0)(lambda x: x[:, 0, 0, 0], IMAGES, -IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(flat, 0, atol=1e-5)  # this slope is 1 everywhere
+    steep = GradientPenalty(weight=10.0)(lambda x: 3 * x[:, 0, 0, 0], IMAGES, -IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(steep, 40, rtol=1e-5)
+    same = GradientPenalty(weight=1.0)(quadratic, IMAGES, IMAGES, 0.0, SEED)
+    norm = np.sqrt(np.sum(IMAGES.numpy() ** 2, (1, 2, 3)))
+    np.testing.assert_allclose(same, (norm - 1) ** 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_lazy_penalty_acts_rarely_and_as_much_in_the_mean(graph):
+    lazy, always = R1(weight=1.0, every=4), R1(weight=1.0, every=1)
+    call = tf.function(lazy) if graph else lazy
+    found = [call(quadratic, IMAGES, IMAGES, tf.constant(float(s)), SEED) for s in range(8)]
+    assert [bool(np.any(each)) for each in found] == [True, False, False, False] * 2
+    every = always(quadratic, IMAGES, IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(np.mean(found, axis=0), every, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in PENALTIES if name])
+def test_a_penalty_has_a_gradient_for_the_discriminator(name):
+    net = blocks.Stack([blocks.Downsample(4), keras.layers.Flatten(), keras.layers.Dense(1)])
+    net.build(IMAGES.shape)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(adversarial.penalty(name)(net, IMAGES, -IMAGES, 0.0, SEED))
+    kernels = [v for v in net.trainable_variables if v.shape.rank > 1]
+    assert all(np.any(g) for g in tape.gradient(loss, [v.value for v in kernels]))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
+    penalty = "gradient" if loss == "wasserstein" else R1(weight=0.5, every=2)
+    model = small_model("dcgan", objective=loss, penalty=penalty, filters=(4, 8))
+    again = type(model).from_config(model.get_config())
+    assert type(again.objective) is type(model.objective)
+    assert vars(again.penalty) == vars(model.penalty)
+    history = trainer("dcgan", model=model, eager=True).fit(
+        tf.data.Dataset.from_tensors(examples(model, 8)).repeat(2), epochs=1
+    )
+    assert np.isfinite(history.history["discriminator_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"objective": "hing"}, "objective must be one of .*'hinge'.* got 'hing'"),
+        ({"penalty": "r2"}, "penalty must be one of .*'r1'.* got 'r2'"),
+    ],
+)
+def test_an_unknown_loss_or_penalty_is_named(settings, told):
+    with pytest.raises(ValueError, match=told):
+        zoo.get("dcgan", **settings)
+
+
+@pytest.mark.parametrize("make", [NonSaturating, R1, GradientPenalty])
+def test_weights_out_of_range_are_named(make):
+    with pytest.raises(ValueError, match="got -1"):
+        make(-1)
+
+
+def test_fused_batch_normalization_is_keras_own():
+    """Outputs, gradients and moving statistics."""
+    images = tf.constant(RNG.normal(2, 3, size=(5, 4, 3, 6)), tf.float32)
+    weights = [RNG.normal(size=6) for _ in "gb"] + [np.zeros(6), np.ones(6)]
+    results = []
+    for layer in (blocks.BatchNormalization(), keras.layers.BatchNormalization()):
+        layer.build(images.shape)
+        layer.set_weights(weights)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=True)
+            loss = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(loss, [images, layer.gamma.value, layer.beta.value])
+        results.append([outputs, *gradients, *layer.get_weights(), layer(images)])
+    for ours, keras_own in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
+
+
+def test_statistics_become_the_mean_over_batches():
+    net = blocks.Stack([keras.layers.Dense(3), keras.layers.BatchNormalization(momentum=0.9)])
+    batches = [tf.constant(RNG.normal(i, 1 + i, size=(16, 2)), tf.float32) for i in range(3)]
+    net.build((None, 2))
+    reestimate(net, batches)
+    seen = [net.layers[0](batch).numpy() for batch in batches]
+    np.testing.assert_allclose(
+        net.layers[1].moving_mean, np.mean([x.mean(0) for x in seen], axis=0), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        net.layers[1].moving_variance, np.mean([x.var(0) for x in seen], axis=0), rtol=1e-4
+    )
+    assert net.layers[1].momentum == 0.9
+
+
+def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
+    run = trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
+    batch = examples(run.model, 16)
+    run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
+    norms = [v for v in run.model.generator.variables if "moving" in v.path]
+    before = [v.numpy() for v in norms]
+    with run.averaged() as model:
+        averaged = model.sample(512, seed=1).numpy()
+        trained = model.generator(model.noise(512, 1), training=True).numpy() / 2 + 0.5
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, norms, strict=True))
+    # With fitting statistics, inference draws what training draws.
+    assert np.abs(averaged - trained).mean() < 0.02
+
+
+def test_a_conditional_gan_draws_what_it_is_asked_for():
+    """Two classes, black and white: told the class, it draws the class."""
+    labels = tf.constant([0, 1] * 16, tf.int64)
+    images = tf.broadcast_to(tf.cast(labels, tf.float32)[:, None, None, None], (32, 8, 8, 1))
+    model = small_model("conditional_dcgan", classes=2, filters=(8, 16), latent_dim=8)
+    optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
+    run = trainer("conditional_dcgan", model=model, optimizers=optimizers)
+    run.fit(tf.data.Dataset.from_tensors({"image": images, "label": labels}).repeat(150), epochs=1)
+    black, white = (run.model.sample(16, seed=0, label=k).numpy().mean() for k in (0, 1))
+    assert black < 0.2 and white > 0.8
+    in_turn = run.model.sample(4, seed=0).numpy().mean((1, 2, 3))
+    assert (in_turn > 0.5).tolist() == [False, True, False, True]
+
+
+def test_a_class_that_does_not_exist_cannot_be_asked_for():
+    model = small_model("conditional_dcgan")
+    with pytest.raises(ValueError, match="labels must be in 0 ... 9, got 12"):
+        model.sample(2, label=12)
+    batch = examples(model, 4)
+    with pytest.raises(zoo.errors.BatchError, match="labels in 0 ... 9, got 9 to 12; .*classes=N"):
+        model.check_batch(batch | {"label": tf.constant([9, 10, 11, 12], tf.int64)})

@@ -1,0 +1,268 @@
+"""Decoding finds what a slow search in plain Python finds, eagerly and as a graph."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import decoding
+from zoo.errors import UsageError
+
+START, END, SIZE, LIMIT = 2, 3, 7, 6
+
+
+def tables(count, seed=0, sharp=1.5):
+    """One Markov model for each sentence: log-probabilities [count, time, last, next].
+
+    It changes in time, so that no two sentences tie.
+    """
+    logits = np.random.default_rng(seed).normal(0, sharp, (count, LIMIT, SIZE, SIZE))
+    return tf.nn.log_softmax(logits.astype(np.float32)).numpy()
+
+
+def step(tokens, state):
+    """Reads the next token's logits off the sentence's own table, and counts the steps."""
+    now = tf.gather(state["table"], state["steps"], axis=1, batch_dims=1)
+    logits = tf.gather(now, tokens, axis=1, batch_dims=1)
+    seen = {"token": tokens, "weights": tf.nn.softmax(logits)}
+    return logits, {"table": state["table"], "steps": state["steps"] + 1}, seen
+
+
+def state_of(table):
+    return {"table": tf.constant(table), "steps": tf.zeros(len(table), tf.int32)}
+
+
+def penalty(length, alpha):
+    return ((5 + length) / 6) ** alpha
+
+
+def plain_beam_search(table, beam, alpha, limit=LIMIT):
+    """The rules of `beam_search`, one sentence, lists only: [(score, log-probability, tokens)]."""
+    alive, ended = [(0.0, [])], []
+    for time in range(1, limit + 1):
+        found = [
+            (total + float(table[time - 1, [START, *tokens][-1], token]), [*tokens, token])
+            for total, tokens in alive
+            for token in range(SIZE)
+        ]
+        ranked = sorted(found, key=lambda one: -one[0])[: 2 * beam]  # stable: ties as they came
+        for total, tokens in ranked[:beam]:
+            if tokens[-1] == END and len(ended) < beam:
+                ended.append((total / penalty(time, alpha), total, tokens))
+        alive = [one for one in ranked if one[1][-1] != END][:beam]
+        if len(ended) == beam:
+            break
+    rest = [(total / penalty(len(tokens), alpha), total, tokens) for total, tokens in alive]
+    return (sorted(ended, key=lambda one: -one[0]) + rest)[:beam]
+
+
+def assert_same(found, table, beam, alpha):
+    for row, one in enumerate(table):
+        for place, (score, total, tokens) in enumerate(plain_beam_search(one, beam, alpha)):
+            length = int(found.lengths[row, place])
+            assert found.tokens[row, place, :length].numpy().tolist() == tokens
+            assert not found.tokens[row, place, length:].numpy().any()
+            assert float(found.log_probs[row, place]) == pytest.approx(total, abs=1e-4)
+            assert float(found.scores[row, place]) == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("beam", [1, 2, 5])
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+def test_beam_search_finds_what_plain_python_finds(beam, alpha):
+    table = tables(40, seed=beam)
+    found = decoding.beam_search(step, state_of(table), START, END, LIMIT, beam, alpha)
+    assert found.tokens.shape == (40, beam, LIMIT)
+    assert_same(found, table, beam, alpha)
+
+
+def test_a_wide_beam_finds_the_best_of_all_sentences():
+    table, limit = tables(5, sharp=1.0), 4
+    found = decoding.beam_search(step, state_of(table), START, END, limit, SIZE**3, 0.0)
+    others = [token for token in range(SIZE) if token != END]
+    for row, one in enumerate(table):
+        sentences = {(): 0.0}
+        best = -math.inf
+        for time in range(limit):
+            ends = [total + one[time, (START, *s)[-1], END] for s, total in sentences.items()]
+            best = max(best, *ends)
+            sentences = {
+                (*s, token): total + one[time, (START, *s)[-1], token]
+                for s, total in sentences.items()
+                for token in others
+            }
+        assert float(found.log_probs[row, 0]) == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_a_beam_of_one_is_greedy(alpha):
+    state = state_of(tables(60, seed=3))
+    one = decoding.beam_search(step, state, START, END, LIMIT, 1, alpha)
+    greedy = decoding.greedy(step, state, START, END, LIMIT)
+    assert np.array_equal(one.tokens[:, 0], greedy.tokens)
+    assert np.array_equal(one.lengths[:, 0], greedy.lengths)
+    assert np.allclose(one.log_probs[:, 0], greedy.log_probs, atol=1e-5)
+    assert 1 < np.mean(greedy.lengths) < LIMIT  # some end, some do not
+
+
+def test_greedy_takes_the_largest_and_stops_at_end():
+    table = tables(20, seed=5)
+    found = decoding.greedy(step, state_of(table), START, END, LIMIT)
+    for row, one in enumerate(table):
+        tokens, total = [], 0.0
+        while len(tokens) < LIMIT and END not in tokens:
+            row_of_table = one[len(tokens), [START, *tokens][-1]]
+            tokens.append(int(row_of_table.argmax()))
+            total += row_of_table.max()
+        assert found.tokens[row].numpy().tolist() == tokens + [0] * (LIMIT - len(tokens))
+        assert found.lengths[row] == len(tokens)
+        assert float(found.log_probs[row]) == pytest.approx(total, abs=1e-4)
+
+
+def test_ties_go_to_the_lower_id():
+    table = np.full((1, LIMIT, SIZE, SIZE), -math.log(8), np.float32)
+    assert decoding.greedy(step, state_of(table), START, END, 3).tokens.numpy().tolist() == [
+        [0] * 3
+    ]
+    found = decoding.beam_search(step, state_of(table), START, END, 2, 4, 0.0)
+    expected = plain_beam_search(tf.nn.log_softmax(table)[0].numpy(), 4, 0.0, 2)
+    assert found.lengths.numpy().tolist() == [[len(tokens) for *_, tokens in expected]]
+    for place, (*_, tokens) in enumerate(expected):
+        assert found.tokens[0, place, : len(tokens)].numpy().tolist() == tokens
+
+
+DECODERS = {
+    "greedy": lambda state: decoding.greedy(step, state, START, END, LIMIT),
+    "beam search": lambda state: decoding.beam_search(step, state, START, END, LIMIT, 3),
+    "sample": lambda state: decoding.sample(step, state, START, END, LIMIT, 0.9, 4, 0.9, seed=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "jit"),
+    [("greedy", False), ("beam search", False), ("sample", False), ("beam search", True)],
+)
+def test_graph_and_eager_agree(name, jit):
+    state, decode = state_of(tables(8, seed=7)), DECODERS[name]
+    eager, graph = decode(state), tf.function(decode, jit_compile=jit)(state)
+    for a, b in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):
+        assert a.shape == b.shape
+        assert np.allclose(a, b, atol=1e-5)
+
+
+def test_a_graph_takes_any_number_of_sentences():
+    table = tables(9, seed=8)
+    spec = {
+        "table": tf.TensorSpec([None, LIMIT, SIZE, SIZE]),
+        "steps": tf.TensorSpec([None], tf.int32),
+    }
+    decode = tf.function(
+        lambda state: decoding.beam_search(step, state, START, END, LIMIT, 2)[:4],
+        input_signature=[spec],
+    )
+    for n in (1, 9):
+        some = decode(state_of(table[:n]))
+        assert np.array_equal(some[0], decode(state_of(table))[0][:n])
+
+
+def test_decoding_ends_with_the_last_sentence():
+    calls = []
+
+    def counted(tokens, state):
+        calls.append(len(tokens))
+        return step(tokens, state)
+
+    table = np.full((3, LIMIT, SIZE, SIZE), -30, np.float32)
+    table[..., END] = 0  # all end at once
+    decoding.greedy(counted, state_of(table), START, END, 50)
+    assert calls == [3]
+    found = decoding.beam_search(counted, state_of(table), START, END, 50, 2, 0.0)
+    assert calls == [3, 6, 6]
+    assert found.lengths.numpy().tolist() == [[1, 2]] * 3
+
+
+def test_extras_belong_to_the_sentence_they_stand_beside():
+    state = state_of(tables(30, seed=9))
+    beams = decoding.beam_search(step, state, START, END, LIMIT, 4)
+    for found, shape in (
+        (decoding.greedy(step, state, START, END, LIMIT), (30,)),
+        (decoding.sample(step, state, START, END, LIMIT), (30,)),
+        (beams, (30, 4)),
+    ):
+        tokens, lengths = found.tokens.numpy(), found.lengths.numpy()
+        before = np.concatenate([np.full((*shape, 1), START), tokens[..., :-1]], -1)
+        inside = np.arange(LIMIT) < lengths[..., None]
+        assert np.array_equal(found.extras["token"], np.where(inside, before, 0))
+        assert found.extras["weights"].shape == (*shape, LIMIT, SIZE)
+        assert np.allclose(found.extras["weights"].numpy().sum(-1), inside, atol=1e-5)
+
+
+def test_log_probabilities_are_those_of_the_tokens():
+    table = tables(30, seed=10)
+    for found in (
+        decoding.sample(step, state_of(table), START, END, LIMIT, 0.5, 3, 0.8),
+        decoding.beam_search(step, state_of(table), START, END, LIMIT, 3),
+    ):
+        for index in np.ndindex(*found.lengths.shape):
+            tokens = [START, *found.tokens[index].numpy()[: found.lengths[index]]]
+            total = sum(
+                table[index[0], time, a, b]
+                for time, (a, b) in enumerate(zip(tokens, tokens[1:], strict=False))
+            )
+            assert float(found.log_probs[index]) == pytest.approx(total, abs=1e-4)
+
+
+def test_samples_have_the_probabilities_of_the_model():
+    one = np.tile(tables(1, seed=11), (4000, 1, 1, 1))
+    for temperature in (1.0, 2.0):
+        drawn = decoding.sample(step, state_of(one), START, END, 1, temperature, seed=4)
+        share = np.bincount(drawn.tokens[:, 0], minlength=SIZE) / 4000
+        assert np.allclose(share, tf.nn.softmax(one[0, 0, START] / temperature), atol=0.03)
+
+
+def test_top_k_and_the_nucleus_leave_out_the_unlikely():
+    logits = tf.math.log([[0.5, 0.05, 0.3, 0.15]])
+    kept = lambda **how: np.isfinite(decoding.likely(logits, **how))[0].tolist()  # noqa: E731
+    assert kept(top_k=2) == [True, False, True, False]
+    assert kept(top_k=9) == [True] * 4
+    assert kept(top_p=0.5) == [True, False, False, False]
+    assert kept(top_p=0.79) == [True, False, True, False]
+    assert kept(top_p=0.81) == [True, False, True, True]
+    state = state_of(tables(50, seed=12))
+    nearly = decoding.sample(step, state, START, END, LIMIT, top_k=1)
+    assert np.array_equal(nearly.tokens, decoding.greedy(step, state, START, END, LIMIT).tokens)
+
+
+def test_a_seed_draws_the_same_and_another_does_not():
+    state = state_of(tables(50, seed=13))
+    draw = lambda seed: decoding.sample(step, state, START, END, LIMIT, seed=seed).tokens  # noqa: E731
+    assert np.array_equal(draw(1), draw(1))
+    assert np.array_equal(draw(1), draw(tf.constant([1, 0])))
+    assert not np.array_equal(draw(1), draw(2))
+
+
+def test_fewer_sentences_than_places_are_no_sentences():
+    table = np.full((2, LIMIT, SIZE, SIZE), -np.inf, np.float32)
+    table[:, :, START, END] = 0  # the one sentence there is
+    found = decoding.beam_search(step, state_of(table), START, END, LIMIT, 3, 0.0)
+    assert found.log_probs.numpy().tolist() == [[0.0, -np.inf, -np.inf]] * 2
+    assert found.tokens[:, 0].numpy().tolist() == [[END, 0, 0, 0, 0, 0]] * 2
+
+
+def test_impossible_arguments_are_refused():
+    state = state_of(tables(1))
+    with pytest.raises(UsageError, match="beam must be a whole number from 1 up, got 0"):
+        decoding.beam_search(step, state, START, END, LIMIT, beam=0)
+    with pytest.raises(UsageError, match="length_penalty must be 0 or more, got -1"):
+        decoding.beam_search(step, state, START, END, LIMIT, length_penalty=-1)
+    with pytest.raises(UsageError, match="limit must be a whole number from 1 up, got 0"):
+        decoding.greedy(step, state, START, END, 0)
+    with pytest.raises(UsageError, match="the state must hold a tensor"):
+        decoding.greedy(step, (), START, END, LIMIT)
+    for bad, match in (
+        ({"temperature": 0}, "temperature must be above 0"),
+        ({"top_k": 0}, "top_k must be"),
+        ({"top_p": 1.5}, "top_p must be in"),
+    ):
+        with pytest.raises(UsageError, match=match):
+            decoding.sample(step, state, START, END, LIMIT, **bad)

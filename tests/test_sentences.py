@@ -1,0 +1,426 @@
+"""Corpora from files and data sets, and batches of them that depend on seed and epoch alone."""
+
+import gzip
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import zoo.data
+from zoo import text
+from zoo.data import corpora, dates, ratings, shapes
+from zoo.data.sentences import Sentences
+from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.text import END, PAD, START
+
+DIGITS = text.Words("0123456789-", unit="character")
+
+
+def numbers(n, longest=30, seed=0):
+    """A corpus in which text i begins with i, with lengths of 1 to `longest`."""
+    random = np.random.default_rng(seed)
+    source = [f"{i}-" + "7" * random.integers(longest - len(f"{i}-")) for i in range(n)]
+    return corpora.Corpus(
+        {"source": source, "target": [s[:12] for s in source]}, "numbers", "train"
+    )
+
+
+def said(batch, name="source"):
+    return DIGITS.decode(batch[name].numpy())
+
+
+def epoch_of(data, epoch):
+    return [said(batch) for batch in data(epoch)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
+
+
+def test_every_sentence_comes_once_an_epoch(data):
+    for epoch in (0, 5):
+        seen = [one for batch in epoch_of(data, epoch) for one in batch]
+        assert sorted(seen) == sorted(data.corpus.texts["source"])
+    assert len(data) == len(epoch_of(data, 0)) == 13
+    assert data.num_examples == 203
+
+
+def test_sources_and_targets_stay_together_and_targets_are_marked(data):
+    for batch in data(1):
+        assert batch["source"].dtype == batch["target"].dtype == tf.int32
+        for source, target in zip(said(batch), said(batch, "target"), strict=True):
+            assert target == source[:12]
+        assert (batch["target"][:, 0] == START).numpy().all()
+        assert (np.sum(batch["target"] == END, 1) == 1).all()
+        for ids in batch.values():  # zeros behind, and only there
+            inside = (ids != PAD).numpy()
+            assert (np.diff(inside.astype(int), axis=1) <= 0).all()
+
+
+def test_order_is_a_function_of_seed_and_epoch(data):
+    same = Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
+    assert epoch_of(data, 2) == epoch_of(same, 2) == epoch_of(data, 2)
+    assert epoch_of(data, 2) != epoch_of(data, 3)
+    other = Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=4)
+    assert epoch_of(data, 2) != epoch_of(other, 2)
+
+
+def test_skipping_resumes_at_that_batch(data):
+    whole = epoch_of(data, 4)
+    for k in (1, 7, 12):
+        assert [said(batch) for batch in data(4).skip(k)] == whole[k:]
+
+
+def test_batches_hold_sentences_of_one_length_and_their_order_is_shuffled(data):
+    widths = [batch["source"].shape[1] for batch in data(0)]
+    assert widths != sorted(widths)
+    ids = sum(len(one) for batch in epoch_of(data, 0) for one in batch)
+    room = sum(np.size(batch["source"]) for batch in data(0))
+    in_order = Sentences(numbers(203), DIGITS, batch_size=16)
+    wasteful = sum(np.size(batch["source"]) for batch in in_order(0))
+    assert room < 1.4 * ids < wasteful
+
+
+def test_every_epoch_has_the_same_few_shapes(data):
+    shapes_of = lambda epoch: {  # noqa: E731
+        (*batch["source"].shape, batch["target"].shape[1]) for batch in data(epoch)
+    }
+    assert shapes_of(0) == shapes_of(1) == shapes_of(9) == set(data.shapes)
+    assert all(s % 8 == t % 8 == 0 for _, s, t in data.shapes)
+    traces = []
+
+    @tf.function(reduce_retracing=True)
+    def step(batch):
+        traces.append(batch["source"].shape)
+        return tf.reduce_sum(batch["source"])
+
+    for batch in data(0):
+        step(batch)
+    once = len(traces)
+    for batch in data(1):
+        step(batch)
+    assert len(traces) == once < 6
+
+
+def test_tokens_bound_a_batch_whatever_its_sentences():
+    data = Sentences(numbers(203), DIGITS, batch_tokens=256, shuffle=True)
+    sizes = [max(np.size(ids) for ids in batch.values()) for batch in data(1)]
+    assert max(sizes) <= 256
+    assert np.mean(sizes) > 200
+    assert len(sizes) == len(data)
+    assert len({batch["source"].shape[0] for batch in data(1)}) > 2
+    assert Sentences(numbers(3), DIGITS, batch_tokens=1, multiple=1).shapes[0][0] == 1
+
+
+def test_without_shuffling_the_order_is_that_of_the_corpus():
+    data = Sentences(numbers(20), DIGITS, batch_size=6)
+    seen = [one for batch in data for one in said(batch)]
+    assert seen == data.corpus.texts["source"]
+    assert [batch["source"].shape[0] for batch in data] == [6, 6, 6, 2]
+    first = data.take(4)
+    assert DIGITS.decode(first["source"]) == seen[:4]
+    assert data.spec["source"].shape.as_list() == [None, None]
+
+
+def test_a_dropped_remainder_is_another_one_in_each_epoch():
+    data = Sentences(numbers(21), DIGITS, batch_size=4, shuffle=True, drop_remainder=True)
+    assert len(data) == 5
+    assert data.spec["target"].shape.as_list() == [4, None]
+    left_out = [
+        {*data.corpus.texts["source"]} - {s for b in epoch_of(data, e) for s in b} for e in range(9)
+    ]
+    assert {len(one) for one in left_out} == {1}
+    assert len(set.union(*left_out)) > 3
+
+
+def test_a_sentence_that_is_too_long_is_named_or_cut():
+    corpus = corpora.Corpus({"source": ["1", "2" * 50], "target": ["1", "2"]}, "mine", "train")
+    with pytest.raises(
+        UsageError, match="mine train: source 2 has 50 ids, more than the limit of 40"
+    ):
+        Sentences(corpus, DIGITS, limit=40)
+    cut = Sentences(corpus, DIGITS, limit=40, truncate=True).take(2)
+    assert cut["source"].shape == (2, 40)
+    assert (cut["source"][1] == DIGITS.encode(["2"])[0][0]).all()
+
+
+def test_empty_texts_are_rows_of_padding():
+    corpus = corpora.Corpus({"source": ["", ""], "target": ["", "1"]}, "mine", "train")
+    batch = Sentences(corpus, DIGITS).take(2)
+    assert batch["source"].tolist() == [[PAD] * 8] * 2
+    assert batch["target"][0].tolist() == [START, END] + [PAD] * 6
+
+
+def test_each_text_may_have_its_own_vocabulary_and_arrays_ride_along():
+    letters = text.Words("ab", unit="character")
+    corpus = corpora.Corpus(
+        {"caption": ["a", "b", "ab"]},
+        "mine",
+        "train",
+        {"image": np.array([[[[0]]], [[[255]]]], np.uint8), "centre": np.float32([[1], [2]])},
+        np.array([1, 0, 1]),
+    )
+    data = Sentences(corpus, {"caption": letters}, batch_size=3)
+    batch = next(iter(data))
+    assert batch["image"].dtype == tf.float32
+    assert batch["image"].numpy().ravel().tolist() == [1, 0, 1]
+    assert batch["centre"].numpy().ravel().tolist() == [2, 1, 2]
+    assert corpus.references("caption") == [["b"], ["a", "ab"]]
+
+
+def test_impossible_batches_are_refused():
+    with pytest.raises(UsageError, match="3 sentences, not enough for one batch of 4"):
+        Sentences(numbers(3), DIGITS, batch_size=4, drop_remainder=True)
+    with pytest.raises(UsageError, match="0 sentences"):
+        Sentences(corpora.Corpus({"source": []}, "none", "train"), DIGITS)
+    with pytest.raises(UsageError, match="batch_size must be a whole number from 1 up, got 0"):
+        Sentences(numbers(3), DIGITS, batch_size=0)
+    with pytest.raises(UsageError, match="goes with batch_size"):
+        Sentences(numbers(3), DIGITS, batch_tokens=9, drop_remainder=True)
+
+
+# Files.
+
+
+def test_tables_and_parallel_files_are_read_gzipped_or_not(tmp_path):
+    source, target = ["Ein Hund.", "", "Zwei Ü"], ["A dog.", "", "Two U"]
+    for language, lines in (("de", source), ("en", target)):
+        (tmp_path / f"val.{language}").write_bytes("\n".join(lines).encode() + b"\n")
+        with gzip.open(tmp_path / f"train.{language}.gz", "wb") as file:
+            file.write("\r\n".join(lines).encode())
+    table = tmp_path / "table.tsv"
+    table.write_text(
+        "\ufeff" + "".join(f"{t}\t{s}\tCC\n" for s, t in zip(source, target, strict=True))
+    )
+    for corpus in (
+        corpora.load_pairs(tmp_path, "val", ("de", "en")),
+        corpora.load_pairs(tmp_path, "train", ("de", "en")),
+        corpora.load_pairs((tmp_path / "train.de.gz", tmp_path / "val.en")),
+        corpora.load_pairs(table, columns=(1, 0)),
+    ):
+        assert corpus.texts == {"source": source, "target": target}
+    assert corpora.load_pairs(tmp_path, "val[1:]", ("en", "de")).texts["target"] == source[1:]
+    assert len(corpora.load_pairs(table, "train[:2]")) == 2
+
+
+def test_bad_files_are_named_with_the_line(tmp_path):
+    good, bad, short = (tmp_path / name for name in ("a.de", "b.en", "c.tsv"))
+    good.write_bytes(b"one\ntwo\n")
+    bad.write_bytes(b"one\ntw\xff\n")
+    short.write_text("a\tb\nonly one\n")
+    with pytest.raises(UsageError, match=f"{bad}: line 2 is not UTF-8"):
+        corpora.load_pairs((good, bad))
+    bad.write_bytes(b"one\n")
+    with pytest.raises(UsageError, match="has 2 lines and .* 1; line n"):
+        corpora.load_pairs((good, bad))
+    with pytest.raises(UsageError, match=f"{short}: line 2 has 1 columns"):
+        corpora.load_pairs(short)
+    with pytest.raises(UsageError, match="has no val.de and no val.de.gz; it has a.de, b.en"):
+        corpora.load_pairs(tmp_path, "val", ("de", "en"))
+    with pytest.raises(UsageError, match="languages="):
+        corpora.load_pairs(tmp_path)
+    with pytest.raises(UsageError, match="there is no file .*nowhere.tsv"):
+        corpora.load_pairs(tmp_path / "nowhere.tsv")
+    torn = tmp_path / "torn.gz"
+    torn.write_bytes(gzip.compress(b"a\tb\n" * 99)[:-9])
+    with pytest.raises(UsageError, match="torn.gz cannot be read"):
+        corpora.load_pairs(torn)
+
+
+def test_a_folder_of_images_with_captions(tmp_path):
+    for number in range(3):
+        Image.new("RGB", (8, 6), (80 * number,) * 3).save(tmp_path / f"{number}.png")
+    flickr, kaggle, wrong = (tmp_path / f"{name}.txt" for name in ("flickr", "kaggle", "wrong"))
+    flickr.write_text(
+        "".join(f"{n}.png#{k}\tcaption {n} {k}\n" for n in range(3) for k in range(2))
+    )
+    kaggle.write_text('image,caption\n1.png,"one, and"\n2.png,two\n')
+    corpus = corpora.load_captions(tmp_path, captions=flickr, image_size=4)
+    assert corpus.arrays["image"].shape == (3, 4, 4, 3)
+    assert corpus.arrays["image"][:, 0, 0, 0].tolist() == [0, 80, 160]
+    assert corpus.rows.tolist() == [0, 0, 1, 1, 2, 2]
+    assert corpus.references("caption")[2] == ["caption 2 0", "caption 2 1"]
+    assert corpora.load_captions(tmp_path, captions=kaggle).texts["caption"] == ["one, and", "two"]
+    (tmp_path / "list.txt").write_text("2.png\n")
+    some = corpora.load_captions(tmp_path, captions=flickr, names=tmp_path / "list.txt")
+    assert some.texts["caption"] == ["caption 2 0", "caption 2 1"]
+    wrong.write_text("a.png\tx\n0.png\ty\nb.png\tz\n")
+    with pytest.raises(UsageError, match=r"2 of 3 images have no file .*: a.png, b.png"):
+        corpora.load_captions(tmp_path, captions=wrong)
+    wrong.write_text("0.png\ty\nno caption\n")
+    with pytest.raises(UsageError, match="wrong.txt: line 2 must be an image's name"):
+        corpora.load_captions(tmp_path, captions=wrong)
+
+
+# Named data sets.
+
+
+def test_dates_have_one_right_answer_and_splits_share_none():
+    written, iso = dates.write(2000)
+    answers = {}
+    assert all(answers.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
+    assert dates.write(5, first=7) == (written[7:12], iso[7:12])
+    assert written[:5] != dates.write(5, seed=1)[0]
+    parts = {split: set(dates.write(400, split)[1]) for split in dates.HELD_OUT}
+    assert not parts["train"] & parts["test"] | parts["train"] & parts["validation"]
+    assert min(iso) < "1955" < "2045" < max(iso)
+    day = dates.datetime.date(2019, 7, 22)
+    assert dates.said(day, "en", "the {d}{th} of {M} {Y}") == "the 22nd of July 2019"
+    assert dates.said(day, "de", "{W}, den {d}. {M} {Y}") == "Montag, den 22. Juli 2019"
+    assert dates.said(day, "ja", "{Y}年{m}月{d}日({W})") == "2019年7月22日(月)"
+    with pytest.raises(UsageError, match="got n=1, 'dev'"):
+        dates.write(1, "dev")
+
+
+def test_shapes_lie_as_their_captions_say():
+    found = shapes.scenes(60)
+    assert found["image"].shape == (60, 48, 48, 3)
+    assert len(set(found["caption"])) > 40
+    for image, caption, centres in zip(*found.values(), strict=True):
+        words = caption.replace("a ", "").split()
+        colours = [word for word in words if word in shapes.COLOURS]
+        assert len(colours) == (centres[:, 0] >= 0).sum() == caption.count("a ")
+        for colour, (row, column) in zip(colours, 48 * centres, strict=False):
+            pixel = image[int(row), int(column)] / 255
+            nearest = min(shapes.COLOURS, key=lambda c: np.abs(pixel - shapes.COLOURS[c]).sum())
+            assert nearest == colour
+        if "left of" in caption:
+            assert centres[0, 1] < centres[1, 1]
+        if caption.count("above") == 1 and "left" not in caption:
+            assert centres[0, 0] < centres[1, 0]
+        if " and above" in caption:
+            assert centres[0, 0] < centres[2, 0]
+    again = shapes.scenes(2, first=30)
+    assert np.array_equal(again["image"], found["image"][30:32])
+    assert again["caption"] == found["caption"][30:32]
+
+
+def test_procedural_texts_prepare_themselves(monkeypatch, tmp_path, offline, capsys):
+    monkeypatch.setattr(dates, "SPLITS", {"train": 30, "test": 5})
+    monkeypatch.setattr(shapes, "SPLITS", {"train": 6, "test": 3})
+    monkeypatch.setattr(ratings, "SPLITS", {"train": 50, "test": 10})
+    corpus = corpora.load_pairs("dates", "test", data_dir=tmp_path)
+    assert [*corpus.texts.values()] == [*dates.write(5, "test")]
+    turned = corpora.load_pairs("dates", "train[:3]", ("iso", "written"), data_dir=tmp_path)
+    assert turned.texts["source"] == dates.write(3)[1]
+    scenes = corpora.load_captions("shapes", "test", data_dir=tmp_path)
+    expected = shapes.scenes(3, first=6)
+    assert np.array_equal(scenes.arrays["image"], expected["image"])
+    assert np.array_equal(scenes.arrays["centres"], expected["centres"])
+    assert scenes.texts["caption"] == expected["caption"]
+    stars = ratings.load("ratings", "test", data_dir=tmp_path).take(10)
+    assert np.array_equal(stars["rating"], ratings.draw(60)["rating"][50:])
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_ratings_are_what_the_tastes_say():
+    found, known = ratings.draw(20_000), ratings.tastes()
+    assert len({*zip(found["user"], found["item"], strict=True)}) == 20_000
+    liked = (known["user"][found["user"]] * known["item"][found["item"]]).sum(1)
+    expected = np.clip(3 + liked + known["bias"][found["item"]], 1, 5)
+    error = np.sqrt(np.mean((expected - found["rating"]) ** 2))
+    assert ratings.NOISE < error < 1.15 * ratings.NOISE
+    assert found["rating"].std() > 3 * error
+    assert set(2 * found["rating"]) <= set(range(2, 11))
+    with pytest.raises(UsageError, match="got n=0"):
+        ratings.draw(0)
+
+
+def test_multi30k_is_read_from_its_manual_folder(tmp_path, offline):
+    with pytest.raises(DataNotPrepared, match=f"zoo data prepare multi30k; or .*{tmp_path}"):
+        corpora.load_pairs("multi30k", data_dir=tmp_path)
+    with pytest.raises(ZooError, match="cannot download 'multi30k': raw.githubusercontent.com"):
+        zoo.data.prepare("multi30k", tmp_path)
+    folder = tmp_path / "downloads" / "manual" / "multi30k"
+    folder.mkdir(parents=True)
+    for stem in ("train", "val", "test_2016_flickr"):
+        (folder / f"{stem}.de").write_text(f"{stem} Ü\nzwei\n")
+        (folder / f"{stem}.en.gz").write_bytes(gzip.compress(f"{stem} U\ntwo\n".encode()))
+    zoo.data.prepare("multi30k", tmp_path)
+    corpus = corpora.load_pairs("multi30k", "test", data_dir=tmp_path)
+    assert corpus.texts == {
+        "source": ["test_2016_flickr Ü", "zwei"],
+        "target": ["test_2016_flickr U", "two"],
+    }
+    turned = corpora.load_pairs("multi30k", "validation", ("en", "de"), data_dir=tmp_path)
+    assert turned.texts["target"] == ["val Ü", "zwei"]
+    with pytest.raises(UsageError, match=r"has the languages de, en; got \('fr', 'en'\)"):
+        corpora.load_pairs("multi30k", languages=("fr", "en"), data_dir=tmp_path)
+
+
+def test_flickr8k_is_read_from_its_manual_folder(tmp_path, offline):
+    with pytest.raises(DataNotPrepared, match="Flicker8k_Dataset.*zoo data prepare flickr8k"):
+        corpora.load_captions("flickr8k", data_dir=tmp_path)
+    folder = tmp_path / "downloads" / "manual" / "flickr8k"
+    (folder / "Flicker8k_Dataset").mkdir(parents=True)
+    names = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"], "test": ["d.jpg"]}
+    for part, those in names.items():
+        (folder / f"Flickr_8k.{part}Images.txt").write_text("\n".join(those) + "\n")
+        for name in those[:-1] if part == "test" else those:
+            Image.new("RGB", (20, 30), (200, 0, 0)).save(folder / "Flicker8k_Dataset" / name)
+    every = sum(names.values(), [])
+    lines = "".join(f"{name}#{k}\t{name} {k}\n" for name in every for k in range(5))
+    (folder / "Flickr8k.token.txt.gz").write_bytes(gzip.compress(lines.encode()))
+    with pytest.raises(UsageError, match="1 of 4 images have no file .*: d.jpg"):
+        zoo.data.prepare("flickr8k", tmp_path)
+    Image.new("RGB", (40, 10), (0, 200, 0)).save(folder / "Flicker8k_Dataset" / "d.jpg")
+    zoo.data.prepare("flickr8k", tmp_path)
+    corpus = corpora.load_captions("flickr8k", "train", image_size=16, data_dir=tmp_path)
+    assert corpus.arrays["image"].shape == (2, 16, 16, 3)
+    assert corpus.texts["caption"][5:7] == ["b.jpg 0", "b.jpg 1"]
+    test = corpora.load_captions("flickr8k", "test", data_dir=tmp_path)
+    assert test.arrays["image"].shape == (1, 160, 160, 3)
+
+
+def test_the_wrong_loader_names_the_right_one(tmp_path):
+    with pytest.raises(UsageError, match="dates holds pairs.*zoo.data.corpora.load_pairs"):
+        zoo.data.load("dates", data_dir=tmp_path)
+    with pytest.raises(UsageError, match="mnist holds images.*zoo.data.load"):
+        corpora.load_pairs("mnist")
+    with pytest.raises(UsageError, match="dates holds pairs"):
+        corpora.load_captions("dates")
+    with pytest.raises(UsageError, match="dates holds pairs"):
+        ratings.load("dates")
+
+
+def test_real_flickr8k_has_five_captions_an_image():
+    if not zoo.data.is_prepared("flickr8k"):
+        pytest.skip(f"Flickr8k is not in {zoo.data.directory()}")
+    corpus = corpora.load_captions("flickr8k", "test[:20]")
+    assert corpus.arrays["image"].shape == (20, 160, 160, 3)
+    assert {len(captions) for captions in corpus.references("caption")} == {5}
+
+
+def test_data_sets_of_tfds_are_read_by_their_kind(monkeypatch, tmp_path):
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda self: True)
+    with tfds.testing.mock_data(num_examples=4):
+        for name in ("ted_hrlr_translate", "ted_hrlr_translate/ru_to_en", "tatoeba/tatoeba_fr"):
+            corpus = corpora.load_pairs(name, "train", data_dir=tmp_path)
+            assert {*map(type, corpus.texts["source"] + corpus.texts["target"])} == {str}
+            assert len(corpus) == 4
+        stars = ratings.load("movielens", batch_size=2, data_dir=tmp_path)
+        batch = next(iter(stars(0)))
+        assert {k: v.dtype.name for k, v in batch.items()} == (
+            {"user": "int32", "item": "int32", "rating": "float32"}
+        )
+    image = tf.io.encode_jpeg(np.zeros((20, 30, 3), np.uint8))
+
+    def as_dataset(*args, **kwargs):
+        """As TFDS has COCO: captions in a dict, of any number, and images of any size."""
+        two, three = (
+            tf.data.Dataset.from_tensors({"image": image, "captions": {"text": list(texts)}})
+            for texts in ("ab", "cde")
+        )
+        return two.concatenate(three)
+
+    with tfds.testing.mock_data(as_dataset_fn=as_dataset):
+        found = corpora.load_captions("coco_captions", "test", image_size=8, data_dir=tmp_path)
+    assert found.arrays["image"].shape == (2, 8, 8, 3)
+    assert found.references("caption") == [["a", "b"], ["c", "d", "e"]]
+    with pytest.raises(UnknownName, match="data set 'tatoebo'"):
+        zoo.data.info("tatoebo/tatoeba_fr")
+    assert zoo.data.info("tatoeba/tatoeba_fr").path == "tatoeba/tatoeba_fr"
+    assert zoo.data.info("tatoeba").path == "tatoeba/tatoeba_de"

@@ -1,0 +1,239 @@
+"""Text becomes ids and comes back; what is no text is refused by its line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import text
+from zoo.errors import UnknownName, UsageError
+from zoo.text import END, PAD, START, UNKNOWN
+
+CORPUS = [
+    "Ein Mann schläft in der grünen Hängematte.",
+    "Zwei Männer stehen am Herd und kochen, sagte Émile.",
+    "A man sleeps in a green hammock.",
+    "Two men are at the stove, preparing food; it's 10 o'clock!",
+    "",
+    "Ein Mädchen läuft über die Straße.",
+    "A girl walks across the street.",
+] * 3
+HARD = [
+    "",
+    " ",
+    "  two  spaces and one behind ",
+    "tab\tand\nnew line\r",
+    "漢字 한국어 עברית",
+    "👍🏽 family: 👨‍👩‍👧",
+    "<s> </s> <pad> <unk> <0x41>",
+    "\x00 \ufeff \u2585 \u200b",
+    "x" * 30_000,
+    "Straße ÉMILE naïve",
+]
+
+
+@pytest.fixture(scope="module", params=["bpe", "unigram"])
+def tokenizer(request):
+    return text.Tokenizer.train(CORPUS, 400, kind=request.param)
+
+
+@pytest.fixture(scope="module", params=["word", "character"])
+def words(request):
+    return text.Words.train(CORPUS, unit=request.param)
+
+
+def test_any_text_survives_sub_words(tokenizer):
+    ids = tokenizer.encode(HARD + CORPUS)
+    assert tokenizer.decode(ids) == HARD + CORPUS
+    assert ids[0] == []
+    assert all(UNKNOWN not in row for row in ids)
+    assert min(min(row, default=4) for row in ids) >= 4
+    assert max(max(row, default=0) for row in ids) < len(tokenizer)
+
+
+def test_sub_words_are_shorter_than_letters_and_longer_than_words(tokenizer):
+    ids = tokenizer.encode(CORPUS)
+    letters, count = sum(map(len, CORPUS)), sum(map(len, ids))
+    assert 300 < len(tokenizer) <= 400
+    assert sum(len(line.split()) for line in CORPUS) < count < letters
+    pieces = tokenizer.pieces(ids[0])
+    assert "".join(pieces).replace("\u2581", " ").strip() == CORPUS[0]
+    assert tokenizer.pieces([PAD, UNKNOWN, START, END]) == ["<pad>", "<unk>", "<s>", "</s>"]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_training_twice_gives_the_same_vocabulary(kind):
+    one, two = (text.Tokenizer.train(iter(CORPUS), 380, kind=kind) for _ in range(2))
+    assert one == two
+    assert one.fingerprint == two.fingerprint
+    assert one != text.Tokenizer.train(CORPUS, 320, kind=kind)
+
+
+def test_training_in_another_process_gives_the_same_vocabulary():
+    code = (
+        "import json, sys; from zoo import text;"
+        "print(text.Tokenizer.train(json.load(sys.stdin), 400).fingerprint)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(CORPUS),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout.strip() == text.Tokenizer.train(CORPUS, 400).fingerprint
+
+
+def test_letters_that_the_corpus_lacks_become_bytes():
+    tokenizer = text.Tokenizer.train(["abc"] * 9, 300)
+    ids = tokenizer.encode(["Ω"])[0]
+    assert [p for p in tokenizer.pieces(ids) if p.startswith("<0x")] == ["<0xCE>", "<0xA9>"]
+    assert tokenizer.decode([ids]) == ["Ω"]
+    assert tokenizer.decode([ids[:-1]]) != ["Ω"]  # half a letter is shown, not an error
+
+
+def test_normal_form_and_lower_case():
+    composed, apart = "é", "e\u0301"
+    tokenizer = text.Tokenizer.train(CORPUS, 400, lowercase=True)
+    assert tokenizer.encode([composed]) == tokenizer.encode([apart])
+    assert tokenizer.decode(tokenizer.encode(["EIN Mann ÜBER"])) == ["ein mann über"]
+    words = text.Words.train(CORPUS, lowercase=True)
+    assert words.encode(["EIN Mann ÜBER"]) == words.encode(["ein mann über"])
+    assert UNKNOWN not in words.encode(["EIN Mann ÜBER"])[0]
+
+
+def test_decoding_stops_at_the_end_and_leaves_out_the_rest(tokenizer, words):
+    for vocabulary in (tokenizer, words):
+        ids = vocabulary.encode(["Ein Mann"])[0]
+        row = [START, *ids, END, *ids, PAD]
+        for form in (list, np.array, tf.constant):
+            assert vocabulary.decode([form(row)]) == ["Ein Mann"]
+        assert vocabulary.decode(np.array([row, row])) == ["Ein Mann"] * 2
+        assert vocabulary.decode(tf.ragged.constant([row, []])) == ["Ein Mann", ""]
+        assert text.vocabulary.STRANGE in vocabulary.decode([[UNKNOWN, len(vocabulary) + 5]])[0]
+
+
+def test_words_know_punctuation_and_letters_everything():
+    words = text.Words.train(["a dog, it's red.", "a dog"])
+    assert words.words == ["a", "dog", "'", ",", ".", "it", "red", "s"]
+    assert words.decode(words.encode(["a red dog."])) == ["a red dog ."]
+    assert words.encode(["a cat"]) == [[4, UNKNOWN]]
+    letters = text.Words.train(["4 juillet", "11月"], unit="character")
+    assert letters.decode(letters.encode(["1 月 jeu"])) == ["1 月 jeu"]
+    assert len(text.Words.train(CORPUS, vocabulary_size=10)) == 10
+    assert text.Words.train(["a a b"], min_count=2).words == ["a"]
+
+
+def test_special_tokens_cannot_be_written_by_hand(tokenizer, words):
+    for vocabulary in (tokenizer, words):
+        for row in vocabulary.encode(["<s> </s> <pad>", " <s>"]):
+            assert not {PAD, START, END} & set(row)
+
+
+def test_words_work_inside_a_graph(words):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def there_and_back(texts):
+        return words(texts), words.strings(words(texts).to_tensor())
+
+    ids, back = there_and_back(CORPUS)
+    assert ids.to_list() == words.encode(CORPUS)
+    assert [one.decode() for one in back.numpy()] == words.decode(words.encode(CORPUS))
+    mapped = tf.data.Dataset.from_tensor_slices(CORPUS[:4]).batch(4).map(words)
+    assert mapped.get_single_element().to_list() == ids.to_list()[:4]
+
+
+def test_words_are_exported_with_what_holds_their_tables(words, tmp_path):
+    class Echo(tf.Module):
+        def __init__(self):
+            self.tables = words.tables
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def echo(self, texts):
+            return words.strings(words(texts).to_tensor())
+
+    tf.saved_model.save(Echo(), tmp_path)
+    back = tf.saved_model.load(tmp_path).echo(CORPUS).numpy()
+    assert [one.decode() for one in back] == words.decode(words.encode(CORPUS))
+
+
+def test_a_saved_vocabulary_needs_no_corpus(tokenizer, words, tmp_path):
+    for vocabulary in (tokenizer, words):
+        path = vocabulary.save(tmp_path / vocabulary.kind)
+        assert [file.name for file in path.parent.iterdir()] == ["vocabulary.json"]
+        same = text.load(path.parent)
+        assert same == vocabulary == text.from_json(vocabulary.to_json())
+        assert same.encode(HARD) == vocabulary.encode(HARD)
+        assert type(same) is type(vocabulary)
+
+
+def test_a_damaged_vocabulary_is_refused(words, tmp_path):
+    path = words.save(tmp_path)
+    whole = path.read_text()
+    for damaged in (whole[:-30], whole.replace('"r"', '"q"').replace("man", "nam"), "[]", "{}"):
+        path.write_text(damaged)
+        with pytest.raises(UsageError, match=f"{path} is damaged"):
+            text.load(tmp_path)
+    with pytest.raises(UsageError, match="there is no vocabulary at"):
+        text.load(tmp_path / "elsewhere")
+    for wrong in ("", "{}", '{"kind": "sub-words", "model": "eA==", "lowercase": false}'):
+        with pytest.raises(UsageError, match="this is no vocabulary"):
+            text.from_json(wrong)
+
+
+def test_what_is_no_text_is_refused_by_its_line(tokenizer, words):
+    for vocabulary in (tokenizer, words):
+        assert vocabulary.encode([b"Ein Mann"]) == vocabulary.encode(["Ein Mann"])
+        with pytest.raises(UsageError, match="line 2 is not UTF-8 text: invalid start byte"):
+            vocabulary.encode([b"good", b"\xff\xfe"])
+        with pytest.raises(UsageError, match="line 1 is not UTF-8 text: surrogates"):
+            vocabulary.encode(["\ud800"])
+        with pytest.raises(UsageError, match="line 3 must be text, got None"):
+            vocabulary.encode(["a", "b", None])
+        with pytest.raises(UsageError, match=r"list of sentences, got one sentence; write \['a'\]"):
+            vocabulary.encode("a")
+
+
+def test_arrays_are_padded_marked_and_limited(tokenizer):
+    ids = tokenizer.encode(CORPUS[:2])
+    plain, marked = (tokenizer.array(["", *CORPUS[:2]], marked=m) for m in (False, True))
+    assert plain.dtype == marked.dtype == np.int32
+    assert plain.shape == (3, max(map(len, ids)))
+    assert marked[1, : len(ids[0]) + 2].tolist() == [START, *ids[0], END]
+    assert marked[0].tolist()[:3] == [START, END, PAD]
+    assert tokenizer.array([]).shape == (0, 1)
+    assert tokenizer.array([""]).tolist() == [[PAD]]
+    with pytest.raises(UsageError, match=f"line 2 has {len(ids[1])} ids, more than the limit of 5"):
+        tokenizer.array(["a", CORPUS[1]], limit=5)
+    cut = tokenizer.array(CORPUS[:2], marked=True, limit=5, truncate=True)
+    assert cut.tolist() == [[START, *row[:3], END] for row in ids]
+
+
+def test_impossible_vocabularies_are_refused():
+    with pytest.raises(UsageError, match="vocabulary_size=50 pieces.*alone need"):
+        text.Tokenizer.train(CORPUS, 50)
+    with pytest.raises(UsageError, match="got no sentence that holds text"):
+        text.Tokenizer.train(["", "  "])
+    with pytest.raises(UsageError, match="got no sentence that holds text"):
+        text.Words.train([""])
+    with pytest.raises(UnknownName, match="kind of sub-words 'bpm'.*'bpe'"):
+        text.Tokenizer.train(CORPUS, kind="bpm")
+    with pytest.raises(UsageError, match="vocabulary_size must be above 4"):
+        text.Words.train(CORPUS, 4)
+    with pytest.raises(UnknownName, match="unit 'letter'"):
+        text.Words(["a"], unit="letter")
+    with pytest.raises(UsageError, match="words must differ"):
+        text.Words(["a", "a"])
+    with pytest.raises(UsageError, match="no SentencePiece model"):
+        text.Tokenizer(b"x")
+
+
+def test_importing_the_zoo_brings_no_tokenizer():
+    code = (
+        "import sys, zoo; assert not {'sentencepiece', 'sacrebleu', 'sacremoses'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -1,0 +1,149 @@
+"""Dates: a procedural data set of dates as people write them, and their ISO 8601 form.
+
+    written[0], iso[0]                              # "jeudi 4 juillet 2019", "2019-07-04"
+
+Nine languages, years 1950 to 2049. There is one right answer to each: numbers alone have the day
+first, as in 4/7/2019, and of a year only its last two digits can be left, as in 4.7.19. No date of
+one split is written in another, so the test is about dates that were never seen.
+
+`write` needs only Python and NumPy. Importing this module registers the TFDS data set "dates".
+"""
+
+import datetime
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from zoo.errors import UsageError
+
+SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
+FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
+HELD_OUT = {"train": (0, 32_525), "validation": (32_525, 34_525), "test": (34_525, DAYS)}
+
+# Language: months, days of the week from Monday on, patterns.
+LANGUAGES = {
+    "en": (
+        "January February March April May June July August September October November December",
+        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+        (
+            "{d} {M} {Y}",
+            "{M} {d}, {Y}",
+            "{W}, {M} {d}, {Y}",
+            "the {d}{th} of {M} {Y}",
+            "{d} {m3} {y}",
+        ),
+    ),
+    "de": (
+        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+        "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
+        (
+            "{d}. {M} {Y}",
+            "{W}, den {d}. {M} {Y}",
+            "{d}.{m}.{Y}",
+            "{dd}.{mm}.{y}",
+            "{W}, {d}.{m}.{Y}",
+        ),
+    ),
+    "fr": (
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "lundi mardi mercredi jeudi vendredi samedi dimanche",
+        ("{d} {M} {Y}", "le {d} {M} {Y}", "{W} {d} {M} {Y}", "{dd}/{mm}/{Y}"),
+    ),
+    "es": (
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "lunes martes miércoles jueves viernes sábado domingo",
+        ("{d} de {M} de {Y}", "{W}, {d} de {M} de {Y}", "{d}/{m}/{Y}"),
+    ),
+    "it": (
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
+        "dicembre",
+        "lunedì martedì mercoledì giovedì venerdì sabato domenica",
+        ("{d} {M} {Y}", "{W} {d} {M} {Y}", "{d}/{m}/{y}"),
+    ),
+    "nl": (
+        "januari februari maart april mei juni juli augustus september oktober november december",
+        "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
+        ("{d} {M} {Y}", "{W} {d} {M} {Y}", "{dd}-{mm}-{Y}"),
+    ),
+    "pl": (
+        "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października "
+        "listopada grudnia",
+        "poniedziałek wtorek środa czwartek piątek sobota niedziela",
+        ("{d} {M} {Y}", "{W}, {d} {M} {Y} r.", "{dd}.{mm}.{Y}"),
+    ),
+    "el": (
+        "Ιανουαρίου Φεβρουαρίου Μαρτίου Απριλίου Μαΐου Ιουνίου Ιουλίου Αυγούστου Σεπτεμβρίου "
+        "Οκτωβρίου Νοεμβρίου Δεκεμβρίου",
+        "Δευτέρα Τρίτη Τετάρτη Πέμπτη Παρασκευή Σάββατο Κυριακή",
+        ("{d} {M} {Y}", "{W} {d} {M} {Y}", "{d}/{m}/{y}"),
+    ),
+    "ja": (
+        "1 2 3 4 5 6 7 8 9 10 11 12",
+        "月 火 水 木 金 土 日",
+        ("{Y}年{m}月{d}日", "{Y}年{m}月{d}日({W})", "{Y}/{mm}/{dd}"),
+    ),
+}
+
+
+def write(n, split="train", seed=0, first=0):
+    """Pairs first .. first + n - 1 of a split: two lists of n str, as written and in ISO form.
+
+    A pair is a function of (split, seed, its number) alone. Raises UsageError for n < 1 or a split
+    other than train, validation, test.
+    """
+    if n < 1 or split not in HELD_OUT:
+        raise UsageError(f"write needs n >= 1 and a split of {[*HELD_OUT]}, got n={n}, {split!r}")
+    days = np.random.default_rng(seed).permutation(DAYS)[slice(*HELD_OUT[split])]
+    codes = [*LANGUAGES]
+    written, iso = [], []
+    for number in range(first, first + n):
+        random = np.random.default_rng((seed, [*HELD_OUT].index(split), number))
+        date = FIRST + datetime.timedelta(days=int(days[random.integers(len(days))]))
+        patterns = LANGUAGES[code := codes[random.integers(len(codes))]][2]
+        written.append(said(date, code, patterns[random.integers(len(patterns))]))
+        iso.append(date.isoformat())
+    return written, iso
+
+
+def said(date, language, pattern):
+    """A `datetime.date` in a language, by one of its patterns."""
+    months, weekdays, _ = LANGUAGES[language]
+    month = months.split()[date.month - 1]
+    teen = 11 <= date.day <= 13
+    return pattern.format(
+        d=date.day,
+        dd=f"{date.day:02}",
+        m=date.month,
+        mm=f"{date.month:02}",
+        m3=month[:3],
+        M=month,
+        y=f"{date.year % 100:02}",
+        Y=date.year,
+        W=weekdays.split()[date.weekday()],
+        th="th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(date.day % 10, "th"),
+    )
+
+
+class Dates(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder: written and iso, texts."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "30,000 + 1,000 + 1,000 dates."}
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Dates as people write them in nine languages, and their ISO 8601 form.",
+            features=tfds.features.FeaturesDict(
+                {"written": tfds.features.Text(), "iso": tfds.features.Text()}
+            ),
+            supervised_keys=("written", "iso"),
+            disable_shuffling=True,  # pair i stays example i
+        )
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples(name, count) for name, count in SPLITS.items()}
+
+    def _generate_examples(self, split, count):
+        for i, (written, iso) in enumerate(zip(*write(count, split), strict=True)):
+            yield i, {"written": written, "iso": iso}

@@ -1,0 +1,44 @@
+"""What a text says of where data are: a name, a path, or "AtoB:PATH" for a folder of pairs.
+
+Needs only Python.
+"""
+
+from pathlib import Path
+
+from zoo.data.catalog import CATALOG
+
+DIRECTIONS = ("AtoB", "BtoA")
+SPLITS = ("train", "val", "validation", "test")  # folders of these names in a folder of pairs
+
+
+def is_named(source):
+    """Whether it is a name of the catalog, or a name and a class."""
+    return isinstance(source, str) and source.partition("/")[0] in CATALOG
+
+
+def pairs(source):
+    """("AtoB" or "BtoA", path) of a folder of pairs; None for anything else."""
+    direction, colon, path = source.partition(":") if isinstance(source, str) else ("", "", "")
+    return (direction, Path(path).expanduser()) if colon and direction in DIRECTIONS else None
+
+
+def path(source):
+    """The path of data that have no name."""
+    return (pairs(source) or ("", Path(source).expanduser()))[1]
+
+
+def absolute(source):
+    """A name as it is; a path so that it holds from everywhere."""
+    if is_named(source) or not path(source).exists():
+        return source
+    direction = f"{pairs(source)[0]}:" if pairs(source) else ""
+    return f"{direction}{path(source).resolve()}"
+
+
+def splits(source):
+    """The names of the splits there are; arrays, files and folders of images have only "train"."""
+    if is_named(source):
+        return [*CATALOG[source.partition("/")[0]].splits]
+    if pairs(source):
+        return [name for name in SPLITS if (path(source) / name).is_dir()] or ["train"]
+    return ["train"]

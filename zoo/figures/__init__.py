@@ -1,0 +1,86 @@
+"""Pictures a person looks at: samples, reconstructions, latent spaces, curves.
+
+Every function returns its picture, uint8 [rows, columns, 3], and writes it as a PNG file when given
+a `path`. Whatever is random has a seed of its own: drawing never changes training, and pictures of
+the same model taken epoch after epoch can be compared.
+
+Images come as arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that
+are NaN or infinite are red. A model that lacks what a picture needs raises UsageError.
+"""
+
+import numpy as np
+
+from zoo.figures.drawing import (
+    BLUE,
+    ORANGE,
+    PALETTE,
+    grid,
+    pixels,
+    plot,
+    rendered,
+    save,
+    verb,
+    written,
+)
+from zoo.figures.epochs import loss_curves, progress, series
+from zoo.figures.images import interpolation, reconstructions, samples
+from zoo.figures.latents import latent_grid, latent_scatter, prior_components
+from zoo.figures.pairs import translations
+from zoo.figures.style import descents, stylized
+
+__all__ = [
+    "BLUE",
+    "ORANGE",
+    "PALETTE",
+    "descents",
+    "grid",
+    "interpolation",
+    "latent_grid",
+    "latent_scatter",
+    "loss_curves",
+    "of",
+    "pixels",
+    "plot",
+    "prior_components",
+    "progress",
+    "reconstructions",
+    "rendered",
+    "samples",
+    "save",
+    "series",
+    "stylized",
+    "translations",
+    "verb",
+    "written",
+]
+
+
+def of(model, batch):
+    """Every picture that the model's verbs and the batch allow: name -> uint8 [rows, columns, 3].
+
+    The batch may hold "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
+    used, or the images "source" and "target", or "content" and "style".
+    """
+    verbs = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
+    verbs = {name for name in verbs if callable(getattr(model, name, None))}
+    images, labels = (batch[key][:512] if key in batch else () for key in ("image", "label"))
+    latent_dim = getattr(model, "latent_dim", 0)
+    pictures = {}
+    if "sample" in verbs:
+        pictures["samples"] = samples(model)
+    if len(images) and "reconstruct" in verbs:
+        pictures["reconstructions"] = reconstructions(model, images)
+    if len(images) > 1 and "interpolate" in verbs:
+        n = min(8, len(images) // 2)
+        pictures["interpolation"] = interpolation(model, images[:n], images[n : 2 * n])
+    if len(images) and len(labels) and "encode" in verbs and latent_dim >= 2:
+        pictures["latent_scatter"] = latent_scatter(model, images, labels)
+    if verbs >= {"decode", "prior"} and latent_dim == 2:
+        pictures["latent_grid"] = latent_grid(model)
+    if verbs >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
+        pictures["prior_components"] = prior_components(model)
+    if "translate" in verbs and np.ndim(batch.get("source")) == 4:
+        pictures["translations"] = translations(model, batch["source"], batch["target"])
+    if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
+        pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
+    return pictures

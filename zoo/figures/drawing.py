@@ -1,0 +1,111 @@
+"""What pictures are drawn with: pixels, grids of images, Matplotlib without its global state."""
+
+import numpy as np
+from keras.ops import convert_to_numpy
+from PIL import Image, ImageDraw, ImageFont
+
+from zoo.checkpoint import write_atomically
+from zoo.errors import UsageError
+
+SIDE = 900  # pixels that a grid of small images may fill
+PADDING = 2  # white pixels between its images
+WHITE, INK, RED = 255, (64, 64, 64), (230, 0, 0)
+BLUE, ORANGE = "#4477aa", "#cc5500"
+# Paul Tol's "muted" scheme, safe for colour-blind readers, and a grey.
+PALETTE = ["#332288", "#cc6677", "#117733", "#88ccee", "#ddcc77"]
+PALETTE += ["#882255", "#44aa99", "#aa4499", "#999933", "#777777"]
+
+
+def save(path, image):
+    """The pixels of an image [h, w, 1 or 3], written as PNG (all or nothing) if there is a path."""
+    picture = pixels(image)
+    if path is not None:
+        png = Image.fromarray(picture)
+        write_atomically(path, lambda file: png.save(file, format="PNG"))
+    return picture
+
+
+def grid(images, columns=None, padding=PADDING, scale=None, captions=None, title="", path=None):
+    """Images [n, h, w, c], row by row, at least one.
+
+    Args:
+        columns: images per row; None makes the picture near-square.
+        padding: white pixels around each image.
+        scale: whole number by which pixels are enlarged; None: as much as fits 900 pixels.
+        captions: a text under each image; `title` is one above them all.
+    """
+    tiles = pixels(images)
+    if tiles.ndim != 4 or not len(tiles):
+        raise UsageError(f"expected images [n, h, w, c] with n >= 1, got shape {np.shape(images)}")
+    n, h, w, _ = tiles.shape
+    columns = columns or min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
+    columns, rows = min(n, columns), -(-n // columns)
+    fits = ((SIDE - padding * (k + 1)) // (k * size) for k, size in ((rows, h), (columns, w)))
+    scale = scale or max(1, min(fits))
+    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
+    if captions is not None:
+        tiles = np.concatenate([tiles, [written(t, tiles.shape[2]) for t in captions]], axis=1)
+    h, w = tiles.shape[1] + padding, tiles.shape[2] + padding
+    picture = np.full((rows * h + padding, columns * w + padding, 3), WHITE, np.uint8)
+    for k, tile in enumerate(tiles):
+        top, left = padding + k // columns * h, padding + k % columns * w
+        picture[top : top + h - padding, left : left + w - padding] = tile
+    if title:
+        picture = np.vstack([written(title, picture.shape[1]), picture])
+    return save(path, picture)
+
+
+def verb(model, name):
+    """The model's method of that name; raises UsageError if it has none."""
+    if callable(found := getattr(model, name, None)):
+        return found
+    raise UsageError(f"{getattr(model, 'name', type(model).__name__)} has no {name}")
+
+
+def pixels(images):
+    """Images [..., h, w, 1 or 3], floats in [0, 1] or uint8, as uint8 [..., h, w, 3]."""
+    values = convert_to_numpy(images)
+    known = values.dtype.kind not in "iu" or values.dtype == np.uint8
+    if values.ndim < 3 or values.shape[-1] not in (1, 3) or not known:
+        got = f"{values.dtype} {values.shape}"
+        raise UsageError(f"expected images [h, w, 1 or 3], floats in [0, 1] or uint8, got {got}")
+    colors = np.broadcast_to(values, (*values.shape[:-1], 3))
+    if values.dtype == np.uint8:
+        return colors
+    finite = np.isfinite(colors).all(axis=-1, keepdims=True)
+    levels = 255 * np.where(finite, colors, 0).astype(np.float32).clip(0, 1)
+    return np.where(finite, levels.round(), RED).astype(np.uint8)
+
+
+def written(text, width):
+    """A white strip [26, width, 3] with a text in its middle, smaller where it would not fit."""
+    import matplotlib
+
+    size = max(1, min(15, int(1.6 * width / max(1, len(text)))))
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+    strip = Image.new("RGB", (width, 26), "white")
+    ImageDraw.Draw(strip).text((width / 2, 13), text, INK, font, anchor="mm")
+    return np.asarray(strip)
+
+
+def plot(width, height, panels=1):
+    """A figure followed by its axes, of so many pixels each: three in a row, or four as 2 x 2."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = 2 if panels == 4 else min(3, panels)
+    rows = -(-panels // columns)
+    figure = Figure((columns * width / 120, rows * height / 120), dpi=120, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    FigureCanvasAgg(figure)
+    for k in range(panels):
+        axes = figure.add_subplot(rows, columns, k + 1, axisbelow=True)
+        axes.grid(color="0.92")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, *figure.axes
+
+
+def rendered(figure):
+    """A figure of `plot` as uint8 [rows, columns, 3]."""
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())[..., :3]

@@ -1,0 +1,31 @@
+"""Images that a model makes: out of noise, of other images, between two of them."""
+
+import numpy as np
+
+from zoo.figures.drawing import WHITE, grid, pixels, verb
+
+
+def samples(model, n=64, seed=0, path=None, **told):
+    """`n` images out of `model.sample`, from the same noise whenever the seed is the same.
+
+    What else `model.sample` takes, such as a `label`, may be given too.
+    """
+    return grid(verb(model, "sample")(n, seed=seed, **told), path=path)
+
+
+def reconstructions(model, images, n=16, path=None):
+    """The first `n` images, each with `model.reconstruct` of it right below."""
+    originals, again = pixels(images[:n]), pixels(verb(model, "reconstruct")(images[:n]))
+    line = np.full_like(originals[:, :1], WHITE)
+    pairs = np.concatenate([originals, line, again], axis=1)
+    title = "originals above, reconstructions below"
+    return grid(pairs, columns=8, padding=10, title=title, path=path)
+
+
+def interpolation(model, a, b, steps=10, path=None):
+    """A row for each pair: the image of `a`, `model.interpolate` between them, that of `b`."""
+    a, b, between = map(pixels, (a, b, verb(model, "interpolate")(a, b, steps=steps)))
+    gap = np.full_like(a[:, :, :4], WHITE)
+    rows = np.concatenate([a, gap, *between.swapaxes(0, 1), gap, b], axis=2)
+    title = "originals at the ends, decoded between their codes"
+    return grid(rows, columns=1, title=title, path=path)

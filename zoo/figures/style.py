@@ -1,0 +1,51 @@
+"""Paintings beside what they were made of, and how the losses fell while they were painted."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.errors import UsageError
+from zoo.figures.drawing import PALETTE, grid, pixels, plot, rendered, save
+
+
+def stylized(content, style, *paintings, captions=None, path=None):
+    """A row: the content, the style, and the paintings; all scaled to the content's height.
+
+    Args:
+        content, style, paintings: images [h, w, 1 or 3], each of any size.
+        captions: a text under each; None: content, style, result.
+    """
+    pictures = [Image.fromarray(pixels(one)) for one in (content, style, *paintings)]
+    width, height = pictures[0].size
+    widest = max(width, round(pictures[1].width * height / pictures[1].height))
+    tiles = [ImageOps.pad(one, (widest, height), color="white") for one in pictures]
+    captions = captions or ["content", "style", *["result"] * len(paintings)]
+    return grid(
+        np.stack([np.asarray(tile) for tile in tiles]),
+        columns=len(tiles),
+        padding=10,
+        scale=1,
+        captions=captions,
+        path=path,
+    )
+
+
+def descents(histories, by="step", title="", path=None):
+    """The loss over the steps, a curve for each way down, on logarithmic scales; ends are marked.
+
+    Args:
+        histories: name -> list of entries with "step", "evaluations" and "loss", as `stylize`
+            returns it. Empty is a UsageError.
+        by: "step" or "evaluations" (of the loss), what the curves are drawn over.
+    """
+    if not any(histories.values()):
+        raise UsageError("descents has nothing to draw: the histories hold no entries")
+    figure, axes = plot(640, 460)
+    for (name, entries), colour in zip(histories.items(), PALETTE, strict=False):
+        x = [max(1, entry[by]) for entry in entries]
+        y = [entry["loss"] for entry in entries]
+        axes.plot(x, y, color=colour, label=f"{name}  {y[-1]:.4g}")
+        axes.plot(x[-1], y[-1], "o", color=colour)
+    xlabel = {"step": "iterations", "evaluations": "evaluations of the loss"}[by]
+    axes.set(title=title, xlabel=xlabel, ylabel="loss", xscale="log", yscale="log")
+    axes.legend(frameon=False)
+    return save(path, rendered(figure))

@@ -1,0 +1,67 @@
+"""Conditional Generative Adversarial Nets.
+
+Mehdi Mirza, Simon Osindero, 2014, arXiv 1411.1784, with the networks of `dcgan`: both actors are
+told the class, eq. 2.
+"""
+
+import tensorflow as tf
+
+import zoo
+from blocks.checks import at_least_one
+from zoo.models.dcgan import DCGAN
+
+
+@zoo.register("conditional_dcgan")
+class ConditionalDCGAN(DCGAN):
+    """`dcgan` that can be asked for a seven: the class goes to both actors, as a one-hot code.
+
+    The generator has it beside the noise; the discriminator as one more channel for each class.
+
+    Calling it maps noise with its class [batch, latent_dim + classes] to images [batch, h, w, c].
+
+    Args:
+        classes: how many there are; labels are 0 ... classes - 1.
+        **kwargs: as in `dcgan`.
+    """
+
+    def __init__(self, classes=10, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = at_least_one(classes, "classes")
+
+    def build(self, input_shape=None):
+        *size, channels = self.image_shape
+        self.generator.build((None, self.latent_dim + self.classes))
+        self.discriminator.build((None, *size, channels + self.classes))
+
+    @property
+    def batch_spec(self):
+        return {**super().batch_spec, "label": tf.TensorSpec((None,), tf.int64)}
+
+    def draw(self, noise, batch, training=False):
+        return super().draw(self.told(noise, batch["label"]), batch, training)
+
+    def judge(self, images, batch, training=False):
+        planes = tf.one_hot(batch["label"], self.classes, dtype=images.dtype)[:, None, None]
+        planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(images)[:3]), self.classes))
+        return super().judge(tf.concat([images, planes], axis=-1), batch, training)
+
+    def told(self, noise, labels):
+        """The generator's input: noise [n, latent_dim] beside the classes [n] in one-hot code."""
+        return tf.concat([noise, tf.one_hot(labels, self.classes, dtype=noise.dtype)], axis=-1)
+
+    def latents(self, n, seed=None, label=None):
+        return self.told(self.noise(n, seed), self.labels(n, label))
+
+    def labels(self, n, label=None):
+        """Classes int64 [n]: each in turn, or all as `label` (an integer or n of them) says."""
+        if label is None:
+            return tf.range(n, dtype=tf.int64) % self.classes
+        labels = tf.cast(tf.broadcast_to(label, (n,)), tf.int64)
+        known = tf.get_static_value(tf.reduce_all((labels >= 0) & (labels < self.classes)))
+        if known is not None and not known:
+            raise ValueError(f"labels must be in 0 ... {self.classes - 1}, got {label}")
+        return labels
+
+    def sample(self, n, seed=None, label=None):
+        """`n` drawings [n, h, w, c] in [0, 1], of each class in turn, or of the class `label`."""
+        return tf.cast(self(self.latents(n, seed, label)), tf.float32)

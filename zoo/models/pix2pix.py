@@ -1,0 +1,149 @@
+"""Image-to-Image Translation with Conditional Adversarial Networks.
+
+Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros, 2016, arXiv 1611.07004.
+"""
+
+import keras
+import tensorflow as tf
+
+import zoo
+from blocks import PatchDiscriminator, UNet, adversarial
+from blocks.checks import at_least_one, at_least_zero, sizes
+from blocks.unet import halvings
+
+
+@zoo.register("pix2pix")
+class Pix2Pix(zoo.Model):
+    """Two actors: a generator that translates pictures, a discriminator that knows the originals.
+
+    Calling it maps source images [batch, h, w, source_channels] to target images [batch, h, w, c],
+    both in [0, 1]. Batches hold pairs, "source" and "target".
+
+    Args:
+        image_shape: (rows, columns, channels) of the target; the source has the same size.
+        source_channels: channels of the source.
+        filters: channels of the U-Net's first level, twice as many at each further one, up to
+            eight times.
+        levels: how often the U-Net halves the size; None: as often as 2 divides it, at most 8.
+        discriminator_filters: channels of the PatchGAN's convolutions; four see 70 x 70 pixels.
+        norm: "batch", "instance", "layer" or None, in both networks.
+        dropout: share of the features dropped in the first three levels of the decoder: the
+            noise z.
+        l1_weight: lambda of eq. 4, the weight of the distance from the truth.
+        objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
+            object as in `blocks.adversarial`.
+    """
+
+    call_feature = "source"
+    demo_data = "snowflake_maps"
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        source_channels=3,
+        filters=64,
+        levels=None,
+        discriminator_filters=(64, 128, 256, 512),
+        norm="batch",
+        dropout=0.5,
+        l1_weight=100.0,
+        objective="non_saturating",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.source_channels = at_least_one(source_channels, "source_channels")
+        self.filters, self.levels, self.norm, self.dropout = filters, levels, norm, dropout
+        self.discriminator_filters = sizes(discriminator_filters, "discriminator_filters")
+        self.l1_weight = at_least_zero(l1_weight, "l1_weight")
+        self.objective = adversarial.loss(objective)
+
+        dtype = self.dtype_policy
+        *size, channels = self.image_shape
+        levels = halvings(size) if levels is None else levels
+        self.generator = UNet(channels, filters, levels, norm, dropout, dtype=dtype)
+        self.discriminator = PatchDiscriminator(self.discriminator_filters, norm, dtype=dtype)
+
+    def build(self, input_shape=None):
+        *size, channels = self.image_shape
+        self.generator.build((None, *size, self.source_channels))
+        self.discriminator.build((None, *size, self.source_channels + channels))
+
+    @property
+    def batch_spec(self):
+        *size, channels = self.image_shape
+        return {
+            "source": tf.TensorSpec((None, *size, self.source_channels), tf.float32),
+            "target": tf.TensorSpec((None, *size, channels), tf.float32),
+        }
+
+    def configure_optimizers(self):
+        return {
+            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+        }
+
+    def train_step(self, batch):
+        x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            fake = self.generate(x, self.seed(), training=True)  # G(x, z)
+            real_logits = self.judge(x, y, training=True)  # D(x, y)
+            fake_logits = self.judge(x, fake, training=True)  # D(x, G(x, z))
+            l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
+            gan_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
+            generator_loss = gan_loss + self.l1_weight * l1  # eq. 4
+            # Halved, so that D learns more slowly than G (section 3.3).
+            discriminator_loss = tf.reduce_mean(
+                self.objective.discriminator(real_logits, fake_logits) / 2
+            )
+        self.minimize(generator_loss, generator_tape, "generator")
+        self.minimize(discriminator_loss, discriminator_tape, "discriminator")
+        return {
+            "generator_loss": generator_loss,
+            "discriminator_loss": discriminator_loss,
+            "l1": l1,
+            "real_score": tf.reduce_mean(tf.sigmoid(real_logits)),
+            "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
+        }
+
+    def eval_step(self, batch):
+        x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
+        fake = self.generate(x, self.seed())
+        real_logits, fake_logits = self.judge(x, y), self.judge(x, fake)
+        l1 = adversarial.per_example(tf.abs(y - fake))
+        gan_loss = self.objective.generator(real_logits, fake_logits)
+        return {
+            "generator_loss": gan_loss + self.l1_weight * l1,
+            "discriminator_loss": self.objective.discriminator(real_logits, fake_logits) / 2,
+            "l1": l1,
+            "real_score": adversarial.per_example(tf.sigmoid(real_logits)),
+            "fake_score": adversarial.per_example(tf.sigmoid(fake_logits)),
+        }
+
+    def generate(self, x, seed=None, training=False):
+        """G(x, z) [batch, h, w, c] of x [batch, h, w, source_channels], all in [-1, 1].
+
+        The noise z is dropout, drawn from the `seed`; without one there is none.
+        """
+        return tf.cast(self.generator(x, seed=seed, training=training), tf.float32)
+
+    def judge(self, x, y, training=False):
+        """D(x, y) as logits [batch, rows, columns, 1], one for each patch; above 0 is "real"."""
+        pair = tf.concat([x, y], axis=-1)
+        return tf.cast(self.discriminator(pair, training=training), tf.float32)
+
+    def call(self, source, training=False):
+        seed = self.seed() if training else None
+        return (self.generator(2 * source - 1, seed=seed, training=training) + 1) / 2
+
+    def translate(self, images, seed=None):
+        """What the source `images` [n, h, w, source_channels] become: [n, h, w, c] in [0, 1].
+
+        Args:
+            images: in [0, 1].
+            seed: of the dropout that the paper leaves on at test time; the same seed gives the
+                same pictures, another one others. Without a seed there is none.
+        """
+        x = 2 * tf.convert_to_tensor(images, tf.float32) - 1
+        noise = None if seed is None else self.seed(seed)
+        return (self.generate(x, noise) + 1) / 2

@@ -1,0 +1,129 @@
+"""`zoo stylize`: paint one picture in the style of another, and watch it being painted."""
+
+import time
+from pathlib import Path
+
+import click
+
+from zoo import registry
+from zoo.errors import UsageError
+from zoo.overrides import overrides
+from zoo.terminal import SEED, SET, SIZE, answers, import_tensorflow, note
+
+MODEL = "style_transfer"
+
+
+def show(record):
+    click.echo(
+        f"{record['file']}: loss {record['loss']:.4g} after {record['step']} steps"
+        f" ({record['evaluations']} evaluations, {record['seconds']:.0f} s)"
+    )
+
+
+@click.command()
+@click.argument("content", required=False, type=click.Path(path_type=Path))
+@click.argument("style", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--features",
+    metavar="NETWORK",
+    default="random",
+    show_default=True,
+    help="random; vgg19 (of Keras' cache); an .h5 file of VGG19's weights; a .keras file.",
+)
+@click.option("--size", type=SIZE, default=256, show_default=True, help="Longest side, in pixels.")
+@click.option("--steps", type=SIZE, default=300, show_default=True, help="Of the optimizer.")
+@click.option("--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs")
+@click.option(
+    "--start",
+    type=click.Choice(["content", "noise"]),
+    default="content",
+    show_default=True,
+    help="What is on the canvas at first.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the noise.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="stylized.png",
+    show_default=True,
+    help="The picture, as PNG.",
+)
+@click.option(
+    "--frames",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the picture as it is after every 10 steps.",
+)
+@SET
+@answers(show)
+def stylize(content, style, features, size, output, frames, pairs, **options):
+    """Paint a picture in the style of another.
+
+    CONTENT says what is painted, STYLE how; both are image files. Without them, a landscape and
+    brushwork that come with the zoo are taken. What --set takes is listed by: zoo info
+    style_transfer
+
+    \b
+    zoo stylize
+    zoo stylize cat.jpg kandinsky.jpg --features vgg19 -o cat.png
+    zoo stylize cat.jpg kandinsky.jpg --features vgg19.h5 --set style_weight=100 --optimizer adam
+    """
+    config = {**overrides(MODEL, pairs), "features": features}
+    if output.suffix != ".png":
+        raise UsageError(f"-o takes a file that ends in .png; got {str(output)!r}")
+    if content and not style:
+        raise UsageError("give two pictures, the content and the style, or none; got one")
+    import_tensorflow()
+    from zoo import figures
+    from zoo.data import pictures
+
+    photograph = pictures.read(content, size) if content else pictures.landscape(size)
+    artwork = pictures.read(style, size) if style else pictures.brushwork(size)
+    model = registry.get(MODEL, image_shape=(*photograph.shape[:2], 3), **config)
+    began = time.perf_counter()
+    picture, history = paint(model, photograph, artwork, frames=frames, **options)
+    figures.save(output, picture)
+    return {
+        "file": str(output),
+        "content": content and str(content),
+        "style": style and str(style),
+        "features": features,
+        "shape": [*picture.shape],
+        "seconds": time.perf_counter() - began,
+        **history[-1],
+    }
+
+
+def paint(model, content, style, *, steps=300, progress=True, frames=None, **options):
+    """`model.stylize` with a bar on stderr and, on request, a picture after every few steps.
+
+    Args:
+        frames: folder for `step-0000.png` and so on.
+        progress: whether there is a bar; where stderr is no terminal, one line now and then.
+        options: as `stylize` takes them, as are the rest.
+
+    Raises UsageError where `stylize` raises ValueError.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    from zoo import figures
+
+    console = Console(stderr=True)
+    columns = [*Progress.get_default_columns(), TextColumn("{task.fields[losses]}")]
+    bar = Progress(*columns, console=console, disable=not (progress and console.is_terminal))
+    task = bar.add_task("painting", total=steps, losses="")
+
+    def watch(picture, entry):
+        losses = "  ".join(f"{k} {v:.4g}" for k, v in entry.items() if isinstance(v, float))
+        bar.update(task, completed=entry["step"], losses=losses)
+        if progress and not console.is_terminal and entry["step"] % 50 == 0:
+            note(f"step {entry['step']}/{steps}: {losses}")
+        if frames:
+            figures.save(Path(frames) / f"step-{entry['step']:04d}.png", picture)
+
+    try:
+        with bar:
+            return model.stylize(content, style, steps=steps, watch=watch, **options)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,104 @@
+"""Recipes of the adversarial models."""
+
+from zoo.recipes.measure import Measure
+from zoo.recipes.recipe import Budget, Recipe
+
+SMOKE = Budget(1, train_images=2000, samples=200)
+SEEN = ("frechet", "recall", "precision", "coverage", "density", "kernel", "label_histogram")
+SPLITS = {
+    "mnist": {"train": "train", "test": "test"},
+    "fashion_mnist": {"train": "train[:50000]", "test": "train[50000:]"},
+}
+LIMITS = {
+    "mnist": "The Frechet distance is that of a small classifier of digits, and not the FID.",
+    "fashion_mnist": "The Frechet distance is that of a small classifier of clothes, and not the"
+    " FID. Trained and tested on parts of the usual training split, the classifier as well.",
+}
+
+
+def fidelity(extractor, images=10_000):
+    """What generated images are asked, the Frechet distance first."""
+    names = (*SEEN, "memorization")
+    return tuple(Measure(name, extractor=extractor, images=images) for name in names)
+
+
+def drawings(model, data, title):
+    return Recipe(
+        name=f"{model}.{data}",
+        title=title,
+        model=model,
+        config={},
+        data=data,
+        **SPLITS[data],
+        valid=None,
+        binarize="none",
+        batch_size=128,
+        learning_rate=None,
+        best=False,
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(100)},
+        metrics=fidelity(f"FCD-{data}-v1"),
+        limits=LIMITS[data],
+    )
+
+
+# One class of doodles. The numbers see strokes as a classifier of digits does: there is no other.
+
+CATS = Recipe(
+    name="dcgan.quickdraw_cat",
+    title="Cats of Quick, Draw! at 28 pixels",
+    model="dcgan",
+    config={},
+    data="quickdraw_bitmap/cat",
+    train="train[500:]",
+    valid=None,
+    test="train[:500]",
+    binarize="none",
+    batch_size=128,
+    learning_rate=None,
+    best=False,
+    budgets={"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(50)},
+    metrics=tuple(
+        Measure(name, extractor="FCD-mnist-v1", images=500)
+        for name in (*SEEN[:-1], "memorization")  # no digit's label means anything here
+    ),
+    limits="A classifier of digits looks at cats: its numbers tell two generators of cats apart,"
+    " and nothing else.",
+)
+
+
+def facades(size, epochs, **settings):
+    """The labels-to-facades experiment of Isola et al. (2016), section 6.2 of the appendix."""
+    return Recipe(
+        name=f"pix2pix.facades_{size}",
+        title=f"Facades out of label maps, at {size} pixels",
+        model="pix2pix",
+        config={"image_shape": [size, size, 3]},
+        data="facades",
+        train="train",
+        valid=None,
+        test="test",
+        binarize="none",
+        batch_size=1,
+        learning_rate=None,
+        best=False,
+        augment="jitter",
+        image_size=size,
+        budgets={
+            "smoke": Budget(1, train_images=8),
+            "cpu-hour": Budget(epochs),
+            "paper": Budget(200),
+        },
+        metrics=(Measure("l1"), Measure("psnr"), Measure("ssim")),
+        limits="Translated with dropout, as in the paper, drawn with seed 0. The data set on disk"
+        " may be a part of the pix2pix archive, which has 400 + 100 + 106 images.",
+    )
+
+
+RECIPES = (
+    drawings("dcgan", "mnist", "Digits at 28 pixels"),
+    drawings("dcgan", "fashion_mnist", "Clothes at 28 pixels"),
+    drawings("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
+    CATS,
+    facades(128, epochs=20),
+    facades(256, epochs=4),
+)

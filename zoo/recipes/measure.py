@@ -1,0 +1,108 @@
+"""What is asked of a trained model: a metric, its arguments, and how both are written down."""
+
+from dataclasses import dataclass, field
+
+from zoo.errors import UnknownName, UsageError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings."""
+
+    key: str
+    text: str
+    unit: str
+    lower_is_better: bool = True
+    defaults: dict = field(default_factory=dict)
+
+
+MADE = {"images": 10_000}
+METRICS = {
+    # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
+    "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats"),
+    "elbo": Metric("negative_elbo", "-ELBO", "nats"),
+    "active_units": Metric("active_units", "active units", "units", False),
+    "reconstruction_error": Metric("reconstruction_error", "reconstruction error", "squared error"),
+    "aggregate_mmd": Metric(
+        "aggregate_mmd", "MMD of codes to prior", "MMD^2", defaults={"images": 2000}
+    ),
+    "knn_accuracy": Metric(
+        "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
+    ),
+    # Generated images, as a network sees them: `extractor` is a name of `zoo.metrics.extractor`.
+    "frechet": Metric("frechet", "Frechet distance by {extractor}", "features^2", True, MADE),
+    "kernel": Metric("kernel", "kernel distance by {extractor}", "MMD^2", True, MADE),
+    "precision": Metric("precision", "precision (k=3) by {extractor}", "share", False, MADE),
+    "recall": Metric("recall", "recall (k=3) by {extractor}", "share", False, MADE),
+    "density": Metric("density", "density (k=5) by {extractor}", "ratio", False, MADE),
+    "coverage": Metric("coverage", "coverage (k=5) by {extractor}", "share", False, MADE),
+    "label_histogram": Metric(
+        "label_histogram", "distance of label histograms by {extractor}", "share", True, MADE
+    ),
+    "memorization": Metric(
+        "memorization",
+        "distance to the nearest training image over that of test images by {extractor}",
+        "ratio",
+        False,
+        MADE,
+    ),
+    # Images that a model makes of others, each beside its true one.
+    "l1": Metric("l1", "L1 distance", "of the range"),
+    "psnr": Metric("psnr", "PSNR", "dB", False),
+    "ssim": Metric("ssim", "SSIM", "SSIM", False),
+}
+
+
+@dataclass(frozen=True, init=False)
+class Measure:
+    """A metric and its arguments: `Measure("log_likelihood", samples=5000, images=1000)`.
+
+    Args:
+        name: a key of `METRICS`.
+        **arguments: of the function in `zoo.metrics`; `images` is how many of the test images are
+            drawn with seed 0, all of them if it is left out. With an `extractor`, `images` is how
+            many are generated.
+
+    Raises UsageError: no such metric, or one of its arguments is missing.
+    """
+
+    name: str
+    arguments: dict
+
+    def __init__(self, name, **arguments):
+        if name not in METRICS:
+            raise UnknownName("metric", name, METRICS)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "arguments", arguments)
+        try:
+            self.key, self.text  # noqa: B018  (they name every argument that there must be)
+        except KeyError as error:
+            raise UsageError(f"the metric {name!r} needs the argument {error}") from error
+
+    @property
+    def metric(self):
+        return METRICS[self.name]
+
+    @property
+    def generated(self):
+        """Whether it is about images that the model generates."""
+        return "extractor" in self.told
+
+    @property
+    def told(self):
+        """All arguments, with the defaults of the metric."""
+        return self.metric.defaults | self.arguments
+
+    @property
+    def key(self):
+        """Its name in a record."""
+        return self.metric.key.format(**self.told)
+
+    @property
+    def text(self):
+        """Its part of the protocol: what, on which images, in which unit."""
+        images = self.told.get("images")
+        which = f"{images:,} test images drawn with seed 0" if images else "all test images"
+        if self.generated:
+            which = f"{images:,} generated images, all test images"
+        return f"{self.metric.text.format(**self.told)} on {which}, {self.metric.unit}"

@@ -1,0 +1,60 @@
+"""Text to numbers and back: sub-words learned from a corpus, or plain words and characters.
+
+    tokenizer = text.Tokenizer.train(sentences, vocabulary_size=8000)
+    ids = tokenizer.encode(["Ein Mann schläft."])       # [[512, 334, 2071, 298]]
+    tokenizer.decode(ids)                               # ["Ein Mann schläft."]
+    tokenizer.save("runs/mine")                         # a JSON file, checked when loaded
+
+Every vocabulary begins with the same four ids: 0 fills up (PAD), 1 is what it cannot write
+(UNKNOWN), 2 and 3 mark the START and the END of a sentence. `to_json` is all there is to know of
+a vocabulary, so a model that keeps this text in its configuration needs no corpus.
+"""
+
+import json
+from pathlib import Path
+
+from zoo.errors import UsageError
+from zoo.text.subwords import Tokenizer
+from zoo.text.vocabulary import END, FILE, PAD, START, UNKNOWN, Vocabulary, fit, readable
+from zoo.text.words import Words
+
+__all__ = [
+    "END",
+    "PAD",
+    "START",
+    "UNKNOWN",
+    "Tokenizer",
+    "Vocabulary",
+    "Words",
+    "fit",
+    "from_json",
+    "load",
+    "readable",
+]
+
+KINDS = {"sub-words": Tokenizer, "words": Words, "characters": Words}
+
+
+def from_json(text):
+    """The vocabulary that `to_json` wrote. Raises UsageError if this is none."""
+    try:
+        found = json.loads(text)
+        return KINDS[found["kind"]].from_dict(found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"this is no vocabulary: {type(error).__name__} {error}") from error
+
+
+def load(folder):
+    """The vocabulary saved in a folder. Raises UsageError: there is none, or it is damaged."""
+    path = Path(folder) / FILE
+    try:
+        found = json.loads(path.read_text())
+        sha256 = found.pop("sha256")
+        vocabulary = from_json(json.dumps(found))
+        if vocabulary.fingerprint != sha256:
+            raise UsageError(f"its SHA-256 is not {sha256[:8]}...")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no vocabulary at {path}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is damaged, restore it or train anew: {error}") from error
+    return vocabulary
