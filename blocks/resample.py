@@ -74,7 +74,7 @@ class Resample(Stack):
             strides,
             padding="same",
             use_bias=not self.norm,
-            kernel_initializer=self.kernel_initializer,
+            kernel_initializer=self.kernel_initializer.clone(),  # one would repeat its numbers
             dtype=self.dtype_policy,
         )
 

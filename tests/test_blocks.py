@@ -350,3 +350,12 @@ def test_the_thin_convolution_gives_the_numbers_of_the_plain_one(filters, size):
 def test_wrong_arguments_say_what_was_expected(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()
+
+
+@pytest.mark.parametrize("initializer", ["glorot_uniform", keras.initializers.HeNormal()])
+def test_repeated_convolutions_start_apart(initializer):
+    block = blocks.Downsample(4, repeats=3, kernel_initializer=initializer)
+    block.build((None, 8, 8, 4))
+    kernels = [layer.kernel for layer in block.layers if hasattr(layer, "kernel")]
+    for a, b in zip(kernels, kernels[1:], strict=False):
+        assert float(tf.reduce_max(tf.abs(a.value - b.value))) > 0.01

@@ -38,7 +38,8 @@ def sample(run, n, seed, label, output, best):
         raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
-    pairs = hasattr(registry.get_class(settings.model), "translate")
+    cls = registry.get_class(settings.model)
+    pairs = hasattr(cls, "translate") and "image_shape" in registry.arguments(cls)
     made, n, seed = ("translated", n or 8, seed) if pairs else ("samples", n or 64, seed or 0)
     if output is None and workdir:
         which = "" if seed is None else f"-seed{seed}"

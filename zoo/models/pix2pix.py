@@ -86,7 +86,7 @@ class Pix2Pix(zoo.Model):
     def train_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.generate(x, self.seed(), training=True)  # G(x, z)
+            fake = self.draw(x, self.seed(), training=True)  # G(x, z)
             real_logits = self.judge(x, y, training=True)  # D(x, y)
             fake_logits = self.judge(x, fake, training=True)  # D(x, G(x, z))
             l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
@@ -108,7 +108,7 @@ class Pix2Pix(zoo.Model):
 
     def eval_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
-        fake = self.generate(x, self.seed())
+        fake = self.draw(x, self.seed())
         real_logits, fake_logits = self.judge(x, y), self.judge(x, fake)
         l1 = adversarial.per_example(tf.abs(y - fake))
         gan_loss = self.objective.generator(real_logits, fake_logits)
@@ -120,7 +120,7 @@ class Pix2Pix(zoo.Model):
             "fake_score": adversarial.per_example(tf.sigmoid(fake_logits)),
         }
 
-    def generate(self, x, seed=None, training=False):
+    def draw(self, x, seed=None, training=False):
         """G(x, z) [batch, h, w, c] of x [batch, h, w, source_channels], all in [-1, 1].
 
         The noise z is dropout, drawn from the `seed`; without one there is none.
@@ -146,4 +146,4 @@ class Pix2Pix(zoo.Model):
         """
         x = 2 * tf.convert_to_tensor(images, tf.float32) - 1
         noise = None if seed is None else self.seed(seed)
-        return (self.generate(x, noise) + 1) / 2
+        return (self.draw(x, noise) + 1) / 2
