@@ -16,6 +16,7 @@ from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior
 from blocks.recurrent import AttentionCell, AttentionDecoder, InputFeedingCell, SequenceEncoder
 from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
+from blocks.style import gram_matrix, total_variation
 from blocks.thin import ThinConv2DTranspose
 from blocks.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from blocks.unet import PatchDiscriminator, UNet
@@ -53,6 +54,8 @@ __all__ = [
     "VampPrior",
     "analytic_kl",
     "elbo",
+    "gram_matrix",
     "mmd",
     "monte_carlo_kl",
+    "total_variation",
 ]

@@ -44,7 +44,11 @@ class FeatureNetwork(keras.layers.Layer):
         for name in names:
             if name not in known:
                 raise ValueError(f"the network has no layer {name!r}; it has {', '.join(known)}")
-        part = keras.Model(whole.inputs, {name: known[name].output for name in names})
+        outputs = {name: known[name].output for name in names}
+        for name, output in outputs.items():
+            if len(output.shape) != 4:
+                raise ValueError(f"layer {name!r} gives no feature maps, but {output.shape}")
+        part = keras.Model(whole.inputs, outputs)
         layers = {name: layer for name, layer in known.items() if layer in part.layers}
         # Past Keras' bookkeeping: what is frozen is no part of what learns and is saved.
         vars(self).update(_network=part, layers=layers)
@@ -118,7 +122,7 @@ def resolve(network, dtype=None):
         return random_vgg(dtype)
     if network == "vgg19":
         return trained_vgg(cached(), dtype)
-    if not str(network).endswith((".h5", ".keras")):
+    if not isinstance(network, str) or not network.endswith((".h5", ".keras")):
         raise ValueError(f"features must be {KNOWN}; got {network!r}")
     if not tf.io.gfile.exists(network):
         raise ValueError(f"there is no file {network!r} to take the feature network from")

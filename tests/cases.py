@@ -74,7 +74,9 @@ def drawn(model, batch, seed):
     if not draws_by_chance(model):
         return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
-        return model.generate(batch["source"], limit=LONGEST, seed=seed).tokens
+        # So cold that what an untrained model says depends on its weights too.
+        how = {"seed": seed, "temperature": 0.02}
+        return model.generate(batch["source"], limit=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)

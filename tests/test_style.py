@@ -1,6 +1,7 @@
 """Style transfer: the losses are the paper's, the canvas alone moves, and pictures come out."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -235,6 +236,11 @@ def test_it_sees_what_keras_vgg19_sees(tmp_path):
         FeatureNetwork(str(tmp_path / "vgg.h5"), ["block2_conv1"])
 
 
+def flat():
+    pixels = keras.Input((16, 16, 3))
+    return keras.Model(pixels, keras.layers.Flatten(name="flat")(pixels))
+
+
 LAYERS = {"content_layers": ("conv1",), "style_layers": ("conv0", "conv1")}
 
 
@@ -286,7 +292,9 @@ def test_inspection_shows_the_frozen_layers_by_name():
         ({"features": __file__ + ".keras"}, "no file"),
         ({"image_shape": (16, 16, 2)}, "pictures of 3 channels, got 2"),
         ({"image_shape": (3, 9, 3), "content_layers": ("block3_conv1",)}, "3 x 9 .* 4 x 4 is the"),
+        ({"features": Path("vgg.h5")}, "features must be 'random'"),
         ({"features": keras.Sequential()}, "functional or built sequential"),
+        ({"features": flat(), **dict.fromkeys(SHALLOW, ("flat",))}, "'flat' gives no feature maps"),
     ],
 )
 def test_what_cannot_be_built_says_why(config, message):

@@ -10,8 +10,6 @@ import re
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from zoo.errors import CheckpointError
 
 PATTERN = "step-{:09d}.npz"
@@ -53,6 +51,8 @@ def signature(arrays):
 
 def save(path, arrays, record):
     """Writes arrays and a JSON-able record to `path`; raises CheckpointError if it cannot."""
+    import numpy as np  # here, since commands that compute nothing import this module too
+
     header = json.dumps({"record": record, "signature": signature(arrays)}).encode()
     # Raw bytes: NumPy's own format knows no bfloat16.
     raw = {key: np.frombuffer(value.tobytes(), np.uint8) for key, value in arrays.items()}
@@ -62,6 +62,8 @@ def save(path, arrays, record):
 
 def read(path):
     """(arrays, record) of a file; raises CheckpointError if it is damaged."""
+    import numpy as np
+
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as raw:
             header = json.loads(raw["header"].tobytes())

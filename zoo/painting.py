@@ -32,7 +32,9 @@ def show(record):
 )
 @click.option("--size", type=SIZE, default=256, show_default=True, help="Longest side, in pixels.")
 @click.option("--steps", type=SIZE, default=300, show_default=True, help="Of the optimizer.")
-@click.option("--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs")
+@click.option(
+    "--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs", show_default=True
+)
 @click.option(
     "--start",
     type=click.Choice(["content", "noise"]),
@@ -68,7 +70,7 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
     zoo stylize cat.jpg kandinsky.jpg --features vgg19 -o cat.png
     zoo stylize cat.jpg kandinsky.jpg --features vgg19.h5 --set style_weight=100 --optimizer adam
     """
-    config = {**overrides(MODEL, pairs), "features": features}
+    config = {"features": features, **overrides(MODEL, pairs)}
     if output.suffix != ".png":
         raise UsageError(f"-o takes a file that ends in .png; got {str(output)!r}")
     if content and not style:
@@ -79,7 +81,7 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
 
     photograph = pictures.read(content, size) if content else pictures.landscape(size)
     artwork = pictures.read(style, size) if style else pictures.brushwork(size)
-    model = registry.get(MODEL, image_shape=(*photograph.shape[:2], 3), **config)
+    model = registry.get(MODEL, **{**config, "image_shape": (*photograph.shape[:2], 3)})
     began = time.perf_counter()
     picture, history = paint(model, photograph, artwork, frames=frames, **options)
     figures.save(output, picture)
@@ -87,7 +89,7 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
         "file": str(output),
         "content": content and str(content),
         "style": style and str(style),
-        "features": features,
+        "features": config["features"],
         "shape": [*picture.shape],
         "seconds": time.perf_counter() - began,
         **history[-1],

@@ -17,8 +17,6 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 import zoo
 from zoo.checkpoint import write_atomically, write_json
 from zoo.errors import UnknownName, UsageError, ZooError
@@ -70,6 +68,8 @@ def write(path, record, values=None):
     if record.get("kind") not in KINDS:
         raise UsageError(f"a record's kind is one of {KINDS}, got {record.get('kind')!r}")
     if values:
+        import numpy as np
+
         file, raw = path.with_suffix(".npz"), io.BytesIO()
         np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
         write_atomically(file, lambda out: out.write(raw.getvalue()))
@@ -196,6 +196,8 @@ def certainty(number):
 
 def values(record, metric):
     """The numbers of single images behind a mean, float32 [n]; raises RecordError."""
+    import numpy as np
+
     file = record.path.with_suffix(".npz")
     try:
         with np.load(file) as arrays:
