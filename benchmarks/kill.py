@@ -33,7 +33,7 @@ def work(name, workdir):
     )
     keras.utils.set_random_seed(0)
     trainer = zoo.Trainer(
-        zoo.get(name),
+        zoo.get(name, filters=(8, 16)),
         workdir,
         callbacks=[say],
         save_every=SAVE_EVERY,

@@ -13,11 +13,23 @@ import importlib
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Trainer", "data", "figures", "get", "info", "inspection", "names", "register"]
+__all__ = [
+    "Model",
+    "Trainer",
+    "Translator",
+    "data",
+    "figures",
+    "get",
+    "info",
+    "inspection",
+    "names",
+    "register",
+]
 
 LAZY = {
     "Model": "zoo.model",
     "Trainer": "zoo.trainer",
+    "Translator": "zoo.translator",
     "data": None,
     "figures": None,
     "inspection": None,

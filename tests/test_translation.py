@@ -1,0 +1,306 @@
+"""Models that translate: padding, steps, texts in and out, attention, files, errors, learning."""
+
+import inspect
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, small_config, small_model, trainer
+
+import blocks
+import zoo
+from zoo import text
+from zoo.data import corpora
+from zoo.data.sentences import Sentences
+from zoo.errors import UsageError
+from zoo.registry import get_class
+
+NAMES = [name for name in zoo.names() if issubclass(get_class(name), zoo.Translator)]
+every_translator = pytest.mark.parametrize("name", NAMES)
+ROOT = Path(__file__).parent.parent
+
+SEQ2SEQ = [
+    {"cell": cell, "alignment": alignment, "order": order}
+    for cell, alignment, order in itertools.product(
+        ("gru", "lstm"), ("additive", "dot", "general"), ("bahdanau", "luong")
+    )
+]
+VARIANTS = [("seq2seq", config) for config in SEQ2SEQ]
+VARIANTS += [("seq2seq", {"tied": tied}) for tied in ("output", "all")]
+VARIANTS += [(name, {}) for name in NAMES if name != "seq2seq"]
+every_variant = pytest.mark.parametrize(
+    ("name", "config"), VARIANTS, ids=lambda x: x if isinstance(x, str) else "-".join(x.values())
+)
+
+GERMAN = ["ein mann", "eine frau", "ein hund", "eine katze", "mann und hund", "frau und katze"]
+ENGLISH = ["a man", "a woman", "a dog", "a cat", "man and dog", "woman and cat"]
+READS, SAYS = text.Words.train(GERMAN), text.Words.train(ENGLISH)
+
+
+def speaking(name, seed=0):
+    """A small model that knows words, untrained."""
+    return small_model(name, seed, source_vocabulary=READS, target_vocabulary=SAYS)
+
+
+@every_variant
+def test_what_is_taught_at_once_is_what_is_said_step_by_step(name, config):
+    model = small_model(name, **config)
+    batch = examples(model, 3)
+    heard = batch["target"][:, :-1]
+    known = model.read(batch["source"])
+    logits = model.teach(known, heard).numpy()
+    state = model.start(known, heard.shape[1])
+    for t in range(heard.shape[1]):
+        one, state, weights = model.say(heard[:, t], state)
+        np.testing.assert_allclose(one, logits[:, t], atol=1e-4)
+        np.testing.assert_allclose(np.sum(weights, axis=1), 1, atol=1e-5)
+        assert not np.any(np.where(batch["source"] == text.PAD, weights, 0))
+
+
+@every_translator
+def test_padding_changes_no_logits_no_losses_and_no_words(name):
+    model = small_model(name)
+    batch = examples(model, 4)
+    x, y = batch["source"], batch["target"]
+    wide, long = tf.pad(x, [[0, 0], [0, 7]]), tf.pad(y, [[0, 0], [0, 3]])
+    logits = model.teach(model.read(x), y)
+    np.testing.assert_allclose(model.teach(model.read(wide), y), logits, atol=1e-5)
+    narrow, padded = model.eval_step(batch), model.eval_step({"source": wide, "target": long})
+    for key, value in narrow.items():
+        np.testing.assert_allclose(padded[key], value, atol=1e-5, err_msg=key)
+    one, other = model.generate(x, limit=5), model.generate(wide, limit=5)
+    np.testing.assert_array_equal(one.tokens, other.tokens)
+    np.testing.assert_allclose(other.extras[..., : x.shape[1]], one.extras, atol=1e-5)
+
+
+@every_translator
+def test_the_logged_numbers_are_those_of_the_definitions(name):
+    model = small_model(name, dropout=0.0, label_smoothing=0.1)
+    model.prepare(keras.optimizers.SGD(0.0))
+    batch = examples(model, 4)
+    heard, words = batch["target"][:, :-1], batch["target"][:, 1:].numpy()
+    log_p = tf.nn.log_softmax(model.teach(model.read(batch["source"]), heard)).numpy()
+    wanted = 0.9 * np.eye(20)[words] + 0.1 / 20
+    nll = -np.take_along_axis(log_p, words[..., None], -1)[..., 0]
+    values = {
+        "loss": -np.sum(wanted * log_p, -1),
+        "nll": nll,
+        "accuracy": log_p.argmax(-1) == words,
+    }
+    logs, examined = model.train_step(batch), model.eval_step(batch)
+    for key, value in values.items():
+        np.testing.assert_allclose(logs[key], value[words != 0].mean(), rtol=1e-4)
+        for i, kept in enumerate(words != 0):
+            np.testing.assert_allclose(examined[key][i], value[i][kept].mean(), rtol=1e-4)
+
+
+@every_translator
+def test_eager_is_the_graph_beams_are_sorted_and_no_mark_is_said(name):
+    model = small_model(name)
+    x = examples(model, 4)["source"]
+    greedy, eager = model.generate(x, limit=5), model.generate(x, limit=5, eager=True)
+    np.testing.assert_array_equal(greedy.tokens, eager.tokens)
+    np.testing.assert_allclose(greedy.extras, eager.extras, atol=1e-5)
+    wide = model.generate(x, beam=4, limit=5, length_penalty=0.0)
+    assert wide.tokens.shape == (4, 4, 5) and wide.extras.shape == (4, 4, 5, x.shape[1])
+    assert np.all(np.diff(wide.scores, axis=1) <= 0)
+    drawn = model.generate(tf.repeat(x, 50, axis=0), limit=5, seed=1)
+    inside = np.arange(5) < np.array(drawn.lengths)[:, None]
+    assert not np.any(np.isin(drawn.tokens, [text.PAD, text.START]) & inside)
+
+
+def own_words(step):
+    return tf.where(step < 1, 1.0, 0.0)
+
+
+def test_scheduled_sampling_tells_the_model_its_own_guesses():
+    model = small_model("seq2seq", dropout=0.0, own_words=own_words)
+    model.prepare()
+    batch = examples(model, 4)
+    heard, known = batch["target"][:, :-1], model.read(batch["source"])
+    mixed = model.mixed(known, heard, model.own_words).numpy()
+    guesses = tf.argmax(model.teach(known, heard), -1).numpy()
+    want = np.where(heard[:, 1:] != text.PAD, guesses[:, :-1], 0)
+    np.testing.assert_array_equal(mixed[:, 1:], want)  # word i is the guess after word i - 1
+    np.testing.assert_array_equal(mixed[:, 0], text.START)
+    model.train_step(batch)
+    np.testing.assert_array_equal(model.mixed(known, heard, model.own_words), heard)
+
+
+@every_translator
+def test_the_optimizer_gets_one_gradient_of_a_token_however_often_it_came(name):
+    model = small_model(name, dropout=0.0)
+    model.prepare()
+    seen, apply = [], model.optimizers[""].apply
+    model.optimizers[""].apply = lambda g, v: (seen.extend(g), apply(g, v))
+    model.train_step(examples(model, 8))
+    assert len(seen) == len(model.trainable_variables)
+    assert not any(isinstance(gradient, tf.IndexedSlices) for gradient in seen)
+
+
+@every_translator
+def test_texts_become_texts_in_their_own_order(name):
+    model = speaking(name)
+    texts = [GERMAN[4], "", GERMAN[0], GERMAN[5]]
+    said = model.translate(texts, limit=5, batch_size=2)
+    assert said[1] == "" and all(isinstance(line, str) for line in said)
+    alone = [model.translate([line], limit=5)[0] for line in texts]
+    assert said == alone
+    assert model.translate([line.encode() for line in texts], beam=1, limit=5) == said
+    assert model.translate([]) == [] and model.attention([]) == []
+    assert len(model.translate(texts, beam=2, limit=5)) == 4
+    assert model.translate(texts, limit=5, seed=1) == model.translate(texts, limit=5, seed=1)
+
+
+@every_translator
+def test_attention_has_the_pieces_of_both_sides_and_sums_to_one(name):
+    model = speaking(name)
+    (source, target, weights), other = model.attention([GERMAN[0], GERMAN[4]], ENGLISH[:2])
+    assert source == ["ein", "mann"] and target == ["a", "man", "</s>"]
+    assert weights.shape == (3, 2) and other[2].shape == (3, 3)
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
+    ((_, said, own),) = model.attention([GERMAN[4]], limit=4)
+    found = model.generate(READS.array([GERMAN[4]]), limit=4)
+    assert said == SAYS.pieces(found.tokens[0, : int(found.lengths[0])].numpy())
+    np.testing.assert_allclose(own, found.extras[0, : len(said)], atol=1e-5)
+
+
+@every_translator
+def test_a_saved_model_brings_its_vocabularies_to_a_fresh_process(name, tmp_path):
+    model = speaking(name)
+    data = Sentences(
+        corpora.Corpus({"source": GERMAN, "target": ENGLISH}, "pairs", "train"),
+        {"source": READS, "target": SAYS},
+        batch_size=6,
+    )
+    trainer(name, model=model).fit(data, epochs=2)
+    model.save(tmp_path / "model.keras")
+    want = [model.translate(GERMAN, limit=6), model.translate(GERMAN, beam=2, limit=6)]
+    script = inspect.cleandoc(f"""
+        import json, keras, zoo, zoo.models.{name}
+        model = keras.models.load_model({str(tmp_path / "model.keras")!r})
+        print(json.dumps([model.translate({GERMAN!r}, beam=beam, limit=6) for beam in (1, 2)]))
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.stdout, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == want
+
+
+@every_translator
+def test_sentences_are_learned_in_a_few_hundred_steps(name):
+    """A toy language: the words in capitals, in the reverse order."""
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(8)]
+    source = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(160)]
+    target = [" ".join(w.upper() for w in line.split()[::-1]) for line in source]
+    reads, says = text.Words.train(source), text.Words.train(target)
+    model = small_model(
+        name,
+        source_vocabulary=reads,
+        target_vocabulary=says,
+        units=32,
+        embedding_dim=32,
+        dropout=0.0,
+    )
+    data = Sentences(
+        corpora.Corpus({"source": source, "target": target}, "toy", "train"),
+        {"source": reads, "target": says},
+        batch_size=32,
+        shuffle=True,
+    )
+    right = np.mean(np.equal(model.translate(source[:64], limit=8), target[:64]))
+    assert right < 0.05
+    run = trainer(name, model=model, optimizers=keras.optimizers.Adam(0.01, global_clipnorm=1.0))
+    run.fit(data, steps=300)
+    said = model.translate(source[:64], limit=8)
+    assert np.mean(np.equal(said, target[:64])) >= 0.8
+
+
+@every_translator
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.translate("ein mann"), "a list of sentences"),
+        (lambda m: m.translate(["ein", b"\xff"]), "line 2 is not UTF-8"),
+        (lambda m: m.translate(["ein", "ein " * 7], limit=5), "line 2 has 7 ids.*truncate=True"),
+        (lambda m: m.translate(["ein"], beam=0), "beam must be"),
+        (lambda m: m.translate(["ein"], limit=0), "limit"),
+        (lambda m: m.translate(["ein"], batch_size=0), "batch_size must be"),
+        (lambda m: m.translate(["ein"], seed=1, temperature=0), "temperature must be above 0"),
+        (lambda m: m.attention(["ein"], ["a", "man"]), "1 texts need as many translations: 2"),
+        (lambda m: m.generate([[99]]), r"'source' ids in 0 \.\.\. \d+, got 99 to 99"),
+        (lambda m: m.check_batch({"source": [[4]], "target": [[2, -1]]}), "'target' ids in 0"),
+        (lambda m: m.check_batch({"source": [4], "target": [[2, 3]]}), "shape"),
+    ],
+)
+def test_what_cannot_be_translated_is_one_clear_error(name, call, message):
+    with pytest.raises(UsageError, match=message):
+        call(speaking(name))
+
+
+@every_translator
+def test_what_is_too_long_is_cut_if_asked(name):
+    model = speaking(name)
+    long, cut = "ein mann ein mann", "ein mann ein"
+    assert model.translate([long], limit=3, truncate=True) == model.translate([cut], limit=3)
+
+
+@every_translator
+def test_a_model_that_knows_sizes_only_says_so(name):
+    model = small_model(name)
+    for verb in (model.translate, model.attention):
+        with pytest.raises(UsageError, match="size of its .* vocabulary only.*tokenizer"):
+            verb(["ein mann"])
+
+
+@every_translator
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"source_vocabulary": 4}, "a size from 5 up, got 4"),
+        ({"target_vocabulary": 20.0}, "target_vocabulary must be a vocabulary"),
+        ({"source_vocabulary": "nonsense"}, "this is no vocabulary"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a share"),
+        ({"own_words": "few"}, "own_words must be a number"),
+        ({"tied": "all", "source_vocabulary": 21}, "tied='all' needs one vocabulary"),
+        ({"tied": "some"}, "tied must be one of"),
+    ],
+)
+def test_impossible_settings_are_one_clear_error(name, config, message):
+    with pytest.raises(UsageError, match=message):
+        zoo.get(name, **{**small_config(name), **config})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"units": 15}, "units must be even"),
+        ({"alignment": "concat"}, "alignment must be one of"),
+        ({"order": "mine"}, "order must be one of"),
+    ],
+)
+def test_impossible_settings_of_seq2seq_are_one_clear_error(config, message):
+    with pytest.raises(UsageError, match=message):
+        small_model("seq2seq", **config)
+
+
+def test_an_attention_of_ones_own_is_looked_with_and_comes_back():
+    own = blocks.MultiplicativeAttention("general", scaled=True)
+    model = small_model("seq2seq", alignment=own, order="luong", tied="output")
+    assert model.decoder.cell.attention is own
+    again = type(model).from_config(json.loads(json.dumps(model.get_config())))
+    again.build()
+    again.set_weights(model.get_weights())
+    assert again.alignment.scaled
+    x = examples(model, 3)["source"]
+    np.testing.assert_array_equal(
+        again.generate(x, limit=5).tokens, model.generate(x, limit=5).tokens
+    )
