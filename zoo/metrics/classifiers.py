@@ -16,7 +16,7 @@ from zoo.errors import CheckpointError, UnknownName, UsageError
 WEIGHTS = Path(__file__).parent / "weights"
 SHAPE = (28, 28, 1)
 CLASSIFIERS = {  # the SHA-256 of the weights: what has other weights is another classifier
-    "FCD-mnist-v1": "e386b2b4d625ff6c04a2219150399a7c91f40111a6d63df03f5ed5afbce568bb",
+    "FCD-mnist-v1": "44d1cf991550be1c4a4472fc2f44805ba847ca4cb422c05f9b9c37f52dae9650",
     "FCD-fashion_mnist-v1": "da0a352d2db5b9db4c41b4c400419489691494800ff96ce2ab4b3189f972225d",
 }
 
