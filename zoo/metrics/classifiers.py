@@ -17,7 +17,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 SHAPE = (28, 28, 1)
 CLASSIFIERS = {  # the SHA-256 of the weights: what has other weights is another classifier
     "FCD-mnist-v1": "44d1cf991550be1c4a4472fc2f44805ba847ca4cb422c05f9b9c37f52dae9650",
-    "FCD-fashion_mnist-v1": "da0a352d2db5b9db4c41b4c400419489691494800ff96ce2ab4b3189f972225d",
+    "FCD-fashion_mnist-v1": "7777e83eb17822471f1b128504d245cfb0874c4197009d190cc603fe574ba840",
 }
 
 
