@@ -247,7 +247,7 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
         model = small_model(name, **still)
         model.adapt = lambda data: None
         model.seed = lambda value=None: tf.constant([1, 2])
-        optimizers = {part: keras.optimizers.SGD(0.05) for part in model.configure_optimizers()}
+        optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
         run = trainer(name, model=model, optimizers=optimizers, **options)
         data = tf.data.Dataset.from_tensors({k: v[part] for k, v in batch.items()})
         history = run.fit(data, epochs=1).history
