@@ -5,11 +5,14 @@
 Takes the models as `zoo reproduce` left them in runs/reproduce; a run that is not complete is gone
 on with first.
 
-    kmnist_d2    the TFP introduction: characters and latent grid of both priors
+    kmnist_d2, mnist_d2
+                 the TFP introduction: characters and latent grid of both priors
     mmd          VAE and MMD-VAE: reconstructions, draws from the prior and from fitted codes
     gated        the likelihood net: draws under both priors, and the learned pseudo-inputs
     dcgan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
                  real images, generated ones, and the same noise over the epochs
+    pix2pix_facades_128
+                 label maps, translations and photographs of the test split
 """
 
 import argparse
@@ -49,11 +52,11 @@ def folder(name, budget="cpu-hour"):
     return runs.RUNS / "reproduce" / f"{name}-{budget}"
 
 
-def kmnist_d2():
+def introduction(data):
     """[(caption, picture)]"""
     pictures = []
     for name, prior in (("vae", "N(0, I)"), ("mixture_vae", "mixture of 16")):
-        model, *_ = opened(f"{name}.kmnist_d2")
+        model, *_ = opened(f"{name}.{data}_d2")
         pictures.append((f"{prior}: samples", figures.samples(model, 100)))
         pictures.append((f"{prior}: latent grid", figures.latent_grid(model)))
     return pictures
@@ -92,7 +95,17 @@ def actors(name):
     ]
 
 
-PICTURES = {"kmnist_d2": kmnist_d2, "mmd": mmd, "gated": gated}
+def translations():
+    model, _, test = opened("pix2pix.facades_128")
+    batch = test.take(16)
+    sides = {"label map": batch["source"], "photograph": batch["target"]}
+    sides["translation"] = model.translate(batch["source"], seed=0)
+    order = ("label map", "translation", "photograph")
+    return [(f"{side}s", figures.grid(sides[side], columns=4)) for side in order]
+
+
+PICTURES = {"mmd": mmd, "gated": gated, "pix2pix_facades_128": translations}
+PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}
 PICTURES |= {
     name.replace(".", "_"): functools.partial(actors, name) for name in recipes.names("dcgan.*")
 }

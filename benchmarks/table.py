@@ -13,13 +13,18 @@ from zoo import records
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
-PICTURES = {  # of benchmarks.pictures: name -> what there is to see
-    "gated": "Draws under both priors of the gated networks, and what some pseudo-inputs became.",
-    "kmnist_d2": "The experiment of the TFP introduction: random characters and latent grid.",
-    "mmd": "VAE and MMD-VAE on the same networks.",
-    "dcgan_mnist": "DCGAN: test images, generated ones, and the same noise over the epochs.",
-    "dcgan_fashion_mnist": "The same on Fashion-MNIST.",
-    "dcgan_quickdraw_cat": "The same on the cats of Quick, Draw!",
+PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there is to see
+    "gated.png": "Draws under both priors of the gated networks, and what some pseudo-inputs"
+    " became.",
+    "kmnist_d2.png": "The experiment of the TFP introduction: random characters and latent grid.",
+    "mnist_d2.png": "The same on MNIST.",
+    "mmd.png": "VAE and MMD-VAE on the same networks.",
+    "dcgan_mnist.png": "DCGAN: test images, generated ones, and the same noise over the epochs.",
+    "dcgan_fashion_mnist.png": "The same on Fashion-MNIST.",
+    "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
+    "pix2pix_facades_128.png": "pix2pix: label maps, what it makes of them, and the photographs.",
+    "style.jpg": "Style transfer: content, style, and what either optimizer paints.",
+    "style_losses.png": "The loss on its way down, over iterations and over evaluations.",
 }
 BASE = "vae"  # the model that all others of the same tag are compared with
 HEAD = """\
@@ -44,10 +49,13 @@ def render(found):
         group = [one for one in kinds["reproduction"] if one["protocol"] == protocol]
         parts += [f"## {protocol}\n", ranking(group), beside(group), differences(group)]
     parts += [
-        f"![{caption}](pictures/{name}.png)\n\n{caption}\n"
-        for name, caption in PICTURES.items()
-        if (PAGE.parent / "pictures" / f"{name}.png").exists()
+        f"![{caption}](pictures/{file})\n\n{caption}\n"
+        for file, caption in PICTURES.items()
+        if (PAGE.parent / "pictures" / file).exists()
     ]
+    if kinds["style"]:
+        parts.append("## Style transfer\n")
+        parts += [style(one) for one in kinds["style"]]
     if kinds["speed"]:
         parts.append("## Speed\n")
         parts += [speed(one) for one in kinds["speed"]]
@@ -68,7 +76,7 @@ def ranking(group):
             *(number(one, key) for key in others),
             one["epochs"],
             f"{one['train_seconds'] / 60:.3g}",
-            "{cores} x {cpu}".format(**one["device"]),
+            machine(one),
         )
         for one in records.rank(group, main)
     ]
@@ -141,10 +149,35 @@ def speed(record):
             )
             for variant, row in variants.items()
         ]
-        note = " (made with uncommitted code)" if record.dirty else ""
-        parts += [f"`{model}`{note}, {record['device']['cores']} x {record['device']['cpu']}:\n"]
-        parts += [table(head, rows)]
+        parts += [f"`{model}`{doubt(record)}, {machine(record)}:\n", table(head, rows)]
     return "\n".join(parts)
+
+
+def style(record):
+    """Both ways down of each pair of a style record, side by side."""
+    head = ("content x style", "by", "loss", "after", "evaluations", "minutes")
+    rows = [
+        (
+            pair,
+            optimizer,
+            f"{found['loss']:.5g}",
+            f"{found['step']:,} steps",
+            f"{found['evaluations']:,}",
+            f"{found['seconds'] / 60:.3g}",
+        )
+        for pair, ways in record["results"].items()
+        for optimizer, found in ways.items()
+    ]
+    network = f"Features: `{record['settings']['features']}`{doubt(record)}, {machine(record)}."
+    return "\n".join([record["protocol"] + "\n", network + "\n", table(head, rows)])
+
+
+def doubt(record):
+    return " (made with uncommitted code)" if record.dirty else ""
+
+
+def machine(record):
+    return "{cores} x {cpu}".format(**record["device"])
 
 
 def number(record, metric):

@@ -16,6 +16,14 @@ SPEED = {
         "vae": {"zoo": {"ratio": 1.5, "ratio_range": [1, 2], "ms_per_step": 7, "images_per_s": 9}}
     },
 }
+STYLE = {
+    "kind": "style",
+    "protocol": "pairs at some size",
+    "settings": {"features": "vgg.h5"},
+    "results": {
+        "cat x wave": {"lbfgs": {"loss": 7.25, "step": 300, "evaluations": 320, "seconds": 90.0}}
+    },
+}
 
 
 def write(
@@ -179,6 +187,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     write(tmp_path, "mmd_vae.x", [b + n + 0.01 for b, n in zip(base, noise, strict=True)])
     write(tmp_path, "vae.x", base, budget="smoke", protocol="other; IS-5", commit="abc-dirty")
     records.write(tmp_path / "speed.json", SPEED | records.circumstances())
+    records.write(tmp_path / "style.json", STYLE | records.circumstances())
     page = table.render(records.all(tmp_path))
     assert "Never edit it by hand" in page
     rows = [line for line in page.splitlines() if line.startswith("| `")]
@@ -196,6 +205,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     }
     assert page.index("## other; IS-5") < page.index("## some; IS-5") < page.index("## Speed")
     assert "| zoo | 1.50 | 1.00 to 2.00 |" in page
+    assert "| cat x wave | lbfgs | 7.25 | 300 steps | 320 | 1.5 |" in page
 
 
 def test_a_stale_page_fails_the_check(tmp_path, monkeypatch):
