@@ -1,6 +1,7 @@
 """The contract, kept by every registered name: properties x models, nothing excluded."""
 
 import contextlib
+import functools
 import inspect
 import json
 import subprocess
@@ -102,14 +103,18 @@ def test_a_step_logs_scalars_and_an_evaluation_one_value_per_example(name):
     assert {v.dtype for v in [*logs.values(), *values.values()]} == {tf.float32}
 
 
+@functools.cache
+def three_epochs(name):
+    """(history, state) after three epochs of 4 steps, as a graph."""
+    run = trainer(name)
+    return run.fit(shuffled(name), epochs=3).history, run.state.arrays()
+
+
 @every_model
 def test_graph_and_eager_give_the_same_numbers(name):
-    results = []
-    for eager in (False, True):
-        run = trainer(name, eager=eager)
-        history = run.fit(shuffled(name), epochs=2).history
-        results.append((history, run.state.arrays()))
-    (graph_history, graph), (eager_history, eager) = results
+    run = trainer(name, eager=True)
+    eager_history = run.fit(shuffled(name), epochs=3).history
+    (graph_history, graph), eager = three_epochs(name), run.state.arrays()
     for key, values in graph_history.items():
         np.testing.assert_allclose(values, eager_history[key], rtol=1e-4, atol=1e-4, err_msg=key)
     for key, value in graph.items():
@@ -118,21 +123,20 @@ def test_graph_and_eager_give_the_same_numbers(name):
 
 @every_model
 def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
-    whole = trainer(name)
-    history = whole.fit(shuffled(name), epochs=3).history  # 4 steps an epoch
+    history, whole = three_epochs(name)
     trainer(name, tmp_path).fit(shuffled(name), steps=6)
     rest = trainer(name, tmp_path)
     for variable in rest.state.variables().values():
         variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
     resumed = rest.fit(shuffled(name), epochs=3).history
-    assert same_bits(whole.state.arrays(), rest.state.arrays()) == []
+    assert same_bits(whole, rest.state.arrays()) == []
     assert resumed == history
 
 
 @every_model
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
     def run(seed):
-        it = trainer(name, model=small_model(name, seed=1), seed=seed)
+        it = trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
         it.fit(shuffled(name), epochs=1)
         return {k: v for k, v in it.state.arrays().items() if k.startswith("model")}
 
@@ -224,7 +228,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
     alone, losses = [], []
     for replica, half in enumerate((slice(0, 4), slice(4, 8))):
         model, optimizers = start()
-        run = trainer(name, model=model, optimizers=optimizers)
+        run = trainer(name, model=model, optimizers=optimizers, eager=True)
         with drawing_as(model, replica):
             part = tf.data.Dataset.from_tensors({k: v[half] for k, v in batch.items()})
             losses.append(run.fit(part, epochs=1).history)
@@ -248,17 +252,18 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
         model.adapt = lambda data: None
         model.seed = lambda value=None: tf.constant([1, 2])
         optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
-        run = trainer(name, model=model, optimizers=optimizers, **options)
+        run = trainer(name, model=model, optimizers=optimizers, eager=True, **options)
         data = tf.data.Dataset.from_tensors({k: v[part] for k, v in batch.items()})
         history = run.fit(data, epochs=1).history
-        return history, [np.array(v) for v in model.trainable_variables], run.evaluate(data)
+        return run, history, [np.array(v) for v in model.trainable_variables]
 
-    history, weights, evaluated = trained(slice(0, 8), sub_batches=2)
-    (one, *_), (two, *_) = halves = trained(slice(0, 4)), trained(slice(4, 8))
-    for got, first, second in zip(weights, halves[0][1], halves[1][1], strict=True):
+    run, history, weights = trained(slice(0, 8), sub_batches=2)
+    (_, one, first_half), (_, two, second_half) = trained(slice(0, 4)), trained(slice(4, 8))
+    for got, first, second in zip(weights, first_half, second_half, strict=True):
         np.testing.assert_allclose(got, (first + second) / 2, rtol=1e-4, atol=1e-5)
     for key, value in history.items():
         np.testing.assert_allclose(value, np.add(one[key], two[key]) / 2, rtol=1e-4, atol=1e-5)
+    evaluated = run.evaluate(tf.data.Dataset.from_tensors(batch))
     assert np.isfinite(list(evaluated.values())).all()
 
 
@@ -320,7 +325,7 @@ def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
 
 @every_model
 def test_a_frozen_part_is_bitwise_unchanged(name):
-    run = trainer(name)
+    run = trainer(name, eager=True)
     part = next(x for _, x in inspection.layers(run.model) if x.trainable_variables)
     part.trainable = False
     before = [keras.ops.convert_to_numpy(v).copy() for v in part.weights]
