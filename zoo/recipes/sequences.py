@@ -119,4 +119,16 @@ RECIPES = (
         tag="multi30k_de_en_additive",
         references=ATTENTION,
     ),
+    multi30k(
+        "transformer",
+        "German to English, a small Transformer",
+        {"tied": "all"},
+        (40, 120),
+        references=SMALL,
+        batch_size=128,
+        learning_rate=None,
+        schedule="constant",
+        ema=None,
+        clip=None,
+    ),
 )
