@@ -1,11 +1,12 @@
 """`zoo translate`: texts in other words, by a run; and what `zoo train` is told about texts."""
 
+import contextlib
 from pathlib import Path
 
 import click
 
 from zoo import registry, runs
-from zoo.data.texts import TOKENS
+from zoo.data.texts import TOKENS, Texts
 from zoo.errors import UsageError, ZooError
 from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
@@ -73,8 +74,8 @@ def show(record):
 def translate(run, text, file, beam, seed, limit, truncate, picture, best):
     """Translate texts by a run.
 
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. Answers
-    with one line for each TEXT, or for each line of a file.
+    RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
+    run, or a .keras file. Answers with one line for each TEXT, or for each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
@@ -85,28 +86,63 @@ def translate(run, text, file, beam, seed, limit, truncate, picture, best):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
     if picture and picture.suffix != ".png":
         raise UsageError(f"--attention takes a file that ends in .png; got {str(picture)!r}")
-    settings, workdir = runs.taken(run, best=best)
-    if settings.kind != "pairs":
-        raise UsageError(f"{settings.model} translates no text; these do: {', '.join(speakers())}")
-    given = list(text) if text else lines(file)
-    data = None if workdir else settings.load(settings.test_split)  # brings vocabularies along
-    limit = limit or settings.limit
     drawn = {"beam": beam} if seed is None else {"seed": seed}
-    with runs.opened(settings, workdir, best, data).averaged() as model:
+    with speaking(run, best) as (model, where, longest):
+        given = list(text) if text else lines(file)
+        limit = limit or longest
         said = model.translate(given, limit=limit, truncate=truncate, **drawn)
         if picture:
             draw(model, given, said, picture, limit + 2)  # room for both marks
     pairs = zip(given, said, strict=True)
     return {
-        "run": workdir and str(workdir),
+        "run": where and str(where),
         **drawn,
         "translations": [{"source": source, "target": target} for source, target in pairs],
     }
 
 
-def speakers():
-    """The models that translate texts."""
-    return [name for name in registry.names() if registry.get_class(name).data_kind == "pairs"]
+@contextlib.contextmanager
+def speaking(run, best):
+    """(model, where it comes from, tokens of a text at most) of a run, or of a saved model."""
+    import_tensorflow()
+    if file := saved(Path(run)):
+        if best:
+            raise UsageError(f"--best goes with a run of `zoo train`; {file} is one model")
+        yield checked(load(file)), file, Texts.limit
+        return
+    settings, where = runs.taken(run, best=best)
+    checked(registry.get_class(settings.model))
+    data = None if where else settings.load(settings.test_split)  # brings vocabularies along
+    with runs.opened(settings, where, best, data).averaged() as model:
+        yield model, where, settings.limit
+
+
+def saved(path):
+    """The file of Keras that a path is, or that a reproduction has left in a folder; else None."""
+    if path.suffix == ".keras":
+        return path if path.is_file() else None
+    file = path / "model.keras"
+    return file if file.is_file() else None
+
+
+def load(file):
+    import keras
+
+    for name in registry.names():
+        registry.get_class(name)  # Keras finds what has been imported
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
+
+
+def checked(model):
+    """The model, or its class; raises UsageError unless it translates texts."""
+    if getattr(model, "data_kind", None) == "pairs":
+        return model
+    names = registry.names()
+    speakers = [name for name in names if registry.get_class(name).data_kind == "pairs"]
+    raise UsageError(f"this model translates no text; these do: {', '.join(speakers)}")
 
 
 def lines(path):
