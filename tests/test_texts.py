@@ -88,7 +88,7 @@ def test_texts_come_from_files_and_stdin_and_leave_as_lines_and_tables(there):
 
 
 def test_a_run_goes_on_with_its_own_words_whatever_has_become_of_the_file(there, trained):
-    write_table(there, english=[*reversed(ENGLISH)])
+    write_table(there, english=[word.upper() for word in ENGLISH])
     before = runs.read("runs/seq2seq-n").config["source_vocabulary"]
     more = answer("train", "seq2seq", *TABLE, *SMALL, "--epochs", 2)
     write_table(there)
@@ -96,11 +96,12 @@ def test_a_run_goes_on_with_its_own_words_whatever_has_become_of_the_file(there,
     assert runs.read("runs/seq2seq-n").config["source_vocabulary"] == before
 
 
+NEW = ("--workdir", "new")
 BAD = {
     ("train", "seq2seq", *TABLE, *SMALL, "--tokens", "characters"): "has tokens=words",
-    ("train", "seq2seq", *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
-    ("train", "seq2seq", *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
-    ("train", "seq2seq", "--data", "n.tsv", "--languages", "1,7"): "no column 7",
+    ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
+    ("train", "seq2seq", *NEW, *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
+    ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
     ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages are two",
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
@@ -108,6 +109,7 @@ BAD = {
     ("train", "seq2seq", *TABLE, "--binarize", "once"): "learns from texts, of which --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "learns from images, of which --lowercase",
     ("train", "seq2seq", "--data", "."): "say which files",
+    ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
     ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",
     ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import zoo
+import zoo.recipes
 from zoo import registry
 from zoo.checkpoint import write_json
 from zoo.data import location
@@ -34,6 +35,8 @@ class Run:
 
 def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **options):
     """The `Settings` that options ask for; whatever needs no data is checked."""
+    if model in zoo.recipes.names():
+        raise UsageError(f"{model} is a recipe, not a model: zoo reproduce {model}")
     found = overrides(model, pairs)
     rate = options.get("learning_rate")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):

@@ -46,6 +46,11 @@ class Settings:
         import_tensorflow()
         return registry.get_class(self.model).data_kind
 
+    @property
+    def texts(self):
+        """How texts become ids; raises UsageError where that cannot be."""
+        return Texts(**{name: getattr(self, name) for name in OF_TEXTS})
+
     def load(self, split, training=False, vocabulary=None):
         """A split of the data: shuffled to train on; whole and in order to look at.
 
@@ -59,11 +64,10 @@ class Settings:
             "seed": self.seed,
         }
         if self.kind == "pairs":
-            texts = Texts(**{name: getattr(self, name) for name in OF_TEXTS})
             vocabulary = vocabulary or vocabulary_of(self.set)
             if vocabulary is None and split != self.split:
-                vocabulary = texts.learn(texts.corpus(self.data, self.split))
-            return texts.load(self.data, split, vocabulary, **common)
+                vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
+            return self.texts.load(self.data, split, vocabulary, **common)
         fixed = self.binarize == "dynamic" and not training
         return zoo.data.load(
             self.data,
@@ -115,8 +119,10 @@ def fitting(settings):
     if wrong:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise UsageError(f"{settings.model} learns from {reads}, of which {options} says nothing")
-    if texts and settings.tokens is None:
-        return replace(settings, tokens=tokens_of(settings.data))
+    if not texts:
+        return settings
+    settings = replace(settings, tokens=settings.tokens or tokens_of(settings.data))
+    settings.texts  # noqa: B018  (it checks them)
     return settings
 
 

@@ -78,4 +78,4 @@ class Texts:
 
 def tokens_of(data):
     """What a data set is best cut into."""
-    return info(data).tokens if location.is_named(data) else "bpe"
+    return (location.is_named(data) and info(data).tokens) or "bpe"
