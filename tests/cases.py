@@ -29,6 +29,9 @@ SMALL = (
     ("target_vocabulary", 20),
     ("embedding_dim", 16),
     ("units", 16),
+    ("hidden_units", 16),
+    ("encoder_layers", 1),
+    ("decoder_layers", 1),
 )
 LONGEST = 6  # ids of a sentence
 

@@ -202,14 +202,9 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     source = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(160)]
     target = [" ".join(w.upper() for w in line.split()[::-1]) for line in source]
     reads, says = text.Words.train(source), text.Words.train(target)
-    model = small_model(
-        name,
-        source_vocabulary=reads,
-        target_vocabulary=says,
-        units=32,
-        embedding_dim=32,
-        dropout=0.0,
-    )
+    wider = dict.fromkeys(("units", "embedding_dim", "hidden_units"), 32)
+    wider = {key: size for key, size in wider.items() if key in small_config(name)}
+    model = small_model(name, source_vocabulary=reads, target_vocabulary=says, dropout=0.0, **wider)
     data = Sentences(
         corpora.Corpus({"source": source, "target": target}, "toy", "train"),
         {"source": reads, "target": says},

@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 import zoo
-from zoo import registry, runs
+from zoo import registry, runs, translating
 from zoo.doctor import data, doctor
 from zoo.errors import UnknownName, UsageError
 from zoo.painting import stylize
 from zoo.reproduce import command as reproduce
 from zoo.sampling import sample
+from zoo.settings import vocabulary_of
 from zoo.terminal import BEST, SEED, SET, SIZE, Commands, answers, console, note, table
 
 # Options that several commands have.
@@ -24,7 +25,8 @@ from zoo.terminal import BEST, SEED, SET, SIZE, Commands, answers, console, note
 DATA = click.option(
     "--data",
     metavar="DATA",
-    help="A name (`zoo data list`), a folder of images, a .npy or .npz; AtoB:FOLDER for pairs.",
+    help="A name (`zoo data list`), a folder of images, a .npy or .npz; AtoB:FOLDER for pairs."
+    " Of texts: a name, a table with tabs, a folder of files SPLIT.LANGUAGE.",
 )
 BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
 
@@ -32,12 +34,13 @@ BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
 @click.group("zoo", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zoo.__version__, prog_name="zoo")
 def main():
-    """A zoo of generative models for TensorFlow.
+    """A zoo of generative and sequence models for TensorFlow.
 
     \b
     zoo list                                  what there is
     zoo train vae --data mnist --epochs 5     train; the same command again goes on
     zoo sample runs/vae-mnist -n 64           a picture of what it has learned
+    zoo translate seq2seq '4 juillet 2019'    one text in other words, by a run
     zoo reproduce vae.mnist_gated             train a recipe, write down its number
     zoo inspect vae                           every layer and gradient of one step
 
@@ -94,7 +97,8 @@ def info(name):
 def show_train(record):
     show_metrics(record)
     run = record["run"]
-    click.echo(f"\npictures: {run}/figures/*.png\ntry next: zoo sample {run} -n 64")
+    use = f"zoo translate {run} TEXT" if record["kind"] == "pairs" else f"zoo sample {run} -n 64"
+    click.echo(f"\npictures: {run}/figures/*.png\ntry next: {use}")
     click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
 
 
@@ -143,6 +147,7 @@ def show_metrics(record):
     help="How training images are moved at random.",
 )
 @click.option("--image-size", type=SIZE, help="Cut the square centre out, scale it to N pixels.")
+@translating.texts
 @click.option(
     "--figures-every",
     type=click.IntRange(min=0),
@@ -169,6 +174,9 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     zoo train dcgan --data quickdraw_bitmap/penguin --epochs 8
     zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
     zoo train pix2pix --data BtoA:facades/ --image-size 128 --augment jitter --batch-size 1
+    zoo train seq2seq --data dates --set units=128 --set embedding_dim=64
+    zoo train transformer --data deu.tsv --languages 1,0 --split 'train[:95%]' --test-split \
+        'train[95%:]'
 
     The same command again goes on where the run stopped; --epochs and --steps count in total.
     """
@@ -177,9 +185,10 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     settings = runs.asked(name, **options)
     runs.start(settings, eager)
     workdir = workdir or runs.folder(settings)
-    runs.check_same(workdir, settings)
-    data = settings.load(settings.split, training=True)
-    test = settings.load(settings.test_split)
+    had = runs.check_same(workdir, settings)
+    known = had and vocabulary_of(had.config)  # a run keeps to its words
+    data = settings.load(settings.split, training=True, vocabulary=known)
+    test = settings.load(settings.test_split, vocabulary=getattr(data, "vocabularies", None))
     model = settings.build(data)
     runs.warn_of_grey(model, test)
     trainer = settings.trainer(model, workdir, eager=eager, figures_every=figures_every)
@@ -259,3 +268,4 @@ main.add_command(doctor)
 main.add_command(reproduce)
 main.add_command(sample)
 main.add_command(stylize)
+main.add_command(translating.translate)

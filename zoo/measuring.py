@@ -30,10 +30,15 @@ def evaluated(recipe, budget, trainer, train, test):
     """
     numbers, values = {}, {}
     judged = functools.cache(functools.partial(judge, trainer, train, test))
+    spoken = functools.cache(functools.partial(speak, trainer, test, recipe.texts))
     for measure in recipe.measures(budget):
+        each = None
         if measure.generated:
             found = judged(measure.told["extractor"], measure.told["images"])[measure.name]
-            each = None
+        elif measure.metric.of == "texts":
+            told = measure.told
+            said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
+            found = scored(measure, said, test.corpus.texts["target"])
         else:
             with trainer.averaged() as model:
                 found, each = measured(measure, model, train, test)
@@ -73,6 +78,33 @@ def measured(measure, model, train, test):
     interval = sorted(sign * end for end in found.interval)
     number = {"value": sign * found.mean, "interval": interval, "n": found.n}
     return number | {"images": found.images}, sign * found.values
+
+
+def speak(trainer, test, texts, beam, length_penalty, count):
+    """What the model makes of the first `count` test texts, of all if None; the run keeps it."""
+    sources = test.corpus.texts["source"][:count]
+    how = {"limit": texts.limit, "truncate": True, "length_penalty": length_penalty}
+    with trainer.averaged() as model:
+        said = model.translate(sources, beam=beam, **how)
+    if trainer.workdir:
+        lines = "".join(f"{' '.join(line.split())}\n" for line in said)
+        (trainer.workdir.path / f"test-beam{beam}.txt").write_text(lines, encoding="utf-8")
+    return said
+
+
+def scored(measure, said, references):
+    """A dict about the number that a metric of texts gives to what was said."""
+    from zoo import metrics
+
+    protocol = [measure.told["protocol"]] if measure.name == "bleu" else []
+    score = getattr(metrics, measure.name)(said, references[: len(said)], *protocol)
+    return {
+        "value": score.value,
+        "interval": [*score.interval],
+        "n": score.n,
+        "signature": score.protocol,
+        "references": score.references,
+    }
 
 
 def judge(trainer, train, test, extractor, images):

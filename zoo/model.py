@@ -28,6 +28,9 @@ class Model(keras.Model):
     """
 
     call_feature = None  # the batch feature that `call` takes, if `call` takes one
+    data_kind = (
+        "images"  # or "pairs" of texts: the kind of data sets it learns from, see `zoo.data`
+    )
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
 

@@ -13,7 +13,8 @@ KINDS = {
     bool: ("True or False", "True or False"),
 }
 
-FITTED = ("image_shape", "source_channels")  # arguments that follow from the data
+VOCABULARIES = ("source_vocabulary", "target_vocabulary")
+FITTED = ("image_shape", "source_channels", *VOCABULARIES)  # arguments that follow from the data
 
 
 def overrides(name, pairs):
@@ -48,7 +49,9 @@ def defaults(name):
 
 
 def fitted(name, config, data):
-    """`config` with the arguments that the images of `data` decide; it must not contradict them."""
+    """`config` with the arguments that `data` decide; it must not contradict them."""
+    if hasattr(data, "vocabularies"):
+        return config | worded(config, data)
     shapes = {key: tuple(spec.shape[1:]) for key, spec in data.spec.items() if len(spec.shape) == 4}
     image = next((shapes[k] for k in ("image", "target", "content") if k in shapes), None)
     found = {"image_shape": image, "source_channels": shapes.get("source", (None,))[-1]}
@@ -62,6 +65,18 @@ def fitted(name, config, data):
                 " out, or scale with --image-size"
             )
     return {**config, **found}
+
+
+def worded(config, data):
+    """The vocabularies of `data` as arguments of a model."""
+    found = {f"{side}_vocabulary": one.to_json() for side, one in data.vocabularies.items()}
+    for key, value in found.items():
+        if config.get(key, value) != value:
+            raise UsageError(
+                f"{key} follows from {data.name}: leave it out; how large it is says"
+                " --vocabulary-size"
+            )
+    return found
 
 
 def literal(text):

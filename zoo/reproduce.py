@@ -13,6 +13,7 @@ import zoo.recipes
 from zoo import measuring, records, runs
 from zoo.checkpoint import write_json
 from zoo.errors import UsageError
+from zoo.overrides import worded
 from zoo.terminal import answers, import_tensorflow, note, table
 from zoo.workdir import Workdir
 
@@ -28,7 +29,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
         results: folder that gets the record, NAME.BUDGET.json.
         workdir: folder of the run; default runs/reproduce/NAME-BUDGET.
 
-    Returns the `zoo.records.Record`.
+    Returns the `zoo.records.Record`. The folder of the run gets `model.keras`, as measured.
 
     Raises DataNotPrepared before anything is trained, UsageError if the folder holds a run of
     other settings, KeyboardInterrupt after a signal (the step was finished and saved).
@@ -38,7 +39,9 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     workdir = Path(workdir or runs.RUNS / "reproduce" / f"{recipe.name}-{budget}")
     check_same(workdir, recipe.training(budget))
     train, valid, test = recipe.splits(budget)
-    data = load(recipe, train, training=True), valid and load(recipe, valid), load(recipe, test)
+    shown = load(recipe, train, training=True)
+    looked = functools.partial(load, recipe, vocabulary=getattr(shown, "vocabularies", None))
+    data = shown, valid and looked(valid), looked(test)
     measuring.check(recipe, budget, data[0], data[2])
     facts = records.circumstances()
     trainer, train_seconds = trained(recipe, budget, workdir, *data[:2])
@@ -48,8 +51,10 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     at = trainer.state.position["epoch"]
     note(f"evaluating {recipe.name} as it was after epoch {at}")
     began = time.perf_counter()
-    known = functools.partial(load, recipe, train)
+    known = functools.partial(looked, train)
     numbers, values = measuring.evaluated(recipe, budget, trainer, known, data[2])
+    with trainer.averaged() as model:
+        model.save(workdir / "model.keras")
     record = {
         "kind": "reproduction",
         "name": recipe.name,
@@ -84,11 +89,12 @@ def trained(recipe, budget, workdir, train, valid):
     if spent.patience:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
     trainer = zoo.Trainer(
-        build(recipe, spent.epochs, len(train)),
+        build(recipe, spent.epochs, train),
         workdir,
         optimizers=recipe.learning_rate and optimizer(recipe, spent.epochs * len(train)),
         callbacks=callbacks,
         sub_batches=recipe.sub_batches,
+        jit_compile=recipe.jit_compile,
         seed=recipe.seed,
         save_every=1000,
         figures_every=max(1, spent.epochs // 10),
@@ -110,32 +116,42 @@ def trained(recipe, budget, workdir, train, valid):
     return trainer, stopwatch.seconds
 
 
-def load(recipe, split, training=False):
-    """A split of the data: shuffled to train on; whole, in order and fixed to look at."""
+def load(recipe, split, training=False, vocabulary=None):
+    """A split of the data: shuffled to train on; whole, in order and fixed to look at.
+
+    Texts are cut by a vocabulary, or by the one that they make.
+    """
+    common = {
+        "batch_size": recipe.batch_size,
+        "shuffle": training,
+        "drop_remainder": training,
+        "seed": recipe.seed,
+    }
+    if recipe.texts:
+        return recipe.texts.load(recipe.data, split, vocabulary, **common)
     fixed = recipe.binarize == "dynamic" and not training
     return zoo.data.load(
         recipe.data,
         split,
-        batch_size=recipe.batch_size,
-        shuffle=training,
-        drop_remainder=training,
-        seed=recipe.seed,
+        **common,
         binarize="once" if fixed else recipe.binarize,
         image_size=recipe.image_size,
         augment=recipe.augment if training else "none",
     )
 
 
-def build(recipe, epochs, steps_per_epoch):
-    """The model, with the warm-up of its KL if there is one."""
+def build(recipe, epochs, train):
+    """The model, with the warm-up of its KL if there is one, and the words of the data."""
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
     config = dict(recipe.config)
     warmup = recipe.warmup_epochs
     if warmup:
-        steps = round((warmup if warmup >= 1 else warmup * epochs) * steps_per_epoch)
+        steps = round((warmup if warmup >= 1 else warmup * epochs) * len(train))
         config["kl_weight"] = keras.optimizers.schedules.PolynomialDecay(0.0, max(1, steps), 1.0)
+    if recipe.texts:
+        config |= worded(config, train)
     return zoo.get(recipe.model, **config)
 
 

@@ -1,7 +1,6 @@
 """A run of the command line: what it was asked for, written down, and taken up again.
 
-`Settings` is what decides a run's numbers; `config.json` in its folder holds them, the model's
-configuration and versions. TensorFlow is imported only to load data and build models.
+`config.json` in its folder holds its `Settings`, the model's configuration and versions.
 """
 
 import contextlib
@@ -12,78 +11,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import zoo
+import zoo.recipes
 from zoo import registry
 from zoo.checkpoint import write_json
 from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
-from zoo.overrides import FITTED, defaults, fitted, overrides
+from zoo.overrides import FITTED, defaults, overrides
+from zoo.settings import Settings, fitting
 from zoo.terminal import import_tensorflow, note
 from zoo.workdir import Workdir
 
 RUNS = Path("runs")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a run's numbers. Fields are named as the options of `zoo train`."""
-
-    model: str
-    set: dict
-    data: str
-    split: str = "train"
-    test_split: str = "test"
-    batch_size: int = 128
-    binarize: str = "none"
-    augment: str = "none"
-    image_size: int | None = None
-    seed: int = 0
-    precision: str = "float32"
-    learning_rate: float | None = None
-    sub_batches: int = 1
-
-    def load(self, split, training=False):
-        """A split of the data: shuffled to train on; whole and in order to look at.
-
-        What is looked at does not change: dynamic binarization becomes one draw ("once"). It comes
-        in batches of eight or more, since pictures are drawn of the first.
-        """
-        import_tensorflow()
-        fixed = self.binarize == "dynamic" and not training
-        return zoo.data.load(
-            self.data,
-            split,
-            batch_size=self.batch_size if training else max(self.batch_size, 8),
-            shuffle=training,
-            seed=self.seed,
-            binarize="once" if fixed else self.binarize,
-            augment=self.augment if training else "none",
-            image_size=self.image_size,
-            drop_remainder=None if training else False,
-        )
-
-    def build(self, data=None):
-        """The model with fresh weights from the seed; its `image_shape` is that of the data."""
-        import_tensorflow()
-        import keras
-
-        keras.utils.set_random_seed(self.seed)
-        config = keras.saving.deserialize_keras_object(self.set)
-        if data is not None:
-            config = fitted(self.model, config, data)
-        return registry.get(self.model, dtype=self.precision, **config)
-
-    def trainer(self, model, workdir=None, **options):
-        """The trainer of this run; `--learning-rate` goes to every optimizer of the model."""
-        optimizers = model.configure_optimizers()
-        if self.learning_rate is not None:
-            optimizers = {
-                part: type(one).from_config(
-                    {**one.get_config(), "learning_rate": self.learning_rate}
-                )
-                for part, one in optimizers.items()
-            }
-        own = {"optimizers": optimizers, "seed": self.seed, "sub_batches": self.sub_batches}
-        return zoo.Trainer(model, workdir, **own, **options)
 
 
 @dataclass(frozen=True)
@@ -97,6 +35,8 @@ class Run:
 
 def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **options):
     """The `Settings` that options ask for; whatever needs no data is checked."""
+    if model in zoo.recipes.names():
+        raise UsageError(f"{model} is a recipe, not a model: zoo reproduce {model}")
     found = overrides(model, pairs)
     rate = options.get("learning_rate")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
@@ -105,8 +45,10 @@ def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **optio
         import_tensorflow()
         data = registry.get_class(model).demo_data
     data = location.absolute(data)
-    test_split = test_split or default_test_split(data, options.get("split", "train"))
-    settings = Settings(model, found, data, test_split=test_split, **options)
+    if test_split is None:
+        split = options.get("split", "train")
+        test_split = default_test_split(data, split, options.get("languages"))
+    settings = fitting(Settings(model, found, data, test_split=test_split, **options))
     pieces = pieces_of(settings) if sub_batches is None else sub_batches
     return replace(settings, sub_batches=pieces)
 
@@ -152,8 +94,10 @@ def taken(name, pairs=(), best=False, data=None, **options):
     if data:
         options["data"] = location.absolute(data)
         if "test_split" not in options:
-            options["test_split"] = default_test_split(options["data"], run.settings.split)
-    return replace(run.settings, set=run.config, **options), run.workdir
+            options["test_split"] = default_test_split(
+                options["data"], run.settings.split, run.settings.languages
+            )
+    return fitting(replace(run.settings, set=run.config, **options)), run.workdir
 
 
 def opened(settings, workdir, best=False, data=None):
@@ -163,11 +107,11 @@ def opened(settings, workdir, best=False, data=None):
     return trainer
 
 
-def default_test_split(data, split):
+def default_test_split(data, split, languages=None):
     """The test split of a data set; where there is none, what it is trained on, with a note."""
     if not location.is_named(data) and not location.path(data).exists():
         return split  # loading it will say what is wrong
-    if "test" in zoo.data.splits(data):
+    if "test" in zoo.data.splits(data, languages):
         return "test"
     note(
         f"note: {data} has no test split, {split} takes its place; `zoo train` holds a part out"
@@ -184,9 +128,9 @@ def folder(settings):
 
 
 def check_same(workdir, settings):
-    """Raises UsageError, listing what differs, if the folder holds a run of other settings."""
+    """The `Run` in a folder, or None; raises UsageError, listing what differs from the settings."""
     if not Workdir(workdir).checkpoints.paths():
-        return
+        return None
     if not Workdir(workdir).config.exists():
         raise UsageError(
             f"{workdir} holds checkpoints that `zoo train` did not make (there is no config.json):"
@@ -207,6 +151,7 @@ def check_same(workdir, settings):
             f"the run in {workdir} has {had}, got {wanted}: use another --workdir or the same"
             " settings"
         )
+    return run
 
 
 def differences(had, wanted):
@@ -275,6 +220,7 @@ def record(settings, workdir, trainer, metrics):
     return {
         "run": workdir and str(workdir),
         "model": settings.model,
+        "kind": settings.kind,
         "data": settings.data,
         "split": settings.test_split,
         "epochs": position["epoch"],

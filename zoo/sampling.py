@@ -1,5 +1,6 @@
-"""`zoo sample`: what a run makes of noise or of other pictures, as a picture or as an array."""
+"""`zoo sample`: what a run makes of noise, of other pictures, of texts: a picture, array, table."""
 
+import re
 from pathlib import Path
 
 import click
@@ -18,33 +19,37 @@ from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A picture (.png), or the bare array (.npy, .npz).  [default: in the run's figures]",
+    help="A picture (.png), or the bare array (.npy, .npz); of texts a table (.tsv).  [default: in"
+    " the run's figures]",
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
 def sample(run, n, seed, label, output, best):
-    """Draw images from a run.
+    """Draw images from a run, or let it translate texts.
 
     RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
-    that translates pictures is shown those of the test split: input, output and truth.
+    that translates pictures or texts is shown those of the test split: input, output and truth.
 
     \b
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
     zoo sample runs/pix2pix-facades -n 6
+    zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     """
-    if output and output.suffix not in (".png", ".npy", ".npz"):
-        raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
-    pairs = hasattr(cls, "translate") and "image_shape" in registry.arguments(cls)
+    texts = settings.kind == "pairs"
+    pairs = hasattr(cls, "translate")
+    endings = ".tsv" if texts else ".png, .npy or .npz"
+    if output and output.suffix not in re.findall(r"\.\w+", endings):
+        raise UsageError(f"-o takes a file that ends in {endings}; got {str(output)!r}")
     made, n, seed = ("translated", n or 8, seed) if pairs else ("samples", n or 64, seed or 0)
     if output is None and workdir:
         which = "" if seed is None else f"-seed{seed}"
-        output = workdir / "figures" / f"{made}{which}.png"
-    output = output or Path(f"{settings.model}-{made}.png")
+        output = workdir / "figures" / f"{made}{which}{endings[:4]}"
+    output = output or Path(f"{settings.model}-{made}{endings[:4]}")
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
     told = {} if label is None else {"label": label}
@@ -54,7 +59,10 @@ def sample(run, n, seed, label, output, best):
         raise UsageError(f"{settings.model} {has}, got --label {label}")
     with trainer.averaged() as model:
         try:
-            if pairs:
+            if texts:
+                limit = settings.limit
+                tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
+            elif pairs:
                 translate(model, data.take(n), seed, output)
             else:
                 draw(model, n, seed, output, **told)
@@ -82,6 +90,16 @@ def translate(model, batch, seed, path):
         figures.translations(model, source, target, len(source), seed, path)
     else:
         write(path, image=model.translate(source, seed=seed), source=source, target=target)
+
+
+def tabulate(model, corpus, n, path, **how):
+    """The first `n` sources of a corpus translated, beside the truth: a table with tabs."""
+    source, target = (corpus.texts[side][:n] for side in ("source", "target"))
+    rows = zip(source, model.translate(source, **how), target, strict=True)
+    table = [("source", "translated", "target"), *rows]
+    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write(path, image, **others):

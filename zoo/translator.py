@@ -27,6 +27,8 @@ class Translator(Model):
     """
 
     call_feature = "source"
+    data_kind = "pairs"
+    demo_data = "dates"
 
     def __init__(self, source_vocabulary, target_vocabulary, **kwargs):
         super().__init__(**kwargs)

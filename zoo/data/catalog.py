@@ -21,6 +21,7 @@ class DataSet:
     module: str | None = None  # registers our own TFDS builder when it is imported
     manual: str | None = None  # what has to be fetched by hand, and from where
     kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
+    tokens: str | None = None  # what texts are best cut into, if not bpe; see `zoo.data.texts`
     config: str | None = None  # where TFDS has several, the one meant by the bare name
     image_size: int | None = None  # scaled to this at load; None: left as it is
     by_class: bool = False  # too large to load but class by class
@@ -166,6 +167,7 @@ CATALOG = {
             features=("written", "iso"),
             module="zoo.data.dates",
             kind="pairs",
+            tokens="characters",
         ),
         DataSet(
             "multi30k",

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data import sources, store
+from zoo.data import location, sources, store
 from zoo.data.catalog import info
-from zoo.data.location import is_named
 from zoo.errors import UsageError
 from zoo.text.vocabulary import readable
 
@@ -60,14 +59,15 @@ def load_pairs(source, split="train", languages=None, *, columns=(0, 1), data_di
     """Pairs of texts as a `Corpus` with "source" and "target".
 
     source: a name of the catalog ("multi30k", "tatoeba/tatoeba_fr"); a table with tabs; two
-      files; a folder of files named SPLIT.LANGUAGE; any of these files may end in .gz.
+      files; a folder of files named SPLIT.LANGUAGE; any of these files may end in .gz. The split
+      "validation" may be called valid, val or dev, and "test" test_2016_flickr.
     split: as TFDS writes it; a table and two files have the one split "train", or parts of it.
     languages: (of the source, of the target); a named data set has a direction of its own.
     columns: of a table, counted from 0: (of the source, of the target).
 
     Raises UsageError that names the file and the line, and what `zoo.data.load` raises.
     """
-    if is_named(source):
+    if location.is_named(source):
         return _named_pairs(source, split, languages, data_dir)
     there = ("train",)
     if isinstance(source, tuple | list):
@@ -77,7 +77,7 @@ def load_pairs(source, split="train", languages=None, *, columns=(0, 1), data_di
         if not languages:
             raise UsageError(f"say which files of {path} to read, as in languages=('de', 'en')")
         name = path.name
-        sides = _parallel(*(file(path, f"{there[0]}.{language}") for language in languages))
+        sides = _parallel(*(file(path, *location.texts(there[0], x)) for x in languages))
     else:
         name, sides = Path(source).name, _table(Path(source).expanduser(), columns)
     part = sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
@@ -114,13 +114,14 @@ def _parallel(*paths):
     return sides
 
 
-def file(folder, name):
-    """The file of that name in a folder, or the same with .gz; UsageError if there is none."""
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
+def file(folder, *names):
+    """The first file of these names in a folder, or the same with .gz; UsageError if none is."""
+    if found := location.file(folder, *names):
+        return found
     there = ", ".join(sorted(path.name for path in folder.glob("*"))[:SHOWN])
-    raise UsageError(f"{folder} has no {name} and no {name}.gz; it has {there or 'nothing'}")
+    raise UsageError(
+        f"{folder} has no {names[0]} and no {names[0]}.gz; it has {there or 'nothing'}"
+    )
 
 
 def _table(path, columns):
@@ -147,10 +148,15 @@ def lines(path):
         raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
+    return lines_of(raw, path)
+
+
+def lines_of(raw, name):
+    """The lines of the bytes of a UTF-8 text. Raises UsageError naming the text and the line."""
     found = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if not found[-1]:
         del found[-1]
-    return readable([line.removesuffix(b"\r") for line in found], f"{path}: line")
+    return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
 
 
 def load_captions(
@@ -166,7 +172,7 @@ def load_captions(
 
     Raises UsageError, which lists images that are missing, and what `zoo.data.load` raises.
     """
-    if is_named(source):
+    if location.is_named(source):
         return _named_captions(source, split, image_size, data_dir)
     folder = Path(source).expanduser()
     if captions is None or not folder.is_dir():

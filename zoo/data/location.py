@@ -9,6 +9,11 @@ from zoo.data.catalog import CATALOG
 
 DIRECTIONS = ("AtoB", "BtoA")
 SPLITS = ("train", "val", "validation", "test")  # folders of these names in a folder of pairs
+STEMS = {  # how files of texts are called: train.de, valid.de, test_2016_flickr.de (Multi30k)
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "test_2016_flickr"),
+}
 
 
 def is_named(source):
@@ -35,10 +40,27 @@ def absolute(source):
     return f"{direction}{path(source).resolve()}"
 
 
-def splits(source):
-    """The names of the splits there are; arrays, files and folders of images have only "train"."""
+def splits(source, languages=None):
+    """The names of the splits there are; arrays, files and folders of images have only "train".
+
+    languages: of a folder of texts: (from, into), the endings of its files.
+    """
     if is_named(source):
         return [*CATALOG[source.partition("/")[0]].splits]
     if pairs(source):
         return [name for name in SPLITS if (path(source) / name).is_dir()] or ["train"]
+    if languages and path(source).is_dir():
+        folder = path(source)
+        return [s for s in STEMS if all(file(folder, *texts(s, x)) for x in languages)]
     return ["train"]
+
+
+def texts(split, language):
+    """What the file of a split in a language may be called."""
+    return [f"{stem}.{language}" for stem in STEMS.get(split, (split,))]
+
+
+def file(folder, *names):
+    """The first file of these names in a folder, or the same with .gz; None if there is none."""
+    paths = (folder / f"{name}{gz}" for name in names for gz in ("", ".gz"))
+    return next(filter(Path.is_file, paths), None)

@@ -38,6 +38,9 @@ class Sentences:
         multiple: widths are multiples of this.
         drop_remainder: leave out, at random in each epoch, what does not fill a batch.
 
+    Attributes:
+        vocabularies: name of the text -> its `zoo.text.Vocabulary`.
+
     Raises UsageError: a sentence is too long, there is no batch, or an argument is impossible.
     """
 
@@ -61,7 +64,11 @@ class Sentences:
             if drop_remainder:
                 raise UsageError("drop_remainder goes with batch_size, not with batch_tokens")
             batch_size = None
-        self.corpus, self.tokenizer = corpus, tokenizer
+        one_each = isinstance(tokenizer, dict)
+        self.corpus = corpus
+        self.vocabularies = {
+            name: tokenizer[name] if one_each else tokenizer for name in corpus.texts
+        }
         self.name, self.split = corpus.name, corpus.split
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.shuffle, self.seed = shuffle, seed
@@ -70,9 +77,9 @@ class Sentences:
         self._lengths, self._flat, self._starts = {}, {}, {}
         with tf.device("CPU:0"):
             for name, texts in corpus.texts.items():
-                one = tokenizer[name] if isinstance(tokenizer, dict) else tokenizer
                 what = f"{corpus.name} {corpus.split}: {name}"
-                ids = fit(one.encode(texts), name in SAID, limit, truncate, what)
+                ids = self.vocabularies[name].encode(texts)
+                ids = fit(ids, name in SAID, limit, truncate, what)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths
                 self._starts[name] = tf.constant(np.cumsum(lengths) - lengths)

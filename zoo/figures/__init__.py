@@ -1,4 +1,4 @@
-"""Pictures a person looks at: samples, reconstructions, latent spaces, curves.
+"""Pictures a person looks at: samples, reconstructions, latent spaces, attention, curves.
 
 Every function returns its picture, uint8 [rows, columns, 3], and writes it as a PNG file when given
 a `path`. Whatever is random has a seed of its own: drawing never changes training, and pictures of
@@ -10,6 +10,7 @@ are NaN or infinite are red. A model that lacks what a picture needs raises Usag
 
 import numpy as np
 
+from zoo.figures.attention import attention
 from zoo.figures.drawing import (
     BLUE,
     ORANGE,
@@ -32,6 +33,7 @@ __all__ = [
     "BLUE",
     "ORANGE",
     "PALETTE",
+    "attention",
     "descents",
     "grid",
     "interpolation",
@@ -59,7 +61,8 @@ def of(model, batch):
     """Every picture that the model's verbs and the batch allow: name -> uint8 [rows, columns, 3].
 
     The batch may hold "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
-    used, or the images "source" and "target", or "content" and "style".
+    used, or the images "source" and "target", or "content" and "style"; or ids of texts, "source"
+    and "target", of which the first four are translated.
     """
     verbs = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
     verbs = {name for name in verbs if callable(getattr(model, name, None))}
@@ -81,6 +84,11 @@ def of(model, batch):
         pictures["prior_components"] = prior_components(model)
     if "translate" in verbs and np.ndim(batch.get("source")) == 4:
         pictures["translations"] = translations(model, batch["source"], batch["target"])
+    if np.ndim(batch.get("source")) == 2 and all(model.vocabularies.values()):
+        source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
+        texts = model.vocabulary("source").decode(source)
+        limit = max(source.shape[1], target.shape[1] + 8)
+        pictures["attention"] = attention(model.attention(texts, limit=limit))
     if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
         pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
     return pictures

@@ -3,7 +3,7 @@
 from zoo.recipes.measure import Measure
 from zoo.recipes.recipe import Budget, Recipe
 
-SMOKE = Budget(1, train_images=2000, samples=200)
+SMOKE = Budget(1, train_examples=2000, samples=200)
 SEEN = ("frechet", "recall", "precision", "coverage", "density", "kernel", "label_histogram")
 SPLITS = {
     "mnist": {"train": "train", "test": "test"},
@@ -84,7 +84,7 @@ def facades(size, epochs, **settings):
         augment="jitter",
         image_size=size,
         budgets={
-            "smoke": Budget(1, train_images=8),
+            "smoke": Budget(1, train_examples=8),
             "cpu-hour": Budget(epochs),
             "paper": Budget(200),
         },

@@ -7,16 +7,21 @@ from zoo.errors import UnknownName, UsageError
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings."""
+    """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings.
+
+    `of` is what it is taken over: "images", or "texts", which a model translates for it.
+    """
 
     key: str
     text: str
     unit: str
     lower_is_better: bool = True
     defaults: dict = field(default_factory=dict)
+    of: str = "images"
 
 
 MADE = {"images": 10_000}
+SEARCH = {"beam": 1, "length_penalty": 0.6}  # how a model looks for its words
 METRICS = {
     # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
     "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats"),
@@ -50,6 +55,14 @@ METRICS = {
     "l1": Metric("l1", "L1 distance", "of the range"),
     "psnr": Metric("psnr", "PSNR", "dB", False),
     "ssim": Metric("ssim", "SSIM", "SSIM", False),
+    # What a model says by itself, beside what people say.
+    "exact_match": Metric(
+        "exact_match_{search}", "exact match, {how}", "%", False, SEARCH, "texts"
+    ),
+    "bleu": Metric(
+        "bleu_{protocol}_{search}", "BLEU {protocol}, {how}", "%", False, SEARCH, "texts"
+    ),
+    "chrf": Metric("chrf_{search}", "chrF2, {how}", "%", False, SEARCH, "texts"),
 }
 
 
@@ -61,7 +74,8 @@ class Measure:
         name: a key of `METRICS`.
         **arguments: of the function in `zoo.metrics`; `images` is how many of the test images are
             drawn with seed 0, all of them if it is left out. With an `extractor`, `images` is how
-            many are generated.
+            many are generated. Of what a model says, `texts` is how many of the test texts are
+            taken, the first ones, and `beam` is 1 for greedy.
 
     Raises UsageError: no such metric, or one of its arguments is missing.
     """
@@ -90,8 +104,14 @@ class Measure:
 
     @property
     def told(self):
-        """All arguments, with the defaults of the metric."""
-        return self.metric.defaults | self.arguments
+        """All arguments, with the defaults of the metric, and words for the search."""
+        told = self.metric.defaults | self.arguments
+        if self.metric.of == "texts":
+            beam = told["beam"]
+            told["search"] = "greedy" if beam == 1 else f"beam{beam}"
+            told["how"] = f"beam of {beam}, length penalty {told['length_penalty']:g}"
+            told["how"] = "greedy" if beam == 1 else told["how"]
+        return told
 
     @property
     def key(self):
@@ -100,9 +120,13 @@ class Measure:
 
     @property
     def text(self):
-        """Its part of the protocol: what, on which images, in which unit."""
-        images = self.told.get("images")
-        which = f"{images:,} test images drawn with seed 0" if images else "all test images"
-        if self.generated:
+        """Its part of the protocol: what, on which images or texts, in which unit."""
+        images, texts = self.told.get("images"), self.told.get("texts")
+        which = f"all test {self.metric.of}"
+        if texts:
+            which = f"the first {texts:,} test texts"
+        elif self.generated:
             which = f"{images:,} generated images, all test images"
+        elif images:
+            which = f"{images:,} test images drawn with seed 0"
         return f"{self.metric.text.format(**self.told)} on {which}, {self.metric.unit}"

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zoo.data import catalog
+from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
 from zoo.recipes.measure import Measure
 
@@ -15,15 +16,16 @@ class Budget:
     """How much is spent.
 
     Attributes:
-        epochs: passes over the training images.
-        train_images: how many images of the training split are used; None: all.
+        epochs: passes over the training data.
+        train_examples: how many examples of the training split are used; None: all.
         is_images: how many test images importance sampling is done on; None: as the measures say.
-        samples: how many images are generated to be measured; None: as the measures say.
+        samples: how many images are generated, or texts translated, to be measured; None: as the
+            measures say.
         patience: epochs without a better validation loss after which training stops; None: never.
     """
 
     epochs: int
-    train_images: int | None = None
+    train_examples: int | None = None
     is_images: int | None = None
     samples: int | None = None
     patience: int | None = None
@@ -59,9 +61,7 @@ class Recipe:
         config: constructor arguments of the model, as JSON has them.
         data: a name of the catalog, or the path of a file or folder.
         train, valid, test: splits as TFDS writes them; `valid` may be None.
-        binarize: "dynamic" (training images drawn anew in each epoch, the others once) or what
-            else `zoo.data.load` takes.
-        batch_size: images a step.
+        batch_size: examples a step.
         learning_rate: of Adam; None: the optimizers are the model's own, with their averages.
         schedule: "constant", or "cosine" down to 0.01 of the rate over all steps of the budget.
         ema: momentum of the moving average of the weights, which is what is evaluated; None: none.
@@ -69,6 +69,10 @@ class Recipe:
         warmup_epochs: epochs in which the KL's weight rises from 0 to 1 (below 1: as a fraction of
             the budget); 0: none.
         sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
+        jit_compile: compile the step with XLA, see `zoo.Trainer`.
+        texts: how pairs of texts become ids; None: the data are images.
+        binarize: "dynamic" (training images drawn anew in each epoch, the others once) or what
+            else `zoo.data.load` takes.
         augment: what is done to training images, as `zoo.data.load` takes it.
         image_size: pixels that images are scaled to; None: as they are.
         seed: of weights, noise and order.
@@ -87,7 +91,6 @@ class Recipe:
     train: str
     valid: str | None
     test: str
-    binarize: str
     batch_size: int
     learning_rate: float | None
     budgets: dict
@@ -97,6 +100,9 @@ class Recipe:
     clip: float | None = None
     warmup_epochs: float = 0
     sub_batches: int = 1
+    jit_compile: bool = False
+    texts: Texts | None = None
+    binarize: str = "none"
     augment: str = "none"
     image_size: int | None = None
     seed: int = 0
@@ -113,6 +119,11 @@ class Recipe:
             )
         if self.valid is None and self.best:
             raise UsageError(f"{self.name} has no validation split: no epoch is best; best=False")
+        if self.texts and (self.binarize, self.augment, self.image_size) != ("none", "none", None):
+            raise UsageError(
+                f"{self.name} reads texts: binarize, augment and image_size are of images, and must"
+                " be left out"
+            )
 
     def budget(self, name):
         """The `Budget` of that name; raises UnknownName."""
@@ -122,40 +133,44 @@ class Recipe:
 
     def splits(self, budget):
         """(train, valid, test) as TFDS writes them, the first cut to what the budget allows."""
-        images = self.budget(budget).train_images
-        train = first(self.train, images) if images else self.train
+        examples = self.budget(budget).train_examples
+        train = first(self.train, examples) if examples else self.train
         return train, self.valid, self.test
 
     def measures(self, budget):
-        """The metrics, on as many images as the budget says."""
+        """The metrics, on as many images or texts as the budget says."""
         spent = self.budget(budget)
 
         def cut(one):
-            if one.generated:
-                return spent.samples
-            return spent.is_images if one.name == "log_likelihood" else None
+            made = one.generated or one.metric.of == "texts"
+            count = spent.samples if made else one.name == "log_likelihood" and spent.is_images
+            return {one.metric.of: count} if count else {}
 
-        return tuple(
-            Measure(one.name, **one.arguments | {"images": images}) if (images := cut(one)) else one
-            for one in self.metrics
-        )
+        return tuple(Measure(one.name, **one.arguments | cut(one)) for one in self.metrics)
 
     def protocol(self, budget="paper", measure=None):
         """The line that decides whether two numbers may be ranked together.
 
-        Data, splits, binarization or size, metric, images it is taken over, unit. `measure` is
-        the first if not given. Data that have no name are told by their checksum.
+        Data, splits, binarization or size or languages, metric, what it is taken over, unit.
+        `measure` is the first if not given. Data that have no name are told by their checksum.
+        How texts are cut is not part of it: they are judged as whole texts.
         """
         measure = measure or self.measures(budget)[0]
         splits = " / ".join(filter(None, self.splits(budget)))
+        return f"{source(self.data)} {splits}, {self.seen}; {measure.text}"
+
+    @property
+    def seen(self):
+        """How the data are shown, as a protocol tells it."""
+        if self.texts:
+            return " to ".join(self.texts.languages or ("source", "target"))
         size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
-        pixels = {
+        return {
             "none": size,
             "dynamic": "binarized anew each epoch, test once (seed 777)",
             "once": "binarized once (seed 777)",
             "threshold": "binarized at 0.5",
         }[self.binarize]
-        return f"{source(self.data)} {splits}, {pixels}; {measure.text}"
 
     def training(self, budget):
         """What decides the weights, as JSON has it: two runs that agree in this are the same."""

@@ -18,7 +18,7 @@ LIMITS = {
     "kmnist": "Trained, validated and tested on parts of the 10,000 test images alone; numbers on"
     " the usual split of 60,000 and 10,000 are other numbers.",
 }
-SMOKE = Budget(1, train_images=2000, is_images=100)
+SMOKE = Budget(1, train_examples=2000, is_images=100)
 REST = (Measure("elbo"), Measure("active_units"))
 
 # Gated networks on dynamic MNIST, the experiment that most published numbers are about.

@@ -1,0 +1,231 @@
+"""Texts from the command line to translations: runs, their words, recipes, figures, bad input."""
+
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import zoo
+import zoo.recipes
+from blocks.schedules import InverseSquareRoot
+from zoo import figures, records, reproduce, runs
+from zoo.cli import main
+from zoo.data import location
+from zoo.data.texts import Texts
+from zoo.errors import UnknownName, UsageError
+from zoo.recipes import Budget, Measure, Recipe
+
+ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+SMALL = ("--set", "units=16", "--set", "embedding_dim=16", "--batch-size", "16")
+TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokens", "words", "--split", "train[:80]")
+TABLE += ("--test-split", "train[80:]")
+
+
+def run(*args, **how):
+    return CliRunner().invoke(main, [str(arg) for arg in args], **how)
+
+
+def answer(*args, **how):
+    result = run(*args, "--json", **how)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def write_table(folder, english=ENGLISH):
+    pairs = itertools.product(range(10), repeat=2)
+    lines = [f"{english[a]} {english[b]}\t{GERMAN[a]} {GERMAN[b]}\n" for a, b in pairs]
+    (folder / "n.tsv").write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with runs/seq2seq-n, from German numbers to English ones, and its answer."""
+    folder = tmp_path_factory.mktemp("texts")
+    write_table(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, answer("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1)
+
+
+@pytest.fixture
+def there(trained, monkeypatch):
+    monkeypatch.chdir(trained[0])
+    return trained[0]
+
+
+def test_a_run_on_a_table_keeps_its_words_and_needs_no_corpus(there, trained):
+    assert trained[1]["kind"] == "pairs" and trained[1]["steps"] == 5
+    assert (there / "runs/seq2seq-n/figures/attention.png").exists()
+    assert "runs/seq2seq-n TEXT" in run("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1).stdout
+    assert answer("evaluate", "seq2seq")["metrics"] == trained[1]["metrics"]
+    (there / "n.tsv").rename(there / "away.tsv")
+    try:
+        found = answer("translate", "runs/seq2seq-n", "drei vier", "", "--attention", "a.png")
+    finally:
+        (there / "away.tsv").rename(there / "n.tsv")
+    assert [pair["source"] for pair in found["translations"]] == ["drei vier", ""]
+    assert found["translations"][1]["target"] == "" and found["beam"] == 5
+    assert (there / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_texts_come_from_files_and_stdin_and_leave_as_lines_and_tables(there):
+    (there / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
+    lines = run("translate", "seq2seq", "-i", "in.txt", "--seed", 1).stdout.split("\n")
+    assert len(lines) == 3
+    piped = run("translate", "seq2seq", "-i", "-", "--seed", 1, input="drei vier\nacht\n")
+    assert piped.stdout.split("\n") == lines
+    file = answer("sample", "seq2seq", "-n", 3)["file"]
+    rows = [line.split("\t") for line in (there / file).read_text().splitlines()]
+    assert rows[0] == ["source", "translated", "target"]
+    assert [(row[0], row[2]) for row in rows[1:]] == [
+        (f"acht {one}", f"eight {other}")
+        for one, other in zip(GERMAN[:3], ENGLISH[:3], strict=True)
+    ]
+
+
+def test_a_run_goes_on_with_its_own_words_whatever_has_become_of_the_file(there, trained):
+    write_table(there, english=[word.upper() for word in ENGLISH])
+    before = runs.read("runs/seq2seq-n").config["source_vocabulary"]
+    more = answer("train", "seq2seq", *TABLE, *SMALL, "--epochs", 2)
+    write_table(there)
+    assert more["steps"] == 10
+    assert runs.read("runs/seq2seq-n").config["source_vocabulary"] == before
+
+
+NEW = ("--workdir", "new")
+BAD = {
+    ("train", "seq2seq", *TABLE, *SMALL, "--tokens", "characters"): "has tokens=words",
+    ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
+    ("train", "seq2seq", *NEW, *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
+    ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
+    ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages are two",
+    ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
+    ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
+    ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
+    ("train", "seq2seq", *TABLE, "--binarize", "once"): "learns from texts, of which --binarize",
+    ("train", "vae", "--data", "n.tsv", "--lowercase"): "learns from images, of which --lowercase",
+    ("train", "seq2seq", "--data", "."): "say which files",
+    ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
+    ("translate", "seq2seq"): "give texts to translate",
+    ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",
+    ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",
+    ("translate", "seq2seq", "-i", "bad.tsv"): "line 2 is not UTF-8",
+    ("translate", "seq2seq", "drei", "--beam", "0"): "x>=1",
+    ("translate", "seq2seq", "drei", "--attention", "a.gif"): "ends in .png",
+    ("translate", "vae", "drei"): "these do: seq2seq, transformer",
+    ("sample", "seq2seq", "-o", "a.png"): "ends in .tsv",
+}
+
+
+@pytest.mark.parametrize("args", BAD, ids=lambda args: " ".join(args)[:60])
+def test_what_cannot_be_learned_or_translated_is_one_clear_error(args, there):
+    (there / "bad.tsv").write_bytes(b"ein\tone\nz\xff\ttwo\n")
+    (there / "empty.tsv").write_text("")
+    result = run(*args)
+    assert result.exit_code == 2, result.output
+    assert BAD[args] in result.stderr and result.stdout == ""
+
+
+def test_texts_say_what_decides_the_ids(tmp_path):
+    for name in ("train.de", "train.en", "val.de", "val.en", "test_2016_flickr.de"):
+        (tmp_path / name).write_text("Ein Mann\n")
+    assert location.splits(str(tmp_path), ("de", "en")) == ["train", "validation"]
+    texts = Texts(["de", "en"], tokens="words", lowercase=True)
+    corpus = texts.corpus(str(tmp_path), "validation")
+    assert texts.learn(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
+    with pytest.raises(UsageError, match=r"no test.en and no test.en.gz; it has test_2016"):
+        texts.corpus(str(tmp_path), "test")
+    with pytest.raises(UnknownName, match="kind of tokens 'byte'"):
+        Texts(tokens="byte")
+
+
+# Recipes.
+
+
+def tiny(folder, **changes):
+    write_table(folder)
+    told = {
+        "name": "seq2seq.tiny",
+        "title": "Numbers",
+        "model": "seq2seq",
+        "config": {"units": 8, "embedding_dim": 8, "tied": "all"},
+        "data": str(folder / "n.tsv"),
+        "train": "train[:64]",
+        "valid": "train[64:80]",
+        "test": "train[80:]",
+        "batch_size": 16,
+        "learning_rate": 1e-2,
+        "ema": 0.9,
+        "texts": Texts(("1", "0"), tokens="characters"),
+        "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
+        "metrics": (
+            Measure("exact_match"),
+            Measure("bleu", protocol="13a", beam=2),
+            Measure("chrf"),
+        ),
+    }
+    return Recipe(**told | changes)
+
+
+def test_a_reproduction_says_what_was_said_and_how_it_was_scored(tmp_path):
+    recipe = tiny(tmp_path)
+    record = reproduce.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
+    found = record["metrics"]
+    assert [*found] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
+    one = found["bleu_13a_beam2"]
+    assert "sacrebleu" in one["signature"] and "tok:13a" in one["signature"] and one["n"] == 3
+    assert one["protocol"].endswith(
+        "train[80:], 1 to 0; BLEU 13a, beam of 2, length penalty 0.6 on the first 3 test texts, %"
+    )
+    low, high = one["interval"]
+    assert low <= one["value"] <= high and not one["lower_is_better"]
+    with pytest.raises(records.RecordError, match="no values"):
+        records.paired(record, record, "bleu_13a_beam2")
+    source = recipe.texts.corpus(recipe.data, "train[80:83]").texts["source"]
+    said = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
+    again = run("translate", tmp_path / "run", *source, "--beam", 2)
+    assert again.exit_code == 0, again.stderr
+    assert [" ".join(line.split()) for line in again.stdout.splitlines()] == said
+    (tmp_path / "torn.keras").write_bytes(b"no archive")
+    assert "cannot be read as a model" in run("translate", tmp_path / "torn.keras", "x").stderr
+
+
+def test_recipes_of_texts_and_of_images_do_not_mix(tmp_path):
+    with pytest.raises(UsageError, match="reads texts: binarize, augment"):
+        tiny(tmp_path, binarize="once")
+    recipe = zoo.recipes.get("seq2seq.multi30k_de_en")
+    assert recipe.protocol() == (
+        "multi30k train / validation / test, de to en; BLEU 13a, beam of 5, length penalty 0.6 on"
+        " all test texts, %"
+    )
+    keys = [measure.key for measure in recipe.metrics]
+    assert {"bleu_13a_greedy", "bleu_moses-lower_beam5", "bleu_words-lower_greedy"} < {*keys}
+
+
+# Figures and schedules.
+
+
+def test_a_map_is_dark_where_the_model_looked():
+    weights = np.eye(3, 4)
+    picture = figures.attention([("ab $", ["x", "日", ""], weights)] * 2)
+    assert picture.dtype == np.uint8 and picture.shape[1] > picture.shape[0]
+    clear = figures.attention([("ab $", ["x", "y", "z"], 0 * weights)] * 2)
+    assert picture.mean() < clear.mean()
+    with pytest.raises(UsageError, match="no maps"):
+        figures.attention([])
+    with pytest.raises(UsageError, match=r"2 target and 1 source pieces.*got \(1, 2\)"):
+        figures.attention([(["a"], ["b", "c"], [[1, 0]])])
+
+
+def test_the_rate_rises_to_its_peak_and_falls_with_the_square_root():
+    rate = InverseSquareRoot(0.5, 10)
+    assert float(rate(4)) == pytest.approx(0.25) and float(rate(9)) == pytest.approx(0.5)
+    assert float(rate(39)) == pytest.approx(0.25)
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(rate))
+    assert float(again(39)) == float(rate(39))
+    with pytest.raises(ValueError, match="warmup_steps must be"):
+        InverseSquareRoot(0.5, 0)

@@ -1,0 +1,81 @@
+"""How pairs of texts become ids: which two languages, cut into what, by which vocabulary.
+
+Needs only Python until something is loaded.
+"""
+
+from dataclasses import dataclass
+
+from zoo.data import location
+from zoo.data.catalog import info
+from zoo.errors import UnknownName, UsageError
+
+TOKENS = ("bpe", "unigram", "words", "characters")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What decides the ids of a corpus; both sides have one vocabulary.
+
+    Attributes:
+        languages: (from, into); of a table, its columns, ("1", "0"); None: as the data have it.
+        tokens: "bpe" and "unigram" are sub-words, "words", "characters".
+        vocabulary_size: of sub-words and words, special ids counted; characters are all taken.
+        lowercase: lower-case all texts.
+        limit: ids of a sentence, its marks counted.
+        truncate: cut longer ones; else they are an error that names the first.
+    """
+
+    languages: tuple | None = None
+    tokens: str = "bpe"
+    vocabulary_size: int = 8000
+    lowercase: bool = False
+    limit: int = 100
+    truncate: bool = False
+
+    def __post_init__(self):
+        if self.tokens not in TOKENS:
+            raise UnknownName("kind of tokens", self.tokens, TOKENS)
+        if self.languages is not None:
+            if len(self.languages) != 2:
+                raise UsageError(
+                    f"languages are two, as in de,en (of a table, its columns: 1,0); got"
+                    f" {','.join(self.languages)!r}"
+                )
+            object.__setattr__(self, "languages", tuple(self.languages))  # lists, in JSON
+
+    def corpus(self, data, split):
+        """The texts of a split as a `corpora.Corpus`; raises what `load_pairs` raises."""
+        from zoo.data import corpora
+
+        columns = self.languages and all(text.isdigit() for text in self.languages)
+        if columns and not location.is_named(data):
+            return corpora.load_pairs(data, split, columns=tuple(map(int, self.languages)))
+        return corpora.load_pairs(data, split, self.languages)
+
+    def learn(self, corpus):
+        """The `zoo.text` vocabulary of all texts of a corpus."""
+        from zoo import text
+
+        texts = [line for side in corpus.texts.values() for line in side]
+        if self.tokens in ("bpe", "unigram"):
+            return text.Tokenizer.train(texts, self.vocabulary_size, self.tokens, self.lowercase)
+        size = None if self.tokens == "characters" else self.vocabulary_size
+        return text.Words.train(texts, size, self.tokens.removesuffix("s"), self.lowercase)
+
+    def load(self, data, split, vocabulary=None, **how):
+        """A split as `Sentences`, by a vocabulary, or by the one that its texts make.
+
+        Args:
+            vocabulary: one of `zoo.text`, or one for each side.
+            how: as `Sentences` takes it.
+        """
+        from zoo.data.sentences import Sentences
+
+        corpus = self.corpus(data, split)
+        vocabulary = vocabulary or self.learn(corpus)
+        return Sentences(corpus, vocabulary, limit=self.limit, truncate=self.truncate, **how)
+
+
+def tokens_of(data):
+    """What a data set is best cut into."""
+    return (location.is_named(data) and info(data).tokens) or "bpe"

@@ -1,0 +1,168 @@
+"""`zoo translate`: texts in other words, by a run; and what `zoo train` is told about texts."""
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from zoo import registry, runs
+from zoo.data.texts import TOKENS, Texts
+from zoo.errors import UsageError, ZooError
+from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
+
+OPTIONS = (
+    click.option(
+        "--languages",
+        metavar="FROM,TO",
+        callback=lambda context, option, value: value and tuple(value.split(",")),
+        help="Of texts, as in de,en; of a table, its columns, as in 1,0.  [default: the data's]",
+    ),
+    click.option(
+        "--tokens",
+        type=click.Choice(TOKENS),
+        help="What texts are cut into.  [default: bpe; of dates characters]",
+    ),
+    click.option(
+        "--vocabulary-size",
+        type=SIZE,
+        default=8000,
+        show_default=True,
+        help="Sub-words or words at most, both languages together.",
+    ),
+    click.option("--lowercase", is_flag=True, help="Lower-case all texts."),
+    click.option(
+        "--limit", type=SIZE, default=100, show_default=True, help="Tokens of a text at most."
+    ),
+    click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error."),
+)
+
+
+def texts(command):
+    """Adds the options that say how texts become ids."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def show(record):
+    for pair in record["translations"]:
+        click.echo(pair["target"])
+
+
+@click.command()
+@click.argument("run")
+@click.argument("text", nargs=-1)
+@click.option(
+    "-i",
+    "--input",
+    "file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A file of one text a line, gzipped or not; - is stdin.",
+)
+@click.option("--beam", type=SIZE, default=5, show_default=True, help="1 is greedy.")
+@click.option("--seed", type=SEED, help="Draw words at random in place of a search.")
+@click.option("--limit", type=SIZE, help="Tokens of a text at most.  [default: the run's]")
+@click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")
+@click.option(
+    "--attention",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A picture (.png) of where the model looked for each word.",
+)
+@BEST
+@answers(show)
+def translate(run, text, file, beam, seed, limit, truncate, picture, best):
+    """Translate texts by a run.
+
+    RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
+    run, or a .keras file. Answers with one line for each TEXT, or for each line of a file.
+
+    \b
+    zoo translate seq2seq 'jeudi 4 juillet 2019'
+    zoo translate runs/seq2seq-multi30k 'Ein Mann schläft.' --attention man.png
+    zoo translate transformer --input news.de --beam 1 --json
+    """
+    if bool(text) == (file is not None):
+        raise UsageError("give texts to translate, or --input FILE (- is stdin)")
+    if picture and picture.suffix != ".png":
+        raise UsageError(f"--attention takes a file that ends in .png; got {str(picture)!r}")
+    drawn = {"beam": beam} if seed is None else {"seed": seed}
+    with speaking(run, best) as (model, where, longest):
+        given = list(text) if text else lines(file)
+        limit = limit or longest
+        said = model.translate(given, limit=limit, truncate=truncate, **drawn)
+        if picture:
+            draw(model, given, said, picture, limit + 2)  # room for both marks
+    pairs = zip(given, said, strict=True)
+    return {
+        "run": where and str(where),
+        **drawn,
+        "translations": [{"source": source, "target": target} for source, target in pairs],
+    }
+
+
+@contextlib.contextmanager
+def speaking(run, best):
+    """(model, where it comes from, tokens of a text at most) of a run, or of a saved model."""
+    import_tensorflow()
+    if file := saved(Path(run)):
+        if best:
+            raise UsageError(f"--best goes with a run of `zoo train`; {file} is one model")
+        yield checked(load(file)), file, Texts.limit
+        return
+    settings, where = runs.taken(run, best=best)
+    checked(registry.get_class(settings.model))
+    data = None if where else settings.load(settings.test_split)  # brings vocabularies along
+    with runs.opened(settings, where, best, data).averaged() as model:
+        yield model, where, settings.limit
+
+
+def saved(path):
+    """The file of Keras that a path is, or that a reproduction has left in a folder; else None."""
+    if path.suffix == ".keras":
+        return path if path.is_file() else None
+    file = path / "model.keras"
+    return file if file.is_file() else None
+
+
+def load(file):
+    import keras
+
+    for name in registry.names():
+        registry.get_class(name)  # Keras finds what has been imported
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
+
+
+def checked(model):
+    """The model, or its class; raises UsageError unless it translates texts."""
+    if getattr(model, "data_kind", None) == "pairs":
+        return model
+    names = registry.names()
+    speakers = [name for name in names if registry.get_class(name).data_kind == "pairs"]
+    raise UsageError(f"this model translates no text; these do: {', '.join(speakers)}")
+
+
+def lines(path):
+    """The lines of a file, or of stdin."""
+    import_tensorflow()
+    from zoo.data import corpora
+
+    if str(path) == "-":
+        return corpora.lines_of(click.get_binary_stream("stdin").read(), "stdin")
+    return corpora.lines(path)
+
+
+def draw(model, texts, said, path, limit):
+    """Where the model looks while it says what it said, of up to eight texts."""
+    from zoo import figures
+
+    told = [(a, b) for a, b in zip(texts, said, strict=True) if a][:8]
+    if not told:
+        raise UsageError("--attention needs a text that is not empty")
+    try:
+        figures.attention(model.attention(*zip(*told, strict=True), limit), path=path)
+    except OSError as error:
+        raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
