@@ -91,7 +91,7 @@ def trained(recipe, budget, workdir, train, valid):
     trainer = zoo.Trainer(
         build(recipe, spent.epochs, train),
         workdir,
-        optimizers=recipe.learning_rate and optimizer(recipe, spent.epochs * len(train)),
+        optimizers=optimizers(recipe, spent.epochs * len(train)),
         callbacks=callbacks,
         sub_batches=recipe.sub_batches,
         jit_compile=recipe.jit_compile,
@@ -155,15 +155,23 @@ def build(recipe, epochs, train):
     return zoo.get(recipe.model, **config)
 
 
-def optimizer(recipe, steps):
+def optimizers(recipe, steps):
+    """Adam with the recipe's rate, one for each part if there are several; None: the model's."""
+    rate = recipe.learning_rate
+    if isinstance(rate, dict):
+        return {part: adam(recipe, one, steps) for part, one in rate.items()}
+    return rate and adam(recipe, rate, steps)
+
+
+def adam(recipe, rate, steps):
     """Adam with the recipe's schedule, clipping and moving average."""
     import keras
 
-    rate = recipe.learning_rate
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
     return keras.optimizers.Adam(
         rate,
+        beta_1=recipe.beta_1,
         global_clipnorm=recipe.clip,
         use_ema=recipe.ema is not None,
         ema_momentum=recipe.ema or 0.99,

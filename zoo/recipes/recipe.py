@@ -62,7 +62,9 @@ class Recipe:
         data: a name of the catalog, or the path of a file or folder.
         train, valid, test: splits as TFDS writes them; `valid` may be None.
         batch_size: examples a step.
-        learning_rate: of Adam; None: the optimizers are the model's own, with their averages.
+        learning_rate: of Adam; of several actors a dict, part -> rate; None: the optimizers are
+            the model's own, with their averages.
+        beta_1: of Adam.
         schedule: "constant", or "cosine" down to 0.01 of the rate over all steps of the budget.
         ema: momentum of the moving average of the weights, which is what is evaluated; None: none.
         clip: largest norm of all gradients together; None: not clipped.
@@ -92,9 +94,10 @@ class Recipe:
     valid: str | None
     test: str
     batch_size: int
-    learning_rate: float | None
+    learning_rate: float | dict | None
     budgets: dict
     metrics: tuple
+    beta_1: float = 0.9
     schedule: str = "constant"
     ema: float | None = None
     clip: float | None = None
@@ -111,11 +114,12 @@ class Recipe:
     limits: str = ""
 
     def __post_init__(self):
-        adams = (self.schedule, self.ema, self.clip) != ("constant", None, None)
+        told = self.beta_1, self.schedule, self.ema, self.clip
+        adams = told != (0.9, "constant", None, None)
         if self.learning_rate is None and adams:
             raise UsageError(
-                f"{self.name} leaves the optimizers to the model (learning_rate=None): schedule,"
-                " ema and clip are theirs, and must be left out"
+                f"{self.name} leaves the optimizers to the model (learning_rate=None): beta_1,"
+                " schedule, ema and clip are theirs, and must be left out"
             )
         if self.valid is None and self.best:
             raise UsageError(f"{self.name} has no validation split: no epoch is best; best=False")
