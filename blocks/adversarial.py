@@ -146,11 +146,11 @@ class R1(Penalty):
     """Mescheder et al. (2018, arXiv 1801.04406), eq. 9: half the squared gradient at real images.
 
     Args:
-        weight: gamma.
+        weight: gamma; the larger the pictures, the larger it may be.
         every: steps from one penalty to the next.
     """
 
-    def __init__(self, weight=1.0, every=16):
+    def __init__(self, weight=0.1, every=16):
         super().__init__(weight, every)
 
     def terms(self, discriminator, real, fake, seed):

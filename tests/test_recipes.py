@@ -77,7 +77,7 @@ def tiny_gan(folder, **changes):
         binarize="none",
         batch_size=30,
         learning_rate={"generator": 1e-3, "discriminator": 1e-3},
-        beta_1=0.5,
+        betas=(0.5, 0.99),
         ema=0.9,
         best=False,
         budgets={"smoke": Budget(1, train_examples=60, samples=10), "paper": Budget(1)},

@@ -171,7 +171,7 @@ def adam(recipe, rate, steps):
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
     return keras.optimizers.Adam(
         rate,
-        beta_1=recipe.beta_1,
+        *recipe.betas,
         global_clipnorm=recipe.clip,
         use_ema=recipe.ema is not None,
         ema_momentum=recipe.ema or 0.99,

@@ -22,20 +22,36 @@ def fidelity(extractor, images=10_000):
     return tuple(Measure(name, extractor=extractor, images=images) for name in names)
 
 
-def drawings(model, data, title):
+# Half the tutorial's channels leave time for four times as many steps. What brought them on, by the
+# Frechet distance after two and three epochs of MNIST: comparing each drawing with the real image
+# beside it, rates five times the paper's, a squared gradient that is soon forgotten, a weak R1.
+
+
+def drawings(model, data, title, **told):
+    settings = {
+        "config": {"filters": [32, 64], "objective": "relativistic"},
+        "data": data,
+        "valid": None,
+        "batch_size": 64,
+        "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
+        "betas": (0.5, 0.99),
+        "schedule": "cosine",
+        "ema": 0.999,
+        "best": False,
+        "budgets": {"smoke": SMOKE, "cpu-hour": Budget(30), "paper": Budget(150)},
+    }
     return Recipe(
-        name=f"{model}.{data}",
-        title=title,
-        model=model,
-        config={},
-        data=data,
+        name=f"{model}.{told.pop('tag', data)}", title=title, model=model, **settings | told
+    )
+
+
+def classified(model, data, title):
+    """Drawings of a data set whose classes a classifier knows."""
+    return drawings(
+        model,
+        data,
+        title,
         **SPLITS[data],
-        valid=None,
-        binarize="none",
-        batch_size=128,
-        learning_rate=None,
-        best=False,
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(100)},
         metrics=fidelity(f"FCD-{data}-v1"),
         limits=LIMITS[data],
     )
@@ -43,20 +59,14 @@ def drawings(model, data, title):
 
 # One class of doodles. The numbers see strokes as a classifier of digits does: there is no other.
 
-CATS = Recipe(
-    name="dcgan.quickdraw_cat",
-    title="Cats of Quick, Draw! at 28 pixels",
-    model="dcgan",
-    config={},
-    data="quickdraw_bitmap/cat",
+CATS = drawings(
+    "dcgan",
+    "quickdraw_bitmap/cat",
+    "Cats of Quick, Draw! at 28 pixels",
+    tag="quickdraw_cat",
     train="train[500:]",
-    valid=None,
     test="train[:500]",
-    binarize="none",
-    batch_size=128,
-    learning_rate=None,
-    best=False,
-    budgets={"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(50)},
+    budgets={"smoke": SMOKE, "cpu-hour": Budget(150), "paper": Budget(400)},
     metrics=tuple(
         Measure(name, extractor="FCD-mnist-v1", images=500)
         for name in (*SEEN[:-1], "memorization")  # no digit's label means anything here
@@ -95,9 +105,9 @@ def facades(size, epochs, **config):
 
 
 RECIPES = (
-    drawings("dcgan", "mnist", "Digits at 28 pixels"),
-    drawings("dcgan", "fashion_mnist", "Clothes at 28 pixels"),
-    drawings("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
+    classified("dcgan", "mnist", "Digits at 28 pixels"),
+    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels"),
+    classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the work.
     facades(

@@ -64,7 +64,7 @@ class Recipe:
         batch_size: examples a step.
         learning_rate: of Adam; of several actors a dict, part -> rate; None: the optimizers are
             the model's own, with their averages.
-        beta_1: of Adam.
+        betas: of Adam, how slowly it forgets gradients and their squares.
         schedule: "constant", or "cosine" down to 0.01 of the rate over all steps of the budget.
         ema: momentum of the moving average of the weights, which is what is evaluated; None: none.
         clip: largest norm of all gradients together; None: not clipped.
@@ -97,7 +97,7 @@ class Recipe:
     learning_rate: float | dict | None
     budgets: dict
     metrics: tuple
-    beta_1: float = 0.9
+    betas: tuple = (0.9, 0.999)
     schedule: str = "constant"
     ema: float | None = None
     clip: float | None = None
@@ -114,11 +114,11 @@ class Recipe:
     limits: str = ""
 
     def __post_init__(self):
-        told = self.beta_1, self.schedule, self.ema, self.clip
-        adams = told != (0.9, "constant", None, None)
+        told = self.betas, self.schedule, self.ema, self.clip
+        adams = told != ((0.9, 0.999), "constant", None, None)
         if self.learning_rate is None and adams:
             raise UsageError(
-                f"{self.name} leaves the optimizers to the model (learning_rate=None): beta_1,"
+                f"{self.name} leaves the optimizers to the model (learning_rate=None): betas,"
                 " schedule, ema and clip are theirs, and must be left out"
             )
         if self.valid is None and self.best:
