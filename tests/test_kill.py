@@ -8,5 +8,5 @@ import pytest
 def test_a_killed_run_ends_in_the_same_bits(monkeypatch):
     monkeypatch.chdir(Path(__file__).parent.parent)
     kill = pytest.importorskip("benchmarks.kill")
-    differing, count = kill.compare("dcgan", kills=2)
+    differing, count = kill.compare("dcgan", kills=1)
     assert count > 40 and differing == []
