@@ -38,7 +38,7 @@ def drawings(model, data, title, **told):
         "schedule": "cosine",
         "ema": 0.999,
         "best": False,
-        "budgets": {"smoke": SMOKE, "cpu-hour": Budget(30), "paper": Budget(150)},
+        "budgets": {"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(100)},
     }
     return Recipe(
         name=f"{model}.{told.pop('tag', data)}", title=title, model=model, **settings | told
