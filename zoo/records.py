@@ -144,9 +144,9 @@ def paired(a, b, metric):
     def estimate(record):
         if metric not in record["metrics"]:
             raise UnknownName(f"metric of {record.path.stem}", metric, record["metrics"])
-        one = record["metrics"][metric]
+        each, one = values(record, metric), record["metrics"][metric]
         told = one["protocol"], one["unit"], not one["lower_is_better"], one["images"]
-        return Estimate(values(record, metric), *told)
+        return Estimate(each, *told)
 
     return compare(estimate(a), estimate(b))
 

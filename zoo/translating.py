@@ -1,6 +1,7 @@
 """`zoo translate`: texts in other words, by a run; and what `zoo train` is told about texts."""
 
 import contextlib
+import sys
 from pathlib import Path
 
 import click
@@ -151,7 +152,7 @@ def lines(path):
     from zoo.data import corpora
 
     if str(path) == "-":
-        return corpora.lines_of(click.get_binary_stream("stdin").read(), "stdin")
+        return corpora.lines_of(sys.stdin.buffer.read(), "stdin")
     return corpora.lines(path)
 
 
