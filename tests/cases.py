@@ -27,6 +27,8 @@ SMALL = (
     ("content_layers", ("block1_conv1",)),
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
+    ("caption_vocabulary", 20),
+    ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
     ("hidden_units", 16),
@@ -79,7 +81,7 @@ def drawn(model, batch, seed):
     if hasattr(model, "generate"):
         # So cold that what an untrained model says depends on its weights too.
         how = {"seed": seed, "temperature": 0.02}
-        return model.generate(batch["source"], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.call_feature], limit=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -93,7 +95,7 @@ def draws_by_chance(model):
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
-        return (LONGEST,), np.int32, model.sizes["target"] - 1
+        return (LONGEST,), np.int32, model.sizes[model.said] - 1
     return model.image_shape, np.float32, 1.0
 
 

@@ -99,6 +99,9 @@ class Model(keras.Model):
 
     def apply(self, part, gradients):
         """One step of the part's optimizer."""
+        # A table's gradient has a slice for each row that was asked for. Adam would square these
+        # one by one, and the sum of squares is not the square of a sum.
+        gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
         self.optimizers[part].apply(gradients, self.part(part).trainable_variables)
 
     @contextlib.contextmanager
@@ -170,28 +173,30 @@ class Model(keras.Model):
         for name, spec in self.batch_spec.items():
             if name not in batch:
                 raise BatchError(f"{self.name} needs the feature {name!r}, got {[*batch]}")
-            value = tf.convert_to_tensor(batch[name])
-            if not spec.shape.is_compatible_with(value.shape):
-                another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
+            self.check_feature(name, tf.convert_to_tensor(batch[name]), spec)
+
+    def check_feature(self, name, value, spec):
+        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`."""
+        if not spec.shape.is_compatible_with(value.shape):
+            another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
+            raise BatchError(
+                f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
+                f" {tuple(value.shape)}; what has another shape needs another model{another}"
+            )
+        is_image = spec.dtype.is_floating and spec.shape.rank == 4 and name != "features"
+        if value.dtype != spec.dtype:
+            scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
+            raise BatchError(
+                f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}{scale}"
+            )
+        if is_image and len(value):
+            low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
+            if not (low >= 0 and high <= 1):
                 raise BatchError(
-                    f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
-                    f" {tuple(value.shape)}; what has another shape needs another model{another}"
+                    f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
                 )
-            is_image = spec.dtype.is_floating and spec.shape.rank == 4
-            if value.dtype != spec.dtype:
-                scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
-                raise BatchError(
-                    f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}"
-                    f"{scale}"
-                )
-            if is_image:
-                low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
-                if not (low >= 0 and high <= 1):
-                    raise BatchError(
-                        f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
-                    )
-            if name == "label":
-                self.check_labels(value)
+        if name == "label":
+            self.check_labels(value)
 
     def check_labels(self, labels):
         """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
