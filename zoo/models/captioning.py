@@ -61,7 +61,7 @@ class Captioning(zoo.Captioner):
         self.doubly_stochastic = at_least_zero(doubly_stochastic, "doubly_stochastic")
 
         dtype, dense = self.dtype_policy, keras.layers.Dense
-        layers = [Downsample(n, dtype=dtype) for n in encoder] if own else [encoder]
+        layers = [Downsample(n, norm="batch", dtype=dtype) for n in encoder] if own else [encoder]
         self.annotate = Stack([] if encoder is None else layers, dtype=dtype)
         self.words = TokenEmbedding(self.sizes["caption"], embedding_dim, dtype=dtype)
         self.drop = keras.layers.Dropout(dropout, dtype=dtype)
