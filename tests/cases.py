@@ -74,8 +74,10 @@ def sentences(rng, n):
 def drawn(model, batch, seed):
     """What a model draws: out of noise, of the pictures in a batch, on a canvas; [n, h, w, c].
 
-    What a model says that answers in words: ids [n, LONGEST].
+    What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
+    if hasattr(model, "rate"):
+        return model.rate(batch["user"], batch["item"])
     if not draws_by_chance(model):
         return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
@@ -88,14 +90,16 @@ def drawn(model, batch, seed):
 
 
 def draws_by_chance(model):
-    """Whether what a model draws follows a seed; a canvas is as it is."""
-    return not hasattr(model, "painting")
+    """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
+    return not hasattr(model, "painting") and not hasattr(model, "rate")
 
 
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
         return (LONGEST,), np.int32, model.sizes[model.said] - 1
+    if hasattr(model, "rate"):
+        return (), np.float32, model.scale[1]
     return model.image_shape, np.float32, 1.0
 
 
@@ -108,7 +112,10 @@ def apart(found, truth):
 
 
 def inputs(model, n):
-    """What the model may be called on: a feature of its batches, or noise."""
+    """What the model may be called on: a feature of its batches, several of them, or noise."""
+    if isinstance(model.call_feature, tuple):
+        batch = examples(model, n)
+        return {name: batch[name] for name in model.call_feature}
     if model.call_feature:
         return examples(model, n)[model.call_feature]
     return model.latents(n, seed=0)

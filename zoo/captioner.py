@@ -24,6 +24,7 @@ class Captioner(Speaker):
 
     call_feature = "image"  # a model that sees features says so
     said = "caption"
+    data_kind = "captions"
     demo_data = "shapes"
 
     def __init__(self, caption_vocabulary, image_shape, **kwargs):

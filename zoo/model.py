@@ -27,10 +27,8 @@ class Model(keras.Model):
     Batches are dicts named as TFDS names its features; images are float32 in [0, 1].
     """
 
-    call_feature = None  # the batch feature that `call` takes, if `call` takes one
-    data_kind = (
-        "images"  # or "pairs" of texts: the kind of data sets it learns from, see `zoo.data`
-    )
+    call_feature = None  # the batch feature that `call` takes; a tuple: a dict of these; or none
+    data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
 
@@ -200,11 +198,15 @@ class Model(keras.Model):
 
     def check_labels(self, labels):
         """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
-        low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
-        if not 0 <= low <= high < self.classes:
+        self.check_ids("labels", labels, self.classes, "classes=N for N of them")
+
+    def check_ids(self, what, ids, count, advice):
+        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1."""
+        low, high = (int(f(ids)) if len(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
+        if not 0 <= low <= high < count:
             raise BatchError(
-                f"{self.name} expects labels in 0 ... {self.classes - 1}, got {low} to {high};"
-                " give it classes=N for N of them"
+                f"{self.name} expects {what} in 0 ... {count - 1}, got {low} to {high}; give it"
+                f" {advice}"
             )
 
     # Plain Keras: compile, fit, evaluate, predict, save.
@@ -235,7 +237,8 @@ class Model(keras.Model):
 
     def predict_step(self, batch):
         """Keras' `predict`: calls the model on the feature it takes, or on a bare tensor."""
-        return self(batch[self.call_feature] if isinstance(batch, dict) else batch)
+        one = isinstance(batch, dict) and not isinstance(self.call_feature, tuple)
+        return self(batch[self.call_feature] if one else batch)
 
     @property
     def metrics(self):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from zoo import decoding, text
 from zoo.data.pipeline import check
-from zoo.errors import BatchError, UsageError
+from zoo.errors import UsageError
 from zoo.model import Model
 
 
@@ -102,16 +102,12 @@ class Speaker(Model):
     def check_batch(self, batch):
         super().check_batch(batch)
         for side in self.sizes:
-            self.check_ids(side, batch[side])
+            self.check_words(side, batch[side])
 
-    def check_ids(self, side, ids):
+    def check_words(self, side, ids):
         """Raises BatchError unless all ids are of the vocabulary of a side."""
-        low, high = (int(f(ids)) if len(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
-        if not 0 <= low <= high < self.sizes[side]:
-            raise BatchError(
-                f"{self.name} expects {side!r} ids in 0 ... {self.sizes[side] - 1}, got {low} to"
-                f" {high}; give it {side}_vocabulary=N for N of them, or the vocabulary itself"
-            )
+        advice = f"{side}_vocabulary=N for N of them, or the vocabulary itself"
+        self.check_ids(f"{side!r} ids", ids, self.sizes[side], advice)
 
     # Verbs.
 

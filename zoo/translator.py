@@ -50,7 +50,7 @@ class Translator(Speaker):
 
     def given(self, source):
         source = tf.convert_to_tensor(source, tf.int32)
-        self.check_ids("source", source)
+        self.check_words("source", source)
         return source
 
     def translate(self, texts, beam=1, limit=100, truncate=False, batch_size=64, **how):

@@ -24,6 +24,7 @@ class SimpleDot(zoo.Model):
     """
 
     call_feature = ("user", "item")
+    data_kind = "ratings"
     demo_data = "ratings"
 
     def __init__(
@@ -55,6 +56,12 @@ class SimpleDot(zoo.Model):
         kinds = {"user": tf.int32, "item": tf.int32, "rating": tf.float32}
         return {name: tf.TensorSpec((None,), dtype) for name, dtype in kinds.items()}
 
+    def check_feature(self, name, value, spec):
+        super().check_feature(name, value, spec)
+        if name in self.call_feature:
+            count = getattr(self, f"{name}s")
+            self.check_ids(f"{name!r} ids", value, count, f"{name}s=N for N of them")
+
     def train_step(self, batch):
         with tf.GradientTape() as tape:
             found = {k: tf.reduce_mean(v) for k, v in self.eval_step(batch).items()}
@@ -62,22 +69,17 @@ class SimpleDot(zoo.Model):
         return found
 
     def eval_step(self, batch):
-        p, q = self.points(batch)
-        wrong = batch["rating"] - self.product(p, q)  # r - q . p, eq. 1
-        lengths = tf.reduce_sum(tf.cast(p, tf.float32) ** 2 + tf.cast(q, tf.float32) ** 2, -1)
+        wrong = batch["rating"] - self(batch)  # r - q . p, eq. 1
+        lengths = sum(tf.reduce_sum(tf.cast(x, tf.float32) ** 2, -1) for x in self.points(batch))
         return {"loss": wrong**2 + self.penalty * lengths, "error": tf.abs(wrong)}  # eq. 2
 
     def points(self, x):
         """The points [batch, embedding_dim] of users and of items."""
         return self.user_points(x["user"]), self.item_points(x["item"])
 
-    def product(self, p, q):
-        """Dot products [batch], float32."""
-        return tf.cast(self.dot([p, q])[:, 0], tf.float32)
-
     def call(self, x):
         p, q = self.points(x)
-        return self.product(p, q)
+        return tf.cast(self.dot([p, q])[:, 0], tf.float32)
 
     # Verb.
 
