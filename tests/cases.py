@@ -28,6 +28,7 @@ SMALL = (
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
     ("caption_vocabulary", 20),
+    ("scale", (0.0, 1.0)),
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
