@@ -1,17 +1,24 @@
 """Captioning: steps, the objective, texts and maps, features from a network, errors, pictures."""
 
+import json
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from cases import examples, small_model
+from click.testing import CliRunner
 
 import blocks
 import zoo
-from zoo import figures, text
+import zoo.recipes
+from zoo import figures, reproduce, text
+from zoo.cli import main
 from zoo.data import corpora, shapes, vision
 from zoo.data.sentences import Sentences
 from zoo.errors import BatchError, UnknownName, UsageError
+from zoo.recipes import Budget
 
 CAPTIONS = ["a red circle", "a blue square above a red circle", "a blue circle"]
 WORDS = text.Words.train(CAPTIONS)
@@ -190,6 +197,51 @@ def test_networks_that_cannot_be_had_are_named(tmp_path):
         vision.features(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
         network()(np.zeros((2, 8, 8, 5)))
+
+
+# From the command line to records.
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """The data set "shapes" with few scenes, in a folder of the test's own."""
+    monkeypatch.setattr(shapes, "SPLITS", {"train": 64, "validation": 8, "test": 8})
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    return tmp_path
+
+
+SMALL = {"encoder": [4, 4, 4], "embedding_dim": 8, "units": 8, "doubly_stochastic": 0.0}
+
+
+def test_a_recipe_of_captions_becomes_a_record(few):
+    recipe = zoo.recipes.get("captioning.shapes")
+    recipe = replace(recipe, config=SMALL, batch_size=32, budgets={"smoke": Budget(1, samples=5)})
+    record = reproduce.reproduce(recipe, "smoke", few / "results", few / "run")
+    found = record["metrics"]
+    assert [*found] == ["exact_match_greedy", "coco_CIDEr-D_greedy"]
+    assert found["exact_match_greedy"]["n"] == 5
+    assert found["exact_match_greedy"]["protocol"] == (
+        "shapes train / validation / test, as they are; exact match, greedy on the first 5 test"
+        " texts, %"
+    )
+    said = (few / "run" / "test-beam1.txt").read_text().splitlines()
+    model = keras.models.load_model(few / "run" / "model.keras")
+    assert model.caption(shapes.scenes(5, first=72)["image"], limit=24) == said
+    seen = zoo.recipes.get("captioning.flickr8k").protocol()
+    assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
+
+
+def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(few, monkeypatch):
+    monkeypatch.chdir(few)
+    small = [f"--set={name}={value}" for name, value in SMALL.items()]
+    train = ["train", "captioning", "--data", "shapes", "--batch-size", "32", *small]
+    done = CliRunner().invoke(main, [*train, "--epochs", "1"])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(main, ["evaluate", "runs/captioning-shapes", "--json"])
+    assert json.loads(done.stdout)["metrics"].keys() == {"loss", "nll", "accuracy", "uneven"}
+    assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
+    done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
+    assert "images with captions, of which --languages says nothing" in done.output
 
 
 # Pictures.

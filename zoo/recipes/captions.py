@@ -68,8 +68,8 @@ FLICKR8K = Recipe(
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=32, samples=8),
-        "cpu-hour": Budget(8),
-        "paper": Budget(25),
+        "cpu-hour": Budget(15),
+        "paper": Budget(30),
     },
     metrics=(
         *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
