@@ -240,6 +240,8 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     done = CliRunner().invoke(main, ["evaluate", "runs/captioning-shapes", "--json"])
     assert json.loads(done.stdout)["metrics"].keys() == {"loss", "nll", "accuracy", "uneven"}
     assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
+    done = CliRunner().invoke(main, ["sample", "captioning", "-n", "2", "-o", "two.png"])
+    assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
     assert "images with captions, of which --languages says nothing" in done.output
 

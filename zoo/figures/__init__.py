@@ -92,7 +92,7 @@ def of(model, batch):
         limit = max(source.shape[1], target.shape[1] + 8)
         pictures["attention"] = attention(model.attention(texts, limit=limit))
     if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
-        pictures["captions"] = caption_maps(images[:4], model.attention(images[:4]))
+        pictures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
     if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
         pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
     return pictures
