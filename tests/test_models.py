@@ -142,7 +142,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
     first = run(3)
     assert same_bits(first, run(3)) == []
-    assert len(same_bits(first, run(4))) > len(first) // 2
+    # A seed is (number, draws so far): with no draws there is nothing that could be another.
+    drew = any(v.shape == (2,) and v.dtype.kind in "iu" and v[1] for v in first.values())
+    assert len(same_bits(first, run(4))) > len(first) // 2 or not drew
 
 
 @every_model
@@ -287,7 +289,11 @@ def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
 def test_models_compose_in_the_functional_api(name):
     model = small_model(name)
     x = inputs(model, 3)
-    symbolic = tf.nest.map_structure(lambda t: keras.Input(t.shape[1:], dtype=t.dtype.name), x)
+
+    def symbol(t, name=None):
+        return keras.Input(t.shape[1:], dtype=t.dtype.name, name=name)
+
+    symbolic = {k: symbol(t, k) for k, t in x.items()} if isinstance(x, dict) else symbol(x)
     outputs = keras.layers.Activation("tanh")(model(symbolic))
     outer = keras.Model(symbolic, outputs)
     np.testing.assert_allclose(outer(x), np.tanh(model(x)), atol=1e-6)

@@ -49,7 +49,8 @@ class Network:
         if isinstance(network, str):
             build, self.scale = application(network)
             try:
-                self.model = build(False, weights=weights, input_shape=(size, size, 3))
+                shape = size, size, 3
+                self.model = build(include_top=False, weights=weights, input_shape=shape)
             except Exception as error:  # Keras raises bare ones where it cannot download
                 raise UsageError(
                     f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
