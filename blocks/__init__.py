@@ -13,7 +13,13 @@ from blocks.latent import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
 from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior
-from blocks.recurrent import AttentionCell, AttentionDecoder, InputFeedingCell, SequenceEncoder
+from blocks.recurrent import (
+    AttentionCell,
+    AttentionDecoder,
+    GatedAttentionCell,
+    InputFeedingCell,
+    SequenceEncoder,
+)
 from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
@@ -32,6 +38,7 @@ __all__ = [
     "Downsample",
     "FlowPrior",
     "FreeBits",
+    "GatedAttentionCell",
     "GatedDense",
     "GaussianHead",
     "GaussianMixture",

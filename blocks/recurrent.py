@@ -128,9 +128,13 @@ class AttentionCell(keras.layers.Layer):
     def step(self, x, states, move):
         """What happens in a step; `move` is the inner cell's, see `blocks.cells.whole`."""
         *state, _, memory = states
-        context, weights = self.attention.attend(state[0], memory)  # c_i from s_{i-1}
+        context, weights = self.look(state[0], memory)  # c_i from s_{i-1}
         output, state = move(x, context, state)  # s_i from y_{i-1}, c_i, s_{i-1}
         return tf.concat([output, context], axis=-1), [*state, weights, memory]
+
+    def look(self, query, memory):
+        """(context, weights) of a query [b, units]."""
+        return self.attention.attend(query, memory)
 
     def start(self, memory, state=None):
         """The states before the first step; `state` is the inner cell's list, else zeros."""
@@ -160,6 +164,26 @@ class AttentionCell(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+@keras.saving.register_keras_serializable("blocks")
+class GatedAttentionCell(AttentionCell):
+    """As `AttentionCell`, and a gate in [0, 1] says how much of what was seen matters now.
+
+    Xu et al., "Show, Attend and Tell" (2015, arXiv 1502.03044), section 4.2.1: beta_t.
+    """
+
+    def __init__(self, cell, attention, **kwargs):
+        super().__init__(cell, attention, **kwargs)
+        self.gate = keras.layers.Dense(1, activation="sigmoid", dtype=self.dtype_policy)
+
+    def build(self, inputs_shape, values_shape):
+        super().build(inputs_shape, values_shape)
+        self.gate.build((None, self.own_sizes[0]))
+
+    def look(self, query, memory):
+        context, weights = super().look(query, memory)
+        return self.gate(query) * context, weights
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -198,7 +222,7 @@ class InputFeedingCell(AttentionCell):
     def step(self, x, states, move):
         *state, fed, _, memory = states
         output, state = move(x, fed, state)
-        context, weights = self.attention.attend(output, memory)  # c_t from h_t
+        context, weights = self.look(output, memory)  # c_t from h_t
         attentional = self.mix(tf.concat([context, output], axis=-1))  # eq. 5
         return attentional, [*state, attentional, weights, memory]
 
@@ -213,7 +237,8 @@ class AttentionDecoder(keras.layers.Layer):
     The same numbers as `keras.layers.RNN(cell, return_sequences=True)`, with all that needs no
     state computed at once.
 
-    Shapes: inputs [b, t, d] and values [b, s, dv] to [b, t, output size of the cell].
+    Shapes: inputs [b, t, d] and values [b, s, dv] to [b, t, output size of the cell]; with
+    `return_weights` to that and the attention's weights [b, t, s].
 
     The mask of the values [b, s] is boolean and True keeps. Inputs need none: what comes after the
     last kept step changes nothing before it.
@@ -231,9 +256,10 @@ class AttentionDecoder(keras.layers.Layer):
         if not self.cell.built:
             self.cell.build((None, inputs_shape[-1]), values_shape)
 
-    def call(self, inputs, values, values_mask=None, initial_state=None):
+    def call(self, inputs, values, values_mask=None, initial_state=None, return_weights=False):
         memory = self.cell.attention.memorize(values, values_mask)
-        return self.decode(inputs, self.cell.start(memory, initial_state))[0]
+        outputs, weights, _ = self.decode(inputs, self.cell.start(memory, initial_state))
+        return (outputs, weights) if return_weights else outputs
 
     def decode(self, inputs, states):
         """From the states of `cell.start`: (outputs, weights [b, t, s], states after the last)."""

@@ -27,6 +27,9 @@ SMALL = (
     ("content_layers", ("block1_conv1",)),
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
+    ("caption_vocabulary", 20),
+    ("scale", (0.0, 1.0)),
+    ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
     ("hidden_units", 16),
@@ -72,28 +75,32 @@ def sentences(rng, n):
 def drawn(model, batch, seed):
     """What a model draws: out of noise, of the pictures in a batch, on a canvas; [n, h, w, c].
 
-    What a model says that answers in words: ids [n, LONGEST].
+    What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
+    if hasattr(model, "rate"):
+        return model.rate(batch["user"], batch["item"])
     if not draws_by_chance(model):
         return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
         # So cold that what an untrained model says depends on its weights too.
         how = {"seed": seed, "temperature": 0.02}
-        return model.generate(batch["source"], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.call_feature], limit=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
 
 
 def draws_by_chance(model):
-    """Whether what a model draws follows a seed; a canvas is as it is."""
-    return not hasattr(model, "painting")
+    """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
+    return not hasattr(model, "painting") and not hasattr(model, "rate")
 
 
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
-        return (LONGEST,), np.int32, model.sizes["target"] - 1
+        return (LONGEST,), np.int32, model.sizes[model.said] - 1
+    if hasattr(model, "rate"):
+        return (), np.float32, model.scale[1]
     return model.image_shape, np.float32, 1.0
 
 
@@ -106,7 +113,10 @@ def apart(found, truth):
 
 
 def inputs(model, n):
-    """What the model may be called on: a feature of its batches, or noise."""
+    """What the model may be called on: a feature of its batches, several of them, or noise."""
+    if isinstance(model.call_feature, tuple):
+        batch = examples(model, n)
+        return {name: batch[name] for name in model.call_feature}
     if model.call_feature:
         return examples(model, n)[model.call_feature]
     return model.latents(n, seed=0)

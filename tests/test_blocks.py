@@ -76,6 +76,7 @@ CASES = {
     "GatedDense": [({"units": 3}, VECTOR, (2, 3))],
     "GaussianHead": [({"latent_dim": 3}, VECTOR, (2, 6))],
     "GaussianMixture": [({"latent_dim": 5, "components": 4}, VECTOR, (2,))],
+    "GatedAttentionCell": [({"cell": lstm, "attention": additive}, DECODED, (2, 3, 10))],
     "InputFeedingCell": [({"cell": lstm, "attention": general, "units": 5}, DECODED, (2, 3, 5))],
     "LearnedPositions": [({"length": 7}, SEQUENCE, SEQUENCE)],
     "MultiHeadAttention": [

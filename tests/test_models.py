@@ -142,7 +142,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
     first = run(3)
     assert same_bits(first, run(3)) == []
-    assert len(same_bits(first, run(4))) > len(first) // 2
+    # A seed is (number, draws so far): with no draws there is nothing that could be another.
+    drew = any(v.shape == (2,) and v.dtype.kind in "iu" and v[1] for v in first.values())
+    assert len(same_bits(first, run(4))) > len(first) // 2 or not drew
 
 
 @every_model
@@ -152,7 +154,8 @@ def test_one_picture_or_sentence_is_learned_by_heart(name):
     picture = examples(run.model, 1, seed=5)
     many = {k: tf.repeat(v, 16, axis=0) for k, v in picture.items()}
     data = tf.data.Dataset.from_tensors(many).repeat(600)
-    truth = next(many[k] for k in ("image", "target", "content") if k in picture)
+    answers = ("caption", "rating", "target", "content", "image")
+    truth = next(many[k] for k in answers if k in picture)
 
     def distance():
         return apart(drawn(run.model, many, seed=0), truth)
@@ -277,7 +280,8 @@ def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
     ragged = batches.unbatch().batch(5)  # 32 examples: the last batch has 2
     got = model.evaluate(ragged, verbose=0, return_dict=True)
     assert set(got) == set(history)
-    assert np.isfinite(model.predict(inputs(model, 6).numpy(), verbose=0)).all()
+    x = tf.nest.map_structure(np.array, inputs(model, 6))
+    assert np.isfinite(model.predict(x, verbose=0)).all()
     assert "optimizer" not in {path.split("/")[0] for path, _ in inspection.layers(model)}
 
 
@@ -285,7 +289,11 @@ def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
 def test_models_compose_in_the_functional_api(name):
     model = small_model(name)
     x = inputs(model, 3)
-    symbolic = keras.Input(x.shape[1:], dtype=x.dtype.name)
+
+    def symbol(t, name=None):
+        return keras.Input(t.shape[1:], dtype=t.dtype.name, name=name)
+
+    symbolic = {k: symbol(t, k) for k, t in x.items()} if isinstance(x, dict) else symbol(x)
     outputs = keras.layers.Activation("tanh")(model(symbolic))
     outer = keras.Model(symbolic, outputs)
     np.testing.assert_allclose(outer(x), np.tanh(model(x)), atol=1e-6)

@@ -60,6 +60,9 @@ BLOCKS = {
     "MultiplicativeAttention": lambda: attention(blocks.MultiplicativeAttention()),
     "MultiHeadAttention": lambda: attention(blocks.MultiHeadAttention(6, 2)),
     "AttentionCell": lambda: decoder(blocks.AttentionCell(LSTM(4), blocks.AdditiveAttention(5))),
+    "GatedAttentionCell": lambda: decoder(
+        blocks.GatedAttentionCell(LSTM(4), blocks.AdditiveAttention(5))
+    ),
     "InputFeedingCell": lambda: decoder(
         blocks.InputFeedingCell(GRU(6), blocks.MultiplicativeAttention("dot"), 3)
     ),

@@ -14,7 +14,9 @@ from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
 __all__ = [
+    "Captioner",
     "Model",
+    "Speaker",
     "Trainer",
     "Translator",
     "data",
@@ -27,7 +29,9 @@ __all__ = [
 ]
 
 LAZY = {
+    "Captioner": "zoo.captioner",
     "Model": "zoo.model",
+    "Speaker": "zoo.speaker",
     "Trainer": "zoo.trainer",
     "Translator": "zoo.translator",
     "data": None,

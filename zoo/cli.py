@@ -94,10 +94,18 @@ def info(name):
     return registry.info(name)
 
 
+NEXT = {  # kind of data -> what one does with a run
+    "images": "zoo sample {} -n 64",
+    "pairs": "zoo translate {} TEXT",
+    "captions": "zoo sample {} -n 6",
+    "ratings": "zoo evaluate {} --best",
+}
+
+
 def show_train(record):
     show_metrics(record)
     run = record["run"]
-    use = f"zoo translate {run} TEXT" if record["kind"] == "pairs" else f"zoo sample {run} -n 64"
+    use = NEXT[record["kind"]].format(run)
     click.echo(f"\npictures: {run}/figures/*.png\ntry next: {use}")
     click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
 

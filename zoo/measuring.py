@@ -38,7 +38,7 @@ def evaluated(recipe, budget, trainer, train, test):
         elif measure.metric.of == "texts":
             told = measure.told
             said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
-            found = scored(measure, said, test.corpus.texts["target"])
+            found = scored(measure, said, recipe.texts.right(test.corpus))
         else:
             with trainer.averaged() as model:
                 found, each = measured(measure, model, train, test)
@@ -81,11 +81,9 @@ def measured(measure, model, train, test):
 
 
 def speak(trainer, test, texts, beam, length_penalty, count):
-    """What the model makes of the first `count` test texts, of all if None; the run keeps it."""
-    sources = test.corpus.texts["source"][:count]
-    how = {"limit": texts.limit, "truncate": True, "length_penalty": length_penalty}
+    """What the model says of the first `count` of the test, of all if None; the run keeps it."""
     with trainer.averaged() as model:
-        said = model.translate(sources, beam=beam, **how)
+        said = texts.said(model, test.corpus, count, beam=beam, length_penalty=length_penalty)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said)
         (trainer.workdir.path / f"test-beam{beam}.txt").write_text(lines, encoding="utf-8")
@@ -96,8 +94,10 @@ def scored(measure, said, references):
     """A dict about the number that a metric of texts gives to what was said."""
     from zoo import metrics
 
-    protocol = [measure.told["protocol"]] if measure.name == "bleu" else []
+    told = measure.told
+    protocol = [told["protocol"]] if measure.name == "bleu" else []
     score = getattr(metrics, measure.name)(said, references[: len(said)], *protocol)
+    score = score[told["score"]] if measure.name == "caption_scores" else score
     return {
         "value": score.value,
         "interval": [*score.interval],

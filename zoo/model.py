@@ -27,10 +27,8 @@ class Model(keras.Model):
     Batches are dicts named as TFDS names its features; images are float32 in [0, 1].
     """
 
-    call_feature = None  # the batch feature that `call` takes, if `call` takes one
-    data_kind = (
-        "images"  # or "pairs" of texts: the kind of data sets it learns from, see `zoo.data`
-    )
+    call_feature = None  # the batch feature that `call` takes; a tuple: a dict of these; or none
+    data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
 
@@ -99,6 +97,9 @@ class Model(keras.Model):
 
     def apply(self, part, gradients):
         """One step of the part's optimizer."""
+        # A table's gradient has a slice for each row that was asked for. Adam would square these
+        # one by one, and the sum of squares is not the square of a sum.
+        gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
         self.optimizers[part].apply(gradients, self.part(part).trainable_variables)
 
     @contextlib.contextmanager
@@ -170,36 +171,42 @@ class Model(keras.Model):
         for name, spec in self.batch_spec.items():
             if name not in batch:
                 raise BatchError(f"{self.name} needs the feature {name!r}, got {[*batch]}")
-            value = tf.convert_to_tensor(batch[name])
-            if not spec.shape.is_compatible_with(value.shape):
-                another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
+            self.check_feature(name, tf.convert_to_tensor(batch[name]), spec)
+
+    def check_feature(self, name, value, spec):
+        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`."""
+        if not spec.shape.is_compatible_with(value.shape):
+            another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
+            raise BatchError(
+                f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
+                f" {tuple(value.shape)}; what has another shape needs another model{another}"
+            )
+        is_image = spec.dtype.is_floating and spec.shape.rank == 4 and name != "features"
+        if value.dtype != spec.dtype:
+            scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
+            raise BatchError(
+                f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}{scale}"
+            )
+        if is_image and len(value):
+            low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
+            if not (low >= 0 and high <= 1):
                 raise BatchError(
-                    f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
-                    f" {tuple(value.shape)}; what has another shape needs another model{another}"
+                    f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
                 )
-            is_image = spec.dtype.is_floating and spec.shape.rank == 4
-            if value.dtype != spec.dtype:
-                scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
-                raise BatchError(
-                    f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}"
-                    f"{scale}"
-                )
-            if is_image:
-                low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
-                if not (low >= 0 and high <= 1):
-                    raise BatchError(
-                        f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
-                    )
-            if name == "label":
-                self.check_labels(value)
+        if name == "label":
+            self.check_labels(value)
 
     def check_labels(self, labels):
         """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
-        low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
-        if not 0 <= low <= high < self.classes:
+        self.check_ids("labels", labels, self.classes, "classes=N for N of them")
+
+    def check_ids(self, what, ids, count, advice):
+        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1."""
+        low, high = (int(f(ids)) if len(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
+        if not 0 <= low <= high < count:
             raise BatchError(
-                f"{self.name} expects labels in 0 ... {self.classes - 1}, got {low} to {high};"
-                " give it classes=N for N of them"
+                f"{self.name} expects {what} in 0 ... {count - 1}, got {low} to {high}; give it"
+                f" {advice}"
             )
 
     # Plain Keras: compile, fit, evaluate, predict, save.
@@ -230,7 +237,8 @@ class Model(keras.Model):
 
     def predict_step(self, batch):
         """Keras' `predict`: calls the model on the feature it takes, or on a bare tensor."""
-        return self(batch[self.call_feature] if isinstance(batch, dict) else batch)
+        one = isinstance(batch, dict) and not isinstance(self.call_feature, tuple)
+        return self(batch[self.call_feature] if one else batch)
 
     @property
     def metrics(self):

@@ -13,7 +13,7 @@ KINDS = {
     bool: ("True or False", "True or False"),
 }
 
-VOCABULARIES = ("source_vocabulary", "target_vocabulary")
+VOCABULARIES = ("source_vocabulary", "target_vocabulary", "caption_vocabulary")
 FITTED = ("image_shape", "source_channels", *VOCABULARIES)  # arguments that follow from the data
 
 
@@ -51,7 +51,7 @@ def defaults(name):
 def fitted(name, config, data):
     """`config` with the arguments that `data` decide; it must not contradict them."""
     if hasattr(data, "vocabularies"):
-        return config | worded(config, data)
+        config = config | worded(config, data)
     shapes = {key: tuple(spec.shape[1:]) for key, spec in data.spec.items() if len(spec.shape) == 4}
     image = next((shapes[k] for k in ("image", "target", "content") if k in shapes), None)
     found = {"image_shape": image, "source_channels": shapes.get("source", (None,))[-1]}

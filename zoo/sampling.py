@@ -1,4 +1,4 @@
-"""`zoo sample`: what a run makes of noise, of other pictures, of texts: a picture, array, table."""
+"""`zoo sample`: what a run makes of noise, pictures or texts: a picture, an array, a table."""
 
 import re
 from pathlib import Path
@@ -25,10 +25,11 @@ from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 @BEST
 @answers(lambda record: click.echo(record["file"]))
 def sample(run, n, seed, label, output, best):
-    """Draw images from a run, or let it translate texts.
+    """Draw images from a run, or let it translate texts, or put images into words.
 
     RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
-    that translates pictures or texts is shown those of the test split: input, output and truth.
+    that translates pictures or texts is shown those of the test split: input, output and truth. A
+    model that captions is shown its images, and where it looked for each word.
 
     \b
     zoo sample runs/vae-mnist -n 64
@@ -36,16 +37,18 @@ def sample(run, n, seed, label, output, best):
     zoo sample runs/conditional_dcgan-mnist --label 7
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
+    zoo sample runs/captioning-shapes -n 6
     """
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
-    texts = settings.kind == "pairs"
-    pairs = hasattr(cls, "translate")
-    endings = ".tsv" if texts else ".png, .npy or .npz"
+    texts, captions = settings.kind == "pairs", settings.kind == "captions"
+    pairs = hasattr(cls, "translate") or captions
+    endings = ".tsv" if texts else ".png" if captions else ".png, .npy or .npz"
     if output and output.suffix not in re.findall(r"\.\w+", endings):
         raise UsageError(f"-o takes a file that ends in {endings}; got {str(output)!r}")
     made, n, seed = ("translated", n or 8, seed) if pairs else ("samples", n or 64, seed or 0)
+    made = "captioned" if captions else made
     if output is None and workdir:
         which = "" if seed is None else f"-seed{seed}"
         output = workdir / "figures" / f"{made}{which}{endings[:4]}"
@@ -62,6 +65,8 @@ def sample(run, n, seed, label, output, best):
             if texts:
                 limit = settings.limit
                 tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
+            elif captions:
+                look(model, data.corpus.arrays["image"][:n], settings.limit, output)
             elif pairs:
                 translate(model, data.take(n), seed, output)
             else:
@@ -90,6 +95,13 @@ def translate(model, batch, seed, path):
         figures.translations(model, source, target, len(source), seed, path)
     else:
         write(path, image=model.translate(source, seed=seed), source=source, target=target)
+
+
+def look(model, images, limit, path):
+    """The images and where the model looked for each word that it says of them."""
+    from zoo import figures
+
+    figures.caption_maps(images, model.attention(images, limit=limit), path)
 
 
 def tabulate(model, corpus, n, path, **how):

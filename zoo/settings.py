@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import zoo
 from zoo import registry
+from zoo.data.captions import Captions
 from zoo.data.texts import Texts, tokens_of
 from zoo.errors import UsageError
 from zoo.overrides import VOCABULARIES, fitted
@@ -14,6 +15,12 @@ from zoo.terminal import import_tensorflow
 
 OF_IMAGES = ("binarize", "augment", "image_size")  # settings that mean nothing for texts
 OF_TEXTS = tuple(field.name for field in fields(Texts))  # ... and for images
+MEANINGLESS = {  # kind of data -> (what the model learns from, settings that say nothing of it)
+    "pairs": ("texts", OF_IMAGES),
+    "captions": ("images with captions", ("binarize", "augment", "languages")),
+    "ratings": ("ratings", (*OF_IMAGES, *OF_TEXTS)),
+    "images": ("images", OF_TEXTS),
+}
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,17 @@ class Settings:
 
     @property
     def kind(self):
-        """The kind of data that the model learns from: "images", or "pairs" of texts."""
+        """The kind of data that the model learns from, as `zoo.data.catalog` has it."""
         import_tensorflow()
         return registry.get_class(self.model).data_kind
 
     @property
     def texts(self):
         """How texts become ids; raises UsageError where that cannot be."""
-        return Texts(**{name: getattr(self, name) for name in OF_TEXTS})
+        told = {name: getattr(self, name) for name in OF_TEXTS}
+        if self.kind == "captions":
+            return Captions(**told, image_size=self.image_size)
+        return Texts(**told)
 
     def load(self, split, training=False, vocabulary=None):
         """A split of the data: shuffled to train on; whole and in order to look at.
@@ -63,7 +73,7 @@ class Settings:
             "shuffle": training,
             "seed": self.seed,
         }
-        if self.kind == "pairs":
+        if self.kind in ("pairs", "captions"):
             vocabulary = vocabulary or vocabulary_of(self.set)
             if vocabulary is None and split != self.split:
                 vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
@@ -112,14 +122,13 @@ def fitting(settings):
 
     Texts are cut as suits the data, if nothing else was asked for.
     """
-    texts = settings.kind == "pairs"
-    reads, others = ("texts", OF_IMAGES) if texts else ("images", OF_TEXTS)
+    reads, others = MEANINGLESS[settings.kind]
     plain = {field.name: field.default for field in fields(Settings)}
     wrong = [name for name in others if getattr(settings, name) != plain[name]]
     if wrong:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise UsageError(f"{settings.model} learns from {reads}, of which {options} says nothing")
-    if not texts:
+    if settings.kind not in ("pairs", "captions"):
         return settings
     settings = replace(settings, tokens=settings.tokens or tokens_of(settings.data))
     settings.texts  # noqa: B018  (it checks them)
@@ -127,10 +136,9 @@ def fitting(settings):
 
 
 def vocabulary_of(config):
-    """The vocabularies in a model's configuration: {"source": ..., "target": ...}; else None."""
+    """The vocabularies in a model's configuration, {"source": ..., "target": ...}; else None."""
     from zoo import text
 
-    found = [config.get(key) for key in VOCABULARIES]
-    if not all(isinstance(one, str) for one in found):
-        return None
-    return dict(zip(("source", "target"), map(text.from_json, found), strict=True))
+    kept = {key: one for key, one in config.items() if key in VOCABULARIES and isinstance(one, str)}
+    found = {key.removesuffix("_vocabulary"): text.from_json(one) for key, one in kept.items()}
+    return found or None

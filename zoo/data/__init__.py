@@ -62,11 +62,11 @@ def load(
 ):
     """Load `source` into memory and return it as a `Data`: epoch -> tf.data.Dataset of batches.
 
-    source: a name of the catalog ("mnist"); a name and one class of it ("quickdraw_bitmap/cat");
-      an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a dict of arrays with the key
-      "image" or with "source" and "target"; a folder of images, of one folder of images per
-      class, or of one .npy or .npz file per class; such a file; "AtoB:PATH" or "BtoA:PATH" for a
-      folder of pairs, see `zoo.data.paired`.
+    source: a name of the catalog ("mnist", "ratings"); a name and one class of it
+      ("quickdraw_bitmap/cat"); an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a
+      dict of arrays with the key "image" or with "source" and "target"; a folder of images, of one
+      folder of images per class, or of one .npy or .npz file per class; such a file; "AtoB:PATH"
+      or "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
       Where a name is also a folder here, the name wins: write "./mnist" for the folder.
     split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]"; `splits` says which
       there are.
@@ -89,6 +89,11 @@ def load(
         batch_size=batch_size, seed=seed, binarize=binarize, augment=augment, image_size=image_size
     )
     named, pairs = location.is_named(source), location.pairs(source)
+    if named and info(source).kind == "ratings":
+        from zoo.data import ratings
+
+        how = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, "data_dir": data_dir}
+        return ratings.load(source, split, drop_remainder=drop_remainder, **how)
     if named:
         name, arrays = source, store.read(source, split, image_size, data_dir)
     elif pairs:

@@ -215,6 +215,7 @@ CATALOG = {
             features=("image", "captions", "centres"),
             module="zoo.data.shapes",
             kind="captions",
+            tokens="words",
         ),
         DataSet(
             "flickr8k",
@@ -230,6 +231,7 @@ CATALOG = {
             "Flickr_8k.{train,dev,test}Images.txt, as the archives of Flickr8k hold them,",
             image_size=160,
             kind="captions",
+            tokens="words",
         ),
         DataSet(
             "coco_captions",
@@ -241,6 +243,7 @@ CATALOG = {
             features=("image", "captions"),
             image_size=160,
             kind="captions",
+            tokens="words",
         ),
         DataSet(
             "ratings",

@@ -43,6 +43,11 @@ class Texts:
                 )
             object.__setattr__(self, "languages", tuple(self.languages))  # lists, in JSON
 
+    @property
+    def seen(self):
+        """How the data are shown, as a protocol tells it."""
+        return " to ".join(self.languages or ("source", "target"))
+
     def corpus(self, data, split):
         """The texts of a split as a `corpora.Corpus`; raises what `load_pairs` raises."""
         from zoo.data import corpora
@@ -74,6 +79,15 @@ class Texts:
         corpus = self.corpus(data, split)
         vocabulary = vocabulary or self.learn(corpus)
         return Sentences(corpus, vocabulary, limit=self.limit, truncate=self.truncate, **how)
+
+    def said(self, model, corpus, count=None, **search):
+        """What a model makes of the first `count` examples of a corpus, of all if None."""
+        sources = corpus.texts["source"][:count]
+        return model.translate(sources, limit=self.limit, truncate=True, **search)
+
+    def right(self, corpus):
+        """What it should have said of each: texts, or lists of texts."""
+        return corpus.texts["target"]
 
 
 def tokens_of(data):

@@ -11,6 +11,7 @@ are NaN or infinite are red. A model that lacks what a picture needs raises Usag
 import numpy as np
 
 from zoo.figures.attention import attention
+from zoo.figures.captions import caption_maps
 from zoo.figures.drawing import (
     BLUE,
     ORANGE,
@@ -34,6 +35,7 @@ __all__ = [
     "ORANGE",
     "PALETTE",
     "attention",
+    "caption_maps",
     "descents",
     "grid",
     "interpolation",
@@ -62,7 +64,7 @@ def of(model, batch):
 
     The batch may hold "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
     used, or the images "source" and "target", or "content" and "style"; or ids of texts, "source"
-    and "target", of which the first four are translated.
+    and "target". What is translated or captioned are the first four.
     """
     verbs = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
     verbs = {name for name in verbs if callable(getattr(model, name, None))}
@@ -89,6 +91,8 @@ def of(model, batch):
         texts = model.vocabulary("source").decode(source)
         limit = max(source.shape[1], target.shape[1] + 8)
         pictures["attention"] = attention(model.attention(texts, limit=limit))
+    if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
+        pictures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
     if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
         pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
     return pictures

@@ -9,7 +9,7 @@ Importing this package needs no TensorFlow.
 import fnmatch
 
 from zoo.errors import UnknownName, UsageError
-from zoo.recipes import gans, sequences, vaes
+from zoo.recipes import captions, gans, sequences, vaes
 from zoo.recipes.measure import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -44,6 +44,6 @@ def names(pattern="*"):
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-for recipe in (*vaes.RECIPES, *gans.RECIPES, *sequences.RECIPES):
+for recipe in (*vaes.RECIPES, *gans.RECIPES, *sequences.RECIPES, *captions.RECIPES):
     register(recipe)
 del recipe

@@ -62,6 +62,10 @@ METRICS = {
     "bleu": Metric(
         "bleu_{protocol}_{search}", "BLEU {protocol}, {how}", "%", False, SEARCH, "texts"
     ),
+    # By COCO's definitions; `score` is a name that `zoo.metrics.caption_scores` gives.
+    "caption_scores": Metric(
+        "coco_{score}_{search}", "COCO {score}, {how}", "%", False, SEARCH, "texts"
+    ),
     "chrf": Metric("chrf_{search}", "chrF2, {how}", "%", False, SEARCH, "texts"),
 }
 

@@ -72,7 +72,8 @@ class Recipe:
             the budget); 0: none.
         sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
-        texts: how pairs of texts become ids; None: the data are images.
+        texts: how pairs of texts, or images with captions (`zoo.data.captions`), become batches;
+            None: the data are images.
         binarize: "dynamic" (training images drawn anew in each epoch, the others once) or what
             else `zoo.data.load` takes.
         augment: what is done to training images, as `zoo.data.load` takes it.
@@ -167,7 +168,7 @@ class Recipe:
     def seen(self):
         """How the data are shown, as a protocol tells it."""
         if self.texts:
-            return " to ".join(self.texts.languages or ("source", "target"))
+            return self.texts.seen
         size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
         return {
             "none": size,

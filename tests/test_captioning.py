@@ -1,0 +1,264 @@
+"""Captioning: steps, the objective, texts and maps, features from a network, errors, pictures."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, small_model
+from click.testing import CliRunner
+
+import blocks
+import zoo
+import zoo.recipes
+from zoo import figures, reproduce, text
+from zoo.cli import main
+from zoo.data import corpora, shapes, vision
+from zoo.data.sentences import Sentences
+from zoo.errors import BatchError, UnknownName, UsageError
+from zoo.recipes import Budget
+
+CAPTIONS = ["a red circle", "a blue square above a red circle", "a blue circle"]
+WORDS = text.Words.train(CAPTIONS)
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (3, 8, 8, 1), np.uint8)
+
+
+def speaking(**config):
+    """A small model that knows words, untrained."""
+    return small_model("captioning", caption_vocabulary=WORDS, **config)
+
+
+@pytest.mark.parametrize("config", [{}, {"cell": "gru", "tied": True}], ids=str)
+def test_what_is_taught_at_once_is_what_is_said_step_by_step(config):
+    model = small_model("captioning", **config)
+    batch = examples(model, 3)
+    heard = batch["caption"][:, :-1]
+    known = model.read(batch["image"])
+    logits, alpha = model.tell(known, heard)
+    state = model.start(known, heard.shape[1])
+    for t in range(heard.shape[1]):
+        one, state, weights = model.say(heard[:, t], state)
+        np.testing.assert_allclose(one, logits[:, t], atol=1e-4)
+        np.testing.assert_allclose(weights, alpha[:, t], atol=1e-5)
+        np.testing.assert_allclose(np.sum(weights, axis=1), 1, atol=1e-5)
+
+
+def test_the_gate_decides_how_much_of_what_was_seen_gets_through():
+    cell = blocks.GatedAttentionCell(keras.layers.LSTMCell(4), blocks.AdditiveAttention(5))
+    cell.build((None, 6), (None, None, 7))
+    state = cell.start(cell.attention.memorize(RNG.random((2, 3, 7), np.float32)))
+    passed = {}
+    for bias in (-50.0, 0.0, 50.0):
+        cell.gate.bias.assign([bias])
+        passed[bias] = cell(tf.ones((2, 6)), state)[0][:, 4:]
+    np.testing.assert_allclose(passed[-50.0], 0, atol=1e-6)
+    np.testing.assert_allclose(passed[0.0], passed[50.0] / 2, atol=1e-6)  # the state is zeros
+
+
+def test_the_loss_is_that_of_equation_14_and_padding_changes_nothing():
+    model = small_model("captioning", dropout=0.0, doubly_stochastic=0.7)
+    model.prepare(keras.optimizers.SGD(0.0))
+    batch = examples(model, 4)
+    heard, words = batch["caption"][:, :-1], batch["caption"][:, 1:].numpy()
+    _, alpha = model.tell(model.read(batch["image"]), heard)
+    kept = (words != text.PAD)[..., None]
+    uneven = ((1 - np.sum(kept * alpha, 1)) ** 2).mean(1)
+    found = model.eval_step(batch)
+    np.testing.assert_allclose(found["uneven"], uneven, rtol=1e-5)
+    np.testing.assert_allclose(found["loss"], found["nll"] + 0.7 * uneven, rtol=1e-5)
+    padded = model.eval_step(batch | {"caption": tf.pad(batch["caption"], [[0, 0], [0, 3]])})
+    for key, value in found.items():
+        np.testing.assert_allclose(padded[key], value, rtol=1e-5, err_msg=key)
+    logs = model.train_step(batch)
+    np.testing.assert_allclose(logs["loss"], logs["nll"] + 0.7 * logs["uneven"], rtol=1e-5)
+
+
+def test_images_become_texts_and_each_word_has_a_map():
+    model = speaking()
+    said = model.caption(IMAGES, limit=5, batch_size=2)
+    assert len(said) == 3 and all(isinstance(line, str) for line in said)
+    assert model.caption(IMAGES.astype(np.float32) / 255, limit=5) == said
+    assert len(model.caption(IMAGES, beam=3, limit=5)) == 3
+    found = model.attention(IMAGES, CAPTIONS)
+    for caption, (pieces, maps) in zip(CAPTIONS, found, strict=True):
+        assert pieces == [*caption.split(), "</s>"]
+        assert maps.shape == (len(pieces), 2, 2)
+        np.testing.assert_allclose(maps.sum((1, 2)), 1, atol=1e-5)
+    assert len(model.attention(IMAGES, limit=5)) == 3
+    assert model.caption(IMAGES[:0]) == [] and model.attention(IMAGES[:0]) == []
+
+
+def test_a_saved_model_brings_its_words_along(tmp_path):
+    model = speaking(tied=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.caption(IMAGES, limit=5) == model.caption(IMAGES, limit=5)
+
+
+def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
+    seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
+    assert seen.call_feature == "features" and seen.map_shape == (2, 3)
+    run = zoo.Trainer(seen, verbose=False, figures_every=0)
+    batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
+    run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
+    x = keras.Input((8, 8, 1))
+    network = keras.Model(x, keras.layers.Conv2D(5, 3, strides=4)(x))
+    model = speaking(encoder=network)
+    assert model.map_shape == (2, 2)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.caption(IMAGES, limit=5) == model.caption(IMAGES, limit=5)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda m: m.caption(IMAGES[:, :4]), BatchError, "of shape .*8, 8, 1.*got .*4, 8, 1"),
+        (lambda m: m.caption(IMAGES * 2.0), BatchError, r"in \[0, 1\]"),
+        (lambda m: m.caption(IMAGES.astype(int)), BatchError, "as float32, got int64"),
+        (lambda m: m.caption(IMAGES, beam=0), UsageError, "beam"),
+        (lambda m: m.attention(IMAGES, ["a"]), UsageError, "3 images need as many captions: 1"),
+        (lambda m: m.attention(IMAGES, CAPTIONS, limit=4), UsageError, "more than the limit of 4"),
+    ],
+)
+def test_what_cannot_be_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call(speaking())
+
+
+def test_what_needs_words_or_fits_no_weights_is_named():
+    with pytest.raises(UsageError, match="caption_vocabulary=tokenizer"):
+        small_model("captioning").caption(IMAGES)
+    model = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
+    batch = examples(model, 2)
+    with pytest.raises(BatchError, match=r"'features' of shape .*2, 3, 5.*got .*2, 3, 4"):
+        model.check_batch(batch | {"features": batch["features"][..., :4]})
+    with pytest.raises(BatchError, match="'caption' ids in 0 ... 19, got 0 to 20"):
+        model.check_batch(batch | {"caption": batch["caption"] * 0 + [[0, 20, 0, 0, 0, 0]]})
+    for wrong in ({"encoder": ()}, {"cell": "rnn"}, {"doubly_stochastic": -1.0}):
+        with pytest.raises(UsageError, match="must be"):
+            small_model("captioning", **wrong)
+
+
+# What a network sees.
+
+
+def network(channels=4, name="two"):
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.Conv2D(channels, 3, strides=4, padding="same")(x)
+    return vision.Network(keras.Model(x, y, name=name), size=8)
+
+
+def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_path, capsys):
+    net, images = network(), RNG.integers(0, 256, (5, 8, 8, 3), np.uint8)
+    first = vision.features(images, net, tmp_path, batch_size=2)
+    assert first.dtype == np.float16 and first.shape == (5, 2, 2, 4)
+    np.testing.assert_allclose(first, net.model(images.astype(np.float32)), rtol=1e-2, atol=0.2)
+    see, net._see = net._see, None  # what computes again, fails
+    np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
+    with pytest.raises(TypeError):
+        vision.features(images[::-1], net, tmp_path)
+    net._see = see
+    (file,) = tmp_path.glob("*.npy")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
+    assert "damaged" in capsys.readouterr().err
+    other = vision.features(images, network(), tmp_path)  # other weights
+    assert np.abs(other - first).max() > 0 and len([*tmp_path.glob("*.npy")]) == 2
+    assert not [*tmp_path.glob(".*")]  # nothing temporary is left
+
+
+def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
+    scenes = shapes.scenes(2)
+    corpus = corpora.Corpus(
+        {"caption": scenes["caption"]}, "scenes", "train", {"image": scenes["image"]}
+    )
+    net = vision.Network("MobileNetV2", weights=None, size=96)
+    assert net.shape == (3, 3, 1280)
+    data = Sentences(vision.seen(corpus, net, tmp_path), WORDS, batch_size=2)
+    (batch,) = data
+    assert batch["features"].dtype == tf.float16 and batch["features"].shape == (2, 3, 3, 1280)
+    grey = net(np.full((1, 98, 99, 1), 0.5, np.float32))  # any size and grey ones
+    np.testing.assert_allclose(grey, net(np.full((1, 96, 96, 3), 0.5)), atol=1e-4)
+
+
+def test_networks_that_cannot_be_had_are_named(tmp_path):
+    (tmp_path / "broken.h5").write_bytes(b"no weights")
+    with pytest.raises(UnknownName, match="MobileNetV2"):
+        vision.Network("MobileNetV9")
+    with pytest.raises(UsageError, match="broken.h5"):
+        vision.Network("MobileNetV2", weights=tmp_path / "broken.h5", size=96)
+    x = keras.Input((8, 8, 3))
+    with pytest.raises(UsageError, match="without pooling"):
+        vision.Network(keras.Model(x, keras.layers.GlobalMaxPooling2D()(x)), size=8)
+    with pytest.raises(UsageError, match="no images"):
+        vision.features(np.zeros((0, 8, 8, 3)), network(), tmp_path)
+    with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
+        network()(np.zeros((2, 8, 8, 5)))
+
+
+# From the command line to records.
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """The data set "shapes" with few scenes, in a folder of the test's own."""
+    monkeypatch.setattr(shapes, "SPLITS", {"train": 64, "validation": 8, "test": 8})
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    return tmp_path
+
+
+SMALL = {"encoder": [4, 4, 4], "embedding_dim": 8, "units": 8, "doubly_stochastic": 0.0}
+
+
+def test_a_recipe_of_captions_becomes_a_record(few):
+    recipe = zoo.recipes.get("captioning.shapes")
+    recipe = replace(recipe, config=SMALL, batch_size=32, budgets={"smoke": Budget(1, samples=5)})
+    record = reproduce.reproduce(recipe, "smoke", few / "results", few / "run")
+    found = record["metrics"]
+    assert [*found] == ["exact_match_greedy", "coco_CIDEr-D_greedy"]
+    assert found["exact_match_greedy"]["n"] == 5
+    assert found["exact_match_greedy"]["protocol"] == (
+        "shapes train / validation / test, as they are; exact match, greedy on the first 5 test"
+        " texts, %"
+    )
+    said = (few / "run" / "test-beam1.txt").read_text().splitlines()
+    model = keras.models.load_model(few / "run" / "model.keras")
+    assert model.caption(shapes.scenes(5, first=72)["image"], limit=24) == said
+    seen = zoo.recipes.get("captioning.flickr8k").protocol()
+    assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
+
+
+def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(few, monkeypatch):
+    monkeypatch.chdir(few)
+    small = [f"--set={name}={value}" for name, value in SMALL.items()]
+    train = ["train", "captioning", "--data", "shapes", "--batch-size", "32", *small]
+    done = CliRunner().invoke(main, [*train, "--epochs", "1"])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(main, ["evaluate", "runs/captioning-shapes", "--json"])
+    assert json.loads(done.stdout)["metrics"].keys() == {"loss", "nll", "accuracy", "uneven"}
+    assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
+    done = CliRunner().invoke(main, ["sample", "captioning", "-n", "2", "-o", "two.png"])
+    assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
+    done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
+    assert "images with captions, of which --languages says nothing" in done.output
+
+
+# Pictures.
+
+
+def test_a_map_is_bright_where_the_model_looked(tmp_path):
+    image = np.full((1, 8, 8, 3), 200, np.uint8)
+    looked = np.zeros((1, 2, 2))
+    looked[0, 1, 0] = 1.0  # below, on the left
+    found = [(["word"], looked)]
+    picture = figures.caption_maps(image, found, path=tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").is_file()
+    tile = picture[4:124, 128:248].mean(-1)
+    assert tile[100:, :20].min() > 195 and tile[:20, 100:].max() < 60
+    assert set(speaking().figures({"image": IMAGES / np.float32(255)})) == {"captions"}
+    with pytest.raises(UsageError, match="1 and 0"):
+        figures.caption_maps(image, [])

@@ -1,0 +1,93 @@
+"""What all models share that say what is in a picture, from images to texts."""
+
+import tensorflow as tf
+
+from blocks.checks import sizes
+from zoo import text
+from zoo.data.pipeline import check, scaled
+from zoo.errors import UsageError
+from zoo.speaker import Speaker
+
+
+class Captioner(Speaker):
+    """Base of captioning models.
+
+    Batches hold "image", float32 [b, h, w, c] in [0, 1], or in its place "features", float16
+    [b, h, w, c]: what another network sees at each place of an image, as `zoo.data.vision` keeps
+    it. "caption" is int32 [b, t]: ids between START and END, zeros at the end of a row.
+
+    Args:
+        caption_vocabulary: how many ids there are; or a `zoo.text` vocabulary, or the text that its
+            `to_json` gives, which is what is kept: a saved model brings its vocabulary along.
+        image_shape: height, width and channels of an image, or of its features.
+    """
+
+    call_feature = "image"  # a model that sees features says so
+    said = "caption"
+    data_kind = "captions"
+    demo_data = "shapes"
+
+    def __init__(self, caption_vocabulary, image_shape, **kwargs):
+        super().__init__(**kwargs)
+        self.know(caption=caption_vocabulary)
+        self.image_shape = sizes(image_shape, "image_shape", 3)
+
+    @property
+    def map_shape(self):
+        """(rows, columns) of the places that it looks at: what `say` gives weights of, in a row."""
+        raise NotImplementedError
+
+    @property
+    def batch_spec(self):
+        dtype = tf.float32 if self.call_feature == "image" else tf.float16
+        return {
+            self.call_feature: tf.TensorSpec((None, *self.image_shape), dtype),
+            "caption": tf.TensorSpec((None, None), tf.int32),
+        }
+
+    def given(self, source):
+        spec = self.batch_spec[self.call_feature]
+        images = scaled(tf.convert_to_tensor(source))
+        images = tf.cast(images, spec.dtype) if images.dtype.is_floating else images
+        self.check_feature(self.call_feature, images, spec)
+        return images
+
+    # Verbs.
+
+    def caption(self, images, beam=1, limit=50, batch_size=64, **how):
+        """What the model says of each image: a list of str.
+
+        Args:
+            images: [n, h, w, c], floats in [0, 1] or uint8; or the features it was trained on.
+            beam, limit, **how: as in `generate`.
+            batch_size: how many are looked at at a time.
+        """
+        check(batch_size=batch_size)
+        said = []
+        for k in range(0, len(images), batch_size):
+            said += self.sentences(self.generate(images[k : k + batch_size], beam, limit, **how))
+        return said
+
+    def attention(self, images, captions=None, limit=50):
+        """Where the model looked for each word: a list of (pieces of the caption, maps).
+
+        Args:
+            images: as in `caption`.
+            captions: what it is to say; without them, what it says by itself.
+            limit: of ids in a caption.
+
+        Returns, for each image, the pieces, as labels, and maps [t, rows, columns], each with the
+        sum 1. The last piece is END, if it came within the limit.
+        """
+        says = self.vocabulary("caption")
+        if not len(images):
+            return []
+        if captions is None:
+            said = self.generate(images, limit=limit).tokens.numpy()
+        else:
+            said = says.array(captions, marked=True, limit=limit)[:, 1:]
+            if len(said) != len(images):
+                raise UsageError(f"{len(images)} images need as many captions: {len(said)}")
+        maps = tf.reshape(self.alignments(images, said), (*said.shape, *self.map_shape)).numpy()
+        lengths = (said != text.PAD).sum(axis=1)
+        return [(says.pieces(y[:t]), a[:t]) for y, a, t in zip(said, maps, lengths, strict=True)]

@@ -1,0 +1,199 @@
+"""What all models share that answer in words: p(words | what they read or see), token by token.
+
+A subclass says how it reads and how it speaks; training needs `read` and `teach`, and whoever wants
+words from it `start` and `say`. `zoo.Translator` answers to texts, `zoo.Captioner` to images.
+"""
+
+import tensorflow as tf
+
+from zoo import decoding, text
+from zoo.data.pipeline import check
+from zoo.errors import UsageError
+from zoo.model import Model
+
+
+class Speaker(Model):
+    """Base of models that speak.
+
+    A batch has two sides: `call_feature` is what they read or see, and `said` what they are to say:
+    ids, int32 [b, t], between START and END, zeros at the end of a row.
+    """
+
+    said = "target"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Without autograph our errors come out of it as they went in.
+        self._search = tf.function(self.search, autograph=False, reduce_retracing=True)
+
+    def know(self, **vocabularies):
+        """What the constructor of a subclass was given for each side that is words.
+
+        How many ids there are; or a `zoo.text` vocabulary, or the text that its `to_json` gives.
+        The attribute SIDE_vocabulary keeps the number or the text, `vocabularies` what can be
+        asked, None for a number, and `sizes` the number.
+        """
+        sides = {side: kept(one, f"{side}_vocabulary") for side, one in vocabularies.items()}
+        for side, one in sides.items():
+            setattr(self, f"{side}_vocabulary", one)
+        self.vocabularies = {side: opened(one) for side, one in sides.items()}
+        self.sizes = {
+            side: one if isinstance(one, int) else len(self.vocabularies[side])
+            for side, one in sides.items()
+        }
+
+    # What a subclass writes.
+
+    def read(self, source, training=False):
+        """What is known of a batch of sources: a nest of tensors, batch first."""
+        raise NotImplementedError
+
+    def teach(self, known, words, training=False):
+        """Logits [b, t, V], float32, of the word that follows each of `words` [b, t]."""
+        raise NotImplementedError
+
+    def start(self, known, limit):
+        """The state before the first of at most `limit` words: a nest of tensors, batch first."""
+        raise NotImplementedError
+
+    def say(self, words, state):
+        """(logits [b, V], next state, weights [b, s]) after the words [b] that were said last.
+
+        The weights say where it looked: at which of the s places of its source.
+        """
+        raise NotImplementedError
+
+    def given(self, source):
+        """What a verb was given, as a tensor that `read` takes. Raises BatchError."""
+        raise NotImplementedError
+
+    # What they share. What it learns in `train_step` is the subclass's to say.
+
+    def eval_step(self, batch):
+        x, y = batch[self.call_feature], batch[self.said]
+        logits = self.teach(self.read(x), y[:, :-1])
+        return self.scores(logits, y[:, 1:], axis=1)
+
+    def scores(self, logits, words, axis=None):
+        """How well the logits [b, t, V] foresee words [b, t], as means over all but padding.
+
+        `loss` is the cross entropy to a target that gives `label_smoothing` to all words alike
+        (Szegedy et al., 2015, arXiv 1512.00567, section 7) and `nll` that without smoothing, both
+        in nats per word; `accuracy` is the share of words that have the highest logit.
+
+        Args:
+            axis: None for one mean over all, 1 for one of each example.
+        """
+        kept = tf.cast(words != text.PAD, tf.float32)
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
+        loss, smoothing = nll, self.label_smoothing
+        if smoothing:
+            uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
+            loss = (1 - smoothing) * nll + smoothing * uniform
+        right = tf.cast(tf.argmax(logits, -1, tf.int32) == words, tf.float32)
+        count = tf.reduce_sum(kept, axis)
+        return {
+            name: tf.math.divide_no_nan(tf.reduce_sum(kept * value, axis), count)
+            for name, value in {"loss": loss, "nll": nll, "accuracy": right}.items()
+        }
+
+    # The contract.
+
+    def check_batch(self, batch):
+        super().check_batch(batch)
+        for side in self.sizes:
+            self.check_words(side, batch[side])
+
+    def check_words(self, side, ids):
+        """Raises BatchError unless all ids are of the vocabulary of a side."""
+        advice = f"{side}_vocabulary=N for N of them, or the vocabulary itself"
+        self.check_ids(f"{side!r} ids", ids, self.sizes[side], advice)
+
+    # Verbs.
+
+    def generate(
+        self,
+        source,
+        beam=1,
+        limit=100,
+        length_penalty=0.6,
+        seed=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        eager=False,
+    ):
+        """Says what follows from n sources: `decoding.Decoded`, its extras the weights.
+
+        Args:
+            source: as in a batch.
+            beam: 1 takes the most probable word at each step; more is a beam search.
+            limit: words at most, END included.
+            length_penalty: of a beam search.
+            seed: draw words at random instead; the same seed draws the same.
+            temperature, top_k, top_p: what is drawn from, see `decoding.sample`.
+            eager: run as plain Python, so that `say` can be printed from and stopped in.
+        """
+        check(limit=limit)
+        source = self.given(source)
+        search = self.search if eager else self._search
+        key = None if seed is None else self.seed(seed)
+        return search(source, key, beam, limit, length_penalty, temperature, top_k, top_p)
+
+    def search(self, source, seed, beam, limit, length_penalty, temperature, top_k, top_p):
+        """What `generate` runs or compiles."""
+        ids = tf.range(self.sizes[self.said])
+        never = (ids == text.PAD) | (ids == text.START)
+
+        def step(words, state):
+            logits, state, weights = self.say(words, state)
+            return tf.where(never, decoding.NEVER, logits), state, weights
+
+        task = step, self.start(self.read(source), limit), text.START, text.END, limit
+        if seed is not None:
+            return decoding.sample(*task, temperature, top_k, top_p, seed)
+        if beam == 1:
+            return decoding.greedy(*task)
+        return decoding.beam_search(*task, beam, length_penalty)
+
+    def alignments(self, source, target):
+        """The weights [n, t, s] while the model says target [n, t]: ids without START."""
+        state = self.start(self.read(self.given(source)), target.shape[1])
+        words, looks = tf.fill(len(target), text.START), []
+        for after in tf.unstack(tf.constant(target), axis=1):
+            _, state, weights = self.say(words, state)
+            looks.append(tf.cast(weights, tf.float32))
+            words = after
+        return tf.stack(looks, axis=1)
+
+    def sentences(self, found):
+        """The best of each `decoding.Decoded` as texts: a list of str."""
+        tokens = found.tokens.numpy()
+        return self.vocabulary(self.said).decode(tokens[:, 0] if tokens.ndim == 3 else tokens)
+
+    def vocabulary(self, side):
+        """The `zoo.text` vocabulary of a side; raises UsageError if there is none."""
+        if self.vocabularies[side] is None:
+            raise UsageError(
+                f"{self.name} was given the size of its {side} vocabulary only, so it cannot read"
+                f" or write text: give it {side}_vocabulary=tokenizer, or call generate with ids"
+            )
+        return self.vocabularies[side]
+
+
+def kept(vocabulary, argument):
+    """A vocabulary as a model's configuration holds it: a size, or text; raises ValueError."""
+    if isinstance(vocabulary, text.Vocabulary):
+        return vocabulary.to_json()
+    least = text.END + 2  # one word at least
+    if isinstance(vocabulary, str) or (type(vocabulary) is int and vocabulary >= least):
+        return vocabulary
+    raise ValueError(
+        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up,"
+        f" got {vocabulary!r}"
+    )
+
+
+def opened(vocabulary):
+    """The vocabulary that `kept` kept, or None where that is a size."""
+    return text.from_json(vocabulary) if isinstance(vocabulary, str) else None
