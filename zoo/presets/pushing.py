@@ -1,4 +1,4 @@
-"""`zoo push`: a preset of a finished run, with the weights that were evaluated and their numbers."""
+"""`zoo push`: a preset of a finished run, its weights as evaluated, its numbers in the card."""
 
 import json
 import tempfile
