@@ -37,7 +37,7 @@ LAZY = {
     "Trainer": "zoo.trainer",
     "Translator": "zoo.translator",
     "data": None,
-    "features": "zoo.inspection",
+    "features": "zoo.extraction",
     "figures": None,
     "finetuning": None,
     "inspection": None,
