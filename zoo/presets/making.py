@@ -111,7 +111,7 @@ def weights(model, stored):
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / folder.WEIGHTS
         model.save_weights(path)
-        with h5py.File(path) as had, h5py.File(raw, "w", libver="latest") as has:
+        with h5py.File(path) as had, h5py.File(raw, "w") as has:
 
             def copy(name, item):
                 if not isinstance(item, h5py.Dataset):

@@ -44,6 +44,9 @@ def push(run, target, license="apache-2.0", stored="float32", results=records.RE
     of = of_recipe if (run / "recipe.json").is_file() else of_training
     trainer, facts = of(run, Path(results), best)
     note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
+    if stored == "float16":
+        rounded = "The numbers are those of the weights before they were rounded to float16."
+        facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
     with trainer.averaged() as model:
         return presets.save(model, target, {"license": license, **facts}, stored=stored)
 

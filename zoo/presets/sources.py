@@ -138,25 +138,31 @@ def web_getter(base):
             return path
         into.mkdir(parents=True, exist_ok=True)
         have = half.stat().st_size if half.exists() else 0
+        if have == limit:
+            return half.rename(path)
         head = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         try:
             with requests.get(url, headers=head, stream=True, timeout=TIMEOUT) as answer:
                 if answer.status_code >= 500:
                     raise Unreachable(f"{url} answers {answer.status_code}")
-                if not answer.ok and answer.status_code != 416:  # 416: nothing is left to send
+                if not answer.ok:
                     raise PresetError(f"{url} answers {answer.status_code}: no preset is there")
                 with half.open("ab" if answer.status_code == 206 else "wb") as file:
                     for chunk in answer.iter_content(1 << 16):
                         file.write(chunk)
                         if file.tell() > limit:
-                            raise PresetError(f"{url} sends more than the {limit:,} bytes it said")
+                            break
         except (requests.ConnectionError, requests.Timeout) as error:
             if not half.exists():
                 raise Unreachable(f"no answer from {url} ({type(error).__name__})") from error
             raise broken(url, half, limit) from error
         except requests.RequestException as error:
             raise broken(url, half, limit) from error
-        if name != folder.CONFIG and half.stat().st_size < limit:
+        size = half.stat().st_size
+        if size > limit:
+            half.unlink()
+            raise PresetError(f"{url} sends more than the {limit:,} bytes it should have")
+        if size < limit and name != folder.CONFIG:
             raise broken(url, half, limit)
         return half.rename(path)
 
