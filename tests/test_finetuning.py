@@ -40,7 +40,7 @@ def test_thawing_a_part_of_what_is_frozen_thaws_that_alone():
     assert not model.trainable_variables
     assert finetuning.unfreeze(model, "encoder/3") == ["encoder/3", "encoder/3/dense"]
     assert [v.name for v in model.trainable_variables] == ["kernel", "bias"]
-    before, run = weights(model), trainer("vae", model=model)
+    before, run = weights(model), trainer("vae", model=model, eager=True)
     run.fit(shuffled("vae"), epochs=1)
     assert moved(before, model) == {"encoder/3/dense"}
     assert len(model.trainable_variables) == 2  # making the optimizer changed nothing
@@ -73,7 +73,7 @@ def test_layers_learn_at_their_own_rates():
         model = small_model("vae")
         before, adam = weights(model), keras.optimizers.Adam(1e-2)
         slower = finetuning.layerwise(adam, model, shares)
-        trainer("vae", model=model, optimizers=slower).fit(shuffled("vae"), steps=1)
+        trainer("vae", model=model, optimizers=slower, eager=True).fit(shuffled("vae"), steps=1)
         steps[len(shares)] = {p: value - before[p] for p, value in weights(model).items()}
     for path, step in steps[0].items():
         share = 0.25 if "encoder/3" in path else 0.5 if "encoder" in path else 1.0
@@ -88,7 +88,7 @@ def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
         "decoder/0",
     ]
     assert {v.name for v in model.trainable_variables} == {"lora_kernel_a", "lora_kernel_b"}
-    before, run = weights(model), trainer("vae", model=model)
+    before, run = weights(model), trainer("vae", model=model, eager=True)
     run.fit(shuffled("vae"), epochs=1)
     changed = {p for p, value in weights(model).items() if (value != before[p]).any()}
     assert changed and all("lora_kernel" in path for path in changed)

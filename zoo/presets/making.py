@@ -118,7 +118,8 @@ def weights(model, stored):
                     return
                 values = item[()]
                 if np.issubdtype(values.dtype, np.floating):
-                    values = values.astype(stored)
+                    with np.errstate(over="ignore"):
+                        values = values.astype(stored)
                     if not np.isfinite(values).all():
                         raise UsageError(f"the weights {name} are not finite as {stored}")
                 has.create_dataset(name, data=values, track_times=False)

@@ -148,7 +148,7 @@ def web_getter(base):
                 if not answer.ok:
                     raise PresetError(f"{url} answers {answer.status_code}: no preset is there")
                 with half.open("ab" if answer.status_code == 206 else "wb") as file:
-                    for chunk in answer.iter_content(1 << 16):
+                    for chunk in answer.iter_content(1 << 14):
                         file.write(chunk)
                         if file.tell() > limit:
                             break
@@ -191,6 +191,8 @@ def hub_getter(repository, revision):
             raise Unreachable(f"the hub does not answer for {repository}") from error
         except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError) as error:
             told = str(error).strip().splitlines()[0]
+            if getattr(getattr(error, "response", None), "status_code", 0) >= 500:
+                raise Unreachable(told) from error
             raise PresetError(f"the hub has no {name} of {repository}: {told}") from error
 
     return get
