@@ -181,6 +181,8 @@ def hub_getter(repository, revision):
     hub = hub_library()
 
     def get(name, into, limit):
+        if name == folder.CONFIG:
+            check_answers(hub.constants.ENDPOINT)
         try:
             return Path(
                 hub.hf_hub_download(
@@ -191,17 +193,27 @@ def hub_getter(repository, revision):
             raise Unreachable(f"the hub does not answer for {repository}") from error
         except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError) as error:
             told = str(error).strip().splitlines()[0]
-            if getattr(getattr(error, "response", None), "status_code", 0) >= 500:
-                raise Unreachable(told) from error
             raise PresetError(f"the hub has no {name} of {repository}: {told}") from error
 
     return get
 
 
+def check_answers(url):
+    """Raises Unreachable at once; the hub's package would try for half a minute."""
+    import requests
+
+    try:
+        status = requests.head(url, timeout=TIMEOUT).status_code
+    except requests.RequestException as error:
+        raise Unreachable(f"no answer from {url} ({type(error).__name__})") from error
+    if status >= 500:
+        raise Unreachable(f"{url} answers {status}")
+
+
 def hub_library():
     """huggingface_hub, which only `hf://` needs."""
     try:
-        import huggingface_hub
+        import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError as error:
         raise PresetError(
