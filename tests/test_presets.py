@@ -195,7 +195,12 @@ SPOILT = {
     ),
     "escaping": (
         lambda place: rewrite(place, files={"../../x": {"sha256": "0", "size": 1}}),
-        "must list the files",
+        r"files those of .*got \['../../x'\]",
+    ),
+    "nothing": (lambda place: rewrite(place, model=None), r"must tell .*got \['model'\]"),
+    "sizes": (
+        lambda place: rewrite(place, files={folder.WEIGHTS: {}, folder.CARD: {}}),
+        "must tell sha256 and size",
     ),
 }
 

@@ -113,10 +113,16 @@ def parse(raw, where):
             " Get it anew"
         )
     files = record.get("files")
-    if not isinstance(files, dict) or set(files) != {WEIGHTS, CARD}:
+    kinds = {"name": str, "model": str, "config": dict, "files": dict, "parameters": int}
+    wrong = [key for key, kind in kinds.items() if not isinstance(record.get(key), kind)]
+    if wrong or set(files) != {WEIGHTS, CARD}:
         raise PresetError(
-            f"{where} must list the files {WEIGHTS} and {CARD}, got {files and [*files]}"
+            f"{where} must tell {[*kinds]}, files those of {WEIGHTS} and {CARD}; got"
+            f" {wrong or [*files]}"
         )
+    for facts in files.values():
+        if set(facts) != {"sha256", "size"} or not isinstance(facts["size"], int):
+            raise PresetError(f"{where} must tell sha256 and size of each file, got {facts!r:.80}")
     return record
 
 
