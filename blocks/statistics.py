@@ -15,13 +15,13 @@ def reestimate(network, batches):
 
     For weights averaged over training, whose activations nobody has seen yet: Izmailov et al.,
     "Averaging Weights Leads to Wider Optima and Better Generalization" (2018, arXiv 1803.05407),
-    section 3. Runs eagerly.
+    section 3. Runs eagerly. What is frozen keeps its statistics.
 
     Args:
         network: a layer that can be called on a batch.
         batches: an iterable of its inputs.
     """
-    found = normalizations(network)
+    found = [layer for layer in normalizations(network) if layer.trainable]
     usual = [layer.momentum for layer in found]
     try:
         for seen, batch in enumerate(batches if found else ()):

@@ -122,7 +122,7 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
             options = command.make_context(name, words).params  # parses, runs nothing
         except click.exceptions.Exit:  # --help, --version
             continue
-        models = {*registry.names(), *own_models(path)}
+        models = {*registry.names(), *registry.names(pretrained=True), *own_models(path)}
         if name in ("train", "info") and command is not main.commands["data"]:
             model = options["name"]
             assert model in {*models, *data_names()}, f"there is no model {model}"

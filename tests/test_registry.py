@@ -155,6 +155,7 @@ def test_listing_and_info_import_neither_tensorflow_nor_matplotlib():
     out, _ = in_a_fresh_process("""
         import sys, zoo
         zoo.names("*"), [zoo.info(name) for name in zoo.names()], zoo.data.names()
+        [zoo.info(name) for name in zoo.names(pretrained=True)]
         heavy = {"tensorflow", "keras", "tensorflow_probability", "tensorflow_datasets",
                  "matplotlib", "numpy", "rich"}
         print(sorted(heavy & set(sys.modules)))

@@ -20,12 +20,18 @@ __all__ = [
     "Trainer",
     "Translator",
     "data",
+    "features",
     "figures",
+    "finetuning",
     "get",
     "info",
     "inspection",
+    "load_block",
     "names",
+    "presets",
     "register",
+    "save",
+    "transfer",
 ]
 
 LAZY = {
@@ -35,8 +41,14 @@ LAZY = {
     "Trainer": "zoo.trainer",
     "Translator": "zoo.translator",
     "data": None,
+    "features": "zoo.extraction",
     "figures": None,
+    "finetuning": None,
     "inspection": None,
+    "load_block": "zoo.presets",
+    "presets": None,
+    "save": "zoo.presets",
+    "transfer": "zoo.adapting",
 }
 
 

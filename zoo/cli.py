@@ -15,6 +15,7 @@ from zoo import registry, runs, translating
 from zoo.doctor import data, doctor
 from zoo.errors import UnknownName, UsageError
 from zoo.painting import stylize
+from zoo.presets.pushing import command as push
 from zoo.reproduce import command as reproduce
 from zoo.sampling import sample
 from zoo.settings import vocabulary_of
@@ -77,6 +78,9 @@ def summary(name):
 
 
 def show_info(record):
+    if "card" in record:
+        click.echo(record["card"].rstrip() + f"\n\nIt is in {record['folder']}.")
+        return
     click.echo(f"{record['paper']}\n\n{record['name']} ({record['module']}.{record['class']})\n")
     click.echo(record["description"] + "\n")
     table([*record["arguments"].items()], "argument", "default")
@@ -87,9 +91,13 @@ def show_info(record):
 @click.argument("name")
 @answers(show_info)
 def info(name):
-    """Show a model's paper and arguments.
+    """Show a model's paper and arguments, or a preset's card.
 
-    These arguments are what --set takes. Example: zoo info vae
+    These arguments are what --set takes.
+
+    \b
+    zoo info vae
+    zoo info vae.snowflakes
     """
     return registry.info(name)
 
@@ -273,6 +281,7 @@ def inspect(name_or_run, data, batch_size, pairs):
 
 main.add_command(data)
 main.add_command(doctor)
+main.add_command(push)
 main.add_command(reproduce)
 main.add_command(sample)
 main.add_command(stylize)

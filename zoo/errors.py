@@ -42,6 +42,10 @@ class CheckpointError(ZooError):
     """A checkpoint that is corrupt, cut short, or belongs to another model. Nothing is changed."""
 
 
+class PresetError(ZooError):
+    """A preset that is damaged, incomplete, without a licence, too new, or cannot be fetched."""
+
+
 class WorkdirBusy(ZooError):
     """Another trainer holds this working directory."""
 

@@ -265,12 +265,13 @@ class Model(keras.Model):
 def all_trainable(layer):
     """While open, no layer inside `layer` is frozen."""
     flags = [(one, one.trainable) for _, one in [("", layer), *inspection.layers(layer)]]
+    variables = [(one, one.trainable) for one in layer.variables]
     for one, _ in flags:
         one.trainable = True
     try:
         yield layer
     finally:
-        for one, trainable in flags:  # outer layers first: they set those inside
+        for one, trainable in [*flags, *variables]:  # outer layers first: they set those inside
             one.trainable = trainable
 
 

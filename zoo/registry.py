@@ -20,6 +20,7 @@ from pathlib import Path
 from zoo.errors import UnknownName, UsageError
 
 GROUP = "zoo.models"
+PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER = Path(__file__).parent / "models"
 
 _registered = {}
@@ -31,7 +32,7 @@ def register(name):
     Raises:
         UsageError: the name is not lower_snake, or another class has it.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not PLAIN.fullmatch(name):
         raise UsageError(f"a model's name must be lower_snake like 'mixture_vae', got {name!r}")
 
     def decorate(cls):
@@ -51,8 +52,15 @@ def register(name):
     return decorate
 
 
-def names(pattern="*"):
-    """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`."""
+def names(pattern="*", pretrained=False):
+    """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`.
+
+    With `pretrained`, those of the presets in this package: `vae.snowflakes`.
+    """
+    if pretrained:
+        from zoo import presets
+
+        return presets.names(pattern)
     return sorted(fnmatch.filter({*_modules(), *_registered}, pattern))
 
 
@@ -72,18 +80,25 @@ def get_class(name):
     return _registered[name]
 
 
-def get(name, **config):
+def get(name, *, pretrained=False, cache=None, **config):
     """The architecture `name` with the paper's settings, overridden by `config`; built.
 
     Args:
-        name: a registered name, see `names()`.
+        name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
+        pretrained: with the preset's weights, their hash checked.
+        cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
         **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
             dtype policy such as "mixed_bfloat16").
 
     Raises:
         UnknownName: no such model, or no such argument.
         UsageError: a value that the model cannot take.
+        PresetError: a preset that is damaged, too new, or cannot be fetched.
     """
+    if pretrained or not PLAIN.fullmatch(name):
+        from zoo import presets
+
+        return presets.get(name, pretrained, cache, **config)
     cls = get_class(name)
     known = [*arguments(cls), "dtype", "name"]
     for key in config:
@@ -93,7 +108,8 @@ def get(name, **config):
         model = cls(**{"name": name, **config})
         model.build()
     except (ValueError, TypeError) as error:
-        raise UsageError(f"cannot build {name} with {config}: {error}") from error
+        told = ", ".join(f"{key}={value!r:.80}" for key, value in config.items())
+        raise UsageError(f"cannot build {name} with {told}: {error}") from error
     return model
 
 
@@ -115,15 +131,19 @@ def arguments(cls):
 
 
 def info(name):
-    """What there is to know about a model without importing TensorFlow, read from its file.
+    """What there is to know about a model or a preset without importing TensorFlow.
 
     Returns a dict: `name`, `module`, `class`, `summary` (first line of the file), `paper` (the
     file's docstring), `description` (the class's docstring), `arguments` (name -> default as
-    written, inherited ones included).
+    written, inherited ones included). Of a preset: see `zoo.presets.info`.
 
     Raises:
         UnknownName: nothing has that name.
     """
+    if not PLAIN.fullmatch(name):
+        from zoo import presets
+
+        return presets.info(name)
     module = _modules().get(name)
     if module is None and name in _registered:
         return _info_of(name, _registered[name])  # of this session: a notebook, a script

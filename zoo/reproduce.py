@@ -88,17 +88,7 @@ def trained(recipe, budget, workdir, train, valid):
     callbacks = [stopwatch]
     if spent.patience:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
-    trainer = zoo.Trainer(
-        build(recipe, spent.epochs, train),
-        workdir,
-        optimizers=optimizers(recipe, spent.epochs * len(train)),
-        callbacks=callbacks,
-        sub_batches=recipe.sub_batches,
-        jit_compile=recipe.jit_compile,
-        seed=recipe.seed,
-        save_every=1000,
-        figures_every=max(1, spent.epochs // 10),
-    )
+    trainer = trainer_of(recipe, budget, workdir, train, callbacks)
     write_json(workdir / "recipe.json", recipe.training(budget))
     trainer.restore()
     position = trainer.state.position
@@ -114,6 +104,22 @@ def trained(recipe, budget, workdir, train, valid):
             f"interrupted at step {position['step']}; the same command goes on from there"
         ) from error
     return trainer, stopwatch.seconds
+
+
+def trainer_of(recipe, budget, workdir, train, callbacks=()):
+    """The trainer of a run, before it takes up what the run has saved."""
+    spent = recipe.budget(budget)
+    return zoo.Trainer(
+        build(recipe, spent.epochs, train),
+        workdir,
+        optimizers=optimizers(recipe, spent.epochs * len(train)),
+        callbacks=callbacks,
+        sub_batches=recipe.sub_batches,
+        jit_compile=recipe.jit_compile,
+        seed=recipe.seed,
+        save_every=1000,
+        figures_every=max(1, spent.epochs // 10),
+    )
 
 
 def load(recipe, split, training=False, vocabulary=None):

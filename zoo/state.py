@@ -9,6 +9,7 @@ from keras.src.random.seed_generator import global_seed_generator  # no public w
 
 from zoo import inspection
 from zoo.errors import UsageError
+from zoo.model import all_trainable
 
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
 REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
@@ -129,6 +130,21 @@ class State:
         finally:
             self.assign(arrays)
 
+    def average(self, part, optimizer):
+        """Moving averages in place of weights; what is frozen stays as it is, to the bit."""
+        layer = self.model.part(part)
+        learning = {id(v) for v in layer.trainable_variables}
+        with all_trainable(layer):
+            variables = layer.trainable_variables  # all that the optimizer was built with
+        frozen = [(v, keras.ops.copy(v)) for v in variables if id(v) not in learning]
+        optimizer.finalize_variable_values(variables)
+        for variable, value in frozen:
+            variable.assign(value)
+
+    def learning(self):
+        """Which variables learn now, to be compared."""
+        return tuple(id(v) for v in self.model.trainable_variables)
+
     @contextlib.contextmanager
     def evaluating(self):
         """While open: moving averages in place of weights, and always the same random numbers."""
@@ -137,7 +153,7 @@ class State:
             for part, optimizer in self.model.optimizers.items():
                 inner = getattr(optimizer, "inner_optimizer", optimizer)
                 if inner.use_ema and int(inner.iterations) > 0:
-                    optimizer.finalize_variable_values(self.model.part(part).trainable_variables)
+                    self.average(part, optimizer)
                     averaged = True
             if averaged:
                 self.model.settle()

@@ -5,6 +5,7 @@ batch holds is the model's business. It drives Keras callbacks.
 """
 
 import contextlib
+import functools
 import math
 import sys
 
@@ -73,8 +74,7 @@ class Trainer:
         self.save_every = save_every
         self.best = best
         self.figures_every = figures_every
-        self.verbose = verbose
-        self.restored = False
+        self.verbose, self.restored = verbose, False
 
     # Training.
 
@@ -103,8 +103,9 @@ class Trainer:
 
     def _fit(self, train, epochs, steps, validation):
         at = self.state.position
-        # Traced anew at each fit, so that freezing is seen.
-        run, look = self._compiled(self._step), self._compiled(self._eval_sums)
+        look = self._compiled(self._eval_sums)
+        # Traced anew at each fit, and when other layers learn, so that freezing is seen.
+        run = functools.lru_cache(1)(lambda learning: self._compiled(self._step))
         history = keras.callbacks.History()
         callbacks = self._callback_list(history, train, validation, epochs, steps)
         self.model.stop_training = False
@@ -117,7 +118,7 @@ class Trainer:
             try:
                 while at["epoch"] < epochs and at["step"] < steps and not self.model.stop_training:
                     callbacks.on_epoch_begin(at["epoch"])
-                    self._epoch(run, train, steps, callbacks, stopped)
+                    self._epoch(run(self.state.learning()), train, steps, callbacks, stopped)
                     self._end_epoch(look, validation, callbacks)
                     if stopped:  # while evaluating or drawing; the epoch is saved
                         raise KeyboardInterrupt(stopped[0])
@@ -169,8 +170,7 @@ class Trainer:
     def _callback_list(self, history, train, validation, epochs, steps):
         own = []
         if self.replicas.chief and self.workdir:
-            shown = validation or train
-            own += self.workdir.callbacks(shown, self.figures_every, self.averaged)
+            own += self.workdir.callbacks(validation or train, self.figures_every, self.averaged)
         if self.replicas.chief and self.verbose:
             own.append(Progress(self.state.position, steps))
         return keras.callbacks.CallbackList(

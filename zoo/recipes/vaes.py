@@ -134,7 +134,38 @@ def information(model):
     )
 
 
+# Crystals at 64 pixels: data that anybody can grow, weights that anybody may have.
+
+SNOWFLAKES = Recipe(
+    name="vae.snowflakes",
+    title="Convolutions, 8 codes, snow crystals at 64 pixels",
+    model="vae",
+    config={
+        "image_shape": [64, 64, 1],
+        "latent_dim": 8,
+        "filters": [16, 32, 32],
+        "base_filters": 16,
+    },
+    data="snowflakes",
+    train="train[:3200]",
+    valid="train[3200:]",
+    test="test",
+    binarize="threshold",
+    batch_size=64,
+    learning_rate=2e-3,
+    schedule="cosine",
+    budgets={
+        "smoke": Budget(1, train_examples=512, is_images=50),
+        "cpu-hour": Budget(30),
+        "paper": Budget(200),
+    },
+    metrics=(Measure("log_likelihood", samples=200), *REST),
+    limits="Crystals of Reiter's automaton, with twelve symmetries each: there is nothing published"
+    " to compare with.",
+)
+
 RECIPES = (
+    SNOWFLAKES,
     *(gated(model) for model in GATED),
     *(
         introduction(model, data, dims)

@@ -1,0 +1,46 @@
+"""A trained network as the beginning of another: its inner outputs are features."""
+
+import keras
+
+from zoo import inspection
+from zoo.errors import UnknownName
+
+
+def features(model, layers):
+    """A Keras layer that maps the model's inputs to what layers inside of it put out.
+
+    What the model would compute beyond them is not computed in a graph (`fit`, `predict`).
+
+    Args:
+        model: a model of the zoo, or a block of one (`zoo.load_block`).
+        layers: the path of one, whose output is the result; or a list of them, and the result is
+            a dict {path: output}. In inference mode unless called with `training=True`;
+            `model.trainable = False` freezes it.
+
+    Raises:
+        UnknownName: there is no layer of that path.
+    """
+    known = dict(inspection.layers(model))
+    for path in [layers] if isinstance(layers, str) else layers:
+        if path not in known:
+            raise UnknownName(f"layer of {model.name}", path, known)
+    return Features(model, layers if isinstance(layers, str) else tuple(layers))
+
+
+class Features(keras.layers.Layer):
+    """A network that puts out what is inside it; see `features`."""
+
+    def __init__(self, model, paths, **kwargs):
+        super().__init__(**kwargs)
+        self.model = model
+        self.paths = paths
+
+    def build(self, input_shape=None):
+        if not self.model.built:
+            self.model.build(input_shape)
+
+    def call(self, inputs, training=False):
+        alone = isinstance(self.paths, str)
+        paths = [self.paths] if alone else self.paths
+        found = inspection.activations(self.model, inputs, paths, training)
+        return found[self.paths] if alone else found

@@ -1,0 +1,160 @@
+"""From a model to a folder: the same weights and facts give the same bytes."""
+
+import importlib.metadata
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+import zoo
+from zoo import registry, text
+from zoo.checkpoint import write_atomically, write_json
+from zoo.errors import CheckpointError, PresetError, UsageError
+from zoo.presets import cards, folder
+from zoo.records import digest, sha256
+from zoo.state import State
+
+
+def save(model, target, card, name, stored):
+    """What `zoo.presets.save` does."""
+    target = Path(target)
+    name = name or target.resolve().name
+    cards.check(card)
+    kind = architecture(model)
+    check_free(target)
+    raw = weights(model, stored)
+    own = model.get_config()
+    config = {key: own[key] for key in registry.arguments(type(model))}
+    count = sum(int(np.prod(v.shape)) for v in model.weights)
+    told = f"{count:,} parameters, {stored}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
+    files = {
+        folder.WEIGHTS: raw,
+        folder.CARD: cards.written(card, name, kind, told).encode(),
+    }
+    versions = {one: importlib.metadata.version(one) for one in ("tensorflow", "keras")}
+    record = {
+        "format": folder.FORMAT,
+        "name": name,
+        "model": kind,
+        "config": config,
+        "parameters": count,
+        "stored": stored,
+        "files": {key: {"sha256": sha256(x), "size": len(x)} for key, x in files.items()},
+        "versions": {"zoo": zoo.__version__, **versions},
+    }
+    return placed(target, record, files)
+
+
+def placed(target, record, files):
+    """Writes all files beside `target`, loads and asks the model, then gives them their name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    old = new.with_suffix(".old")
+    try:
+        for key, raw in files.items():
+            write_atomically(new / key, lambda file, raw=raw: file.write(raw))
+        loaded = folder.Preset(new, record, files[folder.CARD].decode())
+        fresh = registry.get(loaded.model, **loaded.arguments())
+        loaded.load(fresh)
+        record = record | {"golden": answers(fresh)}
+        write_json(new / folder.CONFIG, record | {"digest": digest(record)})
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except OSError as error:
+        raise CheckpointError(f"could not write {target}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return folder.read(target)
+
+
+def check_free(target):
+    """Raises UsageError if a folder holds anything but a preset, which may be replaced."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    try:
+        folder.parse((target / folder.CONFIG).read_bytes(), target)
+    except (OSError, UsageError) as error:
+        raise UsageError(
+            f"{target} holds something that is no preset: choose another folder"
+        ) from error
+    except PresetError:
+        return  # one that is damaged
+
+
+def architecture(model):
+    """The name a model's class is registered under; raises UsageError if it has none."""
+    package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
+    if package != "zoo" or name not in registry.names():
+        raise UsageError(
+            f"only a registered model can be a preset, got {type(model).__name__}: give its class"
+            " @zoo.register('a_name')"
+        )
+    return name
+
+
+def weights(model, stored):
+    """The bytes of a weights file that `model.load_weights` reads: nothing but the numbers.
+
+    Keras' own file also has the names that layers happened to get in this process.
+    """
+    if stored not in ("float32", "float16"):
+        raise UsageError(f"weights are stored as 'float32' or 'float16', got {stored!r}")
+    raw = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / folder.WEIGHTS
+        model.save_weights(path)
+        with h5py.File(path) as had, h5py.File(raw, "w") as has:
+
+            def copy(name, item):
+                if not isinstance(item, h5py.Dataset):
+                    return
+                values = item[()]
+                if np.issubdtype(values.dtype, np.floating):
+                    with np.errstate(over="ignore"):
+                        values = values.astype(stored)
+                    if not np.isfinite(values).all():
+                        raise UsageError(f"the weights {name} are not finite as {stored}")
+                has.create_dataset(name, data=values, track_times=False)
+
+            had.visititems(copy)
+    return raw.getvalue()
+
+
+def answers(model):
+    """What a model's `eval_step` says of three examples drawn with seed 0: {metric: [3 numbers]}.
+
+    Every weight that matters has a part in them; a model that was loaded right gives them again.
+    """
+    state = State(model, seed=0)
+    with state.evaluating():
+        found = model.eval_step(examples(model))
+    found = {name: [float(x) for x in values] for name, values in found.items()}
+    for name, values in found.items():
+        if not np.isfinite(values).all():
+            raise UsageError(f"the {name} of three examples is {values}: not a model to keep")
+    return found
+
+
+def examples(model, n=3, length=6):
+    """A batch that fits a model: noise, sentences of ids between START and END, labels 0."""
+    random, batch = np.random.default_rng(0), {}
+    for name, spec in model.batch_spec.items():
+        shape = [n, *(size or length for size in spec.shape[1:])]
+        if spec.dtype.is_floating:
+            values = random.random(shape)
+        elif spec.shape.rank == 2:
+            known = getattr(model, "sizes", {}).get(name, text.END + 2)
+            values = random.integers(text.END + 1, known, shape)
+            values[:, 0], values[:, -1] = text.START, text.END
+        else:
+            values = np.zeros(shape)
+        batch[name] = tf.constant(values, spec.dtype)
+    return batch

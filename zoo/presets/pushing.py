@@ -1,0 +1,182 @@
+"""`zoo push`: a preset of a finished run, its weights as evaluated, its numbers in the card."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+import zoo.recipes
+from zoo import presets, records, reproduce, runs
+from zoo.data import catalog
+from zoo.errors import PresetError, UsageError
+from zoo.presets import folder, sources
+from zoo.terminal import BEST, answers, import_tensorflow, note, table
+
+
+def push(run, target, license="apache-2.0", stored="float32", results=records.RESULTS, best=False):
+    """Makes a preset of a run, or puts one on the hub.
+
+    Args:
+        run: a folder made by `zoo reproduce` or `zoo train`, or a preset.
+        target: the folder to make, its name the preset's; or "hf://owner/name", which needs a
+            token of the hub.
+        license: of the weights.
+        stored: as in `zoo.save`.
+        results: where `zoo reproduce` has put its record.
+        best: of a run of `zoo train`, take the best epoch; a recipe says so itself.
+
+    Returns the `zoo.presets.Preset`. Raises UsageError: no run, no record of it.
+    """
+    if str(target).startswith("hf://"):
+        slug = sources.HUB.fullmatch(str(target))
+        if not slug or slug[3]:
+            raise UsageError(f"a place on the hub is written hf://owner/name, got {target}")
+        hub = sources.hub_library()  # before anything is computed
+        if is_preset(run):
+            return published(hub, f"{slug[1]}/{slug[2]}", folder.read(run))
+        with tempfile.TemporaryDirectory() as place:
+            made = push(run, Path(place) / slug[2], license, stored, results, best)
+            return published(hub, f"{slug[1]}/{slug[2]}", made)
+    import_tensorflow()
+    run = Path(run)
+    of = of_recipe if (run / "recipe.json").is_file() else of_training
+    trainer, facts = of(run, Path(results), best)
+    note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
+    if stored == "float16":
+        rounded = "The numbers are those of the weights before they were rounded to float16."
+        facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
+    with trainer.averaged() as model:
+        return presets.save(model, target, {"license": license, **facts}, stored=stored)
+
+
+def is_preset(place):
+    try:
+        folder.read(place)
+    except (UsageError, PresetError):
+        return False
+    return True
+
+
+def published(hub, repository, preset):
+    """Uploads a preset, all its files in one commit."""
+    try:
+        api = hub.HfApi()
+        api.create_repo(repository, exist_ok=True)
+        api.upload_folder(repo_id=repository, folder_path=preset.folder)
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        raise PresetError(f"the hub did not take {repository}: {error}") from error
+    return preset
+
+
+def of_recipe(run, results, best):
+    """(trainer with the weights that were evaluated, facts of the card) of `zoo reproduce`."""
+    recipe, budget = recipe_of(run)
+    path = results / f"{recipe.name}.{budget}.json"
+    if not path.exists():
+        raise UsageError(
+            f"there is no record {path} of {run}; finish it with: zoo reproduce {recipe.name}"
+            f" --budget {budget}"
+        )
+    record = records.read(path)
+    train = reproduce.load(recipe, recipe.splits(budget)[0], training=True)
+    trainer = reproduce.trainer_of(recipe, budget, run, train)
+    trainer.restore(best=recipe.best)
+    if trainer.state.position["epoch"] != record["evaluated_epoch"]:
+        raise UsageError(
+            f"{path} is about epoch {record['evaluated_epoch']}, and {run} has epoch"
+            f" {trainer.state.position['epoch']}: the record is of another run"
+        )
+    numbers = [
+        (key, records.written(one), records.certainty(one), one["unit"], one["protocol"])
+        for key, one in record["metrics"].items()
+    ]
+    return trainer, {
+        "title": recipe.title,
+        **data_facts(recipe.data, recipe.splits(budget)[0]),
+        "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
+        "numbers": numbers,
+        "references": [records.beside(record, one) for one in record["recipe"]["references"]],
+        "limits": recipe.limits,
+    }
+
+
+def recipe_of(run):
+    """(recipe, budget) that a run's recipe.json was written by; raises UsageError."""
+    had = json.loads((run / "recipe.json").read_text())
+    found = [
+        (recipe, budget)
+        for recipe in map(zoo.recipes.get, zoo.recipes.names())
+        for budget in recipe.budgets
+        if recipe.model == had.get("model")
+        and not runs.differences(had, replace(recipe, data=had["data"]).training(budget))
+    ]
+    named = [one for one in found if run.name == f"{one[0].name}-{one[1]}"] or found
+    if not named:
+        raise UsageError(f"{run} is a run of no recipe that there is now; make it anew")
+    return replace(named[0][0], data=had["data"]), named[0][1]
+
+
+def of_training(run, results, best):
+    """(trainer, facts of the card) of `zoo train`; it is evaluated now."""
+    settings, workdir = runs.taken(str(run), best=best)
+    if workdir is None:
+        raise UsageError(f"there is no run of {run}; train one with: zoo train {run}")
+    data = settings.load(settings.test_split)
+    trainer = runs.opened(settings, workdir, best, data)
+    found = trainer.evaluate(data)
+    protocol = f"mean over {settings.data} {settings.test_split}, binarize {settings.binarize}"
+    return trainer, {
+        "title": f"{settings.model} on {settings.data}",
+        **data_facts(settings.data, settings.split),
+        "recipe": f"zoo train {settings.model} --data {settings.data}",
+        "numbers": [(key, f"{value:.5g}", "", "", protocol) for key, value in found.items()],
+    }
+
+
+def data_facts(data, split):
+    """What a card says of the data."""
+    known = catalog.info(data) if data.partition("/")[0] in catalog.CATALOG else None
+    own = {"data_license": known.licence} if known else {}
+    return {"data": f"{data if known else Path(data).name} {split}", **own}
+
+
+def show(record):
+    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['stored']}\n")
+    rows = [(name, facts["size"], facts["sha256"]) for name, facts in record["files"].items()]
+    table(rows, "file", "bytes", "sha256")
+    click.echo(f"\ntry next: zoo.get({record['folder']!r}, pretrained=True)")
+
+
+@click.command("push")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("target")
+@click.option("--license", default="apache-2.0", show_default=True, help="Of the weights.")
+@click.option(
+    "--stored",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="How weights are written; float16 takes half the bytes.",
+)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=records.RESULTS,
+    show_default=True,
+    help="Where `zoo reproduce` has put the record.",
+)
+@BEST
+@answers(show)
+def command(run, target, **options):
+    """Make a preset of a finished run.
+
+    RUN is a folder made by `zoo reproduce` or `zoo train`. TARGET is the folder to make, whose
+    name is the preset's, or hf://owner/name. `zoo.get(TARGET, pretrained=True)` is the model.
+
+    \b
+    zoo push runs/reproduce/vae.mnist-cpu-hour presets/vae.mnist
+    zoo push runs/vae-mnist presets/mine --best --stored float16
+    """
+    return presets.facts(push(run, target, **options))
