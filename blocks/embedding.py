@@ -22,11 +22,17 @@ class TokenEmbedding(keras.layers.Embedding):
         output_dim: width of a vector.
         scaled: whether vectors are multiplied by the square root of their width, as in section 3.4
             of Vaswani et al. (2017, arXiv 1706.03762).
+        embeddings_initializer: any Keras initializer; None: N(0, 1 / output_dim). A table that
+            starts much narrower gives its output layer scores too much alike to learn from.
         **kwargs: as in Keras.
     """
 
-    def __init__(self, input_dim, output_dim, scaled=False, **kwargs):
-        super().__init__(input_dim, output_dim, **kwargs)
+    def __init__(self, input_dim, output_dim, scaled=False, embeddings_initializer=None, **kwargs):
+        width = at_least_one(output_dim, "output_dim")
+        spread = keras.initializers.RandomNormal(stddev=width**-0.5)
+        super().__init__(
+            input_dim, output_dim, embeddings_initializer=embeddings_initializer or spread, **kwargs
+        )
         self.scaled = scaled
 
     def call(self, tokens):

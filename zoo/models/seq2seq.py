@@ -80,12 +80,8 @@ class Seq2Seq(zoo.Translator):
             raise ValueError(f"units must be even, half for each direction, got {units}")
 
         dtype, dense = self.dtype_policy, keras.layers.Dense
-        spread = keras.initializers.RandomNormal(stddev=embedding_dim**-0.5)
-        one, other = (
-            TokenEmbedding(n, embedding_dim, embeddings_initializer=spread.clone(), dtype=dtype)
-            for n in (source_size, target_size)
-        )
-        self.source_words = one
+        self.source_words = TokenEmbedding(source_size, embedding_dim, dtype=dtype)
+        one, other = self.source_words, TokenEmbedding(target_size, embedding_dim, dtype=dtype)
         self.target_words = one if tied == "all" else other
         self.drop = keras.layers.Dropout(dropout, dtype=dtype)
         self.encoder = SequenceEncoder(units // 2, cell, dtype=dtype)

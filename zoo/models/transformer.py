@@ -69,8 +69,7 @@ class Transformer(zoo.Translator):
         dtype = self.dtype_policy
 
         def table(size):
-            start = keras.initializers.RandomNormal(stddev=units**-0.5)
-            return TokenEmbedding(size, units, True, embeddings_initializer=start, dtype=dtype)
+            return TokenEmbedding(size, units, scaled=True, dtype=dtype)
 
         def layers(kind, count):
             return [
