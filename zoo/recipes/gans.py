@@ -112,7 +112,7 @@ RECIPES = (
     # A quarter of the pixels and half of the channels: a sixteenth of the work.
     facades(
         128,
-        epochs=60,
+        epochs=40,
         filters=32,
         discriminator_filters=[32, 64, 128, 256],
         norm="instance",

@@ -23,7 +23,7 @@ DATES = Recipe(
     texts=Texts(tokens="characters", limit=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
-        "cpu-hour": Budget(6),
+        "cpu-hour": Budget(3),
         "paper": Budget(20),
     },
     metrics=(Measure("exact_match"), Measure("chrf")),
