@@ -82,8 +82,8 @@ def drawn(model, batch, seed):
     if not draws_by_chance(model):
         return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
-        # So cold that what an untrained model says depends on its weights too.
-        how = {"seed": seed, "temperature": 0.02}
+        # Cold enough for the weights to be heard, warm enough for the seed.
+        how = {"seed": seed, "temperature": 0.5}
         return model.generate(batch[model.call_feature], limit=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)

@@ -155,7 +155,7 @@ BAD = {
     ("lst",): "Did you mean 'list'",
     ("train", "vea"): "'vae'",
     ("info", "dcgna"): "'dcgan'",
-    ("list", "nonesuch"): "There are: conditional_dcgan",
+    ("list", "nonesuch"): "There are: captioning",
     ("train",): "Missing argument",
     ("train", "vae", "--stepss", "1"): "'--steps'",
     ("train", "vae", "--epochs", "0"): "x>=1",
