@@ -13,14 +13,18 @@ on with first.
                  real images, generated ones, and the same noise over the epochs
     pix2pix_facades_128
                  label maps, translations and photographs of the test split
+    seq2seq_dates
+                 where the translator looks while it writes a date
 """
 
 import argparse
 import functools
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -28,6 +32,14 @@ from zoo import figures, metrics, recipes, reproduce, runs
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 SIDE = 560  # pixels of each picture
+DATES = (
+    "the 4th of July 2031",
+    "7.3.65",
+    "Σάββατο 1 Σεπτεμβρίου 2040",
+    "mercredi 9 novembre 2044",
+    "piątek, 12 maja 1978 r.",
+    "Sonntag, den 30. März 2025",
+)
 
 
 def opened(name, budget="cpu-hour"):
@@ -104,7 +116,18 @@ def translations():
     return [(f"{side}s", figures.grid(sides[side], columns=4)) for side in order]
 
 
-PICTURES = {"mmd": mmd, "gated": gated, "pix2pix_facades_128": translations}
+def dates():
+    importlib.import_module("zoo.models.seq2seq")  # Keras finds what has been imported
+    model = keras.models.load_model(folder("seq2seq.dates") / "model.keras")
+    return [(text, figures.attention(model.attention([text]))) for text in DATES]
+
+
+PICTURES = {
+    "mmd": mmd,
+    "gated": gated,
+    "pix2pix_facades_128": translations,
+    "seq2seq_dates": dates,
+}
 PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}
 PICTURES |= {
     name.replace(".", "_"): functools.partial(actors, name) for name in recipes.names("dcgan.*")
