@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 import time
 from dataclasses import asdict, replace
@@ -217,10 +218,10 @@ def threads():
     """Threads inside an operation and of operations at once; 0: as many as TensorFlow likes."""
     import tensorflow as tf
 
-    return {
-        "inside": tf.config.threading.get_intra_op_parallelism_threads(),
-        "side by side": tf.config.threading.get_inter_op_parallelism_threads(),
-    }
+    setting, environ = tf.config.threading, os.environ.get
+    inside = setting.get_intra_op_parallelism_threads() or environ("TF_NUM_INTRAOP_THREADS", 0)
+    across = setting.get_inter_op_parallelism_threads() or environ("TF_NUM_INTEROP_THREADS", 0)
+    return {"inside": int(inside), "side by side": int(across)}
 
 
 # The command.
