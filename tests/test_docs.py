@@ -80,7 +80,7 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
     path, tmp_path, monkeypatch, registered_for_now
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))  # what is drawn is kept nowhere else
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))  # drawn data stay here
     if path.name in OWN_PROCESS:
         script = "".join(code for _, how, code in blocks(path, "python") if how != "no-run")
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
