@@ -499,3 +499,21 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
 def test_a_card_of_one_s_own_is_kept_as_it_is():
     own = "---\nlicense: cc-by-4.0\n---\n# Mine\n"
     assert cards.written(own, "x", "vae", "") == own and cards.header(own)["license"] == "cc-by-4.0"
+
+
+def test_a_preset_draws_from_the_command_line(tmp_path):
+    def run(*words):
+        return CliRunner().invoke(main, ["sample", "vae.snowflakes", *words])
+
+    done = run("-n", "2", "--seed", "3", "-o", str(tmp_path / "crystals.npz"))
+    assert done.exit_code == 0, done.stderr
+    model = zoo.get("vae.snowflakes", pretrained=True)
+    drawn = np.load(tmp_path / "crystals.npz")["image"]
+    np.testing.assert_allclose(drawn, model.sample(2, seed=3), atol=1e-6)
+    for words, said in (
+        (("--best",), "vae.snowflakes is one model"),
+        (("--label", "7"), "vae was told of no classes"),
+        (("-o", "crystals.gif"), "ends in .png, .npy or .npz"),
+    ):
+        done = run(*words)
+        assert done.exit_code == 2 and said in done.stderr

@@ -7,6 +7,7 @@ import click
 
 from zoo import registry, runs
 from zoo.errors import UsageError, ZooError
+from zoo.finished import finished
 from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
 
@@ -29,9 +30,11 @@ def sample(run, n, seed, label, output, best):
 
     RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
     that translates pictures or texts is shown those of the test split: input, output and truth. A
-    model that captions is shown its images, and where it looked for each word.
+    model that captions is shown its images, and where it looked for each word. One that draws out
+    of noise may also be a preset, a .keras file, or a folder made by `zoo reproduce`.
 
     \b
+    zoo sample dcgan.mnist
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
@@ -39,6 +42,8 @@ def sample(run, n, seed, label, output, best):
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
+    if model := finished(run, best):
+        return alone(model, run, n or 64, seed or 0, label, output)
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
@@ -55,11 +60,7 @@ def sample(run, n, seed, label, output, best):
     output = output or Path(f"{settings.model}-{made}{endings[:4]}")
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
-    told = {} if label is None else {"label": label}
-    if told and label >= getattr(trainer.model, "classes", 0):
-        known = getattr(trainer.model, "classes", None)
-        has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
-        raise UsageError(f"{settings.model} {has}, got --label {label}")
+    told = labelled(trainer.model, label)
     with trainer.averaged() as model:
         try:
             if texts:
@@ -74,6 +75,35 @@ def sample(run, n, seed, label, output, best):
         except OSError as error:
             raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
     return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
+
+
+def alone(model, place, n, seed, label, output):
+    """Samples of a model without its data."""
+    if not hasattr(model, "sample"):
+        raise UsageError(
+            f"{place} is a {model.name} without its data, and needs some to show what it does: give"
+            " a run of `zoo train`, or texts to `zoo translate`"
+        )
+    output = output or Path(f"{model.name}-samples.png")
+    if output.suffix not in (".png", ".npy", ".npz"):
+        raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
+    told = labelled(model, label)
+    try:
+        draw(model, n, seed, output, **told)
+    except OSError as error:
+        raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
+    return {"run": place, "file": str(output), "n": n, "seed": seed}
+
+
+def labelled(model, label):
+    """What `model.sample` is told of a class; raises UsageError if there is none such."""
+    if label is None:
+        return {}
+    known = getattr(model, "classes", 0)
+    if label >= known:
+        has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
+        raise UsageError(f"{model.name} {has}, got --label {label}")
+    return {"label": label}
 
 
 def draw(model, n, seed, path, **told):

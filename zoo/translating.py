@@ -9,6 +9,7 @@ import click
 from zoo import registry, runs
 from zoo.data.texts import TOKENS, Texts
 from zoo.errors import UsageError, ZooError
+from zoo.finished import finished
 from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
 OPTIONS = (
@@ -76,7 +77,7 @@ def translate(run, text, file, beam, seed, limit, truncate, picture, best):
     """Translate texts by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, or a .keras file. Answers with one line for each TEXT, or for each line of a file.
+    run, a preset, or a .keras file. Answers with one line for each TEXT, or each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
@@ -105,36 +106,15 @@ def translate(run, text, file, beam, seed, limit, truncate, picture, best):
 @contextlib.contextmanager
 def speaking(run, best):
     """(model, where it comes from, tokens of a text at most) of a run, or of a saved model."""
-    import_tensorflow()
-    if file := saved(Path(run)):
-        if best:
-            raise UsageError(f"--best goes with a run of `zoo train`; {file} is one model")
-        yield checked(load(file)), file, Texts.limit
+    if model := finished(run, best):
+        yield checked(model), run, Texts.limit
         return
     settings, where = runs.taken(run, best=best)
+    import_tensorflow()
     checked(registry.get_class(settings.model))
     data = None if where else settings.load(settings.test_split)  # brings vocabularies along
     with runs.opened(settings, where, best, data).averaged() as model:
         yield model, where, settings.limit
-
-
-def saved(path):
-    """The file of Keras that a path is, or that a reproduction has left in a folder; else None."""
-    if path.suffix == ".keras":
-        return path if path.is_file() else None
-    file = path / "model.keras"
-    return file if file.is_file() else None
-
-
-def load(file):
-    import keras
-
-    for name in registry.names():
-        registry.get_class(name)  # Keras finds what has been imported
-    try:
-        return keras.models.load_model(file)
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
 
 
 def checked(model):

@@ -1,0 +1,40 @@
+"""Trained models by what people call them: presets, files of Keras, folders of `zoo reproduce`."""
+
+from pathlib import Path
+
+from zoo import presets, registry
+from zoo.errors import UsageError
+from zoo.terminal import import_tensorflow
+
+
+def finished(place, best=False):
+    """The model with its weights that `place` stands for; None if that can only be a run.
+
+    Args:
+        place: a preset (a name, a folder, "hf://owner/name", "https://host/folder"), a .keras file,
+            or a folder made by `zoo reproduce`.
+        best: whether the best epoch was asked for, which only runs of `zoo train` have.
+
+    Raises UsageError: a file that Keras cannot read, or `best`.
+    """
+    path = Path(place)
+    file = path if path.suffix == ".keras" else path / "model.keras"
+    remote = place.startswith(("hf://", "https://"))
+    preset = remote or place in presets.names() or (path / "model.weights.h5").is_file()
+    if not preset and not file.is_file():
+        return None
+    if best:
+        raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
+    import_tensorflow()
+    return presets.get(place, pretrained=True) if preset else load(file)
+
+
+def load(file):
+    import keras
+
+    for name in registry.names():
+        registry.get_class(name)  # Keras finds what has been imported
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
