@@ -15,6 +15,8 @@ on with first.
                  label maps, translations and photographs of the test split
     seq2seq_dates
                  where the translator looks while it writes a date
+    captioning_shapes
+                 where the captioner looks while it says what it sees
 """
 
 import argparse
@@ -29,6 +31,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from zoo import figures, metrics, recipes, reproduce, runs
+from zoo.data import corpora
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 SIDE = 560  # pixels of each picture
@@ -116,10 +119,21 @@ def translations():
     return [(f"{side}s", figures.grid(sides[side], columns=4)) for side in order]
 
 
+def saved(name):
+    """The model that `zoo reproduce` has left, as it was measured."""
+    importlib.import_module(f"zoo.models.{recipes.get(name).model}")  # or Keras will not find it
+    return keras.models.load_model(folder(name) / "model.keras")
+
+
 def dates():
-    importlib.import_module("zoo.models.seq2seq")  # Keras finds what has been imported
-    model = keras.models.load_model(folder("seq2seq.dates") / "model.keras")
+    model = saved("seq2seq.dates")
     return [(text, figures.attention(model.attention([text]))) for text in DATES]
+
+
+def scenes():
+    images = corpora.load_captions("shapes", "test").arrays["image"][:6]
+    looks = saved("captioning.shapes").attention(images)
+    return [("", figures.caption_maps(images, looks))]
 
 
 PICTURES = {
@@ -127,6 +141,7 @@ PICTURES = {
     "gated": gated,
     "pix2pix_facades_128": translations,
     "seq2seq_dates": dates,
+    "captioning_shapes": scenes,
 }
 PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}
 PICTURES |= {
@@ -137,6 +152,9 @@ PICTURES |= {
 def draw(name, path):
     """Writes the pictures of a name beside each other, as many in a row as belong together."""
     captions, pictures = zip(*PICTURES[name](), strict=True)
+    if len(pictures) == 1:
+        figures.save(path, pictures[0])
+        return
     tiles = [ImageOps.pad(Image.fromarray(p), (SIDE, SIDE), color="white") for p in pictures]
     columns = 3 if len(tiles) % 3 == 0 else 2
     figures.grid(

@@ -24,6 +24,7 @@ PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there 
     "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
     "pix2pix_facades_128.png": "pix2pix: label maps, what it makes of them, and the photographs.",
     "seq2seq_dates.png": "Where seq2seq looks (columns) for each letter of a date (rows).",
+    "captioning_shapes.png": "Where captioning looks in a scene, word by word.",
     "style.jpg": "Style transfer: content, style, and what either optimizer paints.",
     "style_losses.png": "The loss on its way down, over iterations and over evaluations.",
 }
