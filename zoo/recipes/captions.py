@@ -14,7 +14,7 @@ SHAPES = Recipe(
         "encoder": [32, 64, 128],
         "embedding_dim": 64,
         "units": 128,
-        "dropout": 0.3,
+        "dropout": 0.1,
         "doubly_stochastic": 0.0,  # most of a scene is empty
     },
     data="shapes",
