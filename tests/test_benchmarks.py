@@ -13,7 +13,7 @@ import pytest
 
 import zoo
 from benchmarks import baselines, equality, speed, variants, worker
-from zoo import records
+from zoo import pieces, records
 
 TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
 
@@ -58,7 +58,7 @@ def test_other_work_is_refused(monkeypatch):
 
 
 def test_pieces_that_learn_nothing_are_refused(monkeypatch):
-    monkeypatch.setattr(zoo.pieces, "train_step", lambda model, batch, count: {"loss": 543.0})
+    monkeypatch.setattr(pieces, "train_step", lambda model, batch, count: {"loss": 543.0})
     with pytest.raises(AssertionError, match="'zoo train' is not the zoo's computation.*step [23]"):
         equality.check("vae", ["zoo train"], batch_size=4)
 
