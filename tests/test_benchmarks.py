@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import pytest
 
-import zoo
 from benchmarks import baselines, equality, speed, variants, worker
 from zoo import pieces, records
 
