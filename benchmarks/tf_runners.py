@@ -23,15 +23,20 @@ class AfterStep(keras.callbacks.Callback):
 
 def trainer(name, make, images, batch_size, protocol, eager=False, as_command=False):
     """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
-    if as_command:
+    parts = zoo.registry.get_class(name).sub_batches if as_command else 1
+    if parts > 1:  # as the command does
         one_per_operation()
     keras.utils.set_random_seed(0)
     data = zoo.data.load(images, batch_size=batch_size, shuffle=True)
     model = make(**SETTINGS[name])
-    settings = {"sub_batches": type(model).sub_batches} if as_command else {}
-    callbacks = [AfterStep(protocol)]
-    settings["optimizers"] = optimizers(name)
-    ours = zoo.Trainer(model, callbacks=callbacks, eager=eager, verbose=False, **settings)
+    ours = zoo.Trainer(
+        model,
+        callbacks=[AfterStep(protocol)],
+        optimizers=optimizers(name),
+        sub_batches=parts,
+        eager=eager,
+        verbose=False,
+    )
     ours.fit(data, epochs=sys.maxsize)
 
 
