@@ -21,17 +21,16 @@ on with first.
 
 import argparse
 import functools
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image, ImageOps
 
 from zoo import figures, metrics, recipes, reproduce, runs
 from zoo.data import corpora
+from zoo.finished import finished
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 SIDE = 560  # pixels of each picture
@@ -119,20 +118,14 @@ def translations():
     return [(f"{side}s", figures.grid(sides[side], columns=4)) for side in order]
 
 
-def saved(name):
-    """The model that `zoo reproduce` has left, as it was measured."""
-    importlib.import_module(f"zoo.models.{recipes.get(name).model}")  # or Keras will not find it
-    return keras.models.load_model(folder(name) / "model.keras")
-
-
 def dates():
-    model = saved("seq2seq.dates")
+    model = finished(str(folder("seq2seq.dates")))
     return [(text, figures.attention(model.attention([text]))) for text in DATES]
 
 
 def scenes():
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    looks = saved("captioning.shapes").attention(images)
+    looks = finished(str(folder("captioning.shapes"))).attention(images)
     return [("", figures.caption_maps(images, looks))]
 
 

@@ -1,5 +1,6 @@
 """`zoo sample`: what a run makes of noise, pictures or texts: a picture, an array, a table."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -61,19 +62,16 @@ def sample(run, n, seed, label, output, best):
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
     told = labelled(trainer.model, label)
-    with trainer.averaged() as model:
-        try:
-            if texts:
-                limit = settings.limit
-                tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
-            elif captions:
-                look(model, data.corpus.arrays["image"][:n], settings.limit, output)
-            elif pairs:
-                translate(model, data.take(n), seed, output)
-            else:
-                draw(model, n, seed, output, **told)
-        except OSError as error:
-            raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
+    with trainer.averaged() as model, writing(output):
+        if texts:
+            limit = settings.limit
+            tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
+        elif captions:
+            look(model, data.corpus.arrays["image"][:n], settings.limit, output)
+        elif pairs:
+            translate(model, data.take(n), seed, output)
+        else:
+            draw(model, n, seed, output, **told)
     return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
 
 
@@ -88,11 +86,18 @@ def alone(model, place, n, seed, label, output):
     if output.suffix not in (".png", ".npy", ".npz"):
         raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
     told = labelled(model, label)
-    try:
+    with writing(output):
         draw(model, n, seed, output, **told)
-    except OSError as error:
-        raise ZooError(f"cannot write {output}: {error.strerror or error}") from error
     return {"run": place, "file": str(output), "n": n, "seed": seed}
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Turns what the disk says into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def labelled(model, label):

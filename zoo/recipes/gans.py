@@ -27,7 +27,7 @@ def fidelity(extractor, images=10_000):
 # beside it, rates five times the paper's, a squared gradient that is soon forgotten, a weak R1.
 
 
-def drawings(model, data, title, **told):
+def drawings(model, data, title, tag=None, **told):
     settings = {
         "config": {"filters": [32, 64], "objective": "relativistic"},
         "data": data,
@@ -40,9 +40,7 @@ def drawings(model, data, title, **told):
         "best": False,
         "budgets": {"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(100)},
     }
-    return Recipe(
-        name=f"{model}.{told.pop('tag', data)}", title=title, model=model, **settings | told
-    )
+    return Recipe(name=f"{model}.{tag or data}", title=title, model=model, **settings | told)
 
 
 def classified(model, data, title):
