@@ -75,12 +75,7 @@ class Data:
             found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
             return self._finish(found, epoch, number, AUGMENTATIONS[self.augment])
 
-        data = tf.data.Dataset.range(len(self)).map(batch).prefetch(4)
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = (
-            tf.data.experimental.AutoShardPolicy.DATA
-        )
-        return data.with_options(options)
+        return ahead(tf.data.Dataset.range(len(self)).map(batch))
 
     def order(self, epoch):
         """Row numbers, int64 [num_examples], in the order of an epoch."""
@@ -131,6 +126,17 @@ class Data:
 
     def __repr__(self):
         return f"<Data {self.describe()}, {len(self)} x {self.batch_size}>"
+
+
+def ahead(batches):
+    """The dataset, four batches ahead of who asks, each divided among replicas.
+
+    Without TensorFlow's tuner: nothing here is left to it, and an epoch's end waits for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return batches.prefetch(4).with_options(options)
 
 
 def _binary(images, protocol, seed):

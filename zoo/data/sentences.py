@@ -11,7 +11,7 @@ Rows end in zeros. What a model is to say ("target", "caption") stands between S
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.pipeline import check
+from zoo.data.pipeline import ahead, check
 from zoo.errors import UsageError
 from zoo.text import fit
 
@@ -115,12 +115,7 @@ class Sentences:
                 rows = tf.ensure_shape(rows, [size])
             return self._batch(rows, {name: width[number] for name, width in widths.items()})
 
-        data = tf.data.Dataset.from_tensor_slices(turns).map(batch).prefetch(4)
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = (
-            tf.data.experimental.AutoShardPolicy.DATA
-        )
-        return data.with_options(options)
+        return ahead(tf.data.Dataset.from_tensor_slices(turns).map(batch))
 
     def _plan(self, epoch):
         """(order of the sentences, where to cut it, order of the batches) of an epoch."""
