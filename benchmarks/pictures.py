@@ -15,6 +15,9 @@ on with first.
                  label maps, translations and photographs of the test split
     seq2seq_dates
                  where the translator looks while it writes a date
+    seq2seq_multi30k_de_en
+                 the five best and five worst translations of short test sentences, by chrF, and
+                 where the translator looked; above each what a person wrote
     captioning_shapes
                  where the captioner looks while it says what it sees
 """
@@ -27,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from sacrebleu.metrics import CHRF
 
 from zoo import figures, metrics, recipes, reproduce, runs
 from zoo.data import corpora
@@ -123,6 +127,19 @@ def dates():
     return [(text, figures.attention(model.attention([text]))) for text in DATES]
 
 
+def sentences(name, short=60, each=5):
+    model = finished(str(folder(name)))
+    texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
+    pairs = zip(texts["source"], texts["target"], strict=True)
+    sources, right = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
+    said = model.translate(sources, beam=5)
+    like = CHRF().sentence_score
+    scores = [like(one, [other]).score for one, other in zip(said, right, strict=True)]
+    order = np.argsort(scores, kind="stable")
+    chosen = [*order[-each:], *order[:each]]
+    return [(right[i], figures.attention(model.attention([sources[i]], [said[i]]))) for i in chosen]
+
+
 def scenes():
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
     looks = finished(str(folder("captioning.shapes"))).attention(images)
@@ -134,6 +151,7 @@ PICTURES = {
     "gated": gated,
     "pix2pix_facades_128": translations,
     "seq2seq_dates": dates,
+    "seq2seq_multi30k_de_en": functools.partial(sentences, "seq2seq.multi30k_de_en"),
     "captioning_shapes": scenes,
 }
 PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}

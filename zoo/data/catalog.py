@@ -208,7 +208,7 @@ CATALOG = {
             "shapes",
             "Scenes of one to three coloured shapes with a caption each",
             (48, 48, 3),
-            {"train": 12_000, "validation": 1_000, "test": 1_000},
+            {"train": 24_000, "validation": 1_000, "test": 1_000},
             "zoo.data.shapes, painted on first use",
             "Apache-2.0, as this library",
             network=False,

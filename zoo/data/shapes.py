@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from zoo.errors import UsageError
 
-SPLITS = {"train": 12_000, "validation": 1_000, "test": 1_000}
+SPLITS = {"train": 24_000, "validation": 1_000, "test": 1_000}
 SIZE = 48  # pixels
 FINE = 3  # samples per pixel and axis, averaged
 COLOURS = {
@@ -95,8 +95,8 @@ def _any(random, names):
 class Shapes(tfds.core.GeneratorBasedBuilder):
     """TFDS builder: image uint8 (48, 48, 3), captions (one text), centres float32 (3, 2)."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "12,000 + 1,000 + 1,000 scenes."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.1.0": "24,000 + 1,000 + 1,000 scenes.", "1.0.0": "12,000 + 1,000 + 1,000."}
 
     def _info(self):
         return tfds.core.DatasetInfo(

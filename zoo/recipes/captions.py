@@ -30,8 +30,8 @@ SHAPES = Recipe(
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
-        "cpu-hour": Budget(15),
-        "paper": Budget(40),
+        "cpu-hour": Budget(8),
+        "paper": Budget(25),
     },
     metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", beam=1)),
     limits="No scene of the test is in the training data; captions of it are.",
