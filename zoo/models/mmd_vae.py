@@ -22,13 +22,14 @@ class MMDVAE(VAE):
     Args:
         latent_dim: number of dimensions of z.
         alpha: 1 leaves the MMD-VAE, without the KL of each image; 0 a VAE with the MMD on top.
-        mmd_weight: weight of the MMD, alpha + lambda - 1 in the paper, in nats.
+        mmd_weight: weight of the MMD, alpha + lambda - 1 in the paper, in nats; of the sum over
+            seven kernels, so 100 is as much as several hundred in papers with one kernel.
         **kwargs: as in `vae`; `kl_weight` multiplies 1 - alpha.
     """
 
     sub_batches = 1  # the MMD is of a batch as a whole
 
-    def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=1000.0, **kwargs):
+    def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.alpha = alpha
         self.mmd_weight = weight(mmd_weight, "mmd_weight")
