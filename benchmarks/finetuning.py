@@ -123,7 +123,7 @@ CASES = {
         "accuracy",
         "%",
         False,
-        "The encoder of a VAE and a dense layer learn to tell digits from {examples} labels of"
+        "The encoder of a VAE and two dense layers learn to tell digits from {examples} labels of"
         " MNIST, as many of each digit, drawn from train[50000:]. Pixels are 0 or 1 (threshold)."
         " Accuracy on test[:{tests}]; mean of {seeds} seeds (of images, weights, order), interval"
         " over seeds",

@@ -71,16 +71,16 @@ def characters(source, way, seed, spent):
 
 
 def digits(source, way, seed, spent):
-    """The encoder of a VAE and a dense layer, in plain Keras, learn labels: accuracy, in %."""
+    """The encoder of a VAE and dense layers, in plain Keras, learn labels: accuracy, in %."""
     known, test = black_and_white("train[50000:]"), black_and_white(f"test[:{spent.tests}]")
     rows = few(known["label"], spent.examples, seed)
     encoder = begun(source, way, seed).encoder
     encoder.trainable = way != FROZEN
-    head = keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed))
-    model = keras.Sequential([keras.Input(test["image"].shape[1:]), encoder, head])
+    keras.utils.set_random_seed(seed)  # of the head, and of the order
+    hidden, head = keras.layers.Dense(128, activation="relu"), keras.layers.Dense(10)
+    model = keras.Sequential([keras.Input(test["image"].shape[1:]), encoder, hidden, head])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss)
-    keras.utils.set_random_seed(seed)  # of the order
     epochs = [count * spent.batch_size // spent.examples for count in spent.steps]
     for begin, end in zip([0, *epochs], epochs, strict=False):
         model.fit(
