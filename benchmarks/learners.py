@@ -6,10 +6,12 @@ steps in `spent.steps`. All else is the same for all ways.
 """
 
 import functools
+import itertools
 from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import zoo
 from zoo import metrics
@@ -76,20 +78,15 @@ def digits(source, way, seed, spent):
     rows = few(known["label"], spent.examples, seed)
     encoder = begun(source, way, seed).encoder
     encoder.trainable = way != FROZEN
-    keras.utils.set_random_seed(seed)  # of the head, and of the order
+    keras.utils.set_random_seed(seed)  # of the head
     hidden, head = keras.layers.Dense(128, activation="relu"), keras.layers.Dense(10)
     model = keras.Sequential([keras.Input(test["image"].shape[1:]), encoder, hidden, head])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss)
-    epochs = [count * spent.batch_size // spent.examples for count in spent.steps]
-    for begin, end in zip([0, *epochs], epochs, strict=False):
-        model.fit(
-            *(known[name][rows] for name in ("image", "label")),
-            batch_size=spent.batch_size,
-            initial_epoch=begin,
-            epochs=end,
-            verbose=0,
-        )
+    learnt = tf.data.Dataset.from_tensor_slices((known["image"][rows], known["label"][rows]))
+    learnt = learnt.shuffle(spent.examples, seed).repeat().batch(spent.batch_size)
+    for before, count in itertools.pairwise((0, *spent.steps)):
+        model.fit(learnt, steps_per_epoch=count - before, verbose=0)
         told = model.predict(test["image"], batch_size=500, verbose=0).argmax(-1)
         yield 100 * float(np.mean(told == test["label"]))
 
