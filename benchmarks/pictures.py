@@ -20,6 +20,7 @@ on with first.
                  where the translator looked; above each what a person wrote
     captioning_shapes
                  where the captioner looks while it says what it sees
+    finetuning   fine-tuned against from scratch, from the records of benchmarks.finetuning
 """
 
 import argparse
@@ -32,11 +33,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from sacrebleu.metrics import CHRF
 
-from zoo import figures, metrics, recipes, reproduce, runs
+from zoo import figures, metrics, recipes, records, reproduce, runs
 from zoo.data import corpora
 from zoo.finished import finished
 
-FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "pictures"
 SIDE = 560  # pixels of each picture
 DATES = (
     "the 4th of July 2031",
@@ -146,7 +148,33 @@ def scenes():
     return [("", figures.caption_maps(images, looks))]
 
 
+def gains():
+    found = records.all(ROOT / records.RESULTS)
+    return [("", gain(one)) for one in found if one["kind"] == "finetuning"]
+
+
+def gain(record):
+    """The curves of a record of fine-tuning: every way, with the interval of its difference."""
+    figure, axes = figures.plot(SIDE, SIDE * 3 // 4)
+    told, ways = record["metric"], {}
+    for row in record["results"]:
+        ways.setdefault(row["way"], []).append(row)
+    for (way, rows), colour in zip(ways.items(), figures.PALETTE, strict=False):
+        steps, values = ([row[key] for row in rows] for key in ("steps", "value"))
+        half = [(row["interval"][1] - row["interval"][0]) / 2 for row in rows]
+        axes.errorbar(steps, values, half, fmt="o-", color=colour, capsize=3, label=way)
+    scratch = [row["scratch"] for row in rows]
+    axes.plot(steps, scratch, "s--", color="#777777", label="from scratch")
+    label = f"{told['metric']}, {told['unit']}"
+    axes.set(title=record["name"], xlabel="steps", ylabel=label, xscale="log")
+    axes.set_xticks(steps, [f"{count:,}" for count in steps], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.legend(frameon=False)
+    return figures.rendered(figure)
+
+
 PICTURES = {
+    "finetuning": gains,
     "mmd": mmd,
     "gated": gated,
     "pix2pix_facades_128": translations,

@@ -25,6 +25,8 @@ PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there 
     "pix2pix_facades_128.png": "pix2pix: label maps, what it makes of them, and the photographs.",
     "seq2seq_dates.png": "Where seq2seq looks (columns) for each letter of a date (rows).",
     "captioning_shapes.png": "Where captioning looks in a scene, word by word.",
+    "finetuning.png": "Fine-tuned and from scratch, over the steps; bars are the intervals of the"
+    " differences.",
     "style.jpg": "Style transfer: content, style, and what either optimizer paints.",
     "style_losses.png": "The loss on its way down, over iterations and over evaluations.",
 }
@@ -55,6 +57,9 @@ def render(found):
         for file, caption in PICTURES.items()
         if (PAGE.parent / "pictures" / file).exists()
     ]
+    if kinds["finetuning"]:
+        parts.append("## Fine-tuning\n")
+        parts += [finetuning(one) for one in kinds["finetuning"]]
     if kinds["style"]:
         parts.append("## Style transfer\n")
         parts += [style(one) for one in kinds["style"]]
@@ -153,6 +158,30 @@ def speed(record):
         ]
         parts += [f"`{model}`{doubt(record)}, {machine(record)}:\n", table(head, rows)]
     return "\n".join(parts)
+
+
+def finetuning(record):
+    """Every way against fresh weights, at each number of steps, of a record of fine-tuning."""
+    told = record["metric"]
+    better = "lower" if told["lower_is_better"] else "higher"
+    metric = f"{told['metric']} ({told['unit']}, {better} is better)"
+    head = ("way", "steps", metric, "from scratch", "difference", "95 % interval", "it is")
+    rows = [
+        (
+            row["way"],
+            f"{row['steps']:,}",
+            f"{row['value']:.5g}",
+            f"{row['scratch']:.5g}",
+            f"{row['difference']:+.3g}",
+            "{:+.3g} to {:+.3g}".format(*row["interval"]),
+            verdict(row["interval"], told["lower_is_better"]),
+        )
+        for row in record["results"]
+    ]
+    name, minutes = record["source"]["name"], record["seconds"] / 60
+    made = f"`{record['name']}` {record['budget']}, from `{name}`{doubt(record)}"
+    line = f"{made}; {minutes:.3g} minutes, {machine(record)}:\n"
+    return "\n".join([f"{record['protocol']}.\n", line, table(head, rows)])
 
 
 def style(record):

@@ -1,0 +1,113 @@
+"""The worked cases of fine-tuning: fair, compared in pairs, written down."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from benchmarks import finetuning, learners, pictures, table
+from benchmarks.learners import SCRATCH, TUNED, Spent
+from zoo import records, text
+from zoo.data import corpora
+from zoo.errors import UsageError
+
+TINY = Spent((1, 2), examples=10, tests=10, batch_size=5)
+SENTENCES = [f"{a} {b}" for a in ("ein", "one", "der", "the") for b in ("cat", "Hund", "dog")]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Case -> a preset whose weights are the fresh ones of seed 0."""
+    words = text.Words.train(SENTENCES)
+    sides = {f"{side}_vocabulary": words.to_json() for side in ("source", "target")}
+    found = {}
+    for name, config in (
+        ("vae", {"filters": (4,), "base_filters": 4}),
+        ("seq2seq", {"embedding_dim": 8, "units": 8, "tied": "all", **sides}),
+    ):
+        keras.utils.set_random_seed(0)
+        found[name] = tmp_path_factory.mktemp("presets") / name
+        zoo.save(zoo.get(name, **config), found[name], card={"license": "apache-2.0"})
+    return {name: str(found[case.source.partition(".")[0]]) for name, case in CASES.items()}
+
+
+CASES = finetuning.CASES
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """A few steps take less time than tracing one; random data take the place of real ones."""
+    random, load = np.random.default_rng(0), zoo.data.load
+    arrays = {"image": random.random((40, 28, 28, 1), np.float32), "label": np.arange(40) % 10}
+    pairs = corpora.Corpus({"source": SENTENCES, "target": SENTENCES[::-1]}, "pairs", "all")
+    monkeypatch.setattr(zoo.data, "load", lambda name, split, **how: load(arrays, **how))
+    monkeypatch.setattr(corpora, "load_pairs", lambda *_: pairs)
+    learners.black_and_white.cache_clear()
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+    learners.black_and_white.cache_clear()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+
+
+@pytest.mark.parametrize("name", ("kmnist", "labels", "direction"))
+def test_ways_differ_in_the_weights_alone_so_fresh_ones_gain_nothing(name, sources):
+    case = CASES[name]
+    ours, theirs = ([*case.runs(sources[name], way, 0, TINY)] for way in (TUNED, SCRATCH))
+    assert [*map(finetuning.number, ours)] == [*map(finetuning.number, theirs)]
+    if name != "labels":
+        found = case.compare(ours[:1], theirs[:1])
+        assert found.difference == 0 and found.interval == (0, 0)
+    other = next(case.runs(sources[name], SCRATCH, 1, TINY))  # fresh weights of another seed
+    assert name != "kmnist" or finetuning.number(other) != finetuning.number(theirs[0])
+
+
+def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
+    sources, tmp_path, monkeypatch, capsys
+):
+    tiny = replace(CASES["labels"], budgets={"smoke": replace(TINY, seeds=2)})
+    monkeypatch.setitem(CASES, "labels", tiny)
+    monkeypatch.setattr(finetuning, "ROOT", tmp_path)
+    command = ["labels", f"--source={sources['labels']}", "--budget=smoke"]
+    finetuning.main([*command, "--record"])
+    record = records.read(tmp_path / records.RESULTS / "finetuning.labels.json")
+    assert [(row["way"], row["steps"]) for row in record["results"]] == [
+        ("frozen", 1),
+        ("frozen", 2),
+        ("fine-tuned", 1),
+        ("fine-tuned", 2),
+    ]
+    for row in record["results"]:
+        ours, theirs = row["by_seed"]
+        assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
+        assert row["interval"][0] <= row["difference"] <= row["interval"][1]
+    page = table.render([record])
+    assert "| fine-tuned | 2 |" in page and "from `vae`" in page and "from 10 labels" in page
+    assert pictures.gain(record).ndim == 3
+    assert "fine-tuned, seed 1, 2 steps: accuracy" in capsys.readouterr().out
+
+
+def test_differences_of_few_runs_have_students_interval():
+    found = finetuning.over_seeds([3.0, 5.0, 4.0], [1.0, 2.0, 3.0])
+    assert found.difference == 2 and found.n == 3
+    np.testing.assert_allclose(found.interval, 2 + np.array([-4.302653, 4.302653]) / 3**0.5, 1e-6)
+
+
+def test_a_few_labels_are_as_many_of_each():
+    labels = np.arange(60) % 10
+    one, other = (learners.few(labels, 30, seed) for seed in (0, 1))
+    assert np.bincount(labels[one]).tolist() == [3] * 10 and len({*one}) == 30
+    assert {*one} != {*other}
+
+
+def test_a_translator_with_two_vocabularies_is_refused(sources, monkeypatch):
+    model = zoo.get(sources["direction"])
+    model.vocabularies["target"] = text.Words.train(["other words"])
+    monkeypatch.setattr(learners, "begun", lambda *_: model)
+    with pytest.raises(UsageError, match="must have one vocabulary for both"):
+        next(learners.way_back("two", TUNED, 0, TINY))
