@@ -16,11 +16,14 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from benchmarks.tf_runners import optimizers
-from benchmarks.variants import SETTINGS, VARIANTS, factory, prepared
+from benchmarks.examples import END, SAID, examples, prepared
+from benchmarks.tf_runners import optimizers, tokens
+from benchmarks.variants import DECODED, PICTURES, VARIANTS, factory, of, settings
 
 TOLERANCE = 1e-4
 STEPS = 3
+LOUDER = 2.0  # weights of a model that says many different words
+NEVER = -1e9
 
 
 def check(name, variants=VARIANTS, batch_size=16):
@@ -30,36 +33,14 @@ def check(name, variants=VARIANTS, batch_size=16):
     """
     return {
         variant: compare(name, variant, batch_size)
-        for variant in variants
+        for variant in of(name, variants)
         if variant not in ("zoo", "zoo eager") and not VARIANTS[variant].missing()
     }
 
 
 def compare(name, variant, batch_size):
     keras.utils.set_random_seed(0)
-    settings = dict.fromkeys(SETTINGS[name], 0.0)  # the only setting is dropout
-    ours, theirs = factory("zoo", name)(**settings), factory(variant, name)(**settings)
-    ours.prepare(optimizers(name))
-    pixels = 255 * (np.random.default_rng(0).random((batch_size, 28, 28, 1)) > 0.8)
-    images = prepared(name, pixels.astype("uint8"))
-    batch = {"image": tf.constant(pixels / 255, tf.float32)}
-    key = tf.constant([1, 2], tf.int32)
-    ours.seed = lambda value=None: key
-    if variant == "zoo train":
-        theirs = InPieces(name, theirs, batch, ours.seed)
-    elif VARIANTS[variant].needs:
-        from benchmarks.mirror import Mirror
-
-        theirs = Mirror(theirs)
-
-    noise, pairs = copied(ours, theirs, images)
-    theirs.noise, theirs.seed = (lambda _: noise), key  # it draws with the one or the other
-    for step in range(STEPS):
-        for metric in getattr(theirs, "metrics", []):
-            metric.reset_state()
-        wanted, got = ours.train_step(batch), theirs.train_step(tf.constant(images))
-        pairs |= {f"{loss}, step {step + 1}": (wanted[loss], got[loss]) for loss in got}
-
+    pairs = (pictures if name in PICTURES else sentences)(name, variant, batch_size)
     differences = {what: difference(*pair) for what, pair in pairs.items()}
     worst = max(differences, key=differences.get)
     if not differences[worst] <= TOLERANCE:  # a NaN is no agreement
@@ -71,25 +52,87 @@ def compare(name, variant, batch_size):
     return differences[worst]
 
 
-class InPieces:
-    """The zoo's model trained as `zoo train` does, by pieces, each of which is the whole batch."""
+def pictures(name, variant, batch_size):
+    """What -> the zoo's value and the variant's, of a model of images."""
+    chosen = dict.fromkeys(settings(name), 0.0)  # the only setting is dropout
+    ours, theirs = factory("zoo", name)(**chosen), factory(variant, name)(**chosen)
+    ours.prepare(optimizers(name))
+    pixels = 255 * (np.random.default_rng(0).random((batch_size, 28, 28, 1)) > 0.8)
+    images = prepared(name, pixels.astype("uint8"))
+    batch = {"image": tf.constant(pixels / 255, tf.float32)}
+    key = tf.constant([1, 2], tf.int32)
+    ours.seed = lambda value=None: key
+    if variant == "zoo train":
+        theirs = ByTrainer(name, theirs, batch, type(theirs).sub_batches, eager=True)
+        theirs.model.seed = ours.seed
+    elif VARIANTS[variant].needs:
+        from benchmarks.mirror import Mirror
 
-    def __init__(self, name, model, batch, seed):
-        model.seed = seed
-        self.model, self.steps, count = model, 0, type(model).sub_batches
-        chosen = {"sub_batches": count, "optimizers": optimizers(name)}
-        self.trainer = zoo.Trainer(model, eager=True, verbose=False, **chosen)
+        theirs = Mirror(theirs)
+
+    noise, pairs = copied(ours, theirs, images)
+    theirs.noise, theirs.seed = (lambda _: noise), key  # it draws with the one or the other
+    return pairs | losses(ours, theirs, batch, tf.constant(images))
+
+
+def sentences(name, variant, batch_size):
+    """What -> the zoo's value and the variant's, of a model of words: its losses, or its words."""
+    ours, theirs = (factory(one, name)(**settings(name)) for one in ("zoo", variant))
+    batch = examples(name, batch_size)
+    fed = tuple(map(tf.constant, prepared(name, batch)))
+    if variant == "zoo xla":
+        ours.prepare(optimizers(name))
+        theirs.prepare(optimizers(name))
+        theirs.set_weights(ours.get_weights())
+        return losses(ours, ByTrainer(name, theirs, batch, jit_compile=True), batch, fed)
+    if name in DECODED:  # lively, and without an end
+        ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
+        ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))
+    if VARIANTS[variant].needs:
+        from benchmarks.mirror import Reader
+
+        theirs = Reader(theirs)
+        theirs.set_weights(ours.weights)
+    else:
+        for variable, value in zip(theirs.network.weights, ours.weights, strict=True):
+            variable.assign(value)
+    if name in DECODED:
+        wanted, got = (tokens(model.generate(fed[0], limit=SAID)) for model in (ours, theirs))
+        return {"words": (wanted, got)}
+    ours.prepare(optimizers(name))
+    return losses(ours, theirs, {key: tf.constant(value) for key, value in batch.items()}, fed)
+
+
+def losses(ours, theirs, batch, fed):
+    """The losses of each step, as pairs, while both learn from the same batch."""
+    pairs = {}
+    for step in range(STEPS):
+        for metric in getattr(theirs, "metrics", []):
+            metric.reset_state()
+        wanted, got = ours.train_step(batch), theirs.train_step(fed)
+        pairs |= {f"{loss}, step {step + 1}": (wanted[loss], got[loss]) for loss in got}
+    return pairs
+
+
+class ByTrainer:
+    """The zoo's model as a Trainer trains it; in pieces, each of which is the whole batch."""
+
+    def __init__(self, name, model, batch, count=1, **how):
+        how |= {"sub_batches": count, "optimizers": optimizers(name)}
+        self.model, self.trainer = model, zoo.Trainer(model, verbose=False, **how)
         copies = {name: tf.concat([value] * count, 0) for name, value in batch.items()}
         self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
         self.prior = model.latent_prior.weights if hasattr(model, "latent_prior") else []
+        self.logs, self.steps = None, 0
 
     def __getattr__(self, part):
         return getattr(self.model, part)
 
     def train_step(self, _):
+        if self.logs is None:  # all steps by one fit, which compiles once
+            self.logs = self.trainer.fit(self.data, epochs=STEPS).history
         self.steps += 1
-        history = self.trainer.fit(self.data, epochs=self.steps).history
-        return {name: values[-1] for name, values in history.items()}
+        return {name: values[self.steps - 1] for name, values in self.logs.items()}
 
 
 def copied(ours, theirs, images):

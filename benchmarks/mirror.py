@@ -39,7 +39,31 @@ class Mirror:
             if isinstance(optimizer, torch.optim.Adam):
                 for group in optimizer.param_groups:
                     group["eps"] = EPSILON / math.sqrt(1 - group["betas"][1] ** self.steps)
-        return {name: float(v) for name, v in self.model.train_step(to_torch(images)).items()}
+        return {name: float(v) for name, v in self.model.train_step(self.fed(images)).items()}
+
+    def fed(self, images):
+        return to_torch(images)
+
+
+class Reader(Mirror):
+    """A PyTorch model of words with the face of a TensorFlow one."""
+
+    def set_weights(self, weights):
+        """Those of the zoo's model, a Keras variable each, in their order."""
+        arrays = [array for weight in weights for array in torch_words_weights(weight)]
+        for parameter, array in zip(self.model.parameters(), arrays, strict=True):
+            parameter.data.copy_(torch.from_numpy(array.copy()))
+
+    def fed(self, batch):
+        return tuple(self.given(value) for value in batch)
+
+    def given(self, value):
+        """Features as they are, ids as they are indexed."""
+        tensor = torch.from_numpy(np.array(value))
+        return tensor if tensor.is_floating_point() else tensor.long()
+
+    def generate(self, source, limit):
+        return self.model.generate(self.given(source), limit).numpy()
 
 
 class Network:
@@ -85,3 +109,14 @@ def torch_weight(array):
                 array = np.take(array, grid.transpose(2, 0, 1).ravel(), axis)
         array = array.T
     return torch.from_numpy(array.copy())
+
+
+def torch_words_weights(weight):
+    """The arrays that PyTorch keeps in place of one of Keras' variables of a model of words."""
+    array, table = np.array(weight), weight.path.endswith("embeddings")
+    if "gru_cell" in weight.path:
+        z, r, new = np.split(array, 3, -1)
+        array = np.concatenate([r, z, new], -1)
+    if weight.path.endswith("bias"):
+        return [*np.atleast_2d(array)]  # of a GRU two: with the input and with the state
+    return [array if table else array.T]

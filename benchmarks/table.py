@@ -143,7 +143,7 @@ def verdict(interval, lower_is_better):
 
 def speed(record):
     """The variants of each model of a speed record."""
-    head = ("variant", "ratio", "range", "ms a step", "images a second")
+    head = ("variant", "ratio", "range", "ms a step", "examples a second")
     parts = [record["protocol"] + "\n"]
     for model, variants in record["results"].items():
         rows = [
@@ -152,7 +152,7 @@ def speed(record):
                 f"{row['ratio']:.2f}",
                 "{:.2f} to {:.2f}".format(*row["ratio_range"]),
                 f"{row['ms_per_step']:.1f}",
-                f"{row['images_per_s']:.0f}",
+                f"{1000 * record['settings']['batch_size'] / row['ms_per_step']:.0f}",
             )
             for variant, row in variants.items()
         ]

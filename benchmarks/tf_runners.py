@@ -1,12 +1,14 @@
 """The loops that train in TensorFlow: by hand, by `keras.Model.fit`, by the zoo's Trainer."""
 
+import itertools
 import sys
 
 import keras
 import tensorflow as tf
 
 import zoo
-from benchmarks.variants import SETTINGS, prepared
+from benchmarks.examples import EPOCH, SAID, prepared
+from benchmarks.variants import SENTENCES, settings
 from zoo.threads import one_per_operation
 
 
@@ -21,52 +23,71 @@ class AfterStep(keras.callbacks.Callback):
         self.protocol.send(logs)
 
 
-def trainer(name, make, images, batch_size, protocol, eager=False, as_command=False):
+def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
     """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
     parts = zoo.registry.get_class(name).sub_batches if as_command else 1
     if parts > 1:  # as the command does
         one_per_operation()
     keras.utils.set_random_seed(0)
-    data = zoo.data.load(images, batch_size=batch_size, shuffle=True)
-    model = make(**SETTINGS[name])
-    ours = zoo.Trainer(
-        model,
-        callbacks=[AfterStep(protocol)],
-        optimizers=optimizers(name),
-        sub_batches=parts,
-        eager=eager,
-        verbose=False,
-    )
-    ours.fit(data, epochs=sys.maxsize)
+    how |= {"sub_batches": parts, "optimizers": optimizers(name), "verbose": False}
+    ours = zoo.Trainer(make(**settings(name)), callbacks=[AfterStep(protocol)], **how)
+    ours.fit(data(found, batch_size), epochs=sys.maxsize)
+
+
+def data(found, batch_size):
+    """The zoo's pipeline: epoch -> batches."""
+    if isinstance(found, dict):
+        kept = zoo.data.Data(found, batch_size=batch_size, shuffle=True)
+    else:
+        kept = zoo.data.load(found, batch_size=batch_size, shuffle=True)
+    return lambda epoch: kept(epoch).repeat(EPOCH // len(kept))
 
 
 def optimizers(name):
     """The tutorials' where the zoo's are others."""
+    if name in SENTENCES:
+        return keras.optimizers.Adam(1e-3)
     parts = ("generator", "discriminator") if name == "dcgan" else ()
     return {part: keras.optimizers.Adam(1e-4) for part in parts} or None
 
 
-def fit(name, make, images, batch_size, protocol):
+def fit(name, make, found, batch_size, protocol):
     keras.utils.set_random_seed(0)
-    data = dataset(name, images, batch_size)
-    model = make(**SETTINGS[name])
+    batches = dataset(name, found, batch_size)
+    model = make(**settings(name))
     callbacks = [AfterStep(protocol)]
-    model.fit(data, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
+    model.fit(batches, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
 
 
-def loop(name, make, images, batch_size, protocol):
+def loop(name, make, found, batch_size, protocol):
     keras.utils.set_random_seed(0)
-    data = dataset(name, images, batch_size)
-    model = make(**SETTINGS[name])
+    batches = dataset(name, found, batch_size)
+    model = make(**settings(name))
     while True:
-        for batch in data:
+        for batch in batches:
             protocol.send(model.train_step(batch))
 
 
-def dataset(name, images, batch_size):
+def dataset(name, found, batch_size):
     """The tutorials' pipeline; `prefetch` is a gift to them, they do without."""
-    data = tf.data.Dataset.from_tensor_slices(prepared(name, images)).shuffle(len(images))
-    return data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    examples = tf.data.Dataset.from_tensor_slices(prepared(name, found))
+    shuffled = examples.shuffle(examples.cardinality())
+    return shuffled.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def decode(name, make, found, batch_size, protocol, **how):
+    """What a model answers, one batch of sources after the other."""
+    keras.utils.set_random_seed(0)
+    model = make(**settings(name))
+    sources = prepared(name, found)[0]
+    for at in itertools.cycle(range(0, len(sources), batch_size)):
+        said = model.generate(sources[at : at + batch_size], limit=SAID, **how)
+        protocol.send({"words": tf.size(tokens(said))})
+
+
+def tokens(said):
+    """Those of what the zoo's `generate` returns; a tutorial's returns nothing else."""
+    return getattr(said, "tokens", said)
 
 
 def threads():

@@ -12,8 +12,6 @@ import torch._functorch.config
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.variants import SETTINGS, prepared
-
 EPSILON = 1e-7  # of Adam, as in Keras
 
 # The networks.
@@ -181,17 +179,3 @@ STYLES = {
         "pytorch compiled": {"tuned": True, "compiled": True},
     }.items()
 }
-
-
-def loop(name, make, images, batch_size, protocol):
-    torch.manual_seed(0)
-    images = torch.from_numpy(prepared(name, images).transpose(0, 3, 1, 2))
-    model = make(**SETTINGS[name])
-    while True:
-        for batch in torch.randperm(len(images)).split(batch_size):
-            protocol.send(model.train_step(images[batch]))
-
-
-def threads():
-    """How many work within and across operations."""
-    return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}

@@ -1,4 +1,4 @@
-"""What is compared, and on what: the variants, the settings they share, the images they are fed.
+"""What is compared: the models, the variants of each, the settings that they share.
 
 Nothing here imports TensorFlow or PyTorch, so that a process holds only what its variant needs.
 """
@@ -11,9 +11,25 @@ from typing import NamedTuple
 
 import zoo
 
-MODELS = ("vae", "mixture_vae", "dcgan")
-SETTINGS = {"vae": {}, "mixture_vae": {}, "dcgan": {"dropout": 0.3}}  # where all need to agree
-OURS = {"dcgan": {"penalty": None}}  # what makes the zoo's model the tutorial's
+PICTURES = ("vae", "mixture_vae", "dcgan")
+SENTENCES = ("seq2seq", "captioning")
+DECODE = "-decode"  # ends the name of a trained model's task to answer, word by word
+DECODED = tuple(name + DECODE for name in SENTENCES)
+MODELS = PICTURES + SENTENCES + DECODED
+SIZES = {"embedding_dim": 256, "units": 512}
+SETTINGS = {  # where all need to agree
+    "vae": {},
+    "mixture_vae": {},
+    "dcgan": {"dropout": 0.3},
+    "seq2seq": {"source_vocabulary": 8000, "target_vocabulary": 8000, **SIZES},
+    "captioning": {"caption_vocabulary": 5000, "image_shape": (8, 8, 1280), **SIZES},
+}
+SIGHT = 256  # width of what the captioning tutorial's one dense layer makes of a place
+OURS = {  # what makes the zoo's model the tutorial's
+    "dcgan": {"penalty": None},
+    "seq2seq": {"dropout": 0.0},
+    "captioning": {"cell": "gru", "dropout": 0.0, "doubly_stochastic": 0.0},
+}
 KEEP_MEMORY = {  # for glibc: freed memory is kept, and not asked of the system anew at each step
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -23,15 +39,18 @@ COMPILE_ANEW = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # as at a model's ve
 
 
 class Variant(NamedTuple):
-    """One way to train a model.
+    """One way to train a model, and to let it answer.
 
     Attributes:
-        run: "module.function" (model's name, factory, images, batch_size, protocol, **arguments)
-            that trains until the protocol ends the process; its module knows its `threads`.
-        baseline: module whose STYLES hold the factory of each model; None is the zoo.
+        run: "module.function" (model's name, factory, examples, batch_size, protocol, **arguments)
+            that trains until the protocol ends the process; its module knows its `threads`, and
+            the function `decode` that answers in place of training.
+        baseline: how the modules' names begin whose STYLES hold the factory of each model:
+            [baseline]baselines, and [baseline]sequence_baselines; None is the zoo.
         arguments: further ones of `run`.
         environment: variables of its process.
         needs: packages and programs it cannot do without.
+        models: names of what it is a way of.
     """
 
     run: str
@@ -39,50 +58,69 @@ class Variant(NamedTuple):
     arguments: dict = {}
     environment: dict = {}
     needs: tuple = ()
+    models: tuple = MODELS
 
     def missing(self):
         return [n for n in self.needs if not (importlib.util.find_spec(n) or shutil.which(n))]
 
 
-TF, EAGER, TORCH = (f"{__package__}.{n}baselines" for n in ("", "eager_", "torch_"))
+TF, EAGER, TORCH = "", "eager_", "torch_"
 VARIANTS = {
     "tf.function loop": Variant("tf_runners.loop", TF),
-    "keras fit": Variant("tf_runners.fit", TF),
+    "keras fit": Variant("tf_runners.fit", TF, models=PICTURES + SENTENCES),
     "zoo": Variant("tf_runners.trainer"),
-    "zoo train": Variant("tf_runners.trainer", arguments={"as_command": True}),
+    "zoo train": Variant("tf_runners.trainer", arguments={"as_command": True}, models=PICTURES),
+    "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=SENTENCES),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER),
-    "pytorch": Variant("torch_baselines.loop", TORCH, needs=("torch",)),
+    "pytorch": Variant("torch_runners.loop", TORCH, needs=("torch",)),
     "pytorch tuned": Variant(
-        "torch_baselines.loop", TORCH, environment=KEEP_MEMORY, needs=("torch",)
+        "torch_runners.loop", TORCH, environment=KEEP_MEMORY, needs=("torch",)
     ),
     "pytorch compiled": Variant(
-        "torch_baselines.loop",
+        "torch_runners.loop",
         TORCH,
         environment=KEEP_MEMORY | COMPILE_ANEW,
         needs=("torch", "g++"),
+        models=PICTURES,
     ),
 }
 BASE = next(iter(VARIANTS))
 
 
-def runner(variant):
-    """The variant's function that trains, and the one that tells how many threads it uses."""
+def of(model, variants=VARIANTS):
+    """Those of the variants that are ways of this model."""
+    return [variant for variant in variants if model in VARIANTS[variant].models]
+
+
+def runner(variant, model):
+    """The variant's function that works, and the one that tells how many threads it uses."""
     module, _, name = VARIANTS[variant].run.partition(".")
     module = importlib.import_module(f"{__package__}.{module}")
-    return functools.partial(getattr(module, name), **VARIANTS[variant].arguments), module.threads
+    run = getattr(module, "decode" if model in DECODED else name)
+    return functools.partial(run, **VARIANTS[variant].arguments), module.threads
 
 
 def factory(variant, model):
     """What makes the variant's model; everything it needs is imported."""
-    baseline = VARIANTS[variant].baseline
-    if baseline:
-        return importlib.import_module(baseline).STYLES[variant][model]
+    baseline, model = VARIANTS[variant].baseline, model.removesuffix(DECODE)
+    if baseline is not None:
+        family = "" if model in PICTURES else "sequence_"
+        module = importlib.import_module(f"{__package__}.{baseline}{family}baselines")
+        return module.STYLES[variant][model]
     importlib.import_module(zoo.info(model)["module"])
-    return functools.partial(zoo.get, model, **OURS.get(model, {}))
+    return functools.partial(zoo.get, model, **ours(model))
 
 
-def prepared(model, images):
-    """uint8 images as the tutorials feed them: in [0, 1] for the VAEs, in [-1, 1] for the GAN."""
-    images = images.astype("float32")
-    return (images - 127.5) / 127.5 if model == "dcgan" else images / 255
+def ours(model):
+    """Arguments of the zoo's model alone."""
+    if model != "captioning":
+        return OURS.get(model, {})
+    import keras
+
+    return {**OURS[model], "encoder": keras.layers.Dense(SIGHT, activation="relu")}
+
+
+def settings(model):
+    """Arguments of every variant's model."""
+    return SETTINGS[model.removesuffix(DECODE)]

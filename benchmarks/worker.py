@@ -10,15 +10,12 @@ import resource
 import sys
 import time
 
-import numpy as np
-
+from benchmarks.examples import batches, examples
 from benchmarks.variants import factory, runner
-
-BATCHES = 234  # an epoch, as long as MNIST's at a batch size of 256
 
 
 def protocol(warmup, steps, threads):
-    """A coroutine that is sent the logs after each training step, and blocks between rounds."""
+    """A coroutine that is sent the logs after each step, and blocks between rounds."""
     begin = time.perf_counter()
     logs = yield
     settle(logs)
@@ -48,13 +45,12 @@ def say(**values):
 
 
 def main(model, variant, batch_size, warmup, steps):
-    shape = (BATCHES * batch_size, 28, 28, 1)
-    images = 255 * np.random.default_rng(0).integers(0, 2, shape, "uint8")
+    found = examples(model, batches(model) * batch_size)
     make = factory(variant, model)  # imports are nobody's first step
-    run, threads = runner(variant)
+    run, threads = runner(variant, model)
     steps = protocol(warmup, steps, threads)
     next(steps)
-    run(model, make, images, batch_size, steps)
+    run(model, make, found, batch_size, steps)
 
 
 if __name__ == "__main__":

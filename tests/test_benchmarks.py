@@ -11,10 +11,22 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import baselines, equality, speed, variants, worker
-from zoo import pieces, records
+from benchmarks import baselines, equality, examples, speed, variants, worker
+from zoo import pieces, records, text
 
 TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Models of words with small networks and short sentences."""
+    sizes = {"embedding_dim": 4, "units": 6}
+    words = {"source_vocabulary": 12, "target_vocabulary": 13}
+    places = {"caption_vocabulary": 12, "image_shape": (2, 2, 5)}
+    monkeypatch.setitem(variants.SETTINGS, "seq2seq", sizes | words)
+    monkeypatch.setitem(variants.SETTINGS, "captioning", sizes | places)
+    monkeypatch.setattr(examples, "LENGTH", 2)
+    monkeypatch.setattr(equality, "SAID", 3)
 
 
 def runnable(*names):
@@ -45,6 +57,30 @@ def test_two_networks_are_compared_as_well(variant):
     assert equality.check("dcgan", [variant], batch_size=4)[variant] <= 1e-4
 
 
+@pytest.mark.parametrize("variant", runnable("tf.function loop", "pytorch", "pytorch tuned"))
+def test_a_translator_learns_what_the_zoos_learns(variant, short):
+    assert equality.check("seq2seq", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
+
+
+@pytest.mark.parametrize("variant", runnable("keras fit", "eager loop", "pytorch tuned"))
+def test_a_captioner_learns_what_the_zoos_learns(variant, short):
+    assert equality.check("captioning", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
+
+
+@pytest.mark.parametrize("variant", runnable("eager loop", "pytorch", "pytorch tuned"))
+def test_a_translator_says_what_the_zoos_says(variant, short):
+    assert equality.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
+
+
+def test_other_words_are_refused(monkeypatch, short):
+    from benchmarks import eager_sequence_baselines
+
+    shy = lambda model, source, limit: np.full((len(source), limit), 4)  # noqa: E731
+    monkeypatch.setattr(eager_sequence_baselines, "said", shy)
+    with pytest.raises(AssertionError, match="'eager loop' is not the zoo's computation: words"):
+        equality.check("seq2seq-decode", ["eager loop"], batch_size=3)
+
+
 def test_other_work_is_refused(monkeypatch):
     def slower_learner():
         model = baselines.KerasVAE()
@@ -69,8 +105,8 @@ def test_nothing_is_timed_when_the_check_fails(monkeypatch):
         speed.main(["vae"])
 
 
-def test_the_zoos_model_takes_the_settings_that_all_variants_share():
-    assert variants.SETTINGS.keys() == set(variants.MODELS)
+def test_the_zoos_model_takes_the_settings_that_all_variants_share(short):
+    assert {name.removesuffix(variants.DECODE) for name in variants.MODELS} == {*variants.SETTINGS}
     for name, settings in variants.SETTINGS.items():
         model = variants.factory("zoo", name)(**settings)
         assert settings == {key: getattr(model, key) for key in settings}
@@ -78,8 +114,25 @@ def test_the_zoos_model_takes_the_settings_that_all_variants_share():
 
 def test_prepared_images_lie_where_the_networks_expect_them():
     images = np.array([0, 255], "uint8")
-    assert variants.prepared("vae", images).tolist() == [0, 1]
-    assert variants.prepared("dcgan", images).tolist() == [-1, 1]
+    assert examples.prepared("vae", images).tolist() == [0, 1]
+    assert examples.prepared("dcgan", images).tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("name", variants.SENTENCES)
+def test_examples_of_words_are_of_the_vocabulary_and_without_padding(name, short):
+    assert (examples.START, examples.END) == (text.START, text.END)
+    model = variants.factory("zoo", name)(**variants.settings(name))
+    batch = examples.examples(name, 5)
+    model.check_batch(batch)
+    said = batch[model.said]
+    assert said.shape == (5, 3) and (said[:, 0] == text.START).all()
+    assert (said[:, 1] > text.END).all() and (said[:, 2] == text.END).all()
+
+
+def test_a_model_has_the_variants_that_make_sense_for_it():
+    assert "zoo xla" in variants.of("seq2seq") and "zoo train" not in variants.of("seq2seq")
+    assert variants.of("vae", ["zoo", "zoo xla"]) == ["zoo"]
+    assert "keras fit" not in variants.of("captioning-decode")
 
 
 def test_the_base_is_always_among_the_variants_chosen():
@@ -114,7 +167,7 @@ def test_a_round_times_its_steps_and_not_the_one_before(monkeypatch, capsys):
 def test_ratios_are_made_within_a_round_and_above_one_is_faster():
     found = speed.summary([1.0, 4.0, 2.0], [2.0, 4.0, 6.0], steps=2, batch_size=10)
     assert found["ratio"] == 2 and found["ratio_range"] == [1, 3]
-    assert found["ms_per_step"] == 1000 and found["images_per_s"] == 10
+    assert found["ms_per_step"] == 1000 and found["examples_per_s"] == 10
 
 
 @pytest.mark.parametrize(
@@ -129,20 +182,35 @@ def test_a_variant_trains_round_by_round_until_its_input_ends(variant, monkeypat
     assert len(rounds) == 2 and all(r["seconds"] > 0 and r["peak_mb"] > 0 for r in rounds)
 
 
+@pytest.mark.parametrize(
+    ("model", "variant"),
+    [("captioning-decode", "zoo"), ("captioning", "pytorch"), ("seq2seq-decode", "pytorch tuned")],
+)
+def test_models_of_words_work_round_by_round_too(model, variant, short, monkeypatch, capsys):
+    if needs := variants.VARIANTS[variant].missing():
+        pytest.skip(f"not installed: {needs}")
+    monkeypatch.setattr(worker.sys, "stdin", ["go\n"])
+    with pytest.raises(SystemExit):
+        worker.main(model, variant, batch_size=4, warmup=0, steps=1)
+    ready, only = map(json.loads, capsys.readouterr().out.splitlines())
+    assert ready["first_step_s"] > 0 and only["seconds"] > 0
+
+
 def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "check", lambda *_: {"zoo train": 1e-7})
     monkeypatch.setattr(records, "RESULTS", tmp_path)
     file = tmp_path / "all.json"
     options = [*TINY, "--variants=zoo train", "--json", str(file), "--record"]
-    record = speed.main(["vae", *options])
-    assert json.loads(file.read_text()) == record
+    found = speed.main(["vae", *options])
+    assert json.loads(file.read_text()) == found
+    record = found["vae"]
     results = record["results"]["vae"]
     assert results.keys() == {speed.BASE, "zoo train"}
     assert results[speed.BASE]["ratio"] == 1
     assert results[speed.BASE]["threads"] == {"intra_op": 0, "inter_op": 0}
     assert results["zoo train"]["threads"]["intra_op"] == 1
     assert record["versions"]["keras"] == keras.__version__
-    assert "1 interleaved rounds" in record["protocol"]
+    assert "1 training steps at batch size 4, in 1 interleaved rounds" in record["protocol"]
     kept = records.read(tmp_path / "speed.vae.json")
     assert kept["results"] == record["results"] and kept["kind"] == "speed"
     shown = capsys.readouterr().out

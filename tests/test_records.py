@@ -12,9 +12,8 @@ from zoo.records import RecordError
 SPEED = {
     "kind": "speed",
     "protocol": "seconds of this and that",
-    "results": {
-        "vae": {"zoo": {"ratio": 1.5, "ratio_range": [1, 2], "ms_per_step": 7, "images_per_s": 9}}
-    },
+    "settings": {"batch_size": 63},
+    "results": {"vae": {"zoo": {"ratio": 1.5, "ratio_range": [1, 2], "ms_per_step": 7}}},
 }
 STYLE = {
     "kind": "style",
