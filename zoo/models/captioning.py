@@ -22,9 +22,9 @@ class Captioning(zoo.Captioner):
     Args:
         caption_vocabulary: how many ids there are, or the vocabulary.
         image_shape: height, width and channels of what is in a batch.
-        encoder: what makes an image a map of annotations: the channels of convolutions that halve
-            it; or a layer, such as a Keras network without its top; or None: a batch holds such
-            maps already, as "features".
+        encoder: what makes an image a map of annotations: the channels of pairs of convolutions
+            that halve it; or a layer, such as a Keras network without its top; or None: a batch
+            holds such maps already, as "features".
         embedding_dim: width of a word's vector.
         units: width of the decoder's state and of the attention.
         cell: "lstm" or "gru".
@@ -61,7 +61,8 @@ class Captioning(zoo.Captioner):
         self.doubly_stochastic = at_least_zero(doubly_stochastic, "doubly_stochastic")
 
         dtype, dense = self.dtype_policy, keras.layers.Dense
-        layers = [Downsample(n, norm="batch", dtype=dtype) for n in encoder] if own else [encoder]
+        twice = {"repeats": 2, "norm": "batch", "dtype": dtype}  # a place must see its neighbours
+        layers = [Downsample(n, **twice) for n in encoder] if own else [encoder]
         self.annotate = Stack([] if encoder is None else layers, dtype=dtype)
         self.words = TokenEmbedding(self.sizes["caption"], embedding_dim, dtype=dtype)
         self.drop = keras.layers.Dropout(dropout, dtype=dtype)
