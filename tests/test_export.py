@@ -20,8 +20,9 @@ ALONE = """
 import json, sys
 import tensorflow as tf
 
-found = tf.saved_model.load("dates").translate(tf.constant(json.load(sys.stdin)))
-drawn = tf.saved_model.load("digits").sample(n=3, seed=7)
+dates, digits = tf.saved_model.load("dates"), tf.saved_model.load("digits")
+found = dates.translate(tf.constant(json.load(sys.stdin)))
+drawn = digits.sample(n=3, seed=7)
 assert not {"zoo", "blocks", "tensorflow_probability"} & set(sys.modules)
 print(json.dumps([[one.decode() for one in found.numpy()], drawn.numpy().tolist()]))
 """

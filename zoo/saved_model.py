@@ -1,9 +1,9 @@
 """A model's verbs as a SavedModel, for programs that have TensorFlow and nothing of the zoo.
 
-    zoo.export(zoo.get("seq2seq.dates", pretrained=True), "exported/dates")
+zoo.export(zoo.get("seq2seq.dates", pretrained=True), "exported/dates")
 
-    served = tf.saved_model.load("exported/dates")      # anywhere
-    served.translate(tf.constant(["4 juillet 2019"]))   # strings to strings
+served = tf.saved_model.load("exported/dates")      # anywhere
+served.translate(tf.constant(["4 juillet 2019"]))   # strings to strings
 """
 
 import inspect
@@ -51,6 +51,8 @@ def export(model, folder, *, beam=1, limit=100):
 
     Text is taken as it comes: `model.translate` brings it into Unicode's normal form C first,
     which no graph can. The first verb is the signature `serving_default`, too.
+
+    What `tf.saved_model.load` gives must be kept while one of its functions is in use.
 
     Returns verb -> (what it takes, what it gives), in words.
 
