@@ -80,7 +80,8 @@ def test_what_sub_words_need_lies_beside_ids(tmp_path, capsys):
     assert "sub-words (source) and sub-words (target) are not all" in capsys.readouterr().err
     extra = tmp_path / "model" / "assets.extra"
     ids = tf.constant(text.load(extra / "source").array(["ein mann", "mann"]))
-    found = tf.saved_model.load(str(tmp_path / "model")).generate(ids)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    found = served.generate(ids)
     want = model.generate(ids, 2, 4)
     np.testing.assert_array_equal(found["tokens"], want.tokens)
     np.testing.assert_allclose(found["weights"], want.extras, atol=1e-5)
