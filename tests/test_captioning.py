@@ -257,7 +257,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     (few / "torn.png").write_bytes(b"no picture")
     for args, message in {
         (): "Missing argument",
-        ("2.png",): "'2.png' does not exist",
+        ("2.png",): "2.png cannot be read as an image",
         ("torn.png",): "cannot be read as an image",
         ("0.png", "--beam", "0"): "x>=1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
