@@ -120,6 +120,7 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
         (lambda m: m.caption(IMAGES * 2.0), BatchError, r"in \[0, 1\]"),
         (lambda m: m.caption(IMAGES.astype(int)), BatchError, "as float32, got int64"),
         (lambda m: m.caption(IMAGES, beam=0), UsageError, "beam"),
+        (lambda m: m.generate(IMAGES[:0]), BatchError, "one image at least"),
         (lambda m: m.attention(IMAGES, ["a"]), UsageError, "3 images need as many captions: 1"),
         (lambda m: m.attention(IMAGES, CAPTIONS, limit=4), UsageError, "more than the limit of 4"),
     ],
@@ -134,8 +135,9 @@ def test_what_needs_words_or_fits_no_weights_is_named():
         small_model("captioning").caption(IMAGES)
     model = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
     batch = examples(model, 2)
-    with pytest.raises(BatchError, match=r"'features' of shape .*2, 3, 5.*got .*2, 3, 4"):
-        model.check_batch(batch | {"features": batch["features"][..., :4]})
+    for verb in (lambda x: model.check_batch(batch | {"features": x}), model.generate):
+        with pytest.raises(BatchError, match=r"'features' of shape .*2, 3, 5.*got .*2, 3, 4"):
+            verb(batch["features"][..., :4])
     with pytest.raises(BatchError, match="'caption' ids in 0 ... 19, got 0 to 20"):
         model.check_batch(batch | {"caption": batch["caption"] * 0 + [[0, 20, 0, 0, 0, 0]]})
     for wrong in ({"encoder": ()}, {"cell": "rnn"}, {"doubly_stochastic": -1.0}):
@@ -243,6 +245,28 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
     done = CliRunner().invoke(main, ["sample", "captioning", "-n", "2", "-o", "two.png"])
     assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
+    for number, scene in enumerate(shapes.scenes(2)["image"]):
+        figures.save(f"{number}.png", scene)
+    files = ["0.png", "1.png"]
+    done = CliRunner().invoke(
+        main, ["caption", "captioning", *files, "--beam=2", "--attention=maps.png", "--json"]
+    )
+    found = json.loads(done.stdout)
+    assert found["beam"] == 2 and [one["image"] for one in found["captions"]] == files
+    assert (few / "maps.png").read_bytes().startswith(b"\x89PNG")
+    (few / "torn.png").write_bytes(b"no picture")
+    for args, message in {
+        (): "Missing argument",
+        ("2.png",): "2.png cannot be read as an image",
+        ("torn.png",): "cannot be read as an image",
+        ("0.png", "--beam", "0"): "x>=1",
+        ("0.png", "--attention", "a.gif"): "ends in .png",
+        ("0.png", "--network", "VGG16"): "sees images: leave --network out",
+    }.items():
+        done = CliRunner().invoke(main, ["caption", "captioning", *args])
+        assert done.exit_code == 2 and message in done.stderr, done.output
+    done = CliRunner().invoke(main, ["caption", "vae", "0.png"])
+    assert "puts no images into words; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
     assert "images with captions, of which --languages says nothing" in done.output
 

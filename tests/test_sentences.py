@@ -401,8 +401,9 @@ def test_data_sets_of_tfds_are_read_by_their_kind(monkeypatch, tmp_path):
             corpus = corpora.load_pairs(name, "train", data_dir=tmp_path)
             assert {*map(type, corpus.texts["source"] + corpus.texts["target"])} == {str}
             assert len(corpus) == 4
-        stars = ratings.load("movielens", batch_size=2, data_dir=tmp_path)
+        stars = zoo.data.load("movielens/100k-ratings", batch_size=2, data_dir=tmp_path)
         batch = next(iter(stars(0)))
+        assert len(stars) == 2 and max(stars.take(4)["user"]) < 4
         assert {k: v.dtype.name for k, v in batch.items()} == (
             {"user": "int32", "item": "int32", "rating": "float32"}
         )

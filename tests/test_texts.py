@@ -74,6 +74,8 @@ def test_a_run_on_a_table_keeps_its_words_and_needs_no_corpus(there, trained):
 
 def test_texts_come_from_files_and_stdin_and_leave_as_lines_and_tables(there):
     (there / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
+    cut = ("drei vier acht", "--limit", 2, "--truncate", "--attention", "cut.png")
+    assert run("translate", "seq2seq", *cut).exit_code == 0 and (there / "cut.png").exists()
     lines = run("translate", "seq2seq", "-i", "in.txt", "--seed", 1).stdout.split("\n")
     assert len(lines) == 3
     piped = run("translate", "seq2seq", "-i", "-", "--seed", 1, input="drei vier\nacht\n")
@@ -114,6 +116,7 @@ BAD = {
     ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",
     ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",
     ("translate", "seq2seq", "-i", "bad.tsv"): "line 2 is not UTF-8",
+    ("translate", "seq2seq", "drei", "\udcff"): "line 2 is not UTF-8",
     ("translate", "seq2seq", "drei", "--beam", "0"): "x>=1",
     ("translate", "seq2seq", "drei", "--attention", "a.gif"): "ends in .png",
     ("translate", "vae", "drei"): "these do: seq2seq, transformer",

@@ -154,6 +154,7 @@ def test_texts_become_texts_in_their_own_order(name):
     assert said == alone
     assert model.translate([line.encode() for line in texts], beam=1, limit=5) == said
     assert model.translate([]) == [] and model.attention([]) == []
+    assert model.generate(np.zeros((0, 3), int), 2, limit=5).tokens.shape == (0, 2, 5)
     assert len(model.translate(texts, beam=2, limit=5)) == 4
     assert model.translate(texts, limit=5, seed=1) == model.translate(texts, limit=5, seed=1)
 
@@ -234,6 +235,10 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
         (lambda m: m.generate([[99]]), r"'source' ids in 0 \.\.\. \d+, got 99 to 99"),
         (lambda m: m.check_batch({"source": [[4]], "target": [[2, -1]]}), "'target' ids in 0"),
         (lambda m: m.check_batch({"source": [4], "target": [[2, 3]]}), "shape"),
+        (lambda m: m.check_batch({"source": np.zeros((0, 3), np.int32)}), "an empty batch"),
+        (lambda m: m.generate(np.zeros((2, 0), int)), "a column of ids at least"),
+        (lambda m: m.generate([4, 5]), r"of shape \(None, None\), got \(2,\)"),
+        (lambda m: m.generate([["ein"]]), "as int32, got string"),
     ],
 )
 def test_what_cannot_be_translated_is_one_clear_error(name, call, message):

@@ -5,7 +5,7 @@ import tensorflow as tf
 from blocks.checks import sizes
 from zoo import text
 from zoo.data.pipeline import check, scaled
-from zoo.errors import UsageError
+from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
 
 
@@ -50,6 +50,8 @@ class Captioner(Speaker):
         images = scaled(tf.convert_to_tensor(source))
         images = tf.cast(images, spec.dtype) if images.dtype.is_floating else images
         self.check_feature(self.call_feature, images, spec)
+        if images.shape[0] == 0:
+            raise BatchError(f"{self.name} needs one image at least, got {tuple(images.shape)}")
         return images
 
     # Verbs.

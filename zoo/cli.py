@@ -12,8 +12,10 @@ import click
 
 import zoo
 from zoo import registry, runs, translating
+from zoo.captioning import caption
 from zoo.doctor import data, doctor
 from zoo.errors import UnknownName, UsageError
+from zoo.exporting import export
 from zoo.painting import stylize
 from zoo.presets.pushing import command as push
 from zoo.reproduce import command as reproduce
@@ -42,6 +44,7 @@ def main():
     zoo train vae --data mnist --epochs 5     train; the same command again goes on
     zoo sample runs/vae-mnist -n 64           a picture of what it has learned
     zoo translate seq2seq '4 juillet 2019'    one text in other words, by a run
+    zoo export vae.snowflakes exported/vae    a model for programs without the zoo
     zoo reproduce vae.mnist_gated             train a recipe, write down its number
     zoo inspect vae                           every layer and gradient of one step
 
@@ -105,7 +108,7 @@ def info(name):
 NEXT = {  # kind of data -> what one does with a run
     "images": "zoo sample {} -n 64",
     "pairs": "zoo translate {} TEXT",
-    "captions": "zoo sample {} -n 6",
+    "captions": "zoo caption {} IMAGE",
     "ratings": "zoo evaluate {} --best",
 }
 
@@ -279,10 +282,6 @@ def inspect(name_or_run, data, batch_size, pairs):
     return asdict(trainer.inspect(images.take(batch_size)))
 
 
-main.add_command(data)
-main.add_command(doctor)
-main.add_command(push)
-main.add_command(reproduce)
-main.add_command(sample)
-main.add_command(stylize)
-main.add_command(translating.translate)
+others = (caption, data, doctor, export, push, reproduce, sample, stylize, translating.translate)
+for command in others:
+    main.add_command(command)

@@ -256,7 +256,8 @@ def _count(state, limit):
         raise UsageError(
             "the state must hold a tensor [n, ...], to say how many sentences there are"
         )
-    return tensors[0].shape[0] or tf.shape(tensors[0])[0]
+    known = tensors[0].shape[0]
+    return tf.shape(tensors[0])[0] if known is None else known
 
 
 def _rows(x, places):

@@ -1,8 +1,9 @@
-"""Trained models by what people call them: presets, files of Keras, folders of `zoo reproduce`."""
+"""Trained models by what people call them: runs, presets, files of Keras, `zoo reproduce`."""
 
+import contextlib
 from pathlib import Path
 
-from zoo import presets, registry
+from zoo import presets, registry, runs
 from zoo.errors import UsageError
 from zoo.terminal import import_tensorflow
 
@@ -27,6 +28,30 @@ def finished(place, best=False):
         raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
     import_tensorflow()
     return presets.get(place, pretrained=True) if preset else load(file)
+
+
+@contextlib.contextmanager
+def ready(place, best=False, check=lambda cls: None):
+    """(model with the weights to use, where it comes from, its `Settings`) of whatever is trained.
+
+    Args:
+        place: a run's folder, a model's name, which means its newest run, or as in `finished`.
+        best: take the best epoch of a run.
+        check: called with the model's class before a run is opened: raises if it will not do.
+
+    A model without any run has fresh weights, and comes from None; one that is no run has None for
+    settings.
+    """
+    if model := finished(place, best):
+        check(type(model))
+        yield model, place, None
+        return
+    settings, where = runs.taken(place, best=best)
+    import_tensorflow()
+    check(registry.get_class(settings.model))
+    data = None if where else settings.load(settings.test_split)  # brings vocabularies along
+    with runs.opened(settings, where, best, data).averaged() as model:
+        yield model, where, settings
 
 
 def load(file):

@@ -117,7 +117,8 @@ class Model(keras.Model):
         With a `value` (an integer, or such a seed), the seed that belongs to it, always the same.
         """
         if value is not None:
-            return value if tf.is_tensor(value) else tf.constant([int(value), 0], tf.int32)
+            value = tf.convert_to_tensor(value, tf.int32)
+            return value if value.shape.rank else tf.stack([value, 0])
         key = tf.cast(self.seed_generator.next(), tf.int32)
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
@@ -171,10 +172,16 @@ class Model(keras.Model):
         for name, spec in self.batch_spec.items():
             if name not in batch:
                 raise BatchError(f"{self.name} needs the feature {name!r}, got {[*batch]}")
-            self.check_feature(name, tf.convert_to_tensor(batch[name]), spec)
+            value = tf.convert_to_tensor(batch[name])
+            self.check_feature(name, value, spec)
+            if not len(value):
+                raise BatchError(f"{self.name} got an empty batch: {name!r} has no example")
 
     def check_feature(self, name, value, spec):
-        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`."""
+        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`.
+
+        Inside a graph, where values are not known yet, only shape and dtype are looked at.
+        """
         if not spec.shape.is_compatible_with(value.shape):
             another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
             raise BatchError(
@@ -187,7 +194,7 @@ class Model(keras.Model):
             raise BatchError(
                 f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}{scale}"
             )
-        if is_image and len(value):
+        if is_image and tf.executing_eagerly() and len(value):
             low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
             if not (low >= 0 and high <= 1):
                 raise BatchError(
@@ -201,8 +208,10 @@ class Model(keras.Model):
         self.check_ids("labels", labels, self.classes, "classes=N for N of them")
 
     def check_ids(self, what, ids, count, advice):
-        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1."""
-        low, high = (int(f(ids)) if len(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
+        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1; see above."""
+        if not tf.executing_eagerly():
+            return
+        low, high = (int(f(ids)) if tf.size(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
         if not 0 <= low <= high < count:
             raise BatchError(
                 f"{self.name} expects {what} in 0 ... {count - 1}, got {low} to {high}; give it"

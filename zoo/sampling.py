@@ -132,11 +132,17 @@ def translate(model, batch, seed, path):
         write(path, image=model.translate(source, seed=seed), source=source, target=target)
 
 
-def look(model, images, limit, path):
-    """The images and where the model looked for each word that it says of them."""
+def look(model, images, limit, path, seen=None, said=None):
+    """The images and where the model looked for each word that it says of them.
+
+    Args:
+        seen: what it is shown, if not the images.
+        said: the captions, if not what it says by itself.
+    """
     from zoo import figures
 
-    figures.caption_maps(images, model.attention(images, limit=limit), path)
+    seen = images if seen is None else seen
+    figures.caption_maps(images, model.attention(seen, said, limit), path)
 
 
 def tabulate(model, corpus, n, path, **how):

@@ -1,15 +1,16 @@
 """`zoo translate`: texts in other words, by a run; and what `zoo train` is told about texts."""
 
-import contextlib
+import functools
 import sys
 from pathlib import Path
 
 import click
 
-from zoo import registry, runs
+from zoo import registry
 from zoo.data.texts import TOKENS, Texts
-from zoo.errors import UsageError, ZooError
-from zoo.finished import finished
+from zoo.errors import UsageError
+from zoo.finished import ready
+from zoo.sampling import writing
 from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
 OPTIONS = (
@@ -46,6 +47,32 @@ def texts(command):
     return command
 
 
+def searching(command):
+    """Adds the options that say how a run searches for words and where it shows what it saw.
+
+    The command is told `search`, as verbs take it, and `picture`, a path or None.
+    """
+
+    @click.option("--beam", type=SIZE, default=5, show_default=True, help="1 is greedy.")
+    @click.option("--seed", type=SEED, help="Draw words at random in place of a search.")
+    @click.option("--limit", type=SIZE, help="Tokens of a text at most.  [default: the run's]")
+    @click.option(
+        "--attention",
+        "picture",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A picture (.png) of where the model looked for each word.",
+    )
+    @BEST
+    @functools.wraps(command)
+    def run(beam, seed, picture, **options):
+        if picture and picture.suffix != ".png":
+            raise UsageError(f"--attention takes a file that ends in .png; got {str(picture)!r}")
+        search = {"beam": beam} if seed is None else {"seed": seed}
+        return command(search=search, picture=picture, **options)
+
+    return run
+
+
 def show(record):
     for pair in record["translations"]:
         click.echo(pair["target"])
@@ -61,19 +88,10 @@ def show(record):
     type=click.Path(path_type=Path, allow_dash=True),
     help="A file of one text a line, gzipped or not; - is stdin.",
 )
-@click.option("--beam", type=SIZE, default=5, show_default=True, help="1 is greedy.")
-@click.option("--seed", type=SEED, help="Draw words at random in place of a search.")
-@click.option("--limit", type=SIZE, help="Tokens of a text at most.  [default: the run's]")
 @click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")
-@click.option(
-    "--attention",
-    "picture",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A picture (.png) of where the model looked for each word.",
-)
-@BEST
+@searching
 @answers(show)
-def translate(run, text, file, beam, seed, limit, truncate, picture, best):
+def translate(run, text, file, limit, truncate, search, picture, best):
     """Translate texts by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
@@ -86,44 +104,33 @@ def translate(run, text, file, beam, seed, limit, truncate, picture, best):
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
-    if picture and picture.suffix != ".png":
-        raise UsageError(f"--attention takes a file that ends in .png; got {str(picture)!r}")
-    drawn = {"beam": beam} if seed is None else {"seed": seed}
-    with speaking(run, best) as (model, where, longest):
+    with ready(run, best, speaking("pairs")) as (model, where, settings):
         given = list(text) if text else lines(file)
-        limit = limit or longest
-        said = model.translate(given, limit=limit, truncate=truncate, **drawn)
+        limit = limit or (settings or Texts).limit
+        said = model.translate(given, limit=limit, truncate=truncate, **search)
         if picture:
-            draw(model, given, said, picture, limit + 2)  # room for both marks
+            draw(model, given, said, picture, limit + 2, truncate)  # room for both marks
     pairs = zip(given, said, strict=True)
     return {
         "run": where and str(where),
-        **drawn,
+        **search,
         "translations": [{"source": source, "target": target} for source, target in pairs],
     }
 
 
-@contextlib.contextmanager
-def speaking(run, best):
-    """(model, where it comes from, tokens of a text at most) of a run, or of a saved model."""
-    if model := finished(run, best):
-        yield checked(model), run, Texts.limit
-        return
-    settings, where = runs.taken(run, best=best)
-    import_tensorflow()
-    checked(registry.get_class(settings.model))
-    data = None if where else settings.load(settings.test_split)  # brings vocabularies along
-    with runs.opened(settings, where, best, data).averaged() as model:
-        yield model, where, settings.limit
+DOES = {"pairs": "translates no texts", "captions": "puts no images into words"}
 
 
-def checked(model):
-    """The model, or its class; raises UsageError unless it translates texts."""
-    if getattr(model, "data_kind", None) == "pairs":
-        return model
-    names = registry.names()
-    speakers = [name for name in names if registry.get_class(name).data_kind == "pairs"]
-    raise UsageError(f"this model translates no text; these do: {', '.join(speakers)}")
+def speaking(kind):
+    """For `ready`: raises UsageError unless a model learns from data of a kind."""
+
+    def check(cls):
+        if getattr(cls, "data_kind", None) != kind:
+            names = registry.names()
+            others = [name for name in names if registry.get_class(name).data_kind == kind]
+            raise UsageError(f"this model {DOES[kind]}; these do: {', '.join(others)}")
+
+    return check
 
 
 def lines(path):
@@ -136,14 +143,13 @@ def lines(path):
     return corpora.lines(path)
 
 
-def draw(model, texts, said, path, limit):
+def draw(model, texts, said, path, limit, truncate):
     """Where the model looks while it says what it said, of up to eight texts."""
     from zoo import figures
 
     told = [(a, b) for a, b in zip(texts, said, strict=True) if a][:8]
     if not told:
         raise UsageError("--attention needs a text that is not empty")
-    try:
-        figures.attention(model.attention(*zip(*told, strict=True), limit), path=path)
-    except OSError as error:
-        raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
+    maps = model.attention(*zip(*told, strict=True), limit, truncate)
+    with writing(path):
+        figures.attention(maps, path=path)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from zoo import text
 from zoo.data.pipeline import check
-from zoo.errors import UsageError
+from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
 
 SIDES = ("source", "target")
@@ -49,7 +49,14 @@ class Translator(Speaker):
         return {side: tf.TensorSpec((None, None), tf.int32) for side in SIDES}
 
     def given(self, source):
-        source = tf.convert_to_tensor(source, tf.int32)
+        source = tf.convert_to_tensor(source)
+        source = tf.cast(source, tf.int32) if source.dtype.is_integer else source
+        self.check_feature("source", source, self.batch_spec["source"])
+        if source.shape[1] == 0:
+            raise BatchError(
+                f"{self.name} needs a column of ids at least, zeros where there is no word; got"
+                f" shape {tuple(source.shape)}"
+            )
         self.check_words("source", source)
         return source
 
@@ -75,25 +82,26 @@ class Translator(Speaker):
                 said[i] = sentence
         return said
 
-    def attention(self, texts, translations=None, limit=100):
+    def attention(self, texts, translations=None, limit=100, truncate=False):
         """Where the model looked for each word: a list of (source pieces, target pieces, weights).
 
         Args:
             texts: str, or UTF-8 bytes.
             translations: what it is to say; without them, what it says by itself.
             limit: of ids, on both sides.
+            truncate: cut what has more, instead of an error that names it.
 
         Returns, for each text, the pieces of both sides, as labels, and weights [t, s], which sum
         to 1 over s. The last target piece is END, if it came within the limit.
         """
         reads, says = (self.vocabulary(side) for side in SIDES)
-        source = reads.array(texts, limit=limit)
+        source = reads.array(texts, limit=limit, truncate=truncate)
         if not len(source):
             return []
         if translations is None:
             target = self.generate(source, limit=limit).tokens.numpy()
         else:
-            target = says.array(translations, marked=True, limit=limit)[:, 1:]
+            target = says.array(translations, True, limit, truncate)[:, 1:]
             if len(target) != len(source):
                 raise UsageError(f"{len(source)} texts need as many translations: {len(target)}")
         found = []

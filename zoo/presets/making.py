@@ -2,8 +2,6 @@
 
 import importlib.metadata
 import io
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,8 +12,8 @@ import tensorflow as tf
 
 import zoo
 from zoo import registry, text
-from zoo.checkpoint import write_atomically, write_json
-from zoo.errors import CheckpointError, PresetError, UsageError
+from zoo.checkpoint import folder_atomically, write_atomically, write_json
+from zoo.errors import PresetError, UsageError
 from zoo.presets import cards, folder
 from zoo.records import digest, sha256
 from zoo.state import State
@@ -53,10 +51,7 @@ def save(model, target, card, name, stored):
 
 def placed(target, record, files):
     """Writes all files beside `target`, loads and asks the model, then gives them their name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    old = new.with_suffix(".old")
-    try:
+    with folder_atomically(target) as new:
         for key, raw in files.items():
             write_atomically(new / key, lambda file, raw=raw: file.write(raw))
         loaded = folder.Preset(new, record, files[folder.CARD].decode())
@@ -64,14 +59,6 @@ def placed(target, record, files):
         loaded.load(fresh)
         record = record | {"golden": answers(fresh)}
         write_json(new / folder.CONFIG, record | {"digest": digest(record)})
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except OSError as error:
-        raise CheckpointError(f"could not write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
     return folder.read(target)
 
 

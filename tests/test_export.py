@@ -1,0 +1,109 @@
+"""Exported models: the same answers where there is TensorFlow and nothing of the zoo."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import examples, small_model
+from click.testing import CliRunner
+
+import zoo
+from zoo import saved_model, text
+from zoo.cli import main
+from zoo.data import dates
+from zoo.errors import UsageError
+
+ALONE = """
+import json, sys
+import tensorflow as tf
+
+dates, digits = tf.saved_model.load("dates"), tf.saved_model.load("digits")
+found = dates.translate(tf.constant(json.load(sys.stdin)))
+drawn = digits.sample(n=3, seed=7)
+assert not {"zoo", "blocks", "tensorflow_probability"} & set(sys.modules)
+print(json.dumps([[one.decode() for one in found.numpy()], drawn.numpy().tolist()]))
+"""
+
+
+def test_presets_are_served_where_there_is_no_zoo(tmp_path):
+    translator, drawer = (
+        zoo.get(name, pretrained=True) for name in ("seq2seq.dates", "dcgan.mnist")
+    )
+    takes = zoo.export(translator, tmp_path / "dates")
+    assert takes == {"translate": ("string [?]", "string [?]")}
+    zoo.export(drawer, tmp_path / "digits")
+    asked = [*dates.write(20, "test")[0], ""]
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    said, drawn = json.loads(done.stdout)
+    assert said == translator.translate(asked)
+    np.testing.assert_allclose(drawn, drawer.sample(3, seed=7), atol=1e-5)
+    served = tf.saved_model.load(str(tmp_path / "dates"))
+    assert served.translate(tf.constant([], tf.string)).shape == 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more ids than the limit of 100"):
+        served.translate(["1" * 101])
+    with pytest.raises(UsageError, match="dates is there already; choose another folder"):
+        zoo.export(translator, tmp_path / "dates")
+
+
+@pytest.mark.parametrize("name", ["mixture_vae", "conditional_dcgan", "pix2pix", "simple_dot"])
+def test_every_verb_that_is_a_function_of_tensors_gives_what_it_gave(name, tmp_path):
+    model = small_model(name)
+    batch = examples(model, 3)
+    images = next((x for x in batch.values() if x.shape.rank == 4), None)
+    known = {"n": 3, "seed": 7, "codes": tf.ones((3, 2)), "image": images, **batch}
+    told = zoo.export(model, tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    assert set(told) == {verb for verb in saved_model.VERBS if hasattr(model, verb)}
+    for verb in told:
+        takes = [known[key] for key in saved_model.VERBS[verb]]
+        takes += [batch["label"]] if "label" in batch else []
+        want = getattr(model, verb)(*takes)
+        np.testing.assert_allclose(getattr(served, verb)(*takes), want, atol=1e-5)
+        assert verb in served.signatures
+
+
+def test_what_sub_words_need_lies_beside_ids(tmp_path, capsys):
+    words = text.Tokenizer.train(["a man sleeps", "ein mann"], vocabulary_size=290)
+    config = {"source_vocabulary": words, "target_vocabulary": words}
+    model = small_model("seq2seq", **config)
+    zoo.export(model, tmp_path / "model", beam=2, limit=4)
+    assert "sub-words (source) and sub-words (target) are not all" in capsys.readouterr().err
+    extra = tmp_path / "model" / "assets.extra"
+    ids = tf.constant(text.load(extra / "source").array(["ein mann", "mann"]))
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    found = served.generate(ids)
+    want = model.generate(ids, 2, 4)
+    np.testing.assert_array_equal(found["tokens"], want.tokens)
+    np.testing.assert_allclose(found["weights"], want.extras, atol=1e-5)
+    assert (extra / "target" / "sentencepiece.model").read_bytes() == words.model
+
+
+def test_the_command_line_exports_or_says_why_not(tmp_path):
+    model = small_model("vae")
+    model.save(tmp_path / "vae.keras")
+
+    def run(*args):
+        return CliRunner().invoke(main, ["export", *map(str, args)])
+
+    done = run(tmp_path / "vae.keras", tmp_path / "new" / "model", "--json")
+    assert [one["name"] for one in json.loads(done.stdout)["functions"]][:2] == ["sample", "encode"]
+    assert (tmp_path / "new" / "model" / "saved_model.pb").exists()
+    done = run(tmp_path / "vae.keras", tmp_path / "new")
+    assert done.exit_code == 2 and "is there already" in done.stderr
+    done = run(tmp_path / "vae.keras", tmp_path / "vae.keras" / "x")
+    assert done.exit_code == 1 and "could not write" in done.stderr
+    with pytest.raises(UsageError, match="style_transfer has nothing to export"):
+        zoo.export(small_model("style_transfer"), tmp_path / "none")
+    with pytest.raises(UsageError, match="beam must be a whole number from 1 up, got 0"):
+        zoo.export(model, tmp_path / "none", beam=0)
+    assert {path.name for path in tmp_path.iterdir()} == {"vae.keras", "new"}

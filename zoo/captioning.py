@@ -1,0 +1,92 @@
+"""`zoo caption`: what is in pictures, said by a run."""
+
+from pathlib import Path
+
+import click
+
+from zoo.data.captions import Captions
+from zoo.errors import UsageError
+from zoo.finished import ready
+from zoo.sampling import look, writing
+from zoo.terminal import SIZE, answers
+from zoo.translating import searching, speaking
+
+SHOWN = 8  # images in a picture, at most
+
+
+def show(record):
+    for one in record["captions"]:
+        click.echo(one["caption"])
+
+
+@click.command()
+@click.argument("run")
+@click.argument(
+    "images",
+    metavar="IMAGE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "--network",
+    help="For a model of features: what saw its images, as in MobileNetV2; see keras.applications.",
+)
+@click.option(
+    "--weights", default="imagenet", show_default=True, help="Of the network; or a file of them."
+)
+@click.option("--image-size", type=SIZE, default=224, show_default=True, help="For the network.")
+@searching
+@answers(show)
+def caption(run, images, network, weights, image_size, limit, search, picture, best):
+    """Put pictures into words by a run.
+
+    RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
+    run, a preset, or a .keras file. Answers with one line for each IMAGE, a PNG or JPEG file, of
+    which the centre square is cut out and scaled to what the model was trained on.
+
+    \b
+    zoo caption captioning.shapes scene.png --attention looked.png
+    zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
+    zoo caption runs/reproduce/captioning.flickr8k-cpu-hour dog.jpg --network MobileNetV2
+    """
+    seer = network and {"network": network, "weights": weights, "size": image_size}
+    with ready(run, best, speaking("captions")) as (model, where, settings):
+        pixels, seen = looked_at(model, images, seer)
+        limit = limit or (settings or Captions).limit
+        said = model.caption(seen, limit=limit, **search)
+        if picture:
+            with writing(picture):
+                look(model, pixels[:SHOWN], limit + 2, picture, seen[:SHOWN], said[:SHOWN])
+    pairs = zip(map(str, images), said, strict=True)
+    return {
+        "run": where and str(where),
+        **search,
+        "captions": [{"image": image, "caption": text} for image, text in pairs],
+    }
+
+
+def looked_at(model, files, seer):
+    """(images uint8 [n, h, w, c], what the model is shown of them) of image files.
+
+    Args:
+        seer: what `vision.Network` is made of; None: the model sees for itself.
+
+    Raises UsageError: no image, or a model of features without its network, or the other way round.
+    """
+    from zoo.data import sources
+
+    rows, columns, channels = model.image_shape
+    if (model.call_feature == "features") != bool(seer):
+        what = f"features {model.image_shape} of another network" if not seer else "images"
+        raise UsageError(
+            f"{model.name} sees {what}: "
+            + ("leave --network out" if seer else "name it, as in --network MobileNetV2")
+        )
+    size = seer["size"] if seer else rows if rows == columns else None
+    pixels = sources.stacked("the list", [sources.picture(file) for file in files], size)
+    if not seer:
+        return pixels, pixels
+    from zoo.data import vision
+
+    return pixels, vision.Network(**seer)(pixels)
