@@ -17,7 +17,7 @@ on with first.
                  where the translator looks while it writes a date
     seq2seq_multi30k_de_en
                  the five best and five worst translations of short test sentences, by chrF, and
-                 where the translator looked; above each what a person wrote
+                 where the translator looked; below each what a person wrote
     captioning_shapes
                  where the captioner looks while it says what it sees
     finetuning   fine-tuned against from scratch, from the records of benchmarks.finetuning
