@@ -24,7 +24,7 @@ PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there 
     "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
     "pix2pix_facades_128.png": "pix2pix: label maps, what it makes of them, and the photographs.",
     "seq2seq_dates.png": "Where seq2seq looks (columns) for each letter of a date (rows).",
-    "seq2seq_multi30k_de_en.png": "The best five and the worst five translations of short sentences:"
+    "seq2seq_multi30k_de_en.png": "The five best and five worst translations of short sentences:"
     " what was said (rows), where it looked (columns), and below what a person wrote.",
     "captioning_shapes.png": "Where captioning looks in a scene, word by word.",
     "finetuning.png": "Fine-tuned and from scratch, over the steps; bars are the intervals of the"
