@@ -12,7 +12,7 @@
 
 Each way has the same network, data, order of the data, optimizer, seeds and number of steps; only
 what it begins with differs. --source is the reference of any preset with such a network. With
---record it writes benchmarks/results/finetuning.CASE.json; `python -m benchmarks.pictures
+--record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.pictures
 finetuning` draws the curves. The cpu-hour budget takes some ten minutes on one thread.
 """
 
@@ -229,7 +229,8 @@ def main(arguments=None):
         "results": rows,
     }
     if options.record:
-        record = records.write(ROOT / records.RESULTS / f"finetuning.{options.case}.json", record)
+        file = f"finetuning.{options.case}.{options.budget}.json"
+        record = records.write(ROOT / records.RESULTS / file, record)
         log(f"record: {record.path.name}")
     return record
 

@@ -75,7 +75,7 @@ def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
     monkeypatch.setattr(finetuning, "ROOT", tmp_path)
     command = ["labels", f"--source={sources['labels']}", "--budget=smoke"]
     finetuning.main([*command, "--record"])
-    record = records.read(tmp_path / records.RESULTS / "finetuning.labels.json")
+    record = records.read(tmp_path / records.RESULTS / "finetuning.labels.smoke.json")
     assert [(row["way"], row["steps"]) for row in record["results"]] == [
         ("frozen", 1),
         ("frozen", 2),
