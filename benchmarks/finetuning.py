@@ -2,8 +2,8 @@
 
     python -m benchmarks.finetuning kmnist --source vae.mnist --record
     python -m benchmarks.finetuning labels --source vae.mnist --record
-    python -m benchmarks.finetuning direction --source seq2seq.multi30k_de_en --record
-    python -m benchmarks.finetuning domain --source seq2seq.multi30k_de_en --record
+    python -m benchmarks.finetuning direction --source presets/seq2seq.multi30k_de_en --record
+    python -m benchmarks.finetuning domain --source presets/seq2seq.multi30k_de_en --record
 
     kmnist       a VAE of digits learns a few Japanese characters
     labels       the encoder of a VAE of digits becomes a classifier, with 10 labels a digit
@@ -11,7 +11,8 @@
     domain       it learns dates, from nine languages to ISO 8601, by the words it has
 
 Each way has the same network, data, order of the data, optimizer, seeds and number of steps; only
-what it begins with differs. --source is the reference of any preset with such a network. With
+what it begins with differs. --source is the reference of any preset with such a network; the
+translator, too large for the package, is one that `zoo push` makes of its reproduced run. With
 --record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.pictures
 finetuning` draws the curves. The cpu-hour budget takes some ten minutes on one thread.
 """
@@ -134,7 +135,7 @@ CASES = {
         (FROZEN, TUNED),
     ),
     "direction": Case(
-        "seq2seq.multi30k_de_en",
+        "presets/seq2seq.multi30k_de_en",
         way_back,
         over_texts,
         "BLEU 13a",
@@ -146,7 +147,7 @@ CASES = {
         PAIRS,
     ),
     "domain": Case(
-        "seq2seq.multi30k_de_en",
+        "presets/seq2seq.multi30k_de_en",
         dates,
         over_texts,
         "exact match",

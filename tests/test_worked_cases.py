@@ -1,6 +1,7 @@
 """The worked cases of fine-tuning: fair, compared in pairs, written down."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -31,7 +32,8 @@ def sources(tmp_path_factory):
         keras.utils.set_random_seed(0)
         found[name] = tmp_path_factory.mktemp("presets") / name
         zoo.save(zoo.get(name, **config), found[name], card={"license": "apache-2.0"})
-    return {name: str(found[case.source.partition(".")[0]]) for name, case in CASES.items()}
+    kinds = {name: Path(case.source).name.partition(".")[0] for name, case in CASES.items()}
+    return {name: str(found[kind]) for name, kind in kinds.items()}
 
 
 CASES = finetuning.CASES
