@@ -155,9 +155,10 @@ def copied(ours, theirs, images):
 
 
 def difference(a, b):
-    """Largest difference, relative to the largest value."""
+    """Largest difference, relative to the largest value; 0 if there is none."""
     a, b = np.asarray(a), np.asarray(b)
-    return float(np.max(np.abs(a - b)) / np.max(np.abs(a)))
+    apart = np.max(np.abs(a - b))
+    return float(apart / np.max(np.abs(a))) if apart else 0.0
 
 
 if __name__ == "__main__":
