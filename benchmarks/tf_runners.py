@@ -46,9 +46,9 @@ def data(found, batch_size):
 def optimizers(name):
     """The tutorials' where the zoo's are others."""
     if name in SENTENCES:
-        return keras.optimizers.Adam(1e-3)
+        return zoo.Adam(1e-3)
     parts = ("generator", "discriminator") if name == "dcgan" else ()
-    return {part: keras.optimizers.Adam(1e-4) for part in parts} or None
+    return {part: zoo.Adam(1e-4) for part in parts} or None
 
 
 def fit(name, make, found, batch_size, protocol):

@@ -8,6 +8,7 @@ training. `call` takes and returns tensors; a layer that stands for a distributi
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
+from blocks.entropy import cross_entropy
 from blocks.gated import GatedDense
 from blocks.latent import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
@@ -60,6 +61,7 @@ __all__ = [
     "Upsample",
     "VampPrior",
     "analytic_kl",
+    "cross_entropy",
     "elbo",
     "gram_matrix",
     "mmd",

@@ -63,13 +63,13 @@ class Attention(keras.layers.Layer):
         """
         query = self.project_query(tf.cast(query, self.compute_dtype))
         one_step = query.shape.rank == 2
-        scores = self.scores(query[:, None] if one_step else query, memory["keys"])
+        scores = self.scores(tf.expand_dims(query, 1) if one_step else query, memory["keys"])
         keep = tf.cast(memory["mask"], tf.bool)  # keras.layers.RNN turns its states into floats
         keep = keep[:, None] if scores.shape.rank == 3 else keep[:, None, None]
         keep = keep if visible is None else keep & visible
         weights = tf.cast(masked_softmax(scores, keep), self.compute_dtype)
         context = self.combine(weights, memory["values"])
-        return (context[:, 0], weights[..., 0, :]) if one_step else (context, weights)
+        return (tf.squeeze(context, 1), tf.squeeze(weights, -2)) if one_step else (context, weights)
 
     def project_query(self, query):
         """[b, d] to [b, u], and [b, t, d] to [b, t, u]."""
@@ -119,7 +119,7 @@ class AdditiveAttention(Attention):
         return self.key(values)
 
     def scores(self, queries, keys):
-        hidden = tf.tanh(queries[:, :, None] + keys[:, None])
+        hidden = tf.tanh(tf.expand_dims(queries, 2) + tf.expand_dims(keys, 1))
         # A product of matrices, as XLA has no gradient for others in a loop.
         scores = tf.matmul(tf.reshape(hidden, (-1, self.units)), tf.cast(self.score, hidden.dtype))
         return tf.reshape(scores, tf.shape(hidden)[:-1])

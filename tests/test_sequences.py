@@ -286,3 +286,38 @@ def test_a_full_cache_says_so():
     memory, cache = layer.memorize(random(3, 5, 7)), layer.start(3, length=2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="room for 2 steps"):
         layer.step(tf.constant(random(3, 6)), memory, cache, 2)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_cross_entropy_is_that_to_smoothed_words_and_so_is_its_gradient(smoothing, compiled):
+    logits, words = 30 * tf.constant(random(2, 3, 11)), tf.constant([[0, 4, 10], [7, 7, 1]])
+    weights = tf.constant(random(2, 3, seed=1))
+
+    def ours(logits):
+        return blocks.cross_entropy(logits, words, smoothing)
+
+    def plain(logits):
+        target = (1 - smoothing) * tf.one_hot(words, 11) + smoothing / 11
+        loss = tf.nn.softmax_cross_entropy_with_logits(target, logits)
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
+        return loss, nll, tf.argmax(logits, -1, tf.int32) == words
+
+    def looked(function):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss, nll, right = function(logits)
+            total = tf.reduce_sum(weights * loss + nll)
+        return loss, nll, tf.cast(right, tf.float32), tape.gradient(total, logits)
+
+    run = tf.function(looked) if compiled else looked
+    for found, wanted in zip(run(ours), run(plain), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_the_cross_entropy_of_what_is_impossible_is_large_and_of_nan_is_nan():
+    logits = tf.constant([[0.0, -1e9], [np.nan, 0.0]])
+    _, nll, right = blocks.cross_entropy(logits, tf.constant([1, 1]))
+    assert nll[0] == 1e9
+    assert np.isnan(nll[1])
+    assert not right[0]

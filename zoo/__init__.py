@@ -14,6 +14,7 @@ from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
 __all__ = [
+    "Adam",
     "Captioner",
     "Model",
     "Speaker",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 LAZY = {
+    "Adam": "zoo.optimizers",
     "Captioner": "zoo.captioner",
     "Model": "zoo.model",
     "Speaker": "zoo.speaker",

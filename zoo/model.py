@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from zoo import inspection
 from zoo.errors import BatchError, UsageError
+from zoo.optimizers import Adam
 from zoo.registry import arguments
 
 
@@ -55,7 +56,7 @@ class Model(keras.Model):
 
         A part is the name of the attribute that holds the layer to be trained.
         """
-        return {"": keras.optimizers.Adam(1e-3)}
+        return {"": Adam(1e-3)}
 
     def adapt(self, data):
         """Looks at the training data, an iterable of batches, once before the first step."""

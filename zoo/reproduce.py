@@ -174,9 +174,11 @@ def adam(recipe, rate, steps):
     """Adam with the recipe's schedule, clipping and moving average."""
     import keras
 
+    from zoo.optimizers import Adam
+
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
-    return keras.optimizers.Adam(
+    return Adam(
         rate,
         *recipe.betas,
         global_clipnorm=recipe.clip,

@@ -6,6 +6,7 @@ words from it `start` and `say`. `zoo.Translator` answers to texts, `zoo.Caption
 
 import tensorflow as tf
 
+from blocks.entropy import cross_entropy
 from zoo import decoding, text
 from zoo.data.pipeline import check
 from zoo.errors import UsageError
@@ -85,16 +86,12 @@ class Speaker(Model):
             axis: None for one mean over all, 1 for one of each example.
         """
         kept = tf.cast(words != text.PAD, tf.float32)
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
-        loss, smoothing = nll, self.label_smoothing
-        if smoothing:
-            uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
-            loss = (1 - smoothing) * nll + smoothing * uniform
-        right = tf.cast(tf.argmax(logits, -1, tf.int32) == words, tf.float32)
+        loss, nll, right = cross_entropy(logits, words, self.label_smoothing)
+        scores = {"loss": loss, "nll": nll, "accuracy": tf.cast(right, tf.float32)}
         count = tf.reduce_sum(kept, axis)
         return {
             name: tf.math.divide_no_nan(tf.reduce_sum(kept * value, axis), count)
-            for name, value in {"loss": loss, "nll": nll, "accuracy": right}.items()
+            for name, value in scores.items()
         }
 
     # The contract.

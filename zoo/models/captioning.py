@@ -88,7 +88,7 @@ class Captioning(zoo.Captioner):
             self.output_layer.build(words)
 
     def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(4e-4, global_clipnorm=5.0)}
+        return {"": zoo.Adam(4e-4, global_clipnorm=5.0)}
 
     def train_step(self, batch):
         x, y = batch[self.call_feature], batch["caption"]

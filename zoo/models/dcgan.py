@@ -84,8 +84,8 @@ class DCGAN(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
-            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "generator": zoo.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
+            "discriminator": zoo.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):

@@ -3,7 +3,6 @@
 Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros, 2016, arXiv 1611.07004.
 """
 
-import keras
 import tensorflow as tf
 
 import zoo
@@ -79,8 +78,8 @@ class Pix2Pix(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "generator": zoo.Adam(2e-4, beta_1=0.5),
+            "discriminator": zoo.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):

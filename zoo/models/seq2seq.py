@@ -109,7 +109,7 @@ class Seq2Seq(zoo.Translator):
             self.output_layer.build(words)
 
     def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(1e-3, global_clipnorm=1.0)}
+        return {"": zoo.Adam(1e-3, global_clipnorm=1.0)}
 
     def train_step(self, batch):
         x, y = batch["source"], batch["target"]

@@ -49,7 +49,7 @@ class SimpleDot(zoo.Model):
         self.dot.build([points, points])
 
     def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(1e-2)}
+        return {"": zoo.Adam(1e-2)}
 
     @property
     def batch_spec(self):

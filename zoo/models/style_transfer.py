@@ -69,7 +69,7 @@ class StyleTransfer(zoo.Model):
         return {"content": spec, "style": spec}
 
     def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(0.02)}
+        return {"": zoo.Adam(0.02)}
 
     def adapt(self, data):
         """Begins at white noise, unless the canvas has been painted on before."""

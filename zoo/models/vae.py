@@ -4,7 +4,6 @@ Diederik P. Kingma, Max Welling, 2013, arXiv 1312.6114. The networks are those o
 Probability introduction: convolutions of stride 2 down, transposed convolutions up.
 """
 
-import keras
 import tensorflow as tf
 
 import zoo
@@ -87,7 +86,7 @@ class VAE(zoo.Model):
         return StandardNormal(self.latent_dim, dtype=self.dtype_policy)
 
     def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(1e-3)}
+        return {"": zoo.Adam(1e-3)}
 
     def posterior(self, x, training=False):
         """q(z|x), batch shape [batch], event shape [latent_dim]."""

@@ -1,0 +1,59 @@
+"""The optimizers: the numbers of Keras' own, wherever Keras would use them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+
+SCHEDULE = keras.optimizers.schedules.InverseTimeDecay(0.01, 2, 0.5)
+OPTIONS = {
+    "plain": {},
+    "betas": {"beta_1": 0.5, "beta_2": 0.98, "epsilon": 1e-9},
+    "schedule": {"learning_rate": SCHEDULE},
+    "clipped": {"global_clipnorm": 0.1},
+    "averaged": {"use_ema": True, "ema_momentum": 0.5},
+    "decayed": {"weight_decay": 0.1},
+    "accumulated": {"gradient_accumulation_steps": 2},
+    "amsgrad": {"amsgrad": True},
+}
+
+
+def learned(optimizer, compiled=True, sparse=False):
+    """Every variable of the optimizer, and the weights, after five steps."""
+    random = np.random.default_rng(0)
+    start, gradients = random.normal(size=(4, 3)), random.normal(size=(5, 4, 3))
+    weights = [keras.Variable(start, dtype="float32"), keras.Variable(1.0)]
+    optimizer = optimizer()
+    optimizer.build(weights)
+
+    def step(gradient):
+        first = tf.IndexedSlices(gradient, tf.range(4), (4, 3)) if sparse else gradient
+        optimizer.apply([first, tf.reduce_sum(gradient)], weights)
+
+    run = tf.function(step) if compiled else step
+    for gradient in gradients:
+        run(tf.constant(gradient, tf.float32))
+    return [np.asarray(each) for each in (*weights, *optimizer.variables)]
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_adam_is_keras_adam(options, compiled):
+    found = learned(lambda: zoo.Adam(**options), compiled)
+    wanted = learned(lambda: keras.optimizers.Adam(**options), compiled)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
+
+
+def test_adam_takes_slices():
+    for one, other in zip(learned(zoo.Adam, sparse=True), learned(zoo.Adam), strict=True):
+        np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
+
+
+def test_adam_survives_its_configuration():
+    adam = zoo.Adam(learning_rate=SCHEDULE, beta_1=0.5, global_clipnorm=2.0)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(adam))
+    assert type(again) is zoo.Adam
+    assert again.get_config() == adam.get_config()
