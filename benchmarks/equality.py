@@ -80,11 +80,13 @@ def sentences(name, variant, batch_size):
     ours, theirs = (factory(one, name)(**settings(name)) for one in ("zoo", variant))
     batch = examples(name, batch_size)
     fed = tuple(map(tf.constant, prepared(name, batch)))
-    if variant == "zoo xla":
+    if variant in ("zoo train", "zoo xla"):
+        xla = variant == "zoo xla"
+        how = {"jit_compile": True} if xla else {"count": type(theirs).sub_batches}
         ours.prepare(optimizers(name))
         theirs.prepare(optimizers(name))
         theirs.set_weights(ours.get_weights())
-        return losses(ours, ByTrainer(name, theirs, batch, jit_compile=True), batch, fed)
+        return losses(ours, ByTrainer(name, theirs, batch, **how), batch, fed)
     if name in DECODED:  # lively, and without an end
         ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
         ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))

@@ -69,7 +69,9 @@ VARIANTS = {
     "tf.function loop": Variant("tf_runners.loop", TF),
     "keras fit": Variant("tf_runners.fit", TF, models=PICTURES + SENTENCES),
     "zoo": Variant("tf_runners.trainer"),
-    "zoo train": Variant("tf_runners.trainer", arguments={"as_command": True}, models=PICTURES),
+    "zoo train": Variant(
+        "tf_runners.trainer", arguments={"as_command": True}, models=(*PICTURES, "captioning")
+    ),
     "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=SENTENCES),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER),

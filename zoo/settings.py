@@ -77,7 +77,8 @@ class Settings:
             vocabulary = vocabulary or vocabulary_of(self.set)
             if vocabulary is None and split != self.split:
                 vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
-            return self.texts.load(self.data, split, vocabulary, **common)
+            even = training and self.sub_batches > 1
+            return self.texts.load(self.data, split, vocabulary, drop_remainder=even, **common)
         fixed = self.binarize == "dynamic" and not training
         return zoo.data.load(
             self.data,

@@ -34,6 +34,8 @@ class Captioning(zoo.Captioner):
         doubly_stochastic: weight, lambda, of the wish that every place is looked at as often.
     """
 
+    sub_batches = 2
+
     def __init__(
         self,
         caption_vocabulary=8000,
