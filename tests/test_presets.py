@@ -112,6 +112,23 @@ def test_float16_takes_half_the_bytes_and_little_of_the_weights(model, whole, tm
         np.testing.assert_allclose(a, b, rtol=2**-11, atol=1e-7)
 
 
+def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_column(tmp_path):
+    model = small_model("seq2seq", embedding_dim=128, units=128)
+    rows = np.ones((len(model.weights[0].numpy()), 1), np.float32)
+    rows[:2] = [[0.0], [99.0]]
+    model.weights[0].assign(model.weights[0] * rows)
+    part, whole = (
+        zoo.save(model, tmp_path / stored, CARD, stored=stored) for stored in ("int8", "float32")
+    )
+    size = [p.record["files"][folder.WEIGHTS]["size"] for p in (part, whole)]
+    assert size[0] < 0.35 * size[1]
+    loaded = arrays(zoo.get(str(part.folder), pretrained=True))
+    for a, b in zip(arrays(model), loaded, strict=True):
+        steps = [np.abs(a).max(axis, keepdims=True) / 127 for axis in range(a.ndim)]
+        near = [(np.abs(a - b) <= 0.5001 * step).all() for step in steps]
+        assert any(near) if a.ndim > 1 else np.array_equal(a, b)
+
+
 def test_saving_replaces_a_preset_whole_and_nothing_else(model, copy, tmp_path):
     zoo.save(model, copy, CARD | {"title": "Another"})
     assert "Another" in presets.open(copy).card and len(list(tmp_path.iterdir())) == 1
@@ -140,8 +157,8 @@ def test_what_cannot_be_a_preset_is_told(tmp_path):
     with pytest.raises(UsageError, match="only a registered model"):
         zoo.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new", CARD)
     model = small_model("vae")
-    with pytest.raises(UsageError, match="'float32' or 'float16', got 'int8'"):
-        zoo.save(model, tmp_path / "new", CARD, stored="int8")
+    with pytest.raises(UsageError, match="'float16', 'int8'.*, got 'int4'"):
+        zoo.save(model, tmp_path / "new", CARD, stored="int4")
     model.weights[0].assign(model.weights[0] + 1e6)
     with pytest.raises(UsageError, match="not finite as float16"):
         zoo.save(model, tmp_path / "new", CARD, stored="float16")

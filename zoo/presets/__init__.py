@@ -105,7 +105,8 @@ def save(model, folder, card, name=None, stored="float32"):
         folder: gets config.json, model.weights.h5 and card.md; a preset there is replaced.
         card: text with a `license` in its header, or a dict of its facts, see `cards.FACTS`.
         name: of the preset; default the folder's.
-        stored: "float32", or "float16" for half the bytes: each weight rounded to 11 bits.
+        stored: "float32"; "float16" for half the bytes, each weight rounded to 11 bits; or "int8"
+            for less than a quarter, each rounded to one of 255 steps of its row or column.
 
     Returns the `Preset`. Raises UsageError: no licence, an unregistered model, a folder that holds
     something else, weights that are not finite or too large for float16.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import PresetError, UsageError
-from zoo.presets import cards
+from zoo.presets import cards, rounding
 from zoo.records import digest
 
 FORMAT = 1
@@ -60,7 +60,8 @@ class Preset:
     def load(self, model):
         """Gives `model` the weights; raises PresetError if they are of another configuration."""
         try:
-            model.load_weights(self.folder / WEIGHTS)
+            with rounding.readable(self.folder / WEIGHTS, self.record["stored"]) as path:
+                model.load_weights(path)
         except (ValueError, OSError, KeyError, TypeError) as error:
             raise PresetError(
                 f"the weights in {self.folder} do not fit {self.model} with the configuration"
@@ -113,7 +114,8 @@ def parse(raw, where):
             " Get it anew"
         )
     files = record.get("files")
-    kinds = {"name": str, "model": str, "config": dict, "files": dict, "parameters": int}
+    kinds = dict.fromkeys(("name", "model", "stored"), str)
+    kinds |= {"config": dict, "files": dict, "parameters": int}
     wrong = [key for key, kind in kinds.items() if not isinstance(record.get(key), kind)]
     if wrong or set(files) != {WEIGHTS, CARD}:
         raise PresetError(

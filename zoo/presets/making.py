@@ -14,7 +14,7 @@ import zoo
 from zoo import registry, text
 from zoo.checkpoint import folder_atomically, write_atomically, write_json
 from zoo.errors import PresetError, UsageError
-from zoo.presets import cards, folder
+from zoo.presets import cards, folder, rounding
 from zoo.records import digest, sha256
 from zoo.state import State
 
@@ -88,12 +88,12 @@ def architecture(model):
 
 
 def weights(model, stored):
-    """The bytes of a weights file that `model.load_weights` reads: nothing but the numbers.
+    """The bytes of a weights file: nothing but the numbers, stored as `rounding` does it.
 
     Keras' own file also has the names that layers happened to get in this process.
     """
-    if stored not in ("float32", "float16"):
-        raise UsageError(f"weights are stored as 'float32' or 'float16', got {stored!r}")
+    if stored not in rounding.STORED:
+        raise UsageError(f"weights are stored as one of {rounding.STORED}, got {stored!r}")
     raw = io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / folder.WEIGHTS
@@ -101,15 +101,8 @@ def weights(model, stored):
         with h5py.File(path) as had, h5py.File(raw, "w") as has:
 
             def copy(name, item):
-                if not isinstance(item, h5py.Dataset):
-                    return
-                values = item[()]
-                if np.issubdtype(values.dtype, np.floating):
-                    with np.errstate(over="ignore"):
-                        values = values.astype(stored)
-                    if not np.isfinite(values).all():
-                        raise UsageError(f"the weights {name} are not finite as {stored}")
-                has.create_dataset(name, data=values, track_times=False)
+                if isinstance(item, h5py.Dataset):
+                    rounding.write(has, name, item[()], stored)
 
             had.visititems(copy)
     return raw.getvalue()

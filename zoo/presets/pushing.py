@@ -11,7 +11,7 @@ import zoo.recipes
 from zoo import presets, records, reproduce, runs
 from zoo.data import catalog
 from zoo.errors import PresetError, UsageError
-from zoo.presets import folder, sources
+from zoo.presets import folder, rounding, sources
 from zoo.terminal import BEST, answers, import_tensorflow, note, table
 
 
@@ -44,8 +44,8 @@ def push(run, target, license="apache-2.0", stored="float32", results=records.RE
     of = of_recipe if (run / "recipe.json").is_file() else of_training
     trainer, facts = of(run, Path(results), best)
     note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
-    if stored == "float16":
-        rounded = "The numbers are those of the weights before they were rounded to float16."
+    if stored != "float32":
+        rounded = f"The numbers are those of the weights before they were rounded to {stored}."
         facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
     with trainer.averaged() as model:
         return presets.save(model, target, {"license": license, **facts}, stored=stored)
@@ -155,10 +155,10 @@ def show(record):
 @click.option("--license", default="apache-2.0", show_default=True, help="Of the weights.")
 @click.option(
     "--stored",
-    type=click.Choice(["float32", "float16"]),
+    type=click.Choice(rounding.STORED),
     default="float32",
     show_default=True,
-    help="How weights are written; float16 takes half the bytes.",
+    help="How weights are written; float16 takes half the bytes, int8 less than a quarter.",
 )
 @click.option(
     "--results",
