@@ -2,8 +2,8 @@
 
     python -m benchmarks.finetuning kmnist --source vae.mnist --record
     python -m benchmarks.finetuning labels --source vae.mnist --record
-    python -m benchmarks.finetuning direction --source presets/seq2seq.multi30k_de_en --record
-    python -m benchmarks.finetuning domain --source presets/seq2seq.multi30k_de_en --record
+    python -m benchmarks.finetuning direction --source seq2seq.multi30k_de_en --record
+    python -m benchmarks.finetuning domain --source seq2seq.multi30k_de_en --record
 
     kmnist       a VAE of digits learns a few Japanese characters
     labels       the encoder of a VAE of digits becomes a classifier, with 10 labels a digit
@@ -135,7 +135,7 @@ CASES = {
         (FROZEN, TUNED),
     ),
     "direction": Case(
-        "presets/seq2seq.multi30k_de_en",
+        "seq2seq.multi30k_de_en",
         way_back,
         over_texts,
         "BLEU 13a",
@@ -147,7 +147,7 @@ CASES = {
         PAIRS,
     ),
     "domain": Case(
-        "presets/seq2seq.multi30k_de_en",
+        "seq2seq.multi30k_de_en",
         dates,
         over_texts,
         "exact match",
