@@ -177,6 +177,17 @@ class Tutorial:
         return said(self, source, limit)
 
 
+class Stepwise(Tutorial):
+    """The same with a compiled step: what words have in common is computed for each of them."""
+
+    def __init__(self, network):
+        super().__init__(network)
+        network.read, network.step = tf.function(network.read), tf.function(network.step)
+
+    def generate(self, source, limit):
+        return said(self, source, limit)
+
+
 class AttentionCell(layers.Layer):
     """A step of a network for `layers.RNN`: what it looks at has to be put into it before."""
 
@@ -226,4 +237,6 @@ def styles(**ways):
     }
 
 
-STYLES = styles(**{"tf.function loop": Tutorial, "keras fit": AllAtOnce})
+STYLES = styles(
+    **{"tf.function loop": Tutorial, "tf.function step": Stepwise, "keras fit": AllAtOnce}
+)

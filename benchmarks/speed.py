@@ -11,6 +11,8 @@ places of an image. "-decode": what they answer, the most probable word 20 times
     tf.function loop   TensorFlow's tutorial style: Sequential networks, losses by hand, a Python
                        loop over a tf.data pipeline; words one after the other, a decoder that
                        projects the attention's keys at each; the base of all ratios
+    tf.function step   decoding only: a compiled step, called for each word by plain Python, where
+                       no compiler can see that all words project the same keys
     keras fit          keras.io's style: a keras.Model with its own train_step, and `fit`; of
                        words all at once, by `layers.RNN`
     zoo                `Trainer.fit` over the zoo's own pipeline, which with callbacks, logging

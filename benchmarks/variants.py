@@ -67,6 +67,7 @@ class Variant(NamedTuple):
 TF, EAGER, TORCH = "", "eager_", "torch_"
 VARIANTS = {
     "tf.function loop": Variant("tf_runners.loop", TF),
+    "tf.function step": Variant("tf_runners.loop", TF, models=DECODED),
     "keras fit": Variant("tf_runners.fit", TF, models=PICTURES + SENTENCES),
     "zoo": Variant("tf_runners.trainer"),
     "zoo train": Variant(
