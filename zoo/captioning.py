@@ -9,9 +9,7 @@ from zoo.errors import UsageError
 from zoo.finished import ready
 from zoo.sampling import look, writing
 from zoo.terminal import SIZE, answers
-from zoo.translating import searching, speaking
-
-SHOWN = 8  # images in a picture, at most
+from zoo.translating import SHOWN, searching, speaking
 
 
 def show(record):

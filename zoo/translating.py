@@ -13,6 +13,7 @@ from zoo.finished import ready
 from zoo.sampling import writing
 from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 
+SHOWN = 8  # texts, or images, of a picture, at most
 OPTIONS = (
     click.option(
         "--languages",
@@ -144,10 +145,10 @@ def lines(path):
 
 
 def draw(model, texts, said, path, limit, truncate):
-    """Where the model looks while it says what it said, of up to eight texts."""
+    """Where the model looks while it says what it said, of the first texts."""
     from zoo import figures
 
-    told = [(a, b) for a, b in zip(texts, said, strict=True) if a][:8]
+    told = [(a, b) for a, b in zip(texts, said, strict=True) if a][:SHOWN]
     if not told:
         raise UsageError("--attention needs a text that is not empty")
     maps = model.attention(*zip(*told, strict=True), limit, truncate)
