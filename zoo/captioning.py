@@ -46,7 +46,7 @@ def caption(run, images, network, weights, image_size, limit, search, picture, b
     \b
     zoo caption captioning.shapes scene.png --attention looked.png
     zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
-    zoo caption runs/reproduce/captioning.flickr8k-cpu-hour dog.jpg --network MobileNetV2
+    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --beam 3
     """
     seer = network and {"network": network, "weights": weights, "size": image_size}
     with ready(run, best, speaking("captions")) as (model, where, settings):
