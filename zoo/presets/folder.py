@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import PresetError, UsageError
-from zoo.presets import cards, rounding
+from zoo.presets import cards
 from zoo.records import digest
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.weights.h5", "card.md"
+STORED = ("float32", "float16", "int8")  # how weights may be written, see `rounding`
 LARGEST = 32 * 2**20  # bytes of a config.json
 
 
@@ -59,6 +60,8 @@ class Preset:
 
     def load(self, model):
         """Gives `model` the weights; raises PresetError if they are of another configuration."""
+        from zoo.presets import rounding
+
         try:
             with rounding.readable(self.folder / WEIGHTS, self.record["stored"]) as path:
                 model.load_weights(path)

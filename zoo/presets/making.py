@@ -92,8 +92,8 @@ def weights(model, stored):
 
     Keras' own file also has the names that layers happened to get in this process.
     """
-    if stored not in rounding.STORED:
-        raise UsageError(f"weights are stored as one of {rounding.STORED}, got {stored!r}")
+    if stored not in folder.STORED:
+        raise UsageError(f"weights are stored as one of {folder.STORED}, got {stored!r}")
     raw = io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / folder.WEIGHTS

@@ -11,7 +11,7 @@ import zoo.recipes
 from zoo import presets, records, reproduce, runs
 from zoo.data import catalog
 from zoo.errors import PresetError, UsageError
-from zoo.presets import folder, rounding, sources
+from zoo.presets import folder, sources
 from zoo.terminal import BEST, answers, import_tensorflow, note, table
 
 
@@ -155,7 +155,7 @@ def show(record):
 @click.option("--license", default="apache-2.0", show_default=True, help="Of the weights.")
 @click.option(
     "--stored",
-    type=click.Choice(rounding.STORED),
+    type=click.Choice(folder.STORED),
     default="float32",
     show_default=True,
     help="How weights are written; float16 takes half the bytes, int8 less than a quarter.",

@@ -13,7 +13,6 @@ import numpy as np
 
 from zoo.errors import UsageError
 
-STORED = ("float32", "float16", "int8")
 STEPS = 127  # on each side of 0
 SCALE = ".scale"  # ends the name of the scales of bytes
 
