@@ -81,12 +81,12 @@ def sentences(name, variant, batch_size):
     batch = examples(name, batch_size)
     fed = tuple(map(tf.constant, prepared(name, batch)))
     if variant in ("zoo train", "zoo xla"):
-        xla = variant == "zoo xla"
-        how = {"jit_compile": True} if xla else {"count": type(theirs).sub_batches}
+        count = type(theirs).sub_batches if variant == "zoo train" else 1
         ours.prepare(optimizers(name))
         theirs.prepare(optimizers(name))
         theirs.set_weights(ours.get_weights())
-        return losses(ours, ByTrainer(name, theirs, batch, **how), batch, fed)
+        theirs = ByTrainer(name, theirs, batch, count, jit_compile=variant == "zoo xla")
+        return losses(ours, theirs, batch, fed)
     if name in DECODED:  # lively, and without an end
         ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
         ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))

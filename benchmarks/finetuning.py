@@ -11,8 +11,7 @@
     domain       it learns dates, from nine languages to ISO 8601, by the words it has
 
 Each way has the same network, data, order of the data, optimizer, seeds and number of steps; only
-what it begins with differs. --source is the reference of any preset with such a network; the
-translator, too large for the package, is one that `zoo push` makes of its reproduced run. With
+what it begins with differs. --source is the reference of any preset with such a network. With
 --record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.pictures
 finetuning` draws the curves. The cpu-hour budget takes some ten minutes on one thread.
 """

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-STEPS_PER_EPOCH, EPOCHS, SAVE_EVERY = 15, 4, 7
+STEPS_PER_EPOCH, EPOCHS, SAVE_EVERY = 25, 4, 7
 
 
 def work(name, workdir):

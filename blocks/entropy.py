@@ -9,8 +9,8 @@ def cross_entropy(logits, words, smoothing=0.0):
     `nll` is the cross entropy to the word, `loss` that to a target which gives `smoothing` of its
     mass to all words alike (Szegedy et al., 2015, arXiv 1512.00567, section 7); `right` is true
     where no other word has a higher logit. To rounding, `nll` is TensorFlow's
-    `sparse_softmax_cross_entropy_with_logits`, which takes three times as long: here one softmax
-    gives the value and, kept, the gradient.
+    `sparse_softmax_cross_entropy_with_logits`, which takes twice as long: here one softmax gives
+    the value and, kept, the gradient.
     """
     flat = tf.reshape(logits, (-1, logits.shape[-1]))
     found = _flat(flat, tf.reshape(words, (-1,)), smoothing)

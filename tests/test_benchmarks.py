@@ -69,7 +69,9 @@ def test_a_captioner_learns_what_the_zoos_learns(variant, short):
     assert equality.check("captioning", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
 
 
-@pytest.mark.parametrize("variant", runnable("tf.function step", "eager loop", "pytorch tuned"))
+@pytest.mark.parametrize(
+    "variant", runnable("tf.function step", "eager loop", "pytorch", "pytorch tuned")
+)
 def test_a_translator_says_what_the_zoos_says(variant, short):
     assert equality.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
 
