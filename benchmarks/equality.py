@@ -90,7 +90,11 @@ def sentences(name, variant, batch_size):
     if name in DECODED:  # lively, and without an end
         ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
         ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))
-    if VARIANTS[variant].needs:
+    how = {}
+    if variant == "zoo translate":
+        theirs.set_weights(ours.get_weights())
+        how = {"pieces": 2}
+    elif VARIANTS[variant].needs:
         from benchmarks.mirror import Reader
 
         theirs = Reader(theirs)
@@ -99,8 +103,8 @@ def sentences(name, variant, batch_size):
         for variable, value in zip(theirs.network.weights, ours.weights, strict=True):
             variable.assign(value)
     if name in DECODED:
-        wanted, got = (tokens(model.generate(fed[0], limit=SAID)) for model in (ours, theirs))
-        return {"words": (wanted, got)}
+        wanted, got = ours.generate(fed[0], limit=SAID), theirs.generate(fed[0], limit=SAID, **how)
+        return {"words": (tokens(wanted), tokens(got))}
     ours.prepare(optimizers(name))
     return losses(ours, theirs, {key: tf.constant(value) for key, value in batch.items()}, fed)
 

@@ -75,8 +75,10 @@ def dataset(name, found, batch_size):
     return shuffled.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def decode(name, make, found, batch_size, protocol, **how):
-    """What a model answers, one batch of sources after the other."""
+def decode(name, make, found, batch_size, protocol, as_command=False, **how):
+    """What a model answers, one batch of sources after the other; `as_command` as above."""
+    if as_command:
+        one_per_operation()
     keras.utils.set_random_seed(0)
     model = make(**settings(name))
     sources = prepared(name, found)[0]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import (
+    LONGEST,
     apart,
     drawn,
     draws_by_chance,
@@ -268,6 +269,18 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
         np.testing.assert_allclose(value, np.add(one[key], two[key]) / 2, rtol=1e-4, atol=1e-5)
     evaluated = run.evaluate(tf.data.Dataset.from_tensors(batch))
     assert np.isfinite(list(evaluated.values())).all()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
+@pytest.mark.parametrize("beam", [1, 2])
+def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
+    model = small_model(name)
+    source = examples(model, 5)[model.call_feature]
+    how = {"beam": beam, "limit": LONGEST, "eager": True}
+    whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
+    np.testing.assert_array_equal(pieces.tokens, whole.tokens)
+    for got, wanted in zip(tf.nest.flatten(pieces), tf.nest.flatten(whole), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 @every_model

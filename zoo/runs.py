@@ -67,10 +67,16 @@ def pieces_of(settings):
 def start(settings, eager=False):
     """Gives TensorFlow the threads that suit the run, while that is still possible."""
     import_tensorflow()
+    if settings.sub_batches > 1 and not eager:
+        one_thread_each()
+
+
+def one_thread_each():
+    """One thread an operation, as `zoo.threads` says."""
+    import_tensorflow()
     from zoo import threads
 
-    if settings.sub_batches > 1 and not eager:
-        threads.one_per_operation()
+    threads.one_per_operation()
 
 
 def taken(name, pairs=(), best=False, data=None, **options):

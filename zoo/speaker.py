@@ -4,13 +4,17 @@ A subclass says how it reads and how it speaks; training needs `read` and `teach
 words from it `start` and `say`. `zoo.Translator` answers to texts, `zoo.Captioner` to images.
 """
 
+import itertools
+
 import tensorflow as tf
 
 from blocks.entropy import cross_entropy
-from zoo import decoding, text
+from zoo import decoding, text, threads
 from zoo.data.pipeline import check
 from zoo.errors import UsageError
 from zoo.model import Model
+
+LEAST = 8  # sentences of a piece that is searched by itself
 
 
 class Speaker(Model):
@@ -119,6 +123,7 @@ class Speaker(Model):
         top_k=None,
         top_p=None,
         eager=False,
+        pieces=None,
     ):
         """Says what follows from n sources: `decoding.Decoded`, its extras the weights.
 
@@ -130,21 +135,34 @@ class Speaker(Model):
             seed: draw words at random instead; the same seed draws the same.
             temperature, top_k, top_p: what is drawn from, see `decoding.sample`.
             eager: run as plain Python, so that `say` can be printed from and stopped in.
+            pieces: of the batch, searched side by side; None: as many as cores where each operation
+                has one thread, see `zoo.threads`. Words drawn at random are drawn in one piece.
         """
-        check(limit=limit)
+        check(limit=limit, pieces=1 if pieces is None else pieces)
         source = self.given(source)
         search = self.search if eager else self._search
         key = None if seed is None else self.seed(seed)
-        return search(source, key, beam, limit, length_penalty, temperature, top_k, top_p)
+        how = key, beam, limit, length_penalty, temperature, top_k, top_p
+        size = source.shape[0] or 1  # unknown while a graph is exported
+        if pieces is None:
+            pieces = 1 if eager else min(threads.at_once(), size // LEAST)
+        return search(source, *how, min(max(pieces, 1), size) if seed is None else 1)
 
-    def search(self, source, seed, beam, limit, length_penalty, temperature, top_k, top_p):
-        """What `generate` runs or compiles."""
+    def search(self, source, *how):
+        """What `generate` runs or compiles: `answer` to the batch in pieces, side by side."""
+        *how, pieces = how
+        cuts = [tf.shape(source)[0] * i // pieces for i in range(pieces + 1)]
+        found = [self.answer(source[i:j], *how) for i, j in itertools.pairwise(cuts)]
+        return tf.nest.map_structure(lambda *same: tf.concat(same, 0), *found)
+
+    def answer(self, source, seed, beam, limit, length_penalty, temperature, top_k, top_p):
+        """The words of one piece: `decoding.Decoded`."""
         ids = tf.range(self.sizes[self.said])
-        never = (ids == text.PAD) | (ids == text.START)
+        never = tf.where((ids == text.PAD) | (ids == text.START), decoding.NEVER, 0.0)
 
         def step(words, state):
             logits, state, weights = self.say(words, state)
-            return tf.where(never, decoding.NEVER, logits), state, weights
+            return tf.cast(logits, tf.float32) + never, state, weights
 
         task = step, self.start(self.read(source), limit), text.START, text.END, limit
         if seed is not None:

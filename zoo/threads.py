@@ -8,9 +8,10 @@ import tensorflow as tf
 def one_per_operation():
     """One thread inside an operation, as many operations at once as there are cores.
 
-    With a batch in as many independent pieces (`Trainer(sub_batches=...)`) a small network keeps
-    all cores busy, where the threads of a single operation would wait for each other. Returns
-    whether that was still possible: once TensorFlow has run anything, its threads are fixed.
+    With a batch in as many independent pieces (`Trainer(sub_batches=...)`; translators and
+    captioners by themselves) a small network keeps all cores busy, where the threads of a single
+    operation would wait for each other. Returns whether that was still possible: once TensorFlow
+    has run anything, its threads are fixed.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
@@ -19,3 +20,10 @@ def one_per_operation():
     except RuntimeError:
         return False
     return True
+
+
+def at_once():
+    """How many operations run at once where each has one thread, as above; else 1."""
+    threads = tf.config.threading
+    one_each = threads.get_intra_op_parallelism_threads() == 1
+    return max(threads.get_inter_op_parallelism_threads(), 1) if one_each else 1

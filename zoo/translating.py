@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zoo import registry
+from zoo import registry, runs
 from zoo.data.texts import TOKENS, Texts
 from zoo.errors import UsageError
 from zoo.finished import ready
@@ -105,6 +105,7 @@ def translate(run, text, file, limit, truncate, search, picture, best):
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
+    runs.one_thread_each()
     with ready(run, best, speaking("pairs")) as (model, where, settings):
         given = list(text) if text else lines(file)
         limit = limit or (settings or Texts).limit
