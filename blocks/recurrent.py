@@ -1,13 +1,14 @@
 """Recurrent sequences: an encoder, and decoder cells that ask an attention at each step.
 
 The loops over all steps give the numbers of `keras.layers.RNN` over the same cells and are faster:
-what needs no state is computed for all steps in one product (`blocks.cells`).
+what needs no state is computed for all steps in one product, and so is what the weights learn
+(`blocks.cells`).
 """
 
 import keras
 import tensorflow as tf
 
-from blocks.cells import in_two, state_sizes, time_major, whole
+from blocks.cells import in_two, scan, state_sizes, time_major, whole
 from blocks.checks import at_least_one, one_of
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -49,7 +50,7 @@ class SequenceEncoder(keras.layers.Layer):
 
     def read(self, cell, inputs, mask, backwards):
         """One direction: [outputs, *state]."""
-        project, move = in_two(cell, 0, self.compute_dtype)
+        project, move, products = in_two(cell, 0, self.compute_dtype)
         keep = time_major(mask[..., None])
 
         def step(state, now):
@@ -60,7 +61,7 @@ class SequenceEncoder(keras.layers.Layer):
         nothing = tf.zeros((tf.shape(inputs)[0], self.units), self.compute_dtype)
         start = [nothing for _ in state_sizes(cell)]
         steps = (time_major(project(inputs)), keep)
-        states = tf.scan(step, steps, start, reverse=backwards)
+        states = scan(step, steps, start, products, reverse=backwards)
         outputs = tf.where(keep, states[0], tf.zeros((), self.compute_dtype))
         return [time_major(outputs), *(state[0 if backwards else -1] for state in states)]
 
@@ -264,7 +265,7 @@ class AttentionDecoder(keras.layers.Layer):
     def decode(self, inputs, states):
         """From the states of `cell.start`: (outputs, weights [b, t, s], states after the last)."""
         dtype = self.cell.compute_dtype
-        project, move = in_two(self.cell.cell, self.cell.late_size, dtype)
+        project, move, products = in_two(self.cell.cell, self.cell.late_size, dtype)
         *state, memory = states
 
         def step(last, projected):
@@ -272,7 +273,8 @@ class AttentionDecoder(keras.layers.Layer):
             return [output, *state]
 
         nothing = tf.zeros((tf.shape(inputs)[0], self.cell.output_size), dtype)
-        outputs, *run = tf.scan(step, time_major(project(inputs)), [nothing, *state])
+        steps = time_major(project(inputs))
+        outputs, *run = scan(step, steps, [nothing, *state], products)
         after = [*(x[-1] for x in run), memory]
         return time_major(outputs), time_major(run[-1]), after
 

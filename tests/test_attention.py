@@ -211,6 +211,28 @@ def test_in_a_graph_the_gradients_are_those_of_the_eager_loop_by_hand(kind, jit)
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", ["bahdanau-gru", "luong-lstm"])
+def test_gradients_of_gradients_are_those_of_the_loop_by_hand(kind, compiled):
+    cell, inputs, states = started(kind)
+    decoder = blocks.AttentionDecoder(cell)
+
+    def slopes(run):
+        weights = [v.value for v in cell.trainable_variables]
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                loss = tf.reduce_sum(run(inputs, states) ** 2)
+            steep = tf.reduce_sum(inner.gradient(loss, inputs) ** 2)
+        return outer.gradient(steep, weights, unconnected_gradients="zero")
+
+    want = slopes(lambda x, states: by_hand(cell, x, states)[0])
+    assert all(np.isfinite(g).all() for g in want) and any(np.any(g) for g in want)
+    deferred = lambda: slopes(lambda x, states: decoder.decode(x, states)[0])  # noqa: E731
+    for a, b in zip(tf.function(deferred)() if compiled else deferred(), want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["bahdanau-lstm", "luong-gru"])
 def test_sources_and_targets_of_any_length_and_batch_go_through_one_graph(kind):
     cell, _, _ = started(kind)

@@ -86,20 +86,29 @@ def test_padding_does_not_change_what_comes_out_at_valid_positions(name):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_the_encoder_gives_the_numbers_of_keras_bidirectional(cell):
+def test_the_encoder_gives_the_numbers_and_gradients_of_keras_bidirectional(cell):
     ours = built(blocks.SequenceEncoder(4, cell=cell), (3, 5, 6))
     kind = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[cell]
     theirs = keras.layers.Bidirectional(kind(4, return_sequences=True, return_state=True))
     theirs.build((3, 5, 6))
     theirs.set_weights(ours.get_weights())
-    x = random(3, 5, 6)
-    outputs, *state = ours(x, mask=MASK)
-    want, *parts = theirs(x, mask=tf.constant(MASK))
+    x, kept = tf.constant(random(3, 5, 6)), MASK[..., None]
+
+    def both(layer):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs, *state = layer(x, mask=tf.constant(MASK))
+            loss = sum(tf.reduce_sum(y**2) for y in (tf.where(kept, outputs, 0), *state))
+        return outputs, state, tape.gradient(loss, [x, *(v.value for v in layer.weights)])
+
+    (outputs, state, learned), (want, parts, taught) = both(ours), both(theirs)
     half = len(parts) // 2
-    np.testing.assert_allclose(outputs, np.where(MASK[..., None], want, 0), atol=1e-5)
+    np.testing.assert_allclose(outputs, np.where(kept, want, 0), atol=1e-5)
     for i, whole in enumerate(state):
         pair = np.concatenate([parts[i], parts[i + half]], axis=-1)
         np.testing.assert_allclose(whole, pair, atol=1e-5)
+    for a, b in zip(learned, taught, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_the_encoder_ends_at_the_last_kept_step_and_its_padding_is_zero():
