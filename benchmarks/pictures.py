@@ -15,7 +15,7 @@ on with first.
                  label maps, translations and photographs of the test split
     seq2seq_dates
                  where the translator looks while it writes a date
-    seq2seq_multi30k_de_en
+    seq2seq_multi30k_de_en, seq2seq_multi30k_de_en_additive, transformer_multi30k_de_en
                  the five best and five worst translations of short test sentences, by chrF, and
                  where the translator looked; below each what a person wrote
     captioning_shapes
@@ -179,12 +179,13 @@ PICTURES = {
     "gated": gated,
     "pix2pix_facades_128": translations,
     "seq2seq_dates": dates,
-    "seq2seq_multi30k_de_en": functools.partial(sentences, "seq2seq.multi30k_de_en"),
     "captioning_shapes": scenes,
 }
 PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}
 PICTURES |= {
-    name.replace(".", "_"): functools.partial(actors, name) for name in recipes.names("dcgan.*")
+    name.replace(".", "_"): functools.partial(kind, name)
+    for kind, pattern in ((actors, "dcgan.*"), (sentences, "*.multi30k_*"))
+    for name in recipes.names(pattern)
 }
 
 

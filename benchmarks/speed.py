@@ -18,8 +18,7 @@ places of an image. "-decode": what they answer, the most probable word 20 times
     zoo                `Trainer.fit` over the zoo's own pipeline, which with callbacks, logging
                        and checks of each loss is inside the time; `generate`
     zoo train          the same with what the command `zoo train` sets before TensorFlow starts:
-                       one thread an operation, each batch in independent pieces side by side;
-                       not for translation, for which it sets nothing
+                       one thread an operation, each batch in independent pieces side by side
     zoo translate      the same for decoding: one thread an operation, two halves of a batch
     zoo xla            the same as zoo with `jit_compile=True`; training on words only
     zoo eager          the same as zoo with `eager=True`: every step in plain Python

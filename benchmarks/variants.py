@@ -71,7 +71,7 @@ VARIANTS = {
     "keras fit": Variant("tf_runners.fit", TF, models=PICTURES + SENTENCES),
     "zoo": Variant("tf_runners.trainer"),
     "zoo train": Variant(
-        "tf_runners.trainer", arguments={"as_command": True}, models=(*PICTURES, "captioning")
+        "tf_runners.trainer", arguments={"as_command": True}, models=PICTURES + SENTENCES
     ),
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)

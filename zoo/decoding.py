@@ -55,7 +55,9 @@ def greedy(step, state, start, end, limit):
     """
 
     def choose(logits, time):
-        return tf.argmax(logits, -1, tf.int32)
+        token = tf.argmax(logits, -1, tf.int32)
+        # No less than one in the size of the vocabulary, so that no logarithm is lost.
+        return token, tf.math.log(_rows(tf.nn.softmax(logits), token))
 
     return _one_by_one(step, state, start, end, limit, choose)
 
@@ -87,8 +89,9 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
 
     def choose(logits, time):
         now = tf.random.experimental.stateless_fold_in(key, time)
-        logits = likely(logits / temperature, top_k, top_p)
-        return tf.random.stateless_categorical(logits, 1, now, tf.int32)[:, 0]
+        drawn_from = likely(logits / temperature, top_k, top_p)
+        token = tf.random.stateless_categorical(drawn_from, 1, now, tf.int32)[:, 0]
+        return token, _rows(logits, token) - tf.reduce_logsumexp(logits, 1)
 
     return _one_by_one(step, state, start, end, limit, choose)
 
@@ -202,7 +205,7 @@ def beam_search(step, state, start, end, limit, beam=5, length_penalty=0.6):
 
 
 def _one_by_one(step, state, start, end, limit, choose):
-    """A token a step for each sentence, as `choose(logits, time)` says."""
+    """A token a step for each sentence; choose(logits, time) -> (tokens, log-probabilities)."""
     n = _count(state, limit)
 
     def going(time, token, ended, *_):
@@ -210,8 +213,7 @@ def _one_by_one(step, state, start, end, limit, choose):
 
     def advance(time, token, ended, total, length, tokens, state, arrays):
         logits, state, arrays = _call(step, time, token, state, arrays, limit)
-        token = choose(logits, time)
-        log_prob = tf.gather(logits, token, axis=1, batch_dims=1) - tf.reduce_logsumexp(logits, 1)
+        token, log_prob = choose(logits, time)
         total += tf.where(ended, 0.0, log_prob)
         length += tf.cast(~ended, tf.int32)
         tokens = tokens.write(time, tf.where(ended, 0, token))
@@ -261,7 +263,7 @@ def _count(state, limit):
 
 
 def _rows(x, places):
-    """x [n, k, ...] at places [n, j] -> [n, j, ...]."""
+    """x [n, k, ...] at places [n, j] -> [n, j, ...], or at [n] -> [n, ...]."""
     return tf.gather(x, places, axis=1, batch_dims=1)
 
 

@@ -30,6 +30,7 @@ class Captioning(zoo.Captioner):
         cell: "lstm" or "gru".
         tied: whether the words' table of vectors is that of the output layer too.
         dropout: share of the features dropped while training, of words and of the decoder's output.
+        annotation_dropout: share of the annotations' channels dropped while training.
         label_smoothing: share of the target distribution that goes to all words alike.
         doubly_stochastic: weight, lambda, of the wish that every place is looked at as often.
     """
@@ -46,6 +47,7 @@ class Captioning(zoo.Captioner):
         cell="lstm",
         tied=False,
         dropout=0.5,
+        annotation_dropout=0.0,
         label_smoothing=0.0,
         doubly_stochastic=1.0,
         **kwargs,
@@ -59,13 +61,16 @@ class Captioning(zoo.Captioner):
         self.cell = one_of(cell, CELLS, "cell")
         self.tied = tied
         self.dropout = share(dropout, "dropout")
+        self.annotation_dropout = share(annotation_dropout, "annotation_dropout")
         self.label_smoothing = share(label_smoothing, "label_smoothing")
         self.doubly_stochastic = at_least_zero(doubly_stochastic, "doubly_stochastic")
 
         dtype, dense = self.dtype_policy, keras.layers.Dense
         twice = {"repeats": 2, "norm": "batch", "dtype": dtype}  # a place must see its neighbours
-        layers = [Downsample(n, **twice) for n in encoder] if own else [encoder]
-        self.annotate = Stack([] if encoder is None else layers, dtype=dtype)
+        layers = [] if encoder is None else [encoder]
+        layers = [Downsample(n, **twice) for n in encoder] if own else layers
+        layers += [keras.layers.Dropout(annotation_dropout, dtype=dtype)]
+        self.annotate = Stack(layers, dtype=dtype)
         self.words = TokenEmbedding(self.sizes["caption"], embedding_dim, dtype=dtype)
         self.drop = keras.layers.Dropout(dropout, dtype=dtype)
         states = 2 if cell == "lstm" else 1

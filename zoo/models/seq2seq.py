@@ -48,6 +48,8 @@ class Seq2Seq(zoo.Translator):
             guesses; a number, or a callable of the step: scheduled sampling.
     """
 
+    sub_batches = 2
+
     def __init__(
         self,
         source_vocabulary=8000,
