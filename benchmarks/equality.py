@@ -91,7 +91,7 @@ def sentences(name, variant, batch_size):
         ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
         ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))
     how = {}
-    if variant == "zoo translate":
+    if variant in ("zoo translate", "zoo threads"):
         theirs.set_weights(ours.get_weights())
         how = {"pieces": 2}
     elif VARIANTS[variant].needs:

@@ -76,6 +76,9 @@ VARIANTS = {
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)
     ),
+    "zoo threads": Variant(
+        "tf_runners.trainer", arguments={"as_command": True}, models=("captioning-decode",)
+    ),
     "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=SENTENCES),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER),
