@@ -15,7 +15,7 @@ import zoo
 import zoo.recipes
 from zoo import figures, reproduce, text
 from zoo.cli import main
-from zoo.data import corpora, shapes, vision
+from zoo.data import corpora, shapes, sources, vision
 from zoo.data.sentences import Sentences
 from zoo.errors import BatchError, UnknownName, UsageError
 from zoo.recipes import Budget
@@ -269,6 +269,33 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     assert "puts no images into words; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
     assert "images with captions, of which --languages says nothing" in done.output
+
+
+def test_the_command_line_says_what_a_network_saw(tmp_path):
+    net = vision.Network("MobileNetV2", weights=None, size=32)
+    net.model.save_weights(tmp_path / "net.weights.h5")
+    model = speaking(encoder=None, image_shape=net.shape)
+    model.save(tmp_path / "features.keras")
+    image = RNG.integers(0, 256, (40, 32, 3), np.uint8)
+    figures.save(tmp_path / "scene.png", image)
+    run, file = str(tmp_path / "features.keras"), str(tmp_path / "scene.png")
+    seen = ("--network", "MobileNetV2", "--image-size", "32", "--weights")
+    done = CliRunner().invoke(
+        main, ["caption", run, file, *seen, str(tmp_path / "net.weights.h5"), "--limit=5", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["captions"]
+    features = net(sources.stacked("it", [sources.picture(file)], 32))
+    assert [found["caption"]] == model.caption(features, beam=5, limit=5)
+    for args, message in (
+        ((), "features (1, 1, 1280) of another network"),
+        (
+            (*seen, "no.weights.h5"),
+            "give weights= a file of it without its top",
+        ),
+    ):
+        done = CliRunner().invoke(main, ["caption", run, file, *args])
+        assert done.exit_code == 2 and message in done.stderr, done.output
 
 
 # Pictures.
