@@ -51,7 +51,7 @@ FLICKR8K = Recipe(
         "embedding_dim": 256,
         "units": 512,
         "dropout": 0.5,
-        "annotation_dropout": 0.5,
+        "annotation_dropout": 0.3,
         "label_smoothing": 0.1,
         "doubly_stochastic": 0.0,  # captions are shorter than the list of places
     },
@@ -70,7 +70,7 @@ FLICKR8K = Recipe(
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=32, samples=8),
-        "cpu-hour": Budget(12),
+        "cpu-hour": Budget(9),
         "paper": Budget(30),
     },
     metrics=(
