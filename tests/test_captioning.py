@@ -111,6 +111,11 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.caption(IMAGES, limit=5) == model.caption(IMAGES, limit=5)
+    block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
+    with pytest.raises(ValueError, match="a map .* is needed: take it out from inside"):
+        speaking(encoder=block)
+    model = speaking(encoder=zoo.features(block, "1"))
+    assert model.map_shape == (2, 2) and len(model.caption(IMAGES, limit=5)) == 3
 
 
 @pytest.mark.parametrize(

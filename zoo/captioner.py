@@ -32,6 +32,16 @@ class Captioner(Speaker):
         self.know(caption=caption_vocabulary)
         self.image_shape = sizes(image_shape, "image_shape", 3)
 
+    def map_of(self, network):
+        """(rows, columns, channels) that a network makes of an image; raises ValueError if none."""
+        shape = network.compute_output_shape((None, *self.image_shape))
+        if not isinstance(shape, tuple) or len(shape) != 4:
+            raise ValueError(
+                f"the encoder makes {shape} of an image; a map (rows, columns, channels) is needed:"
+                ' take it out from inside, as in encoder=zoo.features(block, "1")'
+            )
+        return shape[1:]
+
     @property
     def map_shape(self):
         """(rows, columns) of the places that it looks at: what `say` gives weights of, in a row."""

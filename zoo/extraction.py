@@ -44,3 +44,7 @@ class Features(keras.layers.Layer):
         paths = [self.paths] if alone else self.paths
         found = inspection.activations(self.model, inputs, paths, training)
         return found[self.paths] if alone else found
+
+    def compute_output_shape(self, input_shape):
+        found = keras.Operation.compute_output_spec(self, keras.KerasTensor(input_shape))
+        return keras.tree.map_structure(lambda one: tuple(one.shape), found)

@@ -65,14 +65,12 @@ class Captioning(zoo.Captioner):
         self.label_smoothing = share(label_smoothing, "label_smoothing")
         self.doubly_stochastic = at_least_zero(doubly_stochastic, "doubly_stochastic")
 
-        dtype, dense = self.dtype_policy, keras.layers.Dense
+        dtype, dense, drop = self.dtype_policy, keras.layers.Dense, keras.layers.Dropout
         twice = {"repeats": 2, "norm": "batch", "dtype": dtype}  # a place must see its neighbours
-        layers = [] if encoder is None else [encoder]
-        layers = [Downsample(n, **twice) for n in encoder] if own else layers
-        layers += [keras.layers.Dropout(annotation_dropout, dtype=dtype)]
-        self.annotate = Stack(layers, dtype=dtype)
+        layers = [Downsample(n, **twice) for n in encoder] if own else filter(None, [encoder])
+        self.annotate = Stack([*layers, drop(annotation_dropout, dtype=dtype)], dtype=dtype)
         self.words = TokenEmbedding(self.sizes["caption"], embedding_dim, dtype=dtype)
-        self.drop = keras.layers.Dropout(dropout, dtype=dtype)
+        self.drop = drop(dropout, dtype=dtype)
         states = 2 if cell == "lstm" else 1
         self.starts = [dense(units, activation="tanh", dtype=dtype) for _ in range(states)]
         step = GatedAttentionCell(
@@ -85,7 +83,7 @@ class Captioning(zoo.Captioner):
     def build(self, input_shape=None):
         words = (None, None, self.embedding_dim)
         self.annotate.build((None, *self.image_shape))
-        *_, channels = self.annotate.compute_output_shape((None, *self.image_shape))
+        *_, channels = self.map_of(self.annotate)
         self.words.build((None, None))
         for start in self.starts:
             start.build((None, channels))
@@ -155,7 +153,7 @@ class Captioning(zoo.Captioner):
 
     @property
     def map_shape(self):
-        return tuple(self.annotate.compute_output_shape((None, *self.image_shape))[1:3])
+        return self.map_of(self.annotate)[:2]
 
     def call(self, images, training=False):
         return self.read(images, training)["annotations"]
