@@ -283,6 +283,20 @@ def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
+    setting = tf.config.threading
+    model, seen = small_model("seq2seq"), []
+    model._search = lambda source, pieces, *how: seen.append(pieces)
+    source = examples(model, 30)["source"]
+    model.generate(source)
+    monkeypatch.setattr(setting, "get_intra_op_parallelism_threads", lambda: 1)
+    monkeypatch.setattr(setting, "get_inter_op_parallelism_threads", lambda: 8)
+    for how in ({}, {"pieces": 2}, {"seed": 0}):
+        model.generate(source, **how)
+    model.generate(source[:1], pieces=2)
+    assert seen == [1, 3, 2, 1, 1]
+
+
 @every_model
 def test_plain_keras_compile_fit_evaluate_and_predict_work(name):
     model = small_model(name)

@@ -146,11 +146,10 @@ class Speaker(Model):
         size = source.shape[0] or 1  # unknown while a graph is exported
         if pieces is None:
             pieces = 1 if eager else min(threads.at_once(), size // LEAST)
-        return search(source, *how, min(max(pieces, 1), size) if seed is None else 1)
+        return search(source, min(max(pieces, 1), size) if seed is None else 1, *how)
 
-    def search(self, source, *how):
+    def search(self, source, pieces, *how):
         """What `generate` runs or compiles: `answer` to the batch in pieces, side by side."""
-        *how, pieces = how
         cuts = [tf.shape(source)[0] * i // pieces for i in range(pieces + 1)]
         found = [self.answer(source[i:j], *how) for i, j in itertools.pairwise(cuts)]
         return tf.nest.map_structure(lambda *same: tf.concat(same, 0), *found)
