@@ -134,7 +134,9 @@ def test_examples_of_words_are_of_the_vocabulary_and_without_padding(name, short
 
 
 def test_a_model_has_the_variants_that_make_sense_for_it():
-    assert "zoo xla" in variants.of("seq2seq") and "zoo train" not in variants.of("seq2seq")
+    assert {"zoo xla", "zoo train"} <= {*variants.of("seq2seq")}
+    assert "zoo translate" in variants.of("seq2seq-decode")
+    assert not {"zoo train", "zoo translate"} & {*variants.of("captioning-decode")}
     assert variants.of("vae", ["zoo", "zoo xla"]) == ["zoo"]
     assert "keras fit" not in variants.of("captioning-decode")
 
