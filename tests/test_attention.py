@@ -228,8 +228,9 @@ def test_gradients_of_gradients_are_those_of_the_loop_by_hand(kind, compiled):
 
     want = slopes(lambda x, states: by_hand(cell, x, states)[0])
     assert all(np.isfinite(g).all() for g in want) and any(np.any(g) for g in want)
-    deferred = lambda: slopes(lambda x, states: decoder.decode(x, states)[0])  # noqa: E731
-    for a, b in zip(tf.function(deferred)() if compiled else deferred(), want, strict=True):
+    run = tf.function(slopes) if compiled else slopes
+    got = run(lambda x, states: decoder.decode(x, states)[0])
+    for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 

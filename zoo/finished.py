@@ -8,13 +8,14 @@ from zoo.errors import UsageError
 from zoo.terminal import import_tensorflow
 
 
-def finished(place, best=False):
+def finished(place, best=False, begin=import_tensorflow):
     """The model with its weights that `place` stands for; None if that can only be a run.
 
     Args:
         place: a preset (a name, a folder, "hf://owner/name", "https://host/folder"), a .keras file,
             or a folder made by `zoo reproduce`.
         best: whether the best epoch was asked for, which only runs of `zoo train` have.
+        begin: called before TensorFlow runs anything, if there is such a model.
 
     Raises UsageError: a file that Keras cannot read, or `best`.
     """
@@ -26,28 +27,29 @@ def finished(place, best=False):
         return None
     if best:
         raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
-    import_tensorflow()
+    begin()
     return presets.get(place, pretrained=True) if preset else load(file)
 
 
 @contextlib.contextmanager
-def ready(place, best=False, check=lambda cls: None):
+def ready(place, best=False, check=lambda cls: None, begin=import_tensorflow):
     """(model with the weights to use, where it comes from, its `Settings`) of whatever is trained.
 
     Args:
         place: a run's folder, a model's name, which means its newest run, or as in `finished`.
         best: take the best epoch of a run.
         check: called with the model's class before a run is opened: raises if it will not do.
+        begin: as in `finished`; such as `runs.one_thread_each`.
 
     A model without any run has fresh weights, and comes from None; one that is no run has None for
     settings.
     """
-    if model := finished(place, best):
+    if model := finished(place, best, begin):
         check(type(model))
         yield model, place, None
         return
     settings, where = runs.taken(place, best=best)
-    import_tensorflow()
+    begin()
     check(registry.get_class(settings.model))
     data = None if where else settings.load(settings.test_split)  # brings vocabularies along
     with runs.opened(settings, where, best, data).averaged() as model:

@@ -105,8 +105,8 @@ def translate(run, text, file, limit, truncate, search, picture, best):
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
-    runs.one_thread_each()
-    with ready(run, best, speaking("pairs")) as (model, where, settings):
+    begin = runs.one_thread_each
+    with ready(run, best, speaking("pairs"), begin) as (model, where, settings):
         given = list(text) if text else lines(file)
         limit = limit or (settings or Texts).limit
         said = model.translate(given, limit=limit, truncate=truncate, **search)
