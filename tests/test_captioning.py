@@ -16,6 +16,7 @@ import zoo.recipes
 from zoo import figures, reproduce, text
 from zoo.cli import main
 from zoo.data import corpora, shapes, sources, vision
+from zoo.data.captions import Captions
 from zoo.data.sentences import Sentences
 from zoo.errors import BatchError, UnknownName, UsageError
 from zoo.recipes import Budget
@@ -176,6 +177,27 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     other = vision.features(images, network(), tmp_path)  # other weights
     assert np.abs(other - first).max() > 0 and len([*tmp_path.glob("*.npy")]) == 2
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
+
+
+def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch):
+    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    said = {"caption": ["a cat", "a dog", "a cat"]}
+    corpus = corpora.Corpus(said, "x", "train", {"image": images}, np.array([0, 0, 1]))
+    monkeypatch.setattr(corpora, "load_captions", lambda *args, **how: corpus)
+    captions = Captions(mirrored=True, min_count=2, tokens="words")
+    train = captions.load("x", "train", shuffle=True, batch_size=6)
+    (batch,) = train
+    rows = np.round(np.asarray(batch["image"]) * 255)
+    both = {x.tobytes() for x in np.concatenate([images, images[:, :, ::-1]]).astype(rows.dtype)}
+    assert {x.tobytes() for x in rows} == both and len(rows) == 6
+    assert train.corpus.references("caption") == [["a cat", "a dog"], ["a cat"]] * 2
+    assert "dog" not in train.vocabularies["caption"].words  # once is once, mirrored or not
+    assert len(captions.load("x", "train", batch_size=2).corpus) == 3
+    net = network()
+    monkeypatch.setattr(vision, "Network", lambda *args: net)
+    watched = replace(captions, network="X", folder=tmp_path)
+    seen = watched.shown(replace(corpus, rows=None), training=True)
+    assert len(seen.arrays["features"]) == 4 and seen.rows is None
 
 
 def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):

@@ -19,6 +19,7 @@ class Captions(Texts):
             None: the model sees for itself.
         weights: of the network, as `vision.Network` takes them.
         folder: where what it sees is kept.
+        mirrored: learn from the mirror image of each image, too, with the same captions.
     """
 
     tokens: str = "words"
@@ -28,6 +29,7 @@ class Captions(Texts):
     network: str | None = None
     weights: str = "imagenet"
     folder: str = "runs/features"
+    mirrored: bool = False
 
     @property
     def seen(self):
@@ -35,14 +37,19 @@ class Captions(Texts):
         return f"{size}, seen by {self.network}" if self.network else size
 
     def corpus(self, data, split):
-        """The images, or features, and captions of a split as a `corpora.Corpus`."""
+        """The images and captions of a split as a `corpora.Corpus`."""
         from zoo.data import corpora
 
-        corpus = corpora.load_captions(data, split, image_size=self.image_size)
+        return corpora.load_captions(data, split, image_size=self.image_size)
+
+    def shown(self, corpus, training=False):
+        """With mirror images to learn from, and with "features" where a network looks first."""
+        from zoo.data import corpora, vision
+
+        if self.mirrored and training:
+            corpus = corpora.mirrored(corpus)
         if self.network is None:
             return corpus
-        from zoo.data import vision
-
         size = self.image_size or corpus.arrays["image"].shape[1]
         network = vision.Network(self.network, self.weights, size)
         return vision.seen(corpus, network, self.folder)

@@ -11,7 +11,7 @@ load_captions("photos", captions="photos.txt")      # photos/NAME and lines NAME
 import csv
 import gzip
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +186,20 @@ def load_captions(
     images = [sources.picture(folder / name) for name in wanted]
     arrays = {"image": sources.stacked(folder, images, image_size)}
     return _flat([said[name] for name in wanted], folder.name, split, arrays)
+
+
+def mirrored(corpus):
+    """A `Corpus` that has the mirror image of each image, too, with the same captions.
+
+    A caption that says left or right is wrong of the mirror image; few do.
+    """
+    turned = corpus.arrays | {"image": corpus.arrays["image"][:, :, ::-1]}
+    arrays = {name: np.concatenate([x, turned[name]]) for name, x in corpus.arrays.items()}
+    texts = {name: 2 * said for name, said in corpus.texts.items()}
+    rows = corpus.rows
+    if rows is not None:
+        rows = np.concatenate([rows, rows + len(turned["image"])])
+    return replace(corpus, texts=texts, arrays=arrays, rows=rows)
 
 
 def captioned(path):

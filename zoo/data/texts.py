@@ -57,6 +57,10 @@ class Texts:
             return corpora.load_pairs(data, split, columns=tuple(map(int, self.languages)))
         return corpora.load_pairs(data, split, self.languages)
 
+    def shown(self, corpus, training=False):
+        """What of a corpus a model is shown, to learn from it or to be looked at: here, all."""
+        return corpus
+
     def learn(self, corpus):
         """The `zoo.text` vocabulary of all texts of a corpus."""
         from zoo import text
@@ -72,13 +76,14 @@ class Texts:
 
         Args:
             vocabulary: one of `zoo.text`, or one for each side.
-            how: as `Sentences` takes it.
+            how: as `Sentences` takes it; shuffled, the split is there to learn from.
         """
         from zoo.data.sentences import Sentences
 
         corpus = self.corpus(data, split)
         vocabulary = vocabulary or self.learn(corpus)
-        return Sentences(corpus, vocabulary, limit=self.limit, truncate=self.truncate, **how)
+        shown = self.shown(corpus, training=how.get("shuffle", False))
+        return Sentences(shown, vocabulary, limit=self.limit, truncate=self.truncate, **how)
 
     def said(self, model, corpus, count=None, **search):
         """What a model makes of the first `count` examples of a corpus, of all if None."""

@@ -60,18 +60,23 @@ FLICKR8K = Recipe(
     valid="validation",
     test="test",
     batch_size=64,
-    learning_rate=4e-4,
+    learning_rate=1.5e-3,
     schedule="cosine",
     ema=0.999,
     clip=5.0,
     texts=Captions(
-        lowercase=True, truncate=True, min_count=5, image_size=224, network="MobileNetV2"
+        lowercase=True,
+        truncate=True,
+        min_count=5,
+        image_size=224,
+        network="MobileNetV2",
+        mirrored=True,
     ),
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=32, samples=8),
-        "cpu-hour": Budget(9),
-        "paper": Budget(30),
+        "cpu-hour": Budget(6),
+        "paper": Budget(15),
     },
     metrics=(
         *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
