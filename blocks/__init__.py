@@ -9,6 +9,7 @@ from blocks.attention import AdditiveAttention, MultiHeadAttention, Multiplicati
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.entropy import cross_entropy
+from blocks.fourier import Conv2DTranspose
 from blocks.gated import GatedDense
 from blocks.latent import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
@@ -35,6 +36,7 @@ __all__ = [
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
+    "Conv2DTranspose",
     "DReG",
     "Downsample",
     "FlowPrior",

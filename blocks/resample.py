@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import at_least_one, one_of, share, sizes
+from blocks.fourier import Conv2DTranspose
 from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 
@@ -156,7 +157,7 @@ class Upsample(Resample):
             self.layers += self.unit(self.convolution())
 
     def transpose(self):
-        return [self.convolution(strides=self.strides, layer=keras.layers.Conv2DTranspose)]
+        return [self.convolution(strides=self.strides, layer=Conv2DTranspose)]
 
     def resize(self):
         grow = keras.layers.UpSampling2D(self.strides, dtype=self.dtype_policy)

