@@ -26,6 +26,7 @@ PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there 
     "seq2seq_dates.png": "Where seq2seq looks (columns) for each letter of a date (rows).",
     "seq2seq_multi30k_de_en.png": "The five best and five worst translations of short sentences:"
     " what was said (rows), where it looked (columns), and below what a person wrote.",
+    "seq2seq_multi30k_de_en_additive.png": "The same by Bahdanau's attention.",
     "transformer_multi30k_de_en.png": "The same by the Transformer: where it looked is a mean over"
     " its heads and layers.",
     "captioning_shapes.png": "Where captioning looks in a scene, word by word.",
