@@ -21,22 +21,33 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     def build(self, input_shape):
         super().build(input_shape)
-        *_, rows, columns, channels = input_shape
-        size, *others = self.kernel_size
-        plain = (self.strides, self.dilation_rate, self.padding) == ((1, 1), (1, 1), "same")
-        same = plain and others == [size] and size % 2 and self.data_format == "channels_last"
-        self.plan = None
-        if same and rows and columns and self.compute_dtype in ("float32", "float64"):
-            products = (rows + size // 2) * (columns + size // 2) * 3 / 2
-            there_and_back = rows * columns * (1 / channels + 1 / self.filters)
-            if 3 * products * (1 + there_and_back) < rows * columns * size**2:
-                self.plan = frequencies(rows, columns, size)
+        _, rows, columns, channels = input_shape
+        size = self.kernel_size[0]
+        sized = self.plain and rows and columns
+        pays = sized and fewer(rows, columns, size, channels, self.filters)
+        self.plan = frequencies(rows, columns, size) if pays else None
+
+    @property
+    def plain(self):
+        """Whether it is of the kind that `products` computes."""
+        rows, columns = self.kernel_size
+        moves = self.strides, self.dilation_rate, self.padding, self.data_format
+        odd = rows == columns and rows % 2 == 1
+        precise = self.compute_dtype in ("float32", "float64")
+        return odd and precise and moves == ((1, 1), (1, 1), "same", "channels_last")
 
     def call(self, inputs):
         if self.plan is None:
             return super().call(inputs)
         y = products(inputs, tf.convert_to_tensor(self.kernel), *self.plan)
         return self.activation(y + self.bias if self.use_bias else y)
+
+
+def fewer(rows, columns, size, channels, filters):
+    """Whether the way by frequencies is less than a third of the work of the direct one."""
+    found = (rows + size // 2) * (columns + size // 2) * 3 / 2
+    there_and_back = rows * columns * (1 / channels + 1 / filters)
+    return 3 * found * (1 + there_and_back) < rows * columns * size**2
 
 
 def frequencies(rows, columns, size):
