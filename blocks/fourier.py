@@ -1,7 +1,8 @@
 """A transposed convolution over small maps as products, one for each frequency."""
 
+import math
+
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -58,30 +59,39 @@ def frequencies(rows, columns, size):
     of each pair of opposites being enough. A complex product is three real ones (Gauss): of
     x = a + bi and w = c + di, (a + b) c - b (c + d) + i ((a + b) c + a (d - c)).
 
-    Returns three float64 matrices: [products, rows * columns], [products, size * size],
+    Returns three matrices as lists: [products, rows * columns], [products, size * size],
     [rows * columns, products].
     """
     radius = size // 2
     height, width = rows + radius, columns + radius
-    pixels = np.stack(np.mgrid[:rows, :columns], -1).reshape(-1, 2) / (height, width)
-    taps = (np.stack(np.mgrid[:size, :size], -1).reshape(-1, 2) - radius) / (height, width)
+    pixels = [(i / height, j / width) for i in range(rows) for j in range(columns)]
+    window = range(-radius, radius + 1)
+    taps = [(i / height, j / width) for i in window for j in window]
     of_pixels, of_taps, to_pixels = [], [], []
-    for here in np.ndindex(height, width):
+    for here in [(u, v) for u in range(height) for v in range(width)]:
         opposite = -here[0] % height, -here[1] % width
         if here > opposite:
             continue
-        x, w = (np.exp(-2j * np.pi * (places @ here)) for places in (pixels, taps))
-        y = x.conj() / (height * width)
-        a, b, c, d = x.real, x.imag, w.real, w.imag
+        x, w = wave(here, pixels), wave(here, taps)
+        y = [z.conjugate() / (height * width) for z in x]
         if here == opposite:
-            of_pixels.append(a)
-            of_taps.append(c)
-            to_pixels.append(y.real)
+            of_pixels.append([z.real for z in x])
+            of_taps.append([z.real for z in w])
+            to_pixels.append([z.real for z in y])
         else:
-            of_pixels += [a + b, a, b]
-            of_taps += [c, d - c, c + d]
-            to_pixels += [2 * (y.real - y.imag), -2 * y.imag, -2 * y.real]
-    return np.array(of_pixels), np.array(of_taps), np.transpose(to_pixels)
+            of_pixels += [[z.real + z.imag for z in x], [z.real for z in x], [z.imag for z in x]]
+            of_taps += [[z.real for z in w], [z.imag - z.real for z in w]]
+            of_taps += [[z.real + z.imag for z in w]]
+            to_pixels += [[2 * (z.real - z.imag) for z in y], [-2 * z.imag for z in y]]
+            to_pixels += [[-2 * z.real for z in y]]
+    return of_pixels, of_taps, [*zip(*to_pixels, strict=True)]
+
+
+def wave(frequency, places):
+    """exp(-2 pi i frequency . place) of each place, as complex numbers."""
+    u, v = frequency
+    angles = [-2 * math.pi * (u * i + v * j) for i, j in places]
+    return [complex(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
 def products(x, kernel, of_pixels, of_taps, to_pixels):
@@ -89,7 +99,9 @@ def products(x, kernel, of_pixels, of_taps, to_pixels):
 
     x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c]; the matrices are `frequencies`'.
     """
-    of_pixels, of_taps, to_pixels = (tf.cast(m, x.dtype) for m in (of_pixels, of_taps, to_pixels))
+    of_pixels, of_taps, to_pixels = (
+        tf.constant(matrix, x.dtype) for matrix in (of_pixels, of_taps, to_pixels)
+    )
     filters, channels = kernel.shape[2:]
     batch, rows, columns = tf.shape(x)[0], *x.shape[1:3]
     factors = tf.reshape(tf.transpose(x, (1, 2, 0, 3)), (rows * columns, -1))
