@@ -26,8 +26,8 @@ NETWORKS = {"filters": [32, 64], "objective": "relativistic"}
 
 # Half the tutorial's channels leave time for four times as many steps. What brought them on, by the
 # Frechet distance after two and three epochs of MNIST: comparing each drawing with the real image
-# beside it, rates five times the paper's, a squared gradient that is soon forgotten, a weak R1; and a
-# third of its dimensions of noise.
+# beside it, rates five times the paper's, a squared gradient that is soon forgotten, a weak
+# R1, and a third of the noise.
 
 
 def drawings(model, data, title, tag=None, **told):
