@@ -179,6 +179,13 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
 
 
+def test_a_channel_is_dropped_at_all_places_alike():
+    model = speaking(encoder=None, image_shape=(3, 2, 64), annotation_dropout=0.5)
+    seen = np.asarray(model.read(tf.ones((2, 3, 2, 64)), training=True)["annotations"])
+    np.testing.assert_array_equal(seen, np.repeat(seen[:, :1], 6, axis=1))
+    assert {*seen.flat} == {0.0, 2.0} and (seen[0] != seen[1]).any()
+
+
 def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch):
     images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
     said = {"caption": ["a cat", "a dog", "a cat"]}

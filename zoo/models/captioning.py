@@ -23,14 +23,14 @@ class Captioning(zoo.Captioner):
         caption_vocabulary: how many ids there are, or the vocabulary.
         image_shape: height, width and channels of what is in a batch.
         encoder: what makes an image a map of annotations: the channels of pairs of convolutions
-            that halve it; or a layer, such as a Keras network without its top; or None: a batch
-            holds such maps already, as "features".
+            that halve it; a layer, such as a Keras network without its top; or None: a batch holds
+            such maps already, as "features".
         embedding_dim: width of a word's vector.
         units: width of the decoder's state and of the attention.
         cell: "lstm" or "gru".
         tied: whether the words' table of vectors is that of the output layer too.
         dropout: share of the features dropped while training, of words and of the decoder's output.
-        annotation_dropout: share of the annotations' channels dropped while training.
+        annotation_dropout: share of the channels dropped, at all places of an image alike.
         label_smoothing: share of the target distribution that goes to all words alike.
         doubly_stochastic: weight, lambda, of the wish that every place is looked at as often.
     """
@@ -68,7 +68,8 @@ class Captioning(zoo.Captioner):
         dtype, dense, drop = self.dtype_policy, keras.layers.Dense, keras.layers.Dropout
         twice = {"repeats": 2, "norm": "batch", "dtype": dtype}  # a place must see its neighbours
         layers = [Downsample(n, **twice) for n in encoder] if own else filter(None, [encoder])
-        self.annotate = Stack([*layers, drop(annotation_dropout, dtype=dtype)], dtype=dtype)
+        channels = drop(annotation_dropout, noise_shape=(None, 1, 1, None), dtype=dtype)
+        self.annotate = Stack([*layers, channels], dtype=dtype)
         self.words = TokenEmbedding(self.sizes["caption"], embedding_dim, dtype=dtype)
         self.drop = drop(dropout, dtype=dtype)
         states = 2 if cell == "lstm" else 1

@@ -75,7 +75,7 @@ FLICKR8K = Recipe(
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=32, samples=8),
-        "cpu-hour": Budget(6),
+        "cpu-hour": Budget(5),
         "paper": Budget(15),
     },
     metrics=(
