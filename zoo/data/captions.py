@@ -44,12 +44,14 @@ class Captions(Texts):
 
     def shown(self, corpus, training=False):
         """With mirror images to learn from, and with "features" where a network looks first."""
-        from zoo.data import corpora, vision
+        from zoo.data import corpora
 
         if self.mirrored and training:
             corpus = corpora.mirrored(corpus)
         if self.network is None:
             return corpus
+        from zoo.data import vision
+
         size = self.image_size or corpus.arrays["image"].shape[1]
         network = vision.Network(self.network, self.weights, size)
         return vision.seen(corpus, network, self.folder)
