@@ -134,5 +134,12 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
 
 
 @named
+def test_a_shell_reads_every_block_of_commands(path):
+    script = "".join(code for _, _, code in blocks(path, "bash"))
+    done = subprocess.run(["bash", "-n", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@named
 def test_no_document_speaks_of_the_machine_it_was_written_on(path):
     assert not re.search(r"/(work|tmp|root|home|mnt)\b|\.\./shared", path.read_text())
