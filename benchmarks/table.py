@@ -62,6 +62,9 @@ def render(found):
         for file, caption in PICTURES.items()
         if (PAGE.parent / "pictures" / file).exists()
     ]
+    if kinds["yardstick"]:
+        parts.append("## What a Frechet distance means\n")
+        parts += [yardstick(one) for one in kinds["yardstick"]]
     if kinds["finetuning"]:
         parts.append("## Fine-tuning\n")
         parts += [finetuning(one) for one in kinds["finetuning"]]
@@ -206,6 +209,17 @@ def style(record):
     ]
     network = f"Features: `{record['settings']['features']}`{doubt(record)}, {machine(record)}."
     return "\n".join([record["protocol"] + "\n", network + "\n", table(head, rows)])
+
+
+def yardstick(record):
+    """What a network says of real images that were altered."""
+    head = ("real images", "extractor", "frechet", "precision", "recall")
+    rows = [
+        (alteration, f"`{extractor}`", *(f"{value:.3g}" for value in said.values()))
+        for extractor, alterations in record["results"].items()
+        for alteration, said in alterations.items()
+    ]
+    return "\n".join([record["protocol"] + "\n", table(head, rows)])
 
 
 def doubt(record):

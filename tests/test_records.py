@@ -23,6 +23,11 @@ STYLE = {
         "cat x wave": {"lbfgs": {"loss": 7.25, "step": 300, "evaluations": 320, "seconds": 90.0}}
     },
 }
+YARDSTICK = {
+    "kind": "yardstick",
+    "protocol": "altered against real",
+    "results": {"FCD-x-v1": {"blurred": {"frechet": 0.0861, "precision": 0.8, "recall": 0.9}}},
+}
 
 
 def write(
@@ -187,6 +192,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     write(tmp_path, "vae.x", base, budget="smoke", protocol="other; IS-5", commit="abc-dirty")
     records.write(tmp_path / "speed.json", SPEED | records.circumstances())
     records.write(tmp_path / "style.json", STYLE | records.circumstances())
+    records.write(tmp_path / "yardstick.json", YARDSTICK | records.circumstances())
     page = table.render(records.all(tmp_path))
     assert "Never edit it by hand" in page
     rows = [line for line in page.splitlines() if line.startswith("| `")]
@@ -205,6 +211,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     assert page.index("## other; IS-5") < page.index("## some; IS-5") < page.index("## Speed")
     assert "| zoo | 1.50 | 1.00 to 2.00 |" in page
     assert "| cat x wave | lbfgs | 7.25 | 300 steps | 320 | 1.5 |" in page
+    assert "| blurred | `FCD-x-v1` | 0.0861 | 0.8 | 0.9 |" in page
 
 
 def test_a_stale_page_fails_the_check(tmp_path, monkeypatch):

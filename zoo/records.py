@@ -25,7 +25,7 @@ from zoo.terminal import import_tensorflow, jsonable
 HOME = Path(zoo.__file__).parents[1]
 RESULTS = Path("benchmarks/results")
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-KINDS = ("reproduction", "speed", "style", "finetuning")
+KINDS = ("reproduction", "speed", "style", "finetuning", "yardstick")
 
 
 class RecordError(ZooError):
