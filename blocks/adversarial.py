@@ -9,7 +9,7 @@ A penalty is called with the discriminator, as a function of images, and returns
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, one_of, share, weight
+from blocks.checks import at_least_one, at_least_zero, one_of, share
 
 
 def per_example(values):
@@ -100,6 +100,22 @@ class Relativistic(Configured):
         return per_example(tf.nn.softplus(fake - real))
 
 
+def feature_matching(real, fake):
+    """How far the features of generated images are from those of real ones on average: a scalar.
+
+    Salimans et al. (2016, arXiv 1606.03498), section 3.1: the squared distance of the means, here
+    as a share of the mean square of real ones. A class that is drawn too seldom shows in it, while
+    a loss of single images never says that others are missing.
+
+    Args:
+        real: what the discriminator sees in real images, [batch, n].
+        fake: what it sees in generated ones, [batch, n].
+    """
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    distance = tf.reduce_sum((tf.reduce_mean(real, 0) - tf.reduce_mean(fake, 0)) ** 2)
+    return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
+
+
 class Penalty(Configured):
     """Base of penalties; lazy ones act every `every` steps, that many times as strongly.
 
@@ -107,7 +123,7 @@ class Penalty(Configured):
     """
 
     def __init__(self, strength, every):
-        self.weight = weight(strength, "weight")
+        self.weight = at_least_zero(strength, "weight")
         self.every = at_least_one(every, "every")
 
     def __call__(self, discriminator, real, fake, step, seed):

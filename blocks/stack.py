@@ -27,10 +27,11 @@ class Stack(keras.layers.Layer):
             input_shape = layer.compute_output_shape(input_shape)
 
     def call(self, inputs, training=None):
-        x = inputs
-        for layer in self.layers:
-            x = layer(x, training=training) if takes_training(layer) else layer(x)
-        return x
+        return through(self.layers, inputs, training)
+
+    def features(self, inputs, training=None):
+        """What the last layer makes its output of."""
+        return through(self.layers[:-1], inputs, training)
 
     def distribution(self, inputs, training=None):
         """The distribution behind the output of a stack that ends in a head."""
@@ -49,6 +50,12 @@ class Stack(keras.layers.Layer):
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
         return cls(layers, **config)
+
+
+def through(layers, x, training=None):
+    for layer in layers:
+        x = layer(x, training=training) if takes_training(layer) else layer(x)
+    return x
 
 
 def takes_training(layer):

@@ -136,11 +136,57 @@ def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
     [
         ({"objective": "hing"}, "objective must be one of .*'hinge'.* got 'hing'"),
         ({"penalty": "r2"}, "penalty must be one of .*'r1'.* got 'r2'"),
+        ({"matching": -1}, "matching must be a number >= 0, got -1"),
     ],
 )
 def test_an_unknown_loss_or_penalty_is_named(settings, told):
     with pytest.raises(ValueError, match=told):
         zoo.get("dcgan", **settings)
+
+
+def test_features_match_where_their_means_do():
+    real = tf.constant([[3.0, 0.0], [1.0, 2.0]])
+    match = adversarial.feature_matching
+    assert match(real, tf.constant([[2.0, 1.0]])) == 0  # the mean alone counts
+    np.testing.assert_allclose(match(real, tf.constant([[2.0, 3.0]])), 2**2 / 7)  # of (9 + 5) / 2
+    np.testing.assert_allclose(match(100 * real, tf.constant([[200.0, 300.0]])), 2**2 / 7)
+    assert match(0 * real, 0 * real) == 0
+
+
+def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator():
+    moved = []
+    for matching in (0, 10):
+        keras.utils.set_random_seed(0)
+        model = small_model("dcgan", matching=matching)
+        made = trainer("dcgan", model=model, eager=True)
+        made.fit(tf.data.Dataset.from_tensors(examples(model, 8)), epochs=1)
+        moved.append([actor.get_weights() for actor in (model.generator, model.discriminator)])
+    (generator, discriminator), (other, same) = moved
+    assert all(np.array_equal(a, b) for a, b in zip(discriminator, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(generator, other, strict=True))
+
+
+def test_the_generator_comes_to_match_the_features_of_the_data():
+    """The discriminator stands still, and its losses are nothing: matching alone is at work."""
+
+    class Nothing:
+        def generator(self, real, fake):
+            return 0 * fake
+
+        discriminator = generator
+
+    keras.utils.set_random_seed(0)
+    model = small_model("dcgan", objective=Nothing(), penalty=None, matching=1.0)
+    batch = examples(model, 16)
+    history = trainer("dcgan", model=model).fit(
+        tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
+    )
+    model.settle()
+    real = model.look(2 * batch["image"] - 1, batch)
+    fake = model.look(2 * model.sample(64, seed=0) - 1, batch)
+    fresh = model.look(2 * small_model("dcgan").sample(64, seed=0) - 1, batch)
+    assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
+    assert history.history["generator_loss"][-1] == 0
 
 
 @pytest.mark.parametrize("make", [NonSaturating, R1, GradientPenalty])

@@ -40,10 +40,10 @@ class ConditionalDCGAN(DCGAN):
     def draw(self, noise, batch, training=False):
         return super().draw(self.told(noise, batch["label"]), batch, training)
 
-    def judge(self, images, batch, training=False):
+    def look(self, images, batch, training=False):
         planes = tf.one_hot(batch["label"], self.classes, dtype=images.dtype)[:, None, None]
         planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(images)[:3]), self.classes))
-        return super().judge(tf.concat([images, planes], axis=-1), batch, training)
+        return super().look(tf.concat([images, planes], axis=-1), batch, training)
 
     def told(self, noise, labels):
         """The generator's input: noise [n, latent_dim] beside the classes [n] in one-hot code."""

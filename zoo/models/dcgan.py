@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import Downsample, Stack, Upsample, adversarial
-from blocks.checks import at_least_one, share, sizes
+from blocks.checks import at_least_one, at_least_zero, share, sizes
 from blocks.resample import pyramid
 from blocks.statistics import reestimate
 
@@ -29,8 +29,8 @@ class DCGAN(zoo.Model):
         dropout: share of the discriminator's features dropped while training.
         objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
             object as in `blocks.adversarial`, such as `NonSaturating(smoothing=0.1)`.
-        penalty: on the discriminator: "r1", "gradient", None, or an object such as
-            `R1(weight=0.1, every=16)`.
+        penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
+        matching: weight of `adversarial.feature_matching` in what the generator minimizes.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class DCGAN(zoo.Model):
         dropout=0.0,
         objective="non_saturating",
         penalty="r1",
+        matching=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -50,6 +51,7 @@ class DCGAN(zoo.Model):
         self.dropout = share(dropout, "dropout")
         self.objective = adversarial.loss(objective)
         self.penalty = adversarial.penalty(penalty)
+        self.matching = at_least_zero(matching, "matching")
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
@@ -92,21 +94,19 @@ class DCGAN(zoo.Model):
         real = 2 * batch["image"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = self.draw(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
-            real_logits = self.judge(real, batch, training=True)  # D(x)
-            fake_logits = self.judge(fake, batch, training=True)  # D(G(z))
+            real_seen, fake_seen = (self.look(x, batch, training=True) for x in (real, fake))
+            real_logits, fake_logits = self.verdict(real_seen), self.verdict(fake_seen)  # D(.)
             generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
+            matching = adversarial.feature_matching(real_seen, fake_seen)
             discriminator_loss = tf.reduce_mean(
                 self.objective.discriminator(real_logits, fake_logits)
             )
             penalty = self.penalty(
-                lambda images: self.judge(images, batch, training=True),
-                real,
-                fake,
-                self.step,
-                self.seed(),
+                lambda x: self.judge(x, batch, training=True), real, fake, self.step, self.seed()
             )
+            matched_loss = generator_loss + self.matching * matching
             penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
-        self.minimize(generator_loss, generator_tape, "generator")
+        self.minimize(matched_loss, generator_tape, "generator")
         self.minimize(penalized_loss, discriminator_tape, "discriminator")
         return {
             "generator_loss": generator_loss,
@@ -132,7 +132,14 @@ class DCGAN(zoo.Model):
 
     def judge(self, images, batch, training=False):
         """The discriminator's logits [batch] of images in [-1, 1]; above 0 it says "real"."""
-        return tf.cast(self.discriminator(images, training=training)[:, 0], tf.float32)
+        return self.verdict(self.look(images, batch, training))
+
+    def look(self, images, batch, training=False):
+        """The features [batch, n] that the discriminator judges by."""
+        return self.discriminator.features(images, training)
+
+    def verdict(self, features):
+        return tf.cast(self.discriminator.layers[-1](features)[:, 0], tf.float32)
 
     def noise(self, n, seed=None):
         """`n` points of the generator's input space: [n, latent_dim], standard normal."""
