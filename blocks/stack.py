@@ -11,6 +11,7 @@ class Stack(keras.layers.Layer):
     sets, and cannot live inside a layer of another policy. A `Stack` is a plain layer.
 
     Shapes: whatever its layers map to one another. `training` reaches every layer that takes it.
+    With `features=True` the call gives two: the output, and what the last layer made it of.
 
     Args:
         layers: list of built or unbuilt Keras layers.
@@ -26,12 +27,10 @@ class Stack(keras.layers.Layer):
                 layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
-    def call(self, inputs, training=None):
-        return through(self.layers, inputs, training)
-
-    def features(self, inputs, training=None):
-        """What the last layer makes its output of."""
-        return through(self.layers[:-1], inputs, training)
+    def call(self, inputs, training=None, features=False):
+        seen = through(self.layers[:-1], inputs, training)
+        outputs = through(self.layers[-1:], seen, training)
+        return (outputs, seen) if features else outputs
 
     def distribution(self, inputs, training=None):
         """The distribution behind the output of a stack that ends in a head."""

@@ -94,8 +94,8 @@ class DCGAN(zoo.Model):
         real = 2 * batch["image"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = self.draw(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
-            real_seen, fake_seen = (self.look(x, batch, training=True) for x in (real, fake))
-            real_logits, fake_logits = self.verdict(real_seen), self.verdict(fake_seen)  # D(.)
+            real_logits, real_seen = self.look(real, batch, training=True)  # D(x)
+            fake_logits, fake_seen = self.look(fake, batch, training=True)  # D(G(z))
             generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
             matching = adversarial.feature_matching(real_seen, fake_seen)
             discriminator_loss = tf.reduce_mean(
@@ -132,14 +132,12 @@ class DCGAN(zoo.Model):
 
     def judge(self, images, batch, training=False):
         """The discriminator's logits [batch] of images in [-1, 1]; above 0 it says "real"."""
-        return self.verdict(self.look(images, batch, training))
+        return self.look(images, batch, training)[0]
 
     def look(self, images, batch, training=False):
-        """The features [batch, n] that the discriminator judges by."""
-        return self.discriminator.features(images, training)
-
-    def verdict(self, features):
-        return tf.cast(self.discriminator.layers[-1](features)[:, 0], tf.float32)
+        """What `judge` says, and the features [batch, n] that the discriminator says it by."""
+        logits, features = self.discriminator(images, training=training, features=True)
+        return tf.cast(logits[:, 0], tf.float32), features
 
     def noise(self, n, seed=None):
         """`n` points of the generator's input space: [n, latent_dim], standard normal."""
