@@ -105,7 +105,8 @@ def feature_matching(real, fake):
 
     Salimans et al. (2016, arXiv 1606.03498), section 3.1: the squared distance of the means, here
     as a share of the mean square of real ones. A class that is drawn too seldom shows in it, while
-    a loss of single images never says that others are missing.
+    a loss of single images never says that others are missing. The mean of a batch is noisy, so it
+    also draws the features of generated images together, by about 1/batch of their variance.
 
     Args:
         real: what the discriminator sees in real images, [batch, n].

@@ -56,7 +56,7 @@ def classified(model, data, title):
         title,
         config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": 50.0},
         **SPLITS[data],
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(80), "paper": Budget(200)},
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(72), "paper": Budget(200)},
         metrics=fidelity(f"FCD-{data}-v1"),
         limits=LIMITS[data],
     )
