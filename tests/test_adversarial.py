@@ -227,6 +227,16 @@ def test_statistics_become_the_mean_over_batches():
     assert net.layers[1].momentum == 0.9
 
 
+def test_settled_statistics_are_those_of_the_noise():
+    """Of a linear map of normal noise they are known: 0, and the sum of squared weights."""
+    model = small_model("dcgan")
+    model.settle()
+    dense, norm, *_ = model.generator.layers
+    deviation = np.linalg.norm(dense.kernel, axis=0)
+    assert np.sqrt(np.mean((norm.moving_mean / deviation) ** 2)) < 0.016
+    np.testing.assert_allclose(norm.moving_variance, deviation**2, rtol=0.08)
+
+
 def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
     run = trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
     batch = examples(run.model, 16)
