@@ -49,7 +49,7 @@ def drawings(model, data, title, tag=None, **told):
     return Recipe(name=f"{model}.{tag or data}", title=title, model=model, **settings | told)
 
 
-def classified(model, data, title, rate=3e-3):
+def classified(model, data, title, rate=3e-3, epochs=72):
     """Drawings of a data set whose classes a classifier knows."""
     return drawings(
         model,
@@ -59,7 +59,7 @@ def classified(model, data, title, rate=3e-3):
         **SPLITS[data],
         learning_rate={"generator": rate, "discriminator": rate},
         betas=(0.0, 0.99),
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(72), "paper": Budget(200)},
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
         metrics=fidelity(f"FCD-{data}-v1"),
         limits=LIMITS[data],
     )
@@ -114,7 +114,7 @@ def facades(size, epochs, **config):
 
 RECIPES = (
     classified("dcgan", "mnist", "Digits at 28 pixels"),
-    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", rate=2e-3),
+    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", rate=2e-3, epochs=60),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the work.
