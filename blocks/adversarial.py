@@ -105,9 +105,8 @@ def feature_matching(real, fake):
 
     Salimans et al. (2016, arXiv 1606.03498), section 3.1: the squared distance of the means, here
     as a share of the mean square of real ones. A class that is drawn too seldom shows in it, while
-    a loss of single images never says that others are missing. The means of a batch are noisy: what
-    they are apart by chance is taken off, which may leave less than nothing. With it in, generated
-    images would come out too much alike.
+    a loss of single images never says that others are missing. The mean of a batch is noisy, so it
+    also draws the features of generated images together, by about 1/batch of their variance.
 
     Args:
         real: what the discriminator sees in real images, [batch, n].
@@ -115,14 +114,7 @@ def feature_matching(real, fake):
     """
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
     distance = tf.reduce_sum((tf.reduce_mean(real, 0) - tf.reduce_mean(fake, 0)) ** 2)
-    distance -= _variance_of_mean(real) + _variance_of_mean(fake)
     return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
-
-
-def _variance_of_mean(features):
-    """How far the mean of a batch of features is from that of all, squared; 0 of a single one."""
-    others = tf.cast(tf.shape(features)[0] - 1, tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(tf.math.reduce_variance(features, 0)), others)
 
 
 class Penalty(Configured):

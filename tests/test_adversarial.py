@@ -145,23 +145,12 @@ def test_an_unknown_loss_or_penalty_is_named(settings, told):
 
 
 def test_features_match_where_their_means_do():
-    real, match = tf.constant([[3.0, 0.0], [1.0, 2.0]]), adversarial.feature_matching
-    near, far = tf.constant([[2.0, 1.0]]), tf.constant([[2.0, 3.0]])
-    np.testing.assert_allclose(match(real, near), (0 - 2) / 7)  # of (9 + 5) / 2
-    np.testing.assert_allclose(match(real, far), (2**2 - 2) / 7)
-    np.testing.assert_allclose(match(100 * real, 100 * far), (2**2 - 2) / 7)
+    real = tf.constant([[3.0, 0.0], [1.0, 2.0]])
+    match = adversarial.feature_matching
+    assert match(real, tf.constant([[2.0, 1.0]])) == 0  # the mean alone counts
+    np.testing.assert_allclose(match(real, tf.constant([[2.0, 3.0]])), 2**2 / 7)  # of (9 + 5) / 2
+    np.testing.assert_allclose(match(100 * real, tf.constant([[200.0, 300.0]])), 2**2 / 7)
     assert match(0 * real, 0 * real) == 0
-
-
-def test_matching_takes_off_what_is_chance():
-    """Four of one population and four of another: on average, the distance of the populations."""
-    for apart in (0, 0.1):
-        real, fake = RNG.normal(size=(2, 500, 4, 50))
-        found = [
-            adversarial.feature_matching(a, b + apart) for a, b in zip(real, fake, strict=True)
-        ]
-        off = np.mean(found) - 50 * apart**2 / 50
-        assert abs(off) < 4 * np.std(found) / np.sqrt(500) < 0.03  # chance alone would be 2 / 4
 
 
 def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator():
@@ -195,8 +184,7 @@ def test_the_generator_comes_to_match_the_features_of_the_data():
     model.settle()
     drawn = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
     real, fake, fresh = (model.look(2 * x - 1, batch)[1] for x in (batch["image"], *drawn))
-    left, first = (adversarial.feature_matching(real, drawn) for drawn in (fake, fresh))
-    assert abs(left) < first / 3
+    assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
     assert history.history["generator_loss"][-1] == 0
 
 
