@@ -18,6 +18,26 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
+def scattered(n, latent_dim, components, seed, distance=4.5):
+    """Noise of several clouds: [n, latent_dim + components], float32; of one, [n, latent_dim].
+
+    Each point is standard normal noise beside the one-hot code, times `distance`, of the cloud it
+    belongs to, drawn at random. The rows that a dense layer has for the code are the clouds' means,
+    and they learn: a mixture of normals as in Gurumurthy et al., "DeLiGAN" (2017, arXiv
+    1706.02071), section 3, with equal scales, and means where the dense layer puts the noise.
+
+    Args:
+        components: number of clouds; 0: one, without a code.
+        seed: int32[2].
+    """
+    noise = tf.random.stateless_normal((n, latent_dim), seed)
+    if not components:
+        return noise
+    key = tf.random.experimental.stateless_fold_in(seed, 1)
+    cloud = tf.random.stateless_uniform((n,), key, 0, components, tf.int32)
+    return tf.concat([noise, distance * tf.one_hot(cloud, components)], axis=-1)
+
+
 class Prior(keras.layers.Layer):
     """A distribution over z that is asked without input: `prior.distribution()`.
 

@@ -17,7 +17,7 @@ class ConditionalDCGAN(DCGAN):
 
     The generator has it beside the noise; the discriminator as one more channel for each class.
 
-    Calling it maps noise with its class [batch, latent_dim + classes] to images [batch, h, w, c].
+    Calling it maps noise beside its class, one-hot, to images [batch, h, w, c] in [0, 1].
 
     Args:
         classes: how many there are; labels are 0 ... classes - 1.
@@ -30,7 +30,7 @@ class ConditionalDCGAN(DCGAN):
 
     def build(self, input_shape=None):
         *size, channels = self.image_shape
-        self.generator.build((None, self.latent_dim + self.classes))
+        self.generator.build((None, self.latent_dim + self.components + self.classes))
         self.discriminator.build((None, *size, channels + self.classes))
 
     @property
@@ -46,7 +46,7 @@ class ConditionalDCGAN(DCGAN):
         return super().look(tf.concat([images, planes], axis=-1), batch, training)
 
     def told(self, noise, labels):
-        """The generator's input: noise [n, latent_dim] beside the classes [n] in one-hot code."""
+        """The generator's input: `noise` [n, ...] beside the classes [n] in one-hot code."""
         return tf.concat([noise, tf.one_hot(labels, self.classes, dtype=noise.dtype)], axis=-1)
 
     def latents(self, n, seed=None, label=None):

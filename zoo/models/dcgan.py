@@ -11,6 +11,7 @@ import tensorflow as tf
 import zoo
 from blocks import Downsample, Stack, Upsample, adversarial
 from blocks.checks import at_least_one, at_least_zero, share, sizes
+from blocks.priors import scattered
 from blocks.resample import pyramid
 from blocks.statistics import reestimate
 
@@ -19,7 +20,7 @@ from blocks.statistics import reestimate
 class DCGAN(zoo.Model):
     """Two actors: a generator that draws, a discriminator that tells drawings from the data.
 
-    Calling it maps noise [batch, latent_dim] to images [batch, h, w, c] in [0, 1].
+    Calling it maps noise [batch, latent_dim + components] to images [batch, h, w, c] in [0, 1].
 
     Args:
         image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
@@ -27,10 +28,10 @@ class DCGAN(zoo.Model):
         filters: channels of the discriminator's convolutions, each halving the size; the
             generator mirrors them, starting from twice the last.
         dropout: share of the discriminator's features dropped while training.
-        objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
-            object as in `blocks.adversarial`, such as `NonSaturating(smoothing=0.1)`.
+        objective: "non_saturating", ..., or such as `adversarial.NonSaturating(smoothing=0.1)`.
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
         matching: weight of `adversarial.feature_matching` in what the generator minimizes.
+        components: clouds the noise consists of, `blocks.priors.scattered`; 0: a single one.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class DCGAN(zoo.Model):
         objective="non_saturating",
         penalty="r1",
         matching=0.0,
+        components=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -52,7 +54,7 @@ class DCGAN(zoo.Model):
         self.objective = adversarial.loss(objective)
         self.penalty = adversarial.penalty(penalty)
         self.matching = at_least_zero(matching, "matching")
-
+        self.components = components and at_least_one(components, "components")
         dtype = self.dtype_policy
         *size, channels = self.image_shape
         *scales, (rows, columns) = pyramid(size, len(self.filters))
@@ -81,7 +83,7 @@ class DCGAN(zoo.Model):
         )
 
     def build(self, input_shape=None):
-        self.generator.build((None, self.latent_dim))
+        self.generator.build((None, self.latent_dim + self.components))
         self.discriminator.build((None, *self.image_shape))
 
     def configure_optimizers(self):
@@ -127,7 +129,7 @@ class DCGAN(zoo.Model):
         }
 
     def draw(self, noise, batch, training=False):
-        """The generator's images [batch, h, w, c] in [-1, 1] from noise [batch, latent_dim]."""
+        """The generator's images [batch, h, w, c] in [-1, 1] from noise, as `call`."""
         return self.generator(noise, training=training)
 
     def judge(self, images, batch, training=False):
@@ -140,15 +142,14 @@ class DCGAN(zoo.Model):
         return tf.cast(logits[:, 0], tf.float32), features
 
     def noise(self, n, seed=None):
-        """`n` points of the generator's input space: [n, latent_dim], standard normal."""
-        return tf.random.stateless_normal((n, self.latent_dim), self.seed(seed))
+        """`n` points of the generator's input space, [n, latent_dim + components]: `scattered`."""
+        return scattered(n, self.latent_dim, self.components, self.seed(seed))
 
     def latents(self, n, seed=None):
         """`n` inputs of the generator: here, nothing but noise."""
         return self.noise(n, seed)
 
     def settle(self):
-        # A quarter of the noise would turn one drawing in a hundred into one of another class.
         reestimate(self.generator, (self.latents(256, seed) for seed in range(32)))
 
     def call(self, noise, training=False):

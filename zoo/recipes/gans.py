@@ -48,15 +48,15 @@ def drawings(model, data, title, tag=None, **told):
     return Recipe(name=f"{model}.{tag or data}", title=title, model=model, **settings | told)
 
 
-def classified(model, data, title, matching=50.0):
+def classified(model, data, title, epochs=72, **config):
     """Drawings of a data set whose classes a classifier knows."""
     return drawings(
         model,
         data,
         title,
-        config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": matching},
+        config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": 50.0} | config,
         **SPLITS[data],
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(72), "paper": Budget(200)},
+        budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
         metrics=fidelity(f"FCD-{data}-v1"),
         limits=LIMITS[data],
     )
@@ -110,7 +110,7 @@ def facades(size, epochs, **config):
 
 
 RECIPES = (
-    classified("dcgan", "mnist", "Digits at 28 pixels"),
+    classified("dcgan", "mnist", "Digits at 28 pixels", epochs=60, components=100),
     classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     CATS,
