@@ -229,12 +229,38 @@ def test_statistics_become_the_mean_over_batches():
 
 def test_settled_statistics_are_those_of_the_noise():
     """Of a linear map of normal noise they are known: 0, and the sum of squared weights."""
-    model = small_model("dcgan")
+    model = small_model("dcgan", components=0)
     model.settle()
     dense, norm, *_ = model.generator.layers
     deviation = np.linalg.norm(dense.kernel, axis=0)
     assert np.sqrt(np.mean((norm.moving_mean / deviation) ** 2)) < 0.016
     np.testing.assert_allclose(norm.moving_variance, deviation**2, rtol=0.08)
+
+
+def test_noise_of_several_clouds_lies_at_one_distance_for_each():
+    model, plain = small_model("dcgan", components=5), small_model("dcgan", components=0)
+    noise, code = np.split(model.noise(4000, seed=3).numpy(), [model.latent_dim], axis=1)
+    np.testing.assert_array_equal(noise, plain.noise(4000, seed=3))
+    distance = code.max()
+    assert distance > 1 and set(np.unique(code)) == {0, distance}
+    assert np.all((code > 0).sum(1) == 1)
+    np.testing.assert_allclose((code > 0).mean(0), 0.2, atol=0.02)
+    assert np.abs(np.corrcoef(noise[:, 0], code[:, 0])[0, 1]) < 0.05
+
+
+def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
+    """Data black or white: some clouds become the one, some the other, nothing lies between."""
+    images = tf.repeat(tf.constant([0.0, 1.0]), 16)[:, None, None, None] * tf.ones((32, 8, 8, 1))
+    model = small_model("dcgan", components=8, latent_dim=4, matching=100.0)
+    optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
+    run = trainer("dcgan", model=model, optimizers=optimizers)
+    run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
+    model.settle()
+    noise = model.noise(512, seed=0)
+    cloud, grey = tf.argmax(noise[:, 4:], 1).numpy(), model(noise).numpy().mean((1, 2, 3))
+    means = np.array([grey[cloud == k].mean() for k in range(8)])
+    assert (means < 0.2).sum() >= 2 and (means > 0.8).sum() >= 2
+    assert np.mean((grey > 0.2) & (grey < 0.8)) < 0.02
 
 
 def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
