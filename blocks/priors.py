@@ -24,11 +24,12 @@ def scattered(n, latent_dim, components, seed, distance=4.5):
     Each point is standard normal noise beside the one-hot code, times `distance`, of the cloud it
     belongs to, drawn at random. The rows that a dense layer has for the code are the clouds' means,
     and they learn: a mixture of normals as in Gurumurthy et al., "DeLiGAN" (2017, arXiv
-    1706.02071), section 3, with equal scales, and means where the dense layer puts the noise.
+    1706.02071), with equal scales, and means where the dense layer puts the noise.
 
     Args:
         components: number of clouds; 0: one, without a code.
         seed: int32[2].
+        distance: how far a code is from nothing; of the noise it is 1, in each dimension.
     """
     noise = tf.random.stateless_normal((n, latent_dim), seed)
     if not components:
