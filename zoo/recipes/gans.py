@@ -27,7 +27,8 @@ def fidelity(extractor, images=10_000):
 # beside it, rates five times the paper's, a squared gradient that is soon forgotten, a weak
 # R1; and, where there are classes, a third of the noise. Then, after six and eight: a third scale,
 # with which eight epochs do what thirty-six did without, and feature matching, with which clothes
-# have twice the recall; their weight of 100 over 50 is by a small difference in evenness.
+# have twice the recall; their weight of 100 over 50 is by a small difference in evenness. A
+# hundred clouds of noise took two fifths off the distance of digits, and a tenth off their recall.
 
 NETWORKS = {"filters": [32, 64], "objective": "relativistic"}
 
