@@ -14,7 +14,7 @@ from blocks.gated import GatedDense
 from blocks.latent import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
 from blocks.normalization import BatchNormalization
-from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior
+from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, scattered
 from blocks.recurrent import (
     AttentionCell,
     AttentionDecoder,
@@ -68,5 +68,6 @@ __all__ = [
     "gram_matrix",
     "mmd",
     "monte_carlo_kl",
+    "scattered",
     "total_variation",
 ]

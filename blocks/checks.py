@@ -8,11 +8,18 @@ def at_least_one(value, argument):
     return value
 
 
+def count(value, argument):
+    """An integer >= 0."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{argument} must be an integer >= 0, got {value!r}")
+    return value
+
+
 def sizes(value, argument, length=None, least=1):
     """A sequence of integers >= 1, of `length` if given, else of `least` or more; as a tuple."""
-    count = f"{length} integers" if length else f"{least} or more integers"
+    expected = f"{length} integers" if length else f"{least} or more integers"
     if not isinstance(value, list | tuple) or len(value) != (length or max(len(value), least)):
-        raise ValueError(f"{argument} must be {count} >= 1, got {value!r}")
+        raise ValueError(f"{argument} must be {expected} >= 1, got {value!r}")
     return tuple(at_least_one(item, f"every one of {argument}") for item in value)
 
 

@@ -29,7 +29,9 @@ def scattered(n, latent_dim, components, seed, distance=4.5):
     Args:
         components: number of clouds; 0: one, without a code.
         seed: int32[2].
-        distance: how far a code is from nothing; of the noise it is 1, in each dimension.
+        distance: what stands for the one of the code; the noise beside it has a deviation of 1.
+            Digits, after six epochs: with 3, clouds changed nothing, with 5.7 they took two
+            fifths off the Frechet distance and a quarter off the recall.
     """
     noise = tf.random.stateless_normal((n, latent_dim), seed)
     if not components:

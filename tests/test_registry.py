@@ -51,6 +51,8 @@ def test_an_unknown_argument_gets_close_matches():
         ("vae", {"kl_weight": -1.0}, "kl_weight must be"),
         ("vae", {"kl_weight": "much"}, "kl_weight must be"),
         ("mixture_vae", {"components": 0}, "components must be an integer >= 1, got 0"),
+        ("dcgan", {"components": -1}, "components must be an integer >= 0, got -1"),
+        ("dcgan", {"components": 0.5}, "components must be an integer >= 0, got 0.5"),
         ("mixture_vae", {"kl": "analytic"}, "no closed form"),
         ("dcgan", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
         ("dcgan", {"dropout": 1.5}, "dropout must be a share"),

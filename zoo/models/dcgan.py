@@ -9,9 +9,8 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks import Downsample, Stack, Upsample, adversarial
-from blocks.checks import at_least_one, at_least_zero, share, sizes
-from blocks.priors import scattered
+from blocks import Downsample, Stack, Upsample, adversarial, scattered
+from blocks.checks import at_least_one, at_least_zero, count, share, sizes
 from blocks.resample import pyramid
 from blocks.statistics import reestimate
 
@@ -28,10 +27,10 @@ class DCGAN(zoo.Model):
         filters: channels of the discriminator's convolutions, each halving the size; the
             generator mirrors them, starting from twice the last.
         dropout: share of the discriminator's features dropped while training.
-        objective: "non_saturating", ..., or such as `adversarial.NonSaturating(smoothing=0.1)`.
+        objective: a name in `adversarial.LOSSES`, or such as `NonSaturating(smoothing=0.1)`.
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
         matching: weight of `adversarial.feature_matching` in what the generator minimizes.
-        components: clouds the noise consists of, `blocks.priors.scattered`; 0: a single one.
+        components: clouds the noise consists of, `blocks.scattered`; 0: a single one.
     """
 
     def __init__(
@@ -54,7 +53,8 @@ class DCGAN(zoo.Model):
         self.objective = adversarial.loss(objective)
         self.penalty = adversarial.penalty(penalty)
         self.matching = at_least_zero(matching, "matching")
-        self.components = components and at_least_one(components, "components")
+        self.components = count(components, "components")
+
         dtype = self.dtype_policy
         *size, channels = self.image_shape
         *scales, (rows, columns) = pyramid(size, len(self.filters))
