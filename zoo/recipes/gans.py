@@ -112,7 +112,7 @@ def facades(size, epochs, **config):
 
 
 RECIPES = (
-    classified("dcgan", "mnist", "Digits at 28 pixels", epochs=60, components=100),
+    classified("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
     classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     CATS,
