@@ -28,8 +28,8 @@ def fidelity(extractor, images=10_000):
 # R1; and, where there are classes, a third of the noise. Then, after six and eight: a third scale,
 # with which eight epochs do what thirty-six did without, and feature matching, with which clothes
 # have twice the recall; their weight of 100 over 50 is by a small difference in evenness. A
-# hundred clouds of noise took two fifths off the distance of digits in a whole run, and an eighth
-# off their recall.
+# hundred clouds of noise took half off the distance of digits in a whole run, and an eighth off
+# their recall.
 
 NETWORKS = {"filters": [32, 64], "objective": "relativistic"}
 
