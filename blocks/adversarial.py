@@ -100,7 +100,7 @@ class Relativistic(Configured):
         return per_example(tf.nn.softplus(fake - real))
 
 
-def feature_matching(real, fake):
+def feature_matching(real, fake, unbiased=False):
     """How far the features of generated images are from those of real ones on average: a scalar.
 
     Salimans et al. (2016, arXiv 1606.03498), section 3.1: the squared distance of the means, here
@@ -111,10 +111,40 @@ def feature_matching(real, fake):
     Args:
         real: what the discriminator sees in real images, [batch, n].
         fake: what it sees in generated ones, [batch, n].
+        unbiased: take off what the means are apart by chance, which may leave less than nothing.
     """
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
-    distance = tf.reduce_sum((tf.reduce_mean(real, 0) - tf.reduce_mean(fake, 0)) ** 2)
+    apart = real - fake
+    distance = tf.reduce_sum(tf.reduce_mean(apart, 0) ** 2)
+    if unbiased:  # the products of each difference with the others, and not with itself
+        n = tf.cast(tf.shape(apart)[0], tf.float32)
+        own = tf.reduce_mean(tf.reduce_sum(apart**2, axis=1))
+        distance = tf.math.divide_no_nan(n * distance - own, n - 1)
     return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
+
+
+def collapse(real, fake, labels):
+    """How much less generated images of a class differ than real ones of it: 0 if no less, to 1.
+
+    The squared distances of all pairs of a batch that share a class are what is compared, so the
+    data say how much is enough. It is there against drawings that follow the class and forget the
+    noise, as the terms of Mao et al. (2019, arXiv 1903.05628) and Yang et al. (2019, arXiv
+    1901.09024) are, which have to be told.
+
+    Args:
+        real: real images, [batch, ...].
+        fake: generated ones of the same classes, [batch, ...].
+        labels: the classes, [batch]. Where all differ, there is nothing to be said: 1.
+    """
+    same = labels[:, None] == labels[None]
+
+    def spread(images):
+        flat = tf.reshape(tf.cast(images, tf.float32), (tf.shape(images)[0], -1))
+        squares = tf.reduce_sum(flat**2, axis=1)
+        distances = squares[:, None] + squares[None] - 2 * tf.matmul(flat, flat, transpose_b=True)
+        return tf.reduce_sum(tf.where(same, distances, 0.0))
+
+    return tf.nn.relu(1 - tf.math.divide_no_nan(spread(fake), spread(real)))
 
 
 class Penalty(Configured):

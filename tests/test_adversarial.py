@@ -291,6 +291,32 @@ def test_a_conditional_gan_draws_what_it_is_asked_for():
     assert (in_turn > 0.5).tolist() == [False, True, False, True]
 
 
+def test_a_clustered_gan_finds_what_kinds_there_are_and_draws_each_as_often():
+    """A quarter black, three quarters white, and no labels."""
+    white = np.array([0, 1, 1, 1] * 8, "float32")
+    images = np.broadcast_to(white[:, None, None, None], (32, 8, 8, 1))
+    model = small_model("clustered_dcgan", classes=2, filters=(8, 16), latent_dim=8)
+    optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
+    run = trainer("clustered_dcgan", model=model, optimizers=optimizers)
+    run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(150), epochs=1)
+    black, light = np.argsort(model.centres.numpy().mean(axis=1))
+    assert model.cluster(images).numpy().tolist() == np.where(white, light, black).tolist()
+    assert model.shares.numpy()[[black, light]].tolist() == [0.25, 0.75]
+    assert model.sample(16, seed=0, label=black).numpy().mean() < 0.2
+    assert model.sample(16, seed=0, label=light).numpy().mean() > 0.8
+    assert abs((model.sample(400, seed=0).numpy().mean((1, 2, 3)) > 0.5).mean() - 0.75) < 0.07
+
+
+def test_clusters_that_find_no_image_are_never_drawn():
+    model = small_model("clustered_dcgan", classes=5)
+    images = np.random.default_rng(0).random((3, 8, 8, 1), "float32")
+    model.adapt([{"image": tf.constant(images)}])
+    assert sorted(model.cluster(images).numpy()) == [0, 1, 2]
+    np.testing.assert_allclose(model.shares.numpy(), [1 / 3] * 3 + [0, 0])
+    codes = model.latents(100, seed=0)[:, -5:].numpy().argmax(axis=1)
+    assert set(codes) == {0, 1, 2}
+
+
 def test_a_class_that_does_not_exist_cannot_be_asked_for():
     model = small_model("conditional_dcgan")
     with pytest.raises(ValueError, match="labels must be in 0 ... 9, got 12"):

@@ -96,7 +96,8 @@ def functions(model, beam=1, limit=100):
         return dict([spoken(model, beam, limit)])
     number = tf.TensorSpec((), tf.int32)
     codes = tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
-    specs = {**model.batch_spec, "codes": codes, "n": number, "seed": number}
+    labels = tf.TensorSpec((None,), tf.int64)
+    specs = {"label": labels, **model.batch_spec, "codes": codes, "n": number, "seed": number}
     found = {}
     for verb in filter(lambda verb: hasattr(model, verb), VERBS):
         function, takes = getattr(model, verb), VERBS[verb]

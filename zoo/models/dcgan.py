@@ -1,8 +1,7 @@
 """Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks.
 
-Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv 1511.06434, with the non-saturating loss of
-Ian J. Goodfellow et al., "Generative Adversarial Networks", 2014, arXiv 1406.2661. The networks
-for 28 x 28 pixels are those of the TensorFlow tutorial.
+Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv 1511.06434; the loss of Ian J. Goodfellow et
+al., 2014, arXiv 1406.2661; for 28 x 28 pixels, the networks of the TensorFlow tutorial.
 """
 
 import keras
@@ -24,8 +23,7 @@ class DCGAN(zoo.Model):
     Args:
         image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
         latent_dim: number of dimensions of the noise.
-        filters: channels of the discriminator's convolutions, each halving the size; the
-            generator mirrors them, starting from twice the last.
+        filters: channels of convolutions that halve the size; the generator mirrors them, doubled.
         dropout: share of the discriminator's features dropped while training.
         objective: a name in `adversarial.LOSSES`, or such as `NonSaturating(smoothing=0.1)`.
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
@@ -54,7 +52,6 @@ class DCGAN(zoo.Model):
         self.penalty = adversarial.penalty(penalty)
         self.matching = at_least_zero(matching, "matching")
         self.components = count(components, "components")
-
         dtype = self.dtype_policy
         *size, channels = self.image_shape
         *scales, (rows, columns) = pyramid(size, len(self.filters))
@@ -99,14 +96,13 @@ class DCGAN(zoo.Model):
             real_logits, real_seen = self.look(real, batch, training=True)  # D(x)
             fake_logits, fake_seen = self.look(fake, batch, training=True)  # D(G(z))
             generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
-            matching = adversarial.feature_matching(real_seen, fake_seen)
             discriminator_loss = tf.reduce_mean(
                 self.objective.discriminator(real_logits, fake_logits)
             )
             penalty = self.penalty(
                 lambda x: self.judge(x, batch, training=True), real, fake, self.step, self.seed()
             )
-            matched_loss = generator_loss + self.matching * matching
+            matched_loss = generator_loss + self.unlike(real, fake, real_seen, fake_seen, batch)
             penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
         self.minimize(matched_loss, generator_tape, "generator")
         self.minimize(penalized_loss, discriminator_tape, "discriminator")
@@ -140,6 +136,10 @@ class DCGAN(zoo.Model):
         """What `judge` says, and the features [batch, n] that the discriminator says it by."""
         logits, features = self.discriminator(images, training=training, features=True)
         return tf.cast(logits[:, 0], tf.float32), features
+
+    def unlike(self, real, fake, real_seen, fake_seen, batch):
+        """How unlike the data drawings are together, which no judgement of one tells: a scalar."""
+        return self.matching * adversarial.feature_matching(real_seen, fake_seen)
 
     def noise(self, n, seed=None):
         """`n` points of the generator's input space, [n, latent_dim + components]: `scattered`."""

@@ -115,6 +115,13 @@ RECIPES = (
     classified("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
     classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
+    classified(
+        "clustered_dcgan",
+        "fashion_mnist",
+        "Clothes at 28 pixels, by cluster",
+        epochs=52,
+        matching=100.0,
+    ),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the work.
     facades(
