@@ -111,14 +111,14 @@ def feature_matching(real, fake, unbiased=False):
     Args:
         real: what the discriminator sees in real images, [batch, n].
         fake: what it sees in generated ones, [batch, n].
-        unbiased: take off what the means are apart by chance, which may leave less than nothing.
+        unbiased: take off what the means are apart by chance, which may leave less than nothing;
+            there must be as many of both.
     """
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
-    apart = real - fake
-    distance = tf.reduce_sum(tf.reduce_mean(apart, 0) ** 2)
-    if unbiased:  # the products of each difference with the others, and not with itself
-        n = tf.cast(tf.shape(apart)[0], tf.float32)
-        own = tf.reduce_mean(tf.reduce_sum(apart**2, axis=1))
+    distance = tf.reduce_sum((tf.reduce_mean(real, 0) - tf.reduce_mean(fake, 0)) ** 2)
+    if unbiased:  # the products of each pair's difference with those of others, not with itself
+        n = tf.cast(tf.shape(real)[0], tf.float32)
+        own = tf.reduce_mean(tf.reduce_sum((real - fake) ** 2, axis=1))
         distance = tf.math.divide_no_nan(n * distance - own, n - 1)
     return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
 

@@ -153,6 +153,34 @@ def test_features_match_where_their_means_do():
     assert match(0 * real, 0 * real) == 0
 
 
+def test_unbiased_matching_is_right_on_average():
+    """Means one apart in each of five features, in batches of four: 5, as a share of the square."""
+    real, fake = RNG.normal(size=(2, 1000, 4, 5)).astype("float32")
+    real += 1
+    rows, squares = range(1000), (real**2).sum(-1).mean(-1)
+    exact, biased = (
+        np.mean([adversarial.feature_matching(real[i], fake[i], on) * squares[i] for i in rows])
+        for on in (True, False)
+    )
+    np.testing.assert_allclose(exact, 5, atol=0.4)
+    np.testing.assert_allclose(biased, 5 + 5 * 2 / 4, atol=0.4)
+
+
+def test_collapse_is_what_drawings_of_a_class_differ_less_than_the_data():
+    real = tf.constant(RNG.normal(size=(6, 4, 4, 1)), tf.float32)
+    labels = tf.constant([0, 0, 0, 1, 1, 2])
+    of_class = tf.stack([tf.reduce_mean(real[:3], 0)] * 3 + [real[3], real[3], real[5]])
+    collapse = adversarial.collapse
+    np.testing.assert_allclose(collapse(real, real, labels), 0, atol=1e-5)
+    np.testing.assert_allclose(collapse(real, of_class, labels), 1, atol=1e-5)
+    np.testing.assert_allclose(collapse(real, 7 + real / 2, labels), 1 - 1 / 4, atol=1e-4)
+    assert collapse(real, 2 * real, labels) == 0  # more is not asked for
+    with tf.GradientTape() as tape:
+        tape.watch(of_class)
+        alone = collapse(real, of_class, tf.range(6))
+    assert not np.any(tape.gradient(alone, of_class))
+
+
 def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator():
     moved = []
     for matching in (0, 10):

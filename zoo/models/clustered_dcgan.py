@@ -7,7 +7,6 @@ Projection Discriminator" (2018, arXiv 1802.05637), eq. 3.
 """
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import zoo
@@ -21,8 +20,8 @@ from zoo.models.dcgan import DCGAN
 class ClusteredDCGAN(ConditionalDCGAN):
     """`dcgan` whose actors are told which cluster of the data an image is of; no labels needed.
 
-    A drawing is of the cluster of the real image beside it in the batch: each cluster is drawn as
-    often as it is seen, and the discriminator notices when the drawings of one are all alike.
+    A drawing is of the cluster of the real image beside it in the batch, so each cluster is drawn
+    as often as it is seen; its drawings are kept as unlike one another as its images are.
 
     Calling it maps noise beside its cluster, one-hot, to images [batch, h, w, c] in [0, 1].
 
@@ -45,7 +44,7 @@ class ClusteredDCGAN(ConditionalDCGAN):
         self.generator.build((None, self.latent_dim + self.components + self.classes))
         self.discriminator.build((None, *self.image_shape))
         fixed = {"dtype": "float32", "trainable": False}
-        pixels = int(np.prod(self.image_shape))
+        pixels = tf.TensorShape(self.image_shape).num_elements()
         self.centres = self.add_weight((self.classes, pixels), "zeros", name="centres", **fixed)
         self.shares = self.add_weight((self.classes,), "ones", name="shares", **fixed)
 
@@ -59,16 +58,17 @@ class ClusteredDCGAN(ConditionalDCGAN):
 
         seen, images = 0, []
         for batch in data:
-            images.append(flat(batch["image"]).numpy())
+            images.append(flat(batch["image"]))
             seen += len(images[-1])
             if seen >= self.examined:
                 break
-        images = np.concatenate(images)
-        found = min(self.classes, len(images))
-        means = MiniBatchKMeans(found, batch_size=4096, n_init=3, random_state=0).fit(images)
-        rest = self.classes - found  # never the nearest, never drawn
-        self.centres.assign(np.pad(means.cluster_centers_, ((0, rest), (0, 0)), "edge"))
-        self.shares.assign(np.bincount(means.labels_, minlength=self.classes) / len(images))
+        found = min(self.classes, seen)
+        means = MiniBatchKMeans(found, batch_size=4096, n_init=3, random_state=0)
+        labels = means.fit_predict(tf.concat(images, axis=0).numpy())
+        # Of clusters that are too many, none is ever the nearest or drawn.
+        rows = tf.minimum(tf.range(self.classes), found - 1)
+        self.centres.assign(tf.gather(means.cluster_centers_, rows))
+        self.shares.assign(tf.math.bincount(labels, minlength=self.classes) / seen)
 
     def cluster(self, images):
         """Which cluster images [n, h, w, c] in [0, 1] are of, the nearest: int64 [n]."""
