@@ -10,12 +10,17 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import at_least_one, at_least_zero, one_of, share
+from blocks.mmd import squared_distances
+
+
+def flat(values):
+    """[batch, ...] to float32 [batch, n]."""
+    return tf.reshape(tf.cast(values, tf.float32), (tf.shape(values)[0], -1))
 
 
 def per_example(values):
     """Mean over everything but the first axis: [batch, ...] to float32 [batch]."""
-    values = tf.cast(values, tf.float32)
-    return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)
+    return tf.reduce_mean(flat(values), axis=1)
 
 
 class Configured:
@@ -134,15 +139,14 @@ def collapse(real, fake, labels):
     Args:
         real: real images, [batch, ...].
         fake: generated ones of the same classes, [batch, ...].
-        labels: the classes, [batch]. Where all differ, there is nothing to be said: 1.
+        labels: the classes, [batch]. Where all differ, there is nothing to compare: 1, without a
+            gradient.
     """
     same = labels[:, None] == labels[None]
 
     def spread(images):
-        flat = tf.reshape(tf.cast(images, tf.float32), (tf.shape(images)[0], -1))
-        squares = tf.reduce_sum(flat**2, axis=1)
-        distances = squares[:, None] + squares[None] - 2 * tf.matmul(flat, flat, transpose_b=True)
-        return tf.reduce_sum(tf.where(same, distances, 0.0))
+        points = flat(images)
+        return tf.reduce_sum(tf.where(same, squared_distances(points, points), 0.0))
 
     return tf.nn.relu(1 - tf.math.divide_no_nan(spread(fake), spread(real)))
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 import zoo
 from blocks import adversarial
+from blocks.adversarial import flat
 from blocks.checks import at_least_zero
 from zoo.models.conditional_dcgan import ConditionalDCGAN
-from zoo.models.dcgan import DCGAN
 
 
 @zoo.register("clustered_dcgan")
@@ -50,7 +50,7 @@ class ClusteredDCGAN(ConditionalDCGAN):
 
     @property
     def batch_spec(self):
-        return DCGAN.batch_spec.fget(self)
+        return super(ConditionalDCGAN, self).batch_spec  # no label
 
     def adapt(self, data):
         """Finds the clusters, and how large they are; fewer, if there are fewer images."""
@@ -103,8 +103,3 @@ class ClusteredDCGAN(ConditionalDCGAN):
             key = tf.random.experimental.stateless_fold_in(seed, 2)
             label = tf.random.stateless_categorical(tf.math.log(self.shares)[None], n, key)[0]
         return super().latents(n, seed, label)
-
-
-def flat(images):
-    """[n, h, w, c] to float32 [n, h * w * c]."""
-    return tf.reshape(tf.cast(images, tf.float32), (tf.shape(images)[0], -1))

@@ -23,7 +23,7 @@ class DCGAN(zoo.Model):
     Args:
         image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
         latent_dim: number of dimensions of the noise.
-        filters: channels of convolutions that halve the size; the generator mirrors them, doubled.
+        filters: channels of convolutions that halve the size; the generator has them backwards.
         dropout: share of the discriminator's features dropped while training.
         objective: a name in `adversarial.LOSSES`, or such as `NonSaturating(smoothing=0.1)`.
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
