@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import at_least_one, at_least_zero, one_of, share
-from blocks.mmd import squared_distances
 
 
 def flat(values):
@@ -126,29 +125,6 @@ def feature_matching(real, fake, unbiased=False):
         own = tf.reduce_mean(tf.reduce_sum((real - fake) ** 2, axis=1))
         distance = tf.math.divide_no_nan(n * distance - own, n - 1)
     return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
-
-
-def collapse(real, fake, labels):
-    """How much less generated images of a class differ than real ones of it: 0 if no less, to 1.
-
-    The squared distances of all pairs of a batch that share a class are what is compared, so the
-    data say how much is enough. It is there against drawings that follow the class and forget the
-    noise, as the terms of Mao et al. (2019, arXiv 1903.05628) and Yang et al. (2019, arXiv
-    1901.09024) are, which have to be told.
-
-    Args:
-        real: real images, [batch, ...].
-        fake: generated ones of the same classes, [batch, ...].
-        labels: the classes, [batch]. Where all differ, there is nothing to compare: 1, without a
-            gradient.
-    """
-    same = labels[:, None] == labels[None]
-
-    def spread(images):
-        points = flat(images)
-        return tf.reduce_sum(tf.where(same, squared_distances(points, points), 0.0))
-
-    return tf.nn.relu(1 - tf.math.divide_no_nan(spread(fake), spread(real)))
 
 
 class Penalty(Configured):

@@ -166,21 +166,6 @@ def test_unbiased_matching_is_right_on_average():
     np.testing.assert_allclose(biased, 5 + 5 * 2 / 4, atol=0.4)
 
 
-def test_collapse_is_what_drawings_of_a_class_differ_less_than_the_data():
-    real = tf.constant(RNG.normal(size=(6, 4, 4, 1)), tf.float32)
-    labels = tf.constant([0, 0, 0, 1, 1, 2])
-    of_class = tf.stack([tf.reduce_mean(real[:3], 0)] * 3 + [real[3], real[3], real[5]])
-    collapse = adversarial.collapse
-    np.testing.assert_allclose(collapse(real, real, labels), 0, atol=1e-5)
-    np.testing.assert_allclose(collapse(real, of_class, labels), 1, atol=1e-5)
-    np.testing.assert_allclose(collapse(real, 7 + real / 2, labels), 1 - 1 / 4, atol=1e-4)
-    assert collapse(real, 2 * real, labels) == 0  # more is not asked for
-    with tf.GradientTape() as tape:
-        tape.watch(of_class)
-        alone = collapse(real, of_class, tf.range(6))
-    assert not np.any(tape.gradient(alone, of_class))
-
-
 def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator():
     moved = []
     for matching in (0, 10):
@@ -319,30 +304,35 @@ def test_a_conditional_gan_draws_what_it_is_asked_for():
     assert (in_turn > 0.5).tolist() == [False, True, False, True]
 
 
-def test_a_clustered_gan_finds_what_kinds_there_are_and_draws_each_as_often():
+def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
     """A quarter black, three quarters white, and no labels."""
     white = np.array([0, 1, 1, 1] * 8, "float32")
     images = np.broadcast_to(white[:, None, None, None], (32, 8, 8, 1))
-    model = small_model("clustered_dcgan", classes=2, filters=(8, 16), latent_dim=8)
+    config = {"features": 2, "instances": 32, "filters": (8, 16), "latent_dim": 8}
+    model = small_model("instance_dcgan", **config)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("clustered_dcgan", model=model, optimizers=optimizers)
+    run = trainer("instance_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(150), epochs=1)
-    black, light = np.argsort(model.centres.numpy().mean(axis=1))
-    assert model.cluster(images).numpy().tolist() == np.where(white, light, black).tolist()
-    assert model.shares.numpy()[[black, light]].tolist() == [0.25, 0.75]
-    assert model.sample(16, seed=0, label=black).numpy().mean() < 0.2
-    assert model.sample(16, seed=0, label=light).numpy().mean() > 0.8
+    assert model.sample(16, seed=0, like=images[:1]).numpy().mean() < 0.2
+    assert model.sample(16, seed=0, like=images[1:2]).numpy().mean() > 0.8
+    each = model.sample(32, seed=0, like=images).numpy().mean((1, 2, 3))
+    assert ((each > 0.5) == white).all()
     assert abs((model.sample(400, seed=0).numpy().mean((1, 2, 3)) > 0.5).mean() - 0.75) < 0.07
 
 
-def test_clusters_that_find_no_image_are_never_drawn():
-    model = small_model("clustered_dcgan", classes=5)
+def test_few_images_are_remembered_by_few_features():
+    model = small_model("instance_dcgan", features=6, instances=7, spread=0.0)
     images = np.random.default_rng(0).random((3, 8, 8, 1), "float32")
-    model.adapt([{"image": tf.constant(images)}])
-    assert sorted(model.cluster(images).numpy()) == [0, 1, 2]
-    np.testing.assert_allclose(model.shares.numpy(), [1 / 3] * 3 + [0, 0])
-    codes = model.latents(100, seed=0)[:, -5:].numpy().argmax(axis=1)
-    assert set(codes) == {0, 1, 2}
+    model.adapt([{"image": tf.constant(images[:2])}, {"image": tf.constant(images[2:])}])
+    features = model.described(images).numpy()
+    np.testing.assert_allclose(features[:, :3].std(), 1, rtol=1e-3)
+    assert (features[:, 3:] == 0).all()
+    np.testing.assert_allclose(model.known.numpy(), features[[0, 1, 2, 0, 1, 2, 0]], atol=1e-5)
+    drawn = model.latents(100, seed=0)[:, -6:].numpy()  # without a spread, nothing but instances
+    assert all(np.isclose(point, features, atol=1e-5).all(1).any() for point in drawn)
+    model.spread = 0.5
+    moved = model.near(tf.zeros((1000, 6)), (0, 1)).numpy()
+    np.testing.assert_allclose(moved.std(), 0.5, rtol=0.05)
 
 
 def test_a_class_that_does_not_exist_cannot_be_asked_for():

@@ -110,7 +110,7 @@ def test_list_takes_wildcards_and_parts_of_names():
     listed = [row["name"] for row in answer("list", "*vae")["models"]]
     assert listed == zoo.names("*vae") and "vae" in listed
     listed = [row["name"] for row in answer("list", "dcg")["models"]]
-    assert listed == ["clustered_dcgan", "conditional_dcgan", "dcgan"]
+    assert listed == ["conditional_dcgan", "dcgan", "instance_dcgan"]
     assert all(name in run("list").stdout for name in zoo.names())
 
 

@@ -29,6 +29,7 @@ class DCGAN(zoo.Model):
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
         matching: weight of `adversarial.feature_matching` in what the generator minimizes.
         components: clouds the noise consists of, `blocks.scattered`; 0: a single one.
+        finest: channels of one more layer of the generator, at full size; 0: no such layer.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class DCGAN(zoo.Model):
         penalty="r1",
         matching=0.0,
         components=0,
+        finest=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -52,11 +54,13 @@ class DCGAN(zoo.Model):
         self.penalty = adversarial.penalty(penalty)
         self.matching = at_least_zero(matching, "matching")
         self.components = count(components, "components")
+        self.finest = count(finest, "finest")
         dtype = self.dtype_policy
         *size, channels = self.image_shape
         *scales, (rows, columns) = pyramid(size, len(self.filters))
         base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
+        last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
         self.generator = Stack(
             [
                 keras.layers.Dense(rows * columns * base, use_bias=False, dtype=dtype),
@@ -69,7 +73,8 @@ class DCGAN(zoo.Model):
                 Upsample(n, output_size=scale, **up)
                 for n, scale in zip(self.filters[-2::-1], scales[:0:-1], strict=True)
             ]
-            + [Upsample(channels, kernel_size=5, output_size=size, activation="tanh", dtype=dtype)],
+            + [Upsample(n, output_size=size, **up) for n in [finest] if n]
+            + [Upsample(channels, strides=1 if finest else 2, output_size=size, **last)],
             dtype=dtype,
         )
         down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
@@ -100,7 +105,7 @@ class DCGAN(zoo.Model):
                 self.objective.discriminator(real_logits, fake_logits)
             )
             penalty = self.penalty(
-                lambda x: self.judge(x, batch, training=True), real, fake, self.step, self.seed()
+                lambda x: self.look(x, batch, training=True)[0], real, fake, self.step, self.seed()
             )
             matched_loss = generator_loss + self.unlike(real, fake, real_seen, fake_seen, batch)
             penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
@@ -116,7 +121,7 @@ class DCGAN(zoo.Model):
     def eval_step(self, batch):
         real = 2 * batch["image"] - 1
         fake = self.draw(self.noise(tf.shape(real)[0]), batch)
-        real_logits, fake_logits = self.judge(real, batch), self.judge(fake, batch)
+        (real_logits, _), (fake_logits, _) = self.look(real, batch), self.look(fake, batch)
         return {
             "generator_loss": self.objective.generator(real_logits, fake_logits),
             "discriminator_loss": self.objective.discriminator(real_logits, fake_logits),
@@ -128,12 +133,8 @@ class DCGAN(zoo.Model):
         """The generator's images [batch, h, w, c] in [-1, 1] from noise, as `call`."""
         return self.generator(noise, training=training)
 
-    def judge(self, images, batch, training=False):
-        """The discriminator's logits [batch] of images in [-1, 1]; above 0 it says "real"."""
-        return self.look(images, batch, training)[0]
-
     def look(self, images, batch, training=False):
-        """What `judge` says, and the features [batch, n] that the discriminator says it by."""
+        """The discriminator's logits [batch], above 0: "real", and the features it says it by."""
         logits, features = self.discriminator(images, training=training, features=True)
         return tf.cast(logits[:, 0], tf.float32), features
 
