@@ -11,6 +11,8 @@ on with first.
     gated        the likelihood net: draws under both priors, and the learned pseudo-inputs
     dcgan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
                  real images, generated ones, and the same noise over the epochs
+    instance_dcgan_fashion_mnist
+                 the same, and test images with drawings of their neighbourhoods
     pix2pix_facades_128
                  label maps, translations and photographs of the test split
     seq2seq_dates
@@ -115,6 +117,15 @@ def actors(name):
     ]
 
 
+def neighbourhoods(name="instance_dcgan.fashion_mnist", each=7):
+    model, _, test = opened(name)
+    images = test.take(8)["image"]
+    drawn = model.sample(8 * each, seed=0, like=np.repeat(images, each, axis=0)).numpy()
+    rows = np.concatenate([images[:, None], drawn.reshape(8, each, *images.shape[1:])], axis=1)
+    like = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
+    return [*actors(name), ("test images, on the left, and drawings like them", like)]
+
+
 def translations():
     model, _, test = opened("pix2pix.facades_128")
     batch = test.take(16)
@@ -177,6 +188,7 @@ PICTURES = {
     "finetuning": gains,
     "mmd": mmd,
     "gated": gated,
+    "instance_dcgan_fashion_mnist": neighbourhoods,
     "pix2pix_facades_128": translations,
     "seq2seq_dates": dates,
     "captioning_shapes": scenes,

@@ -22,6 +22,8 @@ PICTURES = {  # of benchmarks.pictures and benchmarks.style: file -> what there 
     "dcgan_mnist.png": "DCGAN: test images, generated ones, and the same noise over the epochs.",
     "dcgan_fashion_mnist.png": "The same on Fashion-MNIST.",
     "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
+    "instance_dcgan_fashion_mnist.png": "The same clothes by instance_dcgan, and some like a given"
+    " one.",
     "pix2pix_facades_128.png": "pix2pix: label maps, what it makes of them, and the photographs.",
     "seq2seq_dates.png": "Where seq2seq looks (columns) for each letter of a date (rows).",
     "seq2seq_multi30k_de_en.png": "The five best and five worst translations of short sentences:"

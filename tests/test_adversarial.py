@@ -330,6 +330,10 @@ def test_few_images_are_remembered_by_few_features():
     np.testing.assert_allclose(model.known.numpy(), features[[0, 1, 2, 0, 1, 2, 0]], atol=1e-5)
     drawn = model.latents(100, seed=0)[:, -6:].numpy()  # without a spread, nothing but instances
     assert all(np.isclose(point, features, atol=1e-5).all(1).any() for point in drawn)
+    basis = model.basis.numpy()
+    model.adapt([{"image": tf.constant(1 - images)}])  # other data: other instances, as before told
+    assert np.array_equal(model.basis, basis)
+    np.testing.assert_allclose(model.known[:3], model.described(1 - images), atol=1e-5)
     model.spread = 0.5
     moved = model.near(tf.zeros((1000, 6)), (0, 1)).numpy()
     np.testing.assert_allclose(moved.std(), 0.5, rtol=0.05)

@@ -56,9 +56,7 @@ class InstanceDCGAN(DCGAN):
             setattr(self, name, self.add_weight(shape, "zeros", **fixed))
 
     def adapt(self, data):
-        """Finds the principal components of the data's first images, and remembers theirs."""
-        from sklearn.utils.extmath import randomized_svd
-
+        """Remembers the data's first images; finds their principal components, if it has none."""
         images, seen = [], 0
         for batch in data:
             images.append(flat(batch["image"]))
@@ -66,15 +64,22 @@ class InstanceDCGAN(DCGAN):
             if seen >= self.instances:
                 break
         images = tf.concat(images, axis=0)[: self.instances]
+        if not tf.math.count_nonzero(self.basis):  # what was trained with others, keeps them
+            self.find(images)
+        self.known.assign(self.described(tf.gather(images, tf.range(self.instances) % len(images))))
+
+    def find(self, images):
+        """The principal components of images [n, pixels] become what an image is told by."""
+        from sklearn.utils.extmath import randomized_svd
+
         mean = tf.reduce_mean(images, axis=0)
         few = min(self.features, *images.shape)  # of few images there are few components
         *_, components = randomized_svd((images - mean).numpy(), few, random_state=0)
         basis = tf.transpose(components)
         deviation = tf.sqrt(tf.reduce_mean(tf.matmul(images - mean, basis) ** 2))
-        fewer = self.features - few
+        padding = ((0, 0), (0, self.features - few))
         self.mean.assign(mean)
-        self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, deviation), ((0, 0), (0, fewer))))
-        self.known.assign(self.described(tf.gather(images, tf.range(self.instances) % len(images))))
+        self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, deviation), padding))
 
     def described(self, images):
         """The features [n, features] of images [n, h, w, c] in [0, 1]."""
