@@ -320,6 +320,12 @@ def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
     assert abs((model.sample(400, seed=0).numpy().mean((1, 2, 3)) > 0.5).mean() - 0.75) < 0.07
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 1), (3, 8, 8, 1), (2, 4, 4, 1), ()])
+def test_drawings_are_like_one_image_or_like_as_many(shape):
+    with pytest.raises(ValueError, match=r"like: 1 or 2 images \(8, 8, 1\), got shape"):
+        small_model("instance_dcgan").sample(2, like=np.zeros(shape, "float32"))
+
+
 def test_few_images_are_remembered_by_few_features():
     model = small_model("instance_dcgan", features=6, instances=7, spread=0.0)
     images = np.random.default_rng(0).random((3, 8, 8, 1), "float32")

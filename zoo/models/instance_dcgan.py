@@ -118,6 +118,9 @@ class InstanceDCGAN(DCGAN):
             rows = tf.random.stateless_uniform((n,), chosen, 0, self.instances, tf.int32)
             features = tf.gather(self.known, rows)
         else:
+            shape = tf.convert_to_tensor(like).shape
+            if shape[1:] != self.image_shape or shape[0] not in (1, n):
+                raise ValueError(f"like: 1 or {n} images {self.image_shape}, got shape {shape}")
             features = tf.broadcast_to(self.described(like), (n, self.features))
         return tf.concat([self.noise(n, seed), self.near(features, moved)], axis=-1)
 
