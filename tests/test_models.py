@@ -345,7 +345,7 @@ def test_intermediate_activations_come_by_name(name):
 def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
     run = trainer(name)
     before = run.state.arrays()
-    seen = run.inspect(examples(run.model))
+    seen = run.inspect({key: np.asarray(x) for key, x in examples(run.model).items()})
     assert same_bits(before, run.state.arrays()) == []
     assert len(seen.variables) == len(run.model.trainable_variables)
     assert all(row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in seen.variables)
