@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import zoo
 from zoo import doctor, registry, runs
@@ -390,6 +391,24 @@ def test_a_conditional_model_is_asked_for_a_class_and_others_are_not(here):
     assert result.exit_code == 2 and "has the classes 0 ... 9, got --label 10" in result.stderr
     result = run("sample", "dcgan", "--label", 1)
     assert result.exit_code == 2 and "dcgan was told of no classes" in result.stderr
+
+
+def test_what_is_drawn_around_an_image_is_shown_one(here):
+    draw = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--like")
+    Image.new("L", (28, 28), 200).save("shoe.png")
+    assert run(*draw, "shoe.png").exit_code == 0
+    assert np.load(here / "shoes.npy").shape == (2, 28, 28, 1)
+    Image.new("RGB", (20, 28)).save("large.png")
+    (here / "torn.png").write_bytes(b"PNG")
+    for bad, said in (
+        ("large.png", "draws (28, 28, 1), large.png is (28, 20, 3)"),
+        ("none.png", "none.png"),
+        ("torn.png", "torn.png"),
+    ):
+        result = run(*draw, bad)
+        assert result.exit_code == 2 and said in result.stderr
+    result = run("sample", "dcgan", "--like", "shoe.png")
+    assert result.exit_code == 2 and "dcgan does not draw around an image" in result.stderr
 
 
 def test_inspect_shows_a_step_of_a_run_or_of_fresh_weights(there):

@@ -1,6 +1,7 @@
 """`zoo sample`: what a run makes of noise, pictures or texts: a picture, an array, a table."""
 
 import contextlib
+import inspect
 import re
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 @click.option("--seed", type=SEED, help="Of the noise.  [default: 0; for pairs no noise]")
 @click.option("--label", type=SEED, help="Of this class only.  [default: each in turn]")
 @click.option(
+    "--like",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Of the neighbourhood of this picture.  [default: of all]",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -26,7 +33,7 @@ from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
-def sample(run, n, seed, label, output, best):
+def sample(run, n, seed, label, like, output, best):
     """Draw images from a run, or let it translate texts, or put images into words.
 
     RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
@@ -39,12 +46,13 @@ def sample(run, n, seed, label, output, best):
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
+    zoo sample instance_dcgan.fashion_mnist --like shoe.png
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
     if model := finished(run, best):
-        return alone(model, run, n or 64, seed or 0, label, output)
+        return alone(model, run, n or 64, seed or 0, label, like, output)
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
@@ -61,7 +69,7 @@ def sample(run, n, seed, label, output, best):
     output = output or Path(f"{settings.model}-{made}{endings[:4]}")
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
-    told = labelled(trainer.model, label)
+    told = asked(trainer.model, label, like)
     with trainer.averaged() as model, writing(output):
         if texts:
             limit = settings.limit
@@ -75,7 +83,7 @@ def sample(run, n, seed, label, output, best):
     return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
 
 
-def alone(model, place, n, seed, label, output):
+def alone(model, place, n, seed, label, like, output):
     """Samples of a model without its data."""
     if not hasattr(model, "sample"):
         raise UsageError(
@@ -85,7 +93,7 @@ def alone(model, place, n, seed, label, output):
     output = output or Path(f"{model.name}-samples.png")
     if output.suffix not in (".png", ".npy", ".npz"):
         raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
-    told = labelled(model, label)
+    told = asked(model, label, like)
     with writing(output):
         draw(model, n, seed, output, **told)
     return {"run": place, "file": str(output), "n": n, "seed": seed}
@@ -100,15 +108,25 @@ def writing(path):
         raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def labelled(model, label):
-    """What `model.sample` is told of a class; raises UsageError if there is none such."""
-    if label is None:
-        return {}
-    known = getattr(model, "classes", 0)
-    if label >= known:
-        has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
-        raise UsageError(f"{model.name} {has}, got --label {label}")
-    return {"label": label}
+def asked(model, label, like):
+    """What else `model.sample` is told: a class, images; raises UsageError if it cannot be."""
+    told = {}
+    if label is not None:
+        known = getattr(model, "classes", 0)
+        if label >= known:
+            has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
+            raise UsageError(f"{model.name} {has}, got --label {label}")
+        told["label"] = label
+    if like is not None:
+        if "like" not in inspect.signature(model.sample).parameters:
+            raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
+        from zoo.data import sources
+
+        image = sources.picture(like)
+        if image.shape != model.image_shape:
+            raise UsageError(f"{model.name} draws {model.image_shape}, {like} is {image.shape}")
+        told["like"] = image[None] / 255
+    return told
 
 
 def draw(model, n, seed, path, **told):
