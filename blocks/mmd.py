@@ -8,20 +8,15 @@ import tensorflow as tf
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-def squared_distances(x, y):
-    """|x - y|^2 of all pairs: [n, d], [m, d] -> [n, m]."""
-    products = tf.matmul(x, y, transpose_b=True)
-    squares = tf.reduce_sum(x**2, -1)[:, None] - 2 * products + tf.reduce_sum(y**2, -1)
-    return tf.maximum(squares, 0.0)  # rounding may take a distance of 0 below it
-
-
 def kernel(x, y, scales=SCALES):
     """Inverse multiquadratic kernel, summed over scales: [n, d], [m, d] -> [n, m].
 
     k(x, y) = sum_s C_s / (C_s + |x - y|^2) with C_s = 2 d s, for codes of unit variance: Tolstikhin
     et al., "Wasserstein Auto-Encoders" (2018, arXiv 1711.01558), section 4.
     """
-    squares = squared_distances(x, y)
+    products = tf.matmul(x, y, transpose_b=True)
+    squares = tf.reduce_sum(x**2, -1)[:, None] - 2 * products + tf.reduce_sum(y**2, -1)
+    squares = tf.maximum(squares, 0.0)  # rounding may take a distance of 0 below it
     widths = [2.0 * x.shape[-1] * scale for scale in scales]
     return tf.add_n([width / (width + squares) for width in widths])
 

@@ -107,7 +107,7 @@ class DCGAN(zoo.Model):
             penalty = self.penalty(
                 lambda x: self.look(x, batch, training=True)[0], real, fake, self.step, self.seed()
             )
-            matched_loss = generator_loss + self.unlike(real, fake, real_seen, fake_seen, batch)
+            matched_loss = generator_loss + self.unlike(real_seen, fake_seen)
             penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
         self.minimize(matched_loss, generator_tape, "generator")
         self.minimize(penalized_loss, discriminator_tape, "discriminator")
@@ -138,7 +138,7 @@ class DCGAN(zoo.Model):
         logits, features = self.discriminator(images, training=training, features=True)
         return tf.cast(logits[:, 0], tf.float32), features
 
-    def unlike(self, real, fake, real_seen, fake_seen, batch):
+    def unlike(self, real_seen, fake_seen):
         """How unlike the data drawings are together, which no judgement of one tells: a scalar."""
         return self.matching * adversarial.feature_matching(real_seen, fake_seen)
 

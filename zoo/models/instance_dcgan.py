@@ -107,7 +107,7 @@ class InstanceDCGAN(DCGAN):
         fit = tf.reduce_sum(judgements[:, 1:] * batch["near"], axis=1)
         return judgements[:, 0] + fit / self.features**0.5, seen
 
-    def unlike(self, real, fake, real_seen, fake_seen, batch):
+    def unlike(self, real_seen, fake_seen):
         return self.matching * adversarial.feature_matching(real_seen, fake_seen, unbiased=True)
 
     def latents(self, n, seed=None, like=None):
