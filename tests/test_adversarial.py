@@ -290,6 +290,16 @@ def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
     assert np.abs(averaged - trained).mean() < 0.02
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 7, 3)])
+def test_one_more_layer_at_full_size(shape):
+    plain, finer = (small_model("dcgan", image_shape=shape, finest=n) for n in (0, 5))
+    for model in (plain, finer):
+        assert model.sample(2, seed=0).shape == (2, *shape)
+    *_, before, last = finer.generator.layers
+    assert len(finer.generator.layers) == len(plain.generator.layers) + 1
+    assert (before.compute_output_shape((2, 5, 4, 16)), last.strides) == ((2, *shape[:2], 5), 1)
+
+
 def test_a_conditional_gan_draws_what_it_is_asked_for():
     """Two classes, black and white: told the class, it draws the class."""
     labels = tf.constant([0, 1] * 16, tf.int64)
