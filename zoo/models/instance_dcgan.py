@@ -33,7 +33,7 @@ class InstanceDCGAN(DCGAN):
         **kwargs: as in `dcgan`.
     """
 
-    def __init__(self, features=64, spread=0.3, instances=10_000, **kwargs):
+    def __init__(self, features=128, spread=0.3, instances=10_000, **kwargs):
         super().__init__(**kwargs)
         self.features = at_least_one(features, "features")
         self.spread = at_least_zero(spread, "spread")

@@ -29,7 +29,8 @@ def fidelity(extractor, images=10_000):
 # with which eight epochs do what thirty-six did without, and feature matching, with which clothes
 # have twice the recall; their weight of 100 over 50 is by a small difference in evenness. A
 # hundred clouds of noise took half off the distance of digits in a whole run, and an eighth off
-# their recall.
+# their recall. Clothes want to be told of instances, by 128 features, and then no long run: the
+# distance is 0.158 after 16 epochs, and was 0.43 after 50 with 64 features, 0.36 after 6.
 
 NETWORKS = {"filters": [32, 64], "objective": "relativistic"}
 
