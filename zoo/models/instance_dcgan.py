@@ -46,14 +46,10 @@ class InstanceDCGAN(DCGAN):
         self.generator.build((None, self.latent_dim + self.components + self.features))
         self.discriminator.build((None, *self.image_shape))
         pixels = tf.TensorShape(self.image_shape).num_elements()
-        shapes = {
-            "mean": (pixels,),
-            "basis": (pixels, self.features),
-            "known": (self.instances, self.features),
-        }
-        for name, shape in shapes.items():
-            fixed = {"name": name, "dtype": "float32", "trainable": False}
-            setattr(self, name, self.add_weight(shape, "zeros", **fixed))
+        fixed = {"initializer": "zeros", "dtype": "float32", "trainable": False}
+        self.mean = self.add_weight((pixels,), name="mean", **fixed)
+        self.basis = self.add_weight((pixels, self.features), name="basis", **fixed)
+        self.known = self.add_weight((self.instances, self.features), name="known", **fixed)
 
     def adapt(self, data):
         """Remembers the data's first images; finds their principal components, if it has none."""
