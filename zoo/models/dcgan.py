@@ -58,23 +58,19 @@ class DCGAN(zoo.Model):
         dtype = self.dtype_policy
         *size, channels = self.image_shape
         *scales, (rows, columns) = pyramid(size, len(self.filters))
+        base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
+        wider = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True), (finest, size)]
         last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
         self.generator = Stack(
             [
-                keras.layers.Dense(
-                    2 * rows * columns * self.filters[-1], use_bias=False, dtype=dtype
-                ),
+                keras.layers.Dense(rows * columns * base, use_bias=False, dtype=dtype),
                 keras.layers.BatchNormalization(dtype=dtype),
                 keras.layers.LeakyReLU(0.2, dtype=dtype),
-                keras.layers.Reshape((rows, columns, 2 * self.filters[-1]), dtype=dtype),
+                keras.layers.Reshape((rows, columns, base), dtype=dtype),
                 Upsample(self.filters[-1], strides=1, **up),
             ]
-            + [
-                Upsample(n, output_size=scale, **up)
-                for n, scale in zip(self.filters[-2::-1], scales[:0:-1], strict=True)
-            ]
-            + [Upsample(n, output_size=size, **up) for n in [finest] if n]
+            + [Upsample(n, output_size=scale, **up) for n, scale in wider if n]
             + [Upsample(channels, strides=1 if finest else 2, output_size=size, **last)],
             dtype=dtype,
         )
