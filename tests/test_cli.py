@@ -407,8 +407,9 @@ def test_what_is_drawn_around_an_image_is_shown_one(here):
     ):
         result = run(*draw, bad)
         assert result.exit_code == 2 and said in result.stderr
-    result = run("sample", "dcgan", "--like", "shoe.png")
-    assert result.exit_code == 2 and "dcgan does not draw around an image" in result.stderr
+    for name in ("dcgan", "pix2pix"):
+        result = run("sample", name, "--like", "shoe.png")
+        assert result.exit_code == 2 and f"{name} does not draw around an image" in result.stderr
 
 
 def test_inspect_shows_a_step_of_a_run_or_of_fresh_weights(there):

@@ -118,7 +118,8 @@ def asked(model, label, like):
             raise UsageError(f"{model.name} {has}, got --label {label}")
         told["label"] = label
     if like is not None:
-        if "like" not in inspect.signature(model.sample).parameters:
+        sample = getattr(model, "sample", None)
+        if not sample or "like" not in inspect.signature(sample).parameters:
             raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
         from zoo.data import sources
 

@@ -86,6 +86,7 @@ class InstanceDCGAN(DCGAN):
         return features + self.spread * tf.random.stateless_normal(tf.shape(features), seed)
 
     def placed(self, batch):
+        """A batch, and `near` each of its images a point of features."""
         return {**batch, "near": self.near(self.described(batch["image"]), self.seed())}
 
     def train_step(self, batch):
