@@ -26,8 +26,8 @@ from PIL import Image
 
 import zoo
 from zoo import figures, records
-from zoo.checkpoint import write_atomically, write_json
 from zoo.data import pictures
+from zoo.files import write_atomically, write_json
 from zoo.painting import paint
 
 ROOT = Path(__file__).parent.parent

@@ -318,7 +318,7 @@ def test_image_size_cuts_out_the_centre_square():
     [{"batch_size": 0}, {"batch_size": 2.5}, {"seed": -1}, {"seed": None}, {"image_size": 0}],
 )
 def test_impossible_numbers_are_refused_by_name(wrong):
-    with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be a whole number"):
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be an integer"):
         zoo.data.load(GREY, **wrong)
 
 

@@ -220,7 +220,7 @@ def test_samples_come_in_batches_and_are_those_of_the_seed():
     assert not np.isin(found, metrics.generate(Sampler(), 7, seed=4, batch_size=3)).any()
     with pytest.raises(errors.UsageError, match="needs the verb 'translate'"):
         metrics.translations(Sampler(), None)
-    with pytest.raises(errors.UsageError, match="n must be a whole number from 1"):
+    with pytest.raises(errors.UsageError, match="n must be an integer >= 1"):
         metrics.generate(Sampler(), 0)
 
 
@@ -448,7 +448,7 @@ def test_bad_features_are_told():
     for extract in (lambda x: x, lambda x: np.zeros((1, 3))):
         with pytest.raises(errors.UsageError, match=r"net-v1 must give \[4, d\] for images"):
             metrics.features(extract, np.zeros((4, 8, 8, 1)), **given)
-    with pytest.raises(errors.UsageError, match="batch_size must be a whole number"):
+    with pytest.raises(errors.UsageError, match="batch_size must be an integer"):
         metrics.features(lambda x: x, images(), 0, **given)
 
 
@@ -461,7 +461,7 @@ def test_bad_requests_are_told():
     for metric in (metrics.precision_recall, metrics.density_coverage):
         with pytest.raises(errors.UsageError, match="10 neighbours .* 20 real and 10 generated"):
             metric(normal(20), x, k=10)
-        with pytest.raises(errors.UsageError, match="k must be a whole number"):
+        with pytest.raises(errors.UsageError, match="k must be an integer"):
             metric(x, x, k=0)
     with pytest.raises(errors.UsageError, match="floor of 10 real .* 20 generated"):
         metrics.fidelity(x, normal(20), normal(10, split="train"))

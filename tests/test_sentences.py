@@ -176,7 +176,7 @@ def test_impossible_batches_are_refused():
         Sentences(numbers(3), DIGITS, batch_size=4, drop_remainder=True)
     with pytest.raises(UsageError, match="0 sentences"):
         Sentences(corpora.Corpus({"source": []}, "none", "train"), DIGITS)
-    with pytest.raises(UsageError, match="batch_size must be a whole number from 1 up, got 0"):
+    with pytest.raises(UsageError, match="batch_size must be an integer >= 1, got 0"):
         Sentences(numbers(3), DIGITS, batch_size=0)
     with pytest.raises(UsageError, match="goes with batch_size"):
         Sentences(numbers(3), DIGITS, batch_tokens=9, drop_remainder=True)

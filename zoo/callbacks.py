@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from zoo.checkpoint import write_json
+from zoo.files import write_json
 
 
 class Progress(keras.callbacks.Callback):

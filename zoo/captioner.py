@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from blocks.checks import sizes
 from zoo import text
-from zoo.data.pipeline import check, scaled
+from zoo.checks import check_numbers
+from zoo.data.pipeline import scaled
 from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
 
@@ -74,7 +75,7 @@ class Captioner(Speaker):
             beam, limit, **how: as in `generate`.
             batch_size: how many are looked at at a time.
         """
-        check(batch_size=batch_size)
+        check_numbers(batch_size=batch_size)
         said = []
         for k in range(0, len(images), batch_size):
             said += self.sentences(self.generate(images[k : k + batch_size], beam, limit, **how))

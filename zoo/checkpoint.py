@@ -4,68 +4,15 @@ A file is first written under a temporary name, flushed to the disk and renamed,
 a `kill -9` or a full disk leaves the previous one intact; the zip's checksums find damage later.
 """
 
-import contextlib
 import json
-import os
 import re
-import shutil
 import zipfile
 from pathlib import Path
 
 from zoo.errors import CheckpointError
+from zoo.files import write_atomically
 
 PATTERN = "step-{:09d}.npz"
-
-
-def write_atomically(path, write):
-    """Calls `write(file)` on a temporary binary file that then takes the name `path`.
-
-    Raises:
-        CheckpointError: the disk would not take it; what was there before is intact.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"could not write {path}: {error.strerror or error}. What was saved before is intact;"
-            " make room and run the same command again"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def folder_atomically(target):
-    """A folder to fill, that takes the name `target`, in place of what is there, in the end.
-
-    Raises:
-        CheckpointError: the disk would not take it; what was there before is intact.
-    """
-    new = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    old = new.with_suffix(".old")
-    try:
-        new.mkdir(parents=True)
-        yield new
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except OSError as error:
-        raise CheckpointError(f"could not write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def write_json(path, value):
-    text = json.dumps(value, indent=2) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def signature(arrays):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 
 NEVER = -float("inf")
@@ -51,7 +51,7 @@ def greedy(step, state, start, end, limit):
     Returns: a `Decoded`.
 
     Raises:
-        UsageError: `limit` is no whole number from 1 up, or the state holds no tensor.
+        UsageError: `limit` is not an integer >= 1, or the state holds no tensor.
     """
 
     def choose(logits, time):
@@ -82,7 +82,7 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
     if not temperature > 0:
         raise UsageError(f"temperature must be above 0, got {temperature!r}; or decode greedily")
     if top_k is not None:
-        check(top_k=top_k)
+        check_numbers(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise UsageError(f"top_p must be in (0, 1], got {top_p!r}")
     key = seed if tf.is_tensor(seed) else tf.constant([seed, 0], tf.int32)
@@ -131,7 +131,7 @@ def beam_search(step, state, start, end, limit, beam=5, length_penalty=0.6):
     Raises:
         UsageError: as `greedy`, or beam < 1, or length_penalty < 0.
     """
-    check(beam=beam)
+    check_numbers(beam=beam)
     if not length_penalty >= 0:
         raise UsageError(f"length_penalty must be 0 or more, got {length_penalty!r}")
     n, places = _count(state, limit), tf.range(limit)
@@ -252,7 +252,7 @@ def _decoded(tokens, lengths, log_probs, scores, extras):
 
 def _count(state, limit):
     """Number of sentences, an int where it is known."""
-    check(limit=limit)
+    check_numbers(limit=limit)
     tensors = tf.nest.flatten(state)
     if not tensors:
         raise UsageError(

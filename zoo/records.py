@@ -18,8 +18,8 @@ import zipfile
 from pathlib import Path
 
 import zoo
-from zoo.checkpoint import write_atomically, write_json
 from zoo.errors import UnknownName, UsageError, ZooError
+from zoo.files import write_atomically, write_json
 from zoo.terminal import import_tensorflow, jsonable
 
 HOME = Path(zoo.__file__).parents[1]

@@ -12,8 +12,8 @@ import click
 
 import zoo.recipes
 from zoo import measuring, records, runs
-from zoo.checkpoint import write_json
 from zoo.errors import UsageError
+from zoo.files import write_json
 from zoo.overrides import worded
 from zoo.terminal import answers, import_tensorflow, note, table
 from zoo.workdir import Workdir

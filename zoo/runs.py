@@ -13,9 +13,9 @@ from pathlib import Path
 import zoo
 import zoo.recipes
 from zoo import registry
-from zoo.checkpoint import write_json
 from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.files import write_json
 from zoo.overrides import FITTED, defaults, overrides
 from zoo.settings import Settings, fitting
 from zoo.terminal import import_tensorflow, note

@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from zoo import text
-from zoo.checkpoint import folder_atomically
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
+from zoo.files import folder_atomically
 from zoo.speaker import Speaker
 from zoo.terminal import note
 
@@ -58,10 +58,10 @@ def export(model, folder, *, beam=1, limit=100):
 
     Raises:
         UsageError: there is something of that name, the model has none of these verbs, or `beam`
-            or `limit` is no whole number from 1 up.
+            or `limit` is not an integer >= 1.
         CheckpointError: the disk would not take it.
     """
-    check(beam=beam, limit=limit)
+    check_numbers(beam=beam, limit=limit)
     folder = Path(folder)
     if folder.exists():
         raise UsageError(f"{folder} is there already; choose another folder, or remove it")

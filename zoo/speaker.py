@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from blocks.entropy import cross_entropy
 from zoo import decoding, text, threads
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.model import Model
 
@@ -138,7 +138,7 @@ class Speaker(Model):
             pieces: of the batch, searched side by side; None: as many as cores where each operation
                 has one thread, see `zoo.threads`. Words drawn at random are drawn in one piece.
         """
-        check(limit=limit, pieces=1 if pieces is None else pieces)
+        check_numbers(limit=limit, pieces=1 if pieces is None else pieces)
         source = self.given(source)
         search = self.search if eager else self._search
         key = None if seed is None else self.seed(seed)

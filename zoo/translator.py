@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import text
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
 
@@ -69,7 +69,7 @@ class Translator(Speaker):
             truncate: cut what has more than `limit` ids, instead of an error that names it.
             batch_size: how many are translated at a time.
         """
-        check(batch_size=batch_size)
+        check_numbers(batch_size=batch_size)
         self.vocabulary("target")  # an error before the search, if there is none
         ids = self.vocabulary("source").array(texts, limit=limit, truncate=truncate)
         lengths = (ids != text.PAD).sum(axis=1)

@@ -29,6 +29,7 @@ Only `prepare` touches the network. Importing this package imports neither Tenso
 import os
 from pathlib import Path
 
+from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
 from zoo.data.location import splits
@@ -81,13 +82,13 @@ def load(
     prepares it) and UsageError (all else); nothing is downloaded.
     """
     from zoo.data import paired, sources, store
-    from zoo.data.pipeline import Data, check
+    from zoo.data.pipeline import Data, check_protocols
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
-    check(
-        batch_size=batch_size, seed=seed, binarize=binarize, augment=augment, image_size=image_size
-    )
+    check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
+    check_optional_numbers(image_size=image_size)
+    check_protocols(binarize, augment)
     named, pairs = location.is_named(source), location.pairs(source)
     if named and info(source).kind == "ratings":
         from zoo.data import ratings

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from zoo.checks import check_numbers
 from zoo.data.augment import AUGMENTATIONS
 from zoo.errors import UnknownName, UsageError
 
@@ -34,7 +35,8 @@ class Data:
         augment="none",
         drop_remainder=False,
     ):
-        check(batch_size=batch_size, seed=seed, binarize=binarize, augment=augment)
+        check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
+        check_protocols(binarize, augment)
         self.name, self.split = name, split
         self.batch_size, self.drop_remainder = batch_size, drop_remainder
         self.shuffle, self.seed = shuffle, seed
@@ -63,7 +65,7 @@ class Data:
 
     def __call__(self, epoch):
         """The batches of an epoch; `.skip(k)` of it begins at batch k, at 1 ms a skipped batch."""
-        check(epoch=epoch)
+        check_numbers(epoch=epoch)
         size = self.batch_size
         order = tf.constant(self.order(epoch))
         even = self.drop_remainder or self.num_examples % size == 0
@@ -101,7 +103,7 @@ class Data:
 
         Neither shuffled nor augmented.
         """
-        check(n=n)
+        check_numbers(n=n)
         batch = {name: value[:n] for name, value in self._tensors.items()}
         return {name: value.numpy() for name, value in self._finish(batch, 0, np.int64(0)).items()}
 
@@ -156,8 +158,8 @@ def scaled(images):
     return tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
 
 
-def check(*, binarize="none", augment="none", **numbers):
-    """Raise UnknownName or UsageError for a protocol or a whole number that cannot be."""
+def check_protocols(binarize, augment):
+    """Raises UnknownName or UsageError for protocols that do not exist or do not go together."""
     if binarize not in PROTOCOLS:
         raise UnknownName("binarization", binarize, PROTOCOLS)
     if augment not in AUGMENTATIONS:
@@ -167,9 +169,3 @@ def check(*, binarize="none", augment="none", **numbers):
             f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"
             " 0 or 1: use binarize='dynamic', which comes after it, or leave one of them out"
         )
-    for name, value in numbers.items():
-        least = 0 if name in ("seed", "epoch") else 1
-        if name == "image_size" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise UsageError(f"{name} must be a whole number from {least} up, got {value!r}")

@@ -11,7 +11,8 @@ Rows end in zeros. What a model is to say ("target", "caption") stands between S
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.pipeline import ahead, check
+from zoo.checks import check_numbers
+from zoo.data.pipeline import ahead
 from zoo.errors import UsageError
 from zoo.text import fit
 
@@ -58,9 +59,9 @@ class Sentences:
         multiple=8,
         drop_remainder=False,
     ):
-        check(batch_size=batch_size, seed=seed, limit=limit, multiple=multiple)
+        check_numbers(batch_size=batch_size, seed=seed, limit=limit, multiple=multiple)
         if batch_tokens is not None:
-            check(batch_tokens=batch_tokens)
+            check_numbers(batch_tokens=batch_tokens)
             if drop_remainder:
                 raise UsageError("drop_remainder goes with batch_size, not with batch_tokens")
             batch_size = None
@@ -102,7 +103,7 @@ class Sentences:
 
     def __call__(self, epoch):
         """The batches of an epoch; `.skip(k)` of it begins at batch k, at 1 ms a skipped batch."""
-        check(epoch=epoch)
+        check_numbers(epoch=epoch)
         order, cuts, turns = self._plan(epoch)
         widths = {name: tf.constant(each) for name, each in self._widths(order, cuts).items()}
         order, cuts = tf.constant(order), tf.constant(cuts)
@@ -170,7 +171,7 @@ class Sentences:
 
     def take(self, n):
         """The first n sentences (all, if there are fewer), unshuffled, as one batch of arrays."""
-        check(n=n)
+        check_numbers(n=n)
         rows = np.arange(min(n, self.num_examples))
         widths = {name: self._padded(name)[rows].max() for name in self._lengths}
         return {name: value.numpy() for name, value in self._batch(rows, widths).items()}

@@ -18,10 +18,10 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import track
 
-from zoo.checkpoint import write_atomically, write_json
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.data.sources import square
 from zoo.errors import UnknownName, UsageError
+from zoo.files import write_atomically, write_json
 
 
 class Network:
@@ -42,7 +42,7 @@ class Network:
     """
 
     def __init__(self, network, weights="imagenet", size=160):
-        check(size=size)
+        check_numbers(size=size)
         self.size = size
         self.name = network if isinstance(network, str) else network.name
         self.model, self.scale = network, tf.identity
@@ -121,7 +121,7 @@ def features(images, network, folder, batch_size=32, progress=True):
     Raises:
         UsageError: there are no images, or a feature is too large for float16.
     """
-    check(batch_size=batch_size)
+    check_numbers(batch_size=batch_size)
     images = np.asarray(images)
     if not len(images):
         raise UsageError("there are no images to look at")

@@ -4,8 +4,8 @@ import numpy as np
 from keras.ops import convert_to_numpy
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.checkpoint import write_atomically
 from zoo.errors import UsageError
+from zoo.files import write_atomically
 
 SIDE = 900  # pixels that a grid of small images may fill
 PADDING = 2  # white pixels between its images

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.estimate import Estimate, fingerprint
 from zoo.metrics.gather import encoder, gather, image, posterior_sampler, verb
@@ -48,7 +48,7 @@ def knn_accuracy(model, train, test, k=10) -> Estimate:
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    check(k=k)
+    check_numbers(k=k)
     encode = encoder(model)
     codes, labels = gather(model, train, encode, _label)
     if len(codes) < k:
@@ -116,7 +116,7 @@ def ex_post(model, data, components=10, seed=0):
     """
     from sklearn.mixture import GaussianMixture
 
-    check(components=components, seed=seed)
+    check_numbers(components=components, seed=seed)
     variational = hasattr(model, "posterior")
     code = posterior_sampler(model, seed) if variational else encoder(model)
     (codes,) = gather(model, data, code)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.mmd import kernel
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.gather import choose, folded, gather, posterior_sampler, verb
 
@@ -30,7 +30,7 @@ def mmd(x, y, permutations=1000, seed=0):
     Raises:
         UsageError: the samples are not two tables of as many columns, with 2 rows or more each.
     """
-    check(permutations=permutations, seed=seed)
+    check_numbers(permutations=permutations, seed=seed)
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
     if x.ndim != 2 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < 2:
         raise UsageError(
@@ -76,7 +76,7 @@ def aggregate_mmd(model, data, images=2000, seed=0, permutations=1000):
     Raises:
         UsageError: the model lacks a verb, or there are fewer than 2 images.
     """
-    check(images=images, seed=seed)
+    check_numbers(images=images, seed=seed)
     prior = verb(model, "prior")
     (z,) = gather(model, data, posterior_sampler(model, seed))
     z = z[choose(len(z), images, seed)]

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 
 
@@ -73,7 +73,7 @@ def features(extract, images, batch_size=256, *, name, split, progress=False) ->
     Raises:
         UsageError: the images or what `extract` says of them have another shape, or it says NaN.
     """
-    check(batch_size=batch_size)
+    check_numbers(batch_size=batch_size)
     images = np.asarray(images)
     if images.ndim != 4 or len(images) < 2:
         raise UsageError(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.estimate import ProtocolWarning
 from zoo.metrics.features import tables
@@ -77,7 +77,7 @@ def kernel_distance(real, generated, blocks=10, seed=0) -> Score:
     Raises:
         UsageError: different extractors, or so many blocks for so few images.
     """
-    check(blocks=blocks, seed=seed)
+    check_numbers(blocks=blocks, seed=seed)
     x, y = tables(real, generated)
     if not 2 <= blocks <= min(len(x), len(y)) // 2:
         raise UsageError(
@@ -122,7 +122,7 @@ def label_histogram_distance(real_labels, generated_labels, classes):
     Raises:
         UsageError: the labels are not such integers, or there are none.
     """
-    check(classes=classes)
+    check_numbers(classes=classes)
     p, q = (_shares(labels, classes) for labels in (real_labels, generated_labels))
     return float(np.abs(p - q).sum() / 2), np.flatnonzero((p > 0) & (q == 0)).tolist()
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.replicas import dataset_of
 
@@ -47,7 +47,7 @@ def generate(model, n, seed=0, batch_size=250):
     Raises:
         UsageError: the model cannot sample.
     """
-    check(n=n, seed=seed, batch_size=batch_size)
+    check_numbers(n=n, seed=seed, batch_size=batch_size)
     sample = verb(model, "sample")
     sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
     drawn = [np.asarray(sample(size, seed=folded(seed, k))) for k, size in enumerate(sizes)]

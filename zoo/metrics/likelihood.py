@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from blocks import BernoulliHead
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.metrics.estimate import Estimate, ProtocolWarning, fingerprint
 from zoo.metrics.gather import choose, folded, gather, image, verb
 
@@ -51,7 +51,7 @@ def log_likelihood(
         ProtocolWarning: the model's pixels are Bernoulli and the images are not binary.
     """
     given = {"images": images, "chunk": chunk}
-    check(samples=samples, seed=seed, **{k: v for k, v in given.items() if v is not None})
+    check_numbers(samples=samples, seed=seed, **{k: v for k, v in given.items() if v is not None})
     bound = verb(model, "log_prob_bound")
     (x,) = gather(model, data, image)
     x = x[choose(len(x), images, seed)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.data.pipeline import check
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.features import tables
 from zoo.metrics.scores import Score
@@ -159,7 +159,7 @@ def _mann_whitney_z(a, b):
 
 
 def _neighbourhoods(real, generated, k):
-    check(k=k)
+    check_numbers(k=k)
     x, y = tables(real, generated)
     if min(len(x), len(y)) <= k:
         raise UsageError(

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 import zoo
 from zoo import registry, text
-from zoo.checkpoint import folder_atomically, write_atomically, write_json
 from zoo.errors import PresetError, UsageError
+from zoo.files import folder_atomically, write_atomically, write_json
 from zoo.presets import cards, folder, rounding
 from zoo.records import digest, sha256
 from zoo.state import State

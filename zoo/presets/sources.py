@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from zoo.checkpoint import write_atomically
 from zoo.errors import PresetError, UnknownName, UsageError
+from zoo.files import write_atomically
 from zoo.presets import folder
 from zoo.terminal import note
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.checkpoint import write_json
 from zoo.errors import UsageError
+from zoo.files import write_json
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")

@@ -1,0 +1,106 @@
+"""One table of the numbers that people pass, and the check that every public entry calls.
+
+    check_numbers(batch_size=batch_size, seed=seed)     # raises UsageError and names the argument
+
+`check_optional_numbers` takes None for "not given"; 0 is always a number.
+"""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+from zoo.errors import UsageError
+
+LARGEST = 2**31 - 1  # what TensorFlow's shapes and loops count with
+LARGEST_SEED = 2**32 - 2  # evaluation takes the next one
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The values that an argument can have.
+
+    Attributes:
+        least, most: the ends of the interval.
+        whole: only integers.
+        above: `least` itself is left out.
+    """
+
+    least: float
+    most: float = LARGEST
+    whole: bool = True
+    above: bool = False
+
+    def accepts(self, value):
+        """Whether `value` is a finite number, not a truth value, in this interval."""
+        kind = numbers.Integral if self.whole else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+            return False
+        return self.least <= value <= self.most and not (self.above and value == self.least)
+
+    def __str__(self):
+        noun = "an integer" if self.whole else "a finite number"
+        low = f"{'>' if self.above else '>='} {self.least:g}"
+        bounded = math.isfinite(self.most) and self.most not in (LARGEST, LARGEST_SEED)
+        return f"{noun} {low} and <= {self.most:g}" if bounded else f"{noun} {low}"
+
+
+COUNT = Interval(0)
+SIZE = Interval(1)
+SEED = Interval(0, LARGEST_SEED)
+POSITIVE = Interval(0, math.inf, whole=False, above=True)
+NON_NEGATIVE = Interval(0, math.inf, whole=False)
+
+NUMBERS = {
+    # training
+    "epochs": COUNT,
+    "steps": COUNT,
+    "epoch": COUNT,
+    "save_every": SIZE,
+    "keep": SIZE,
+    "figures_every": COUNT,
+    "sub_batches": SIZE,
+    "learning_rate": POSITIVE,
+    "seed": SEED,
+    # data
+    "batch_size": SIZE,
+    "binarize_seed": SEED,
+    "image_size": Interval(1, 2**15),
+    "size": Interval(1, 2**15),
+    "vocabulary_size": SIZE,
+    "multiple": SIZE,
+    "batch_tokens": SIZE,
+    # sampling and decoding
+    "n": SIZE,
+    "samples": SIZE,
+    "limit": SIZE,
+    "beam": SIZE,
+    "pieces": SIZE,
+    "top_k": SIZE,
+    "temperature": POSITIVE,
+    "top_p": Interval(0, 1, whole=False, above=True),
+    "length_penalty": NON_NEGATIVE,
+    # metrics
+    "k": SIZE,
+    "chunk": SIZE,
+    "blocks": SIZE,
+    "classes": SIZE,
+    "components": SIZE,
+    "images": SIZE,
+    "permutations": SIZE,
+    # fine-tuning and figures
+    "rank": SIZE,
+    "dpi": POSITIVE,
+}
+
+
+def check_numbers(**values):
+    """Raises UsageError unless each value is in the interval that `NUMBERS` has for its name."""
+    for name, value in values.items():
+        interval = NUMBERS[name]
+        if not interval.accepts(value):
+            raise UsageError(f"{name} must be {interval}, got {value!r}")
+
+
+def check_optional_numbers(**values):
+    """`check_numbers` of the values that are not None."""
+    check_numbers(**{name: value for name, value in values.items() if value is not None})

@@ -1,0 +1,131 @@
+"""Files that are written all or not at all.
+
+A file is first written under a temporary name, flushed to the disk and renamed, so that a crash,
+a `kill -9` or a full disk leaves the previous one intact.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from zoo.errors import CheckpointError
+
+
+def write_atomically(path, write):
+    """Calls `write(file)` on a temporary binary file that then takes the name `path`.
+
+    Raises:
+        CheckpointError: the disk would not take it; what was there before is intact.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"could not write {path}: {error.strerror or error}. What was saved before is intact;"
+            " make room and run the same command again"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # a read-only disk must not hide the error above
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    text = json.dumps(value, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+@contextlib.contextmanager
+def folder_atomically(target):
+    """A folder to fill, that takes the name `target`, in place of what is there, in the end.
+
+    Raises:
+        CheckpointError: the disk would not take it; what was there before is back in its place,
+            or the message says where it is.
+    """
+    target = Path(target)
+    new = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        new.chmod(0o777 & ~_umask())
+        yield new
+        replace_folder(target, new)
+    except OSError as error:
+        raise CheckpointError(f"could not write {target}: {error.strerror or error}") from error
+    finally:
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def replace_folder(target, new):
+    """Renames the folder `new` to `target`; a former `target` is removed only after that.
+
+    A process that is killed between the two renames leaves the former folder under the name
+    `.NAME.*.old`, from where `recover_folder` brings it back.
+    """
+    recover_folder(target)
+    if not target.exists():
+        new.rename(target)
+        _flush_folder(target.parent)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    old = aside / target.name
+    try:
+        target.rename(old)
+        new.rename(target)
+        _flush_folder(target.parent)
+    except BaseException:  # also Ctrl-C: whoever stops here keeps what was there
+        if not target.exists() and old.exists():
+            old.rename(target)
+        if not old.exists():
+            aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover_folder(target):
+    """Brings back a folder whose replacement was killed between two renames; True if it did."""
+    target = Path(target)
+    if target.exists():
+        return False
+    for aside in sorted(target.parent.glob(f".{target.name}.*.old")):
+        if (aside / target.name).exists():
+            with contextlib.suppress(OSError):  # another process may do the same at this moment
+                (aside / target.name).rename(target)
+                aside.rmdir()
+                return True
+    return False
+
+
+def remove_temporary(folder):
+    """Removes what killed writes have left in a folder; only for its one owner."""
+    for path in Path(folder).rglob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _flush_folder(folder):
+    """Makes a rename in a folder last through a power failure, where the system can do that."""
+    with contextlib.suppress(OSError, AttributeError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
