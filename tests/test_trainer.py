@@ -353,7 +353,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(errors.CheckpointError, match="No space left on device.*intact"):
+        with pytest.raises(errors.WriteError, match="No space left on device.*intact"):
             it.fit(data, epochs=2)
     assert checkpoints(tmp_path) == ["step-000000004.npz"]
     again = run(tmp_path)

@@ -21,7 +21,7 @@ def signature(arrays):
 
 
 def save(path, arrays, record):
-    """Writes arrays and a JSON-able record to `path`; raises CheckpointError if it cannot."""
+    """Writes arrays and a JSON-able record to `path`; raises WriteError if it cannot."""
     import numpy as np  # here, since commands that compute nothing import this module too
 
     header = json.dumps({"record": record, "signature": signature(arrays)}).encode()

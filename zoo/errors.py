@@ -42,6 +42,10 @@ class CheckpointError(ZooError):
     """A checkpoint that is corrupt, cut short, or belongs to another model. Nothing is changed."""
 
 
+class WriteError(ZooError):
+    """A file or folder that could not be written. What was there before is intact."""
+
+
 class PresetError(ZooError):
     """A preset that is damaged, incomplete, without a licence, too new, or cannot be fetched."""
 
@@ -52,3 +56,15 @@ class WorkdirBusy(ZooError):
 
 class NonFiniteError(ZooError):
     """A loss became NaN or infinite; names the step and the first layer that produced it."""
+
+
+LONGEST_REASON = 200  # characters of another library's message
+
+
+def one_line(error):
+    """The first line of another library's error, short and printable; else the error's type."""
+    lines = str(error).strip().splitlines() or [""]
+    text = "".join(c if c.isprintable() else " " for c in lines[0][: LONGEST_REASON + 1]).strip()
+    if len(text) > LONGEST_REASON:
+        text = text[: LONGEST_REASON - 3] + "..."
+    return text or type(error).__name__

@@ -11,14 +11,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from zoo.errors import CheckpointError
+from zoo.errors import WriteError
+
+LONGEST_NAME = 200  # bytes; file systems allow 255, and a temporary name is longer
 
 
 def write_atomically(path, write):
     """Calls `write(file)` on a temporary binary file that then takes the name `path`.
 
     Raises:
-        CheckpointError: the disk would not take it; what was there before is intact.
+        WriteError: the disk would not take it; what was there before is intact.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -31,13 +33,30 @@ def write_atomically(path, write):
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise CheckpointError(
+        raise WriteError(
             f"could not write {path}: {error.strerror or error}. What was saved before is intact;"
             " make room and run the same command again"
         ) from error
     finally:
         with contextlib.suppress(OSError):  # a read-only disk must not hide the error above
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path):
+    """Raises WriteError if a file could not be written at `path`; to be called before the work."""
+    path = Path(path)
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        reason = f"a file name has at most {LONGEST_NAME} bytes"
+    elif path.is_dir():
+        reason = "it is a folder"
+    elif not folder.is_dir():
+        reason = f"{folder} is not a folder"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        reason = f"{path if path.exists() else folder} is read-only"
+    else:
+        return
+    raise WriteError(f"cannot write {path}: {reason}; choose another place")
 
 
 def write_json(path, value):
@@ -50,7 +69,7 @@ def folder_atomically(target):
     """A folder to fill, that takes the name `target`, in place of what is there, in the end.
 
     Raises:
-        CheckpointError: the disk would not take it; what was there before is back in its place,
+        WriteError: the disk would not take it; what was there before is back in its place,
             or the message says where it is.
     """
     target = Path(target)
@@ -62,7 +81,7 @@ def folder_atomically(target):
         yield new
         replace_folder(target, new)
     except OSError as error:
-        raise CheckpointError(f"could not write {target}: {error.strerror or error}") from error
+        raise WriteError(f"could not write {target}: {error.strerror or error}") from error
     finally:
         if new is not None:
             shutil.rmtree(new, ignore_errors=True)

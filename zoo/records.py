@@ -62,7 +62,7 @@ def write(path, record, values=None):
         record: what is known, as JSON has it; `kind` is one of `KINDS`.
         values: metric -> one number an image, kept as float32 in NAME.npz.
 
-    Raises UsageError: another kind, and CheckpointError: the disk would not take it.
+    Raises UsageError: another kind, and WriteError: the disk would not take it.
     """
     path, record = Path(path), json.loads(json.dumps(jsonable(record)))
     if record.get("kind") not in KINDS:

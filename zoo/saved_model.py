@@ -59,7 +59,7 @@ def export(model, folder, *, beam=1, limit=100):
     Raises:
         UsageError: there is something of that name, the model has none of these verbs, or `beam`
             or `limit` is not an integer >= 1.
-        CheckpointError: the disk would not take it.
+        WriteError: the disk would not take it.
     """
     check_numbers(beam=beam, limit=limit)
     folder = Path(folder)

@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from zoo import checkpoint
-from zoo.errors import CheckpointError, WorkdirBusy
+from zoo.errors import WorkdirBusy, WriteError
 
 
 class Workdir:
@@ -45,7 +45,7 @@ class Workdir:
                 f"another trainer is at work in {self.path}; wait for it, or use another workdir"
             ) from error
         except OSError as error:
-            raise CheckpointError(f"cannot write to {self.path}: {error.strerror}") from error
+            raise WriteError(f"cannot write to {self.path}: {error.strerror}") from error
         try:
             yield
         finally:

@@ -1,0 +1,83 @@
+"""Files and folders are all or nothing, whatever interrupts their writing."""
+
+from pathlib import Path
+
+import pytest
+
+from zoo import files
+from zoo.errors import WriteError, one_line
+
+
+def content(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def fill(target, text):
+    with files.folder_atomically(target) as new:
+        (new / "a.txt").write_text(text)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_rename_that_fails_leaves_the_former_folder(tmp_path, monkeypatch, number, error):
+    fill(tmp_path / "p", "old")
+    rename, calls = Path.rename, []
+
+    def failing(path, target):
+        calls.append(path)
+        if len(calls) == number:
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises((WriteError, KeyboardInterrupt)):
+        fill(tmp_path / "p", "new")
+    assert content(tmp_path / "p") == {"a.txt": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_kill_between_two_renames_is_mended_by_the_next_look(tmp_path):
+    fill(tmp_path / "p", "old")
+    aside = tmp_path / ".p.123.old"
+    aside.mkdir()
+    (tmp_path / "p").rename(aside / "p")
+    assert files.recover_folder(tmp_path / "p")
+    assert content(tmp_path / "p") == {"a.txt": "old"} and not aside.exists()
+    assert not files.recover_folder(tmp_path / "p")
+    fill(tmp_path / "p", "new")
+    assert content(tmp_path / "p") == {"a.txt": "new"}
+
+
+def test_an_error_of_writing_is_not_hidden_by_cleaning_up(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(WriteError, match=r"could not write .*x\.png: Read-only file system"):
+        files.write_atomically(tmp_path / "x.png", lambda file: file.write(b"1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("", "it is a folder"), ("file/x", "is not a folder"), (300 * "x", "at most 200 bytes")],
+)
+def test_what_cannot_be_written_is_seen_before_the_work(tmp_path, name, reason):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match=reason):
+        files.check_writable(tmp_path / name)
+    files.check_writable(tmp_path / "new" / "folder" / "x.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("first\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (ValueError("a\x1b[2Jb"), "a [2Jb"),
+        (ValueError("x" * 10_000_000), "x" * 197 + "..."),
+    ],
+)
+def test_messages_of_other_libraries_become_one_line(error, text):
+    assert one_line(error) == text
