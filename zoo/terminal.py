@@ -11,6 +11,7 @@ import sys
 import click
 
 from zoo.errors import ZooError
+from zoo.log import forget, note
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -29,6 +30,7 @@ class Commands(click.Group):
     """A group whose commands turn the library's errors into one line and an exit code."""
 
     def invoke(self, ctx):
+        forget()
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -37,11 +39,6 @@ class Commands(click.Group):
         except KeyboardInterrupt as error:
             note(str(error) or "interrupted")
             raise click.exceptions.Exit(1) from error
-
-
-def note(text):
-    """Something for people only."""
-    click.echo(text, err=True)
 
 
 def import_tensorflow():
