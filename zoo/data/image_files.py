@@ -1,5 +1,6 @@
 """Image files as arrays, as viewers show them: the one reader of people's image files."""
 
+import contextlib
 import stat
 import warnings
 from pathlib import Path
@@ -162,11 +163,17 @@ def _decode(file):
         raise UsageError(f"{file} cannot be read as an image: {reason}") from error
 
 
+@contextlib.contextmanager
 def _open(file):
-    """The file opened by Pillow; a UsageError without its name if it is not a regular file."""
-    if not stat.S_ISREG(Path(file).stat().st_mode):
+    """The file opened by Pillow; a UsageError without its name if it is not a regular file.
+
+    Pillow is given no name, as it would map the file and mix up the rows of a TIFF on its side.
+    """
+    path = Path(file)
+    if not stat.S_ISREG(path.stat().st_mode):
         raise UsageError("cannot be read as an image: it is not a regular file")
-    return Image.open(file, formats=FORMATS)
+    with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+        yield image
 
 
 def _pixels(image):

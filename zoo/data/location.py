@@ -10,6 +10,7 @@ from zoo.data import folders
 from zoo.data.catalog import CATALOG
 
 DIRECTIONS = ("AtoB", "BtoA")
+HELD_OUT = ("test", "validation", "valid", "val", "dev")  # the first is what one evaluates on
 STEMS = {  # how files of texts are called: train.de, valid.de, test_2016_flickr.de (Multi30k)
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
