@@ -268,7 +268,8 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
     assert (test.split, test.binarize, test.num_examples) == ("test", "once", 1)
     assert settings.load("train", training=True).binarize == "dynamic"
     done = CliRunner().invoke(
-        main, ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0"]
+        main,
+        ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0", "--eager"],
     )
     assert done.exit_code == 0 and "on photos train: 4 images 8x8x1" in done.stderr, done.output
     assert "/photos, test:" in done.stdout

@@ -172,10 +172,11 @@ def _by_hand(row, data_dir):
 def _open(builder, row, split, images, tfds):
     """The undecoded tf.data.Dataset of a split, or a UsageError naming the splits there are."""
     there = list(builder.info.splits)
-    asked = [re.split(r"[\[\s]", part.strip())[0] for part in split.split("+")]
+    asked = [re.split(r"[\[\s.]", part.strip())[0] for part in split.split("+")]
     if there and not set(asked) <= {*there, "all"}:
         raise UsageError(
-            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got {split!r}. "
+            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got "
+            f"{one_line(split)!r}. "
             f"Use one of these" + _partial(row, there, builder.data_dir)
         )
     _check_parts(builder, split)
