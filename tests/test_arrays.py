@@ -136,7 +136,7 @@ def test_no_argument_is_dropped_in_silence(case):
 
 
 SPLITS = {
-    "train[4:2]": "'train\\[4:2\\]' of 6 examples ends before it begins",
+    "train[4:2]": "'train\\[4:2\\]' cannot be read: of 6 examples it ends before",
     "train[3:1%]": "ends before it begins",
     "train[2:2]": "is empty",
     "train[:0]": "is empty",
