@@ -14,7 +14,7 @@ from zoo import inspection, pieces
 from zoo.callbacks import Progress, one_optimizer
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import NonFiniteError, UsageError
-from zoo.non_finite import check_finite, explain_non_finite
+from zoo.non_finite import check_finite, explain_non_finite, numbers_of
 from zoo.persistence import Persistence
 from zoo.replicas import Replicas, dataset_of
 from zoo.state import State
@@ -153,7 +153,7 @@ class Trainer:
         for batch in self.replicas.share(dataset.skip(at["step_in_epoch"])):
             callbacks.list.on_train_batch_begin(at["step_in_epoch"])
             with self.persistence.all_or_nothing():
-                logs = {name: float(value) for name, value in run(batch).items()}
+                logs = numbers_of(run(batch))
                 finite = all(map(math.isfinite, logs.values()))
                 if finite:
                     self.state.advance(logs)
@@ -250,7 +250,7 @@ class Trainer:
             self.model.check_batch(batch)
         with self.averaged():
             for batch in self.replicas.share(dataset):
-                sums = {name: float(value) for name, value in run(batch).items()}
+                sums = numbers_of(run(batch))
                 count += int(sums.pop("examples"))
                 totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
         if not count:
