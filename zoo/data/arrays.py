@@ -89,7 +89,8 @@ def as_images(images, what="images"):
         raise UsageError(
             f"{what} must be uint8 (0..255) or floats (0..1), got {images.dtype}{_advice(images)}"
         )
-    images = images.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        images = images.astype(np.float32, copy=False)
     low, high = images.min(initial=0), images.max(initial=0)
     if np.isnan(low):
         raise UsageError(f"{what} must be in [0, 1], got {np.isnan(images).sum():,} NaN values")

@@ -104,7 +104,7 @@ def read(name, split, image_size=None, data_dir=None):
     if wanted:
         data = data.filter(lambda example: example["label"] == label)
     data = data.map(pick, num_parallel_calls=tf.data.AUTOTUNE).batch(1024)
-    batches = list(data.as_numpy_iterator())
+    batches = whole(data, name, builder.data_dir)
     if not batches:
         raise UsageError(f"{name} has no examples in the split {split!r}; choose a larger one")
     arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in row.features}
@@ -118,6 +118,17 @@ def class_names(name, data_dir=None):
     row = info(name)
     features = _builder(row, data_dir).info.features
     return getattr(features["label"], "names", None) if "label" in row.features else None
+
+
+def whole(data, name, folder):
+    """All elements of a tf.data.Dataset; ZooError if the files of a data set are damaged."""
+    try:
+        return list(data.as_numpy_iterator())
+    except Exception as error:  # errors of TensorFlow, and of decoders, that cannot be enumerated
+        raise ZooError(
+            f"the data set {name!r} in {folder} cannot be read ({one_line(error)}); delete that"
+            f" folder and run: zoo data prepare {name.partition('/')[0]}"
+        ) from error
 
 
 def opened(name, split, data_dir=None):
