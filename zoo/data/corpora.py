@@ -117,10 +117,11 @@ def _named_pairs(name, split, languages, data_dir):
     if not {*languages} <= {*known}:
         raise UsageError(f"{name} has the languages {', '.join(known)}; got {languages}")
     sides = {key: [] for key in languages}
-    data = data.map(lambda example: {key: example[key] for key in languages})
-    for batch in data.batch(1024).as_numpy_iterator():
-        for key in languages:
-            sides[key] += readable(batch[key], f"{name} {split}, {key}:")
+    with store.damage(name, builder.data_dir):
+        data = data.map(lambda example: {key: example[key] for key in languages})
+        for batch in data.batch(1024).as_numpy_iterator():
+            for key in languages:
+                sides[key] += readable(batch[key], f"{name} {split}, {key}:")
     return Corpus(dict(zip(("source", "target"), sides.values(), strict=True)), name, split)
 
 
@@ -213,14 +214,15 @@ def _named_captions(name, split, image_size, data_dir):
     builder, data = store.opened(name, split, data_dir)
     size, decode = image_size or row.image_size, builder.info.features["image"].decode_example
     said, arrays = [], {name: [] for name in row.features if name != "captions"}
-    for example in data.as_numpy_iterator():
-        image = decode(example["image"]).numpy()
-        example["image"] = image if size is None else sources.square(image, size)
-        texts = example["captions"]
-        texts = texts["text"] if isinstance(texts, dict) else texts
-        said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
-        for feature, values in arrays.items():
-            values.append(example[feature])
+    with store.damage(name, builder.data_dir):
+        for example in data.as_numpy_iterator():
+            image = decode(example["image"]).numpy()
+            example["image"] = image if size is None else sources.square(image, size)
+            texts = example["captions"]
+            texts = texts["text"] if isinstance(texts, dict) else texts
+            said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
+            for feature, values in arrays.items():
+                values.append(example[feature])
     return _flat(said, name, split, {key: np.stack(values) for key, values in arrays.items()})
 
 
