@@ -32,8 +32,8 @@ from pathlib import Path
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
-from zoo.data.folders import directory, generated_directory, is_prepared
 from zoo.data.location import splits
+from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.store import prepare
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path

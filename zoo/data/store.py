@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zoo.data import folders
+from zoo.data import storage
 from zoo.data.catalog import info
 from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError, one_line, short_repr
 
@@ -22,19 +22,19 @@ TIMEOUT = 5  # seconds a host has to answer before a download is tried
 def prepare(name, data_dir=None):
     """Download a data set (or generate it), if it is not there yet; one process at a time.
 
-    Downloads go to `folders.directory(data_dir)`; what this library generates to `data_dir` or
-    `folders.generated_directory()`. Progress is TFDS' own. Returns the folder.
+    Downloads go to `storage.directory(data_dir)`; what this library generates to `data_dir` or
+    `storage.generated_directory()`. Progress is TFDS' own. Returns the folder.
 
     Raises UnknownName, DataNotPrepared when something must be fetched by hand first, and ZooError
     when a host does not answer, the download fails or the disk is full; without a network that
     takes seconds.
     """
     row = info(name)
-    folder = folders.folder_of(row.name, data_dir)
+    folder = storage.folder_of(row.name, data_dir)
     builder = _builder(row, folder)
     if builder.is_prepared():
         return Path(builder.data_dir)
-    with folders.exclusive(folder, row.name):
+    with storage.exclusive(folder, row.name):
         builder = _builder(row, folder)  # another process may have prepared it meanwhile
         if not builder.is_prepared():
             _prepare(row, builder, folder, data_dir)
@@ -44,7 +44,7 @@ def prepare(name, data_dir=None):
 def _prepare(row, builder, folder, data_dir):
     import tensorflow_datasets as tfds
 
-    by_hand = row.manual and folders.manual_dir(row.name, data_dir).is_dir()
+    by_hand = row.manual and storage.manual_dir(row.name, data_dir).is_dir()
     if row.manual and not by_hand and not row.network:
         raise _by_hand(row, data_dir)
     if row.network and not by_hand:
@@ -56,7 +56,7 @@ def _prepare(row, builder, folder, data_dir):
     except ZooError:
         raise
     except Exception as error:  # of TFDS, TensorFlow, the network or the disk
-        advice = f"Look at the free space there, or set {folders.OWN[0]} to another folder"
+        advice = f"Look at the free space there, or set {storage.OWN[0]} to another folder"
         if not row.generated:
             what = "the files put there by hand" if by_hand else "the network"
             advice = f"Check {what} and the free space"
@@ -157,7 +157,7 @@ def damage(name, folder):
 
 def _ready(row, data_dir):
     """The builder of a prepared data set; what is generated prepares itself."""
-    folder = folders.folder_of(row.name, data_dir)
+    folder = storage.folder_of(row.name, data_dir)
     builder = _builder(row, folder)
     if builder.is_prepared():
         return builder
@@ -168,7 +168,7 @@ def _ready(row, data_dir):
             f"the data set {row.name!r} is not in {folder}; fetch it with: zoo data prepare"
             f" {row.name}"
         )
-    with folders.exclusive(folder, row.name):
+    with storage.exclusive(folder, row.name):
         builder = _builder(row, folder)
         if not builder.is_prepared():
             print(f"preparing {row.name} in {folder} (once)", file=sys.stderr, flush=True)
@@ -181,8 +181,8 @@ def _ready(row, data_dir):
 def _by_hand(row, data_dir):
     fetch = f"fetch it with: zoo data prepare {row.name}; or " if row.network else ""
     return DataNotPrepared(
-        f"the data set {row.name!r} is not in {folders.directory(data_dir)}; {fetch}put"
-        f" {row.manual} into {folders.manual_dir(row.name, data_dir)}, then run: zoo data prepare"
+        f"the data set {row.name!r} is not in {storage.directory(data_dir)}; {fetch}put"
+        f" {row.manual} into {storage.manual_dir(row.name, data_dir)}, then run: zoo data prepare"
         f" {row.name}"
     )
 
