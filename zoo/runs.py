@@ -114,14 +114,17 @@ def opened(settings, workdir, best=False, data=None):
 
 
 def default_test_split(data, split, languages=None):
-    """The test split of a data set; where there is none, what it is trained on, with a note."""
+    """The split to evaluate on: test, else validation; else what is trained on, with a note."""
     if not location.is_named(data) and not location.path(data).exists():
         return split  # loading it will say what is wrong
-    if "test" in zoo.data.splits(data, languages):
-        return "test"
+    there = zoo.data.splits(data, languages)
+    held_out = next((name for name in location.HELD_OUT if name in there), None)
+    if held_out:
+        return held_out
+    first = there[0] if there else "train"
     note(
         f"note: {data} has no test split, {split} takes its place; `zoo train` holds a part out"
-        " with --split 'train[:90%]' --test-split 'train[90%:]'"
+        f" with --split '{first}[:90%]' --test-split '{first}[90%:]'"
     )
     return split
 

@@ -12,6 +12,7 @@ import click
 
 from zoo.errors import ZooError
 from zoo.files import user_path
+from zoo.log import forget, note
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -37,6 +38,7 @@ class Commands(click.Group):
     """A group whose commands turn the library's errors into one line and an exit code."""
 
     def invoke(self, ctx):
+        forget()
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -45,11 +47,6 @@ class Commands(click.Group):
         except KeyboardInterrupt as error:
             note(str(error) or "interrupted")
             raise click.exceptions.Exit(1) from error
-
-
-def note(text):
-    """Something for people only."""
-    click.echo(text, err=True)
 
 
 def import_tensorflow():

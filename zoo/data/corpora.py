@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.checks import check_optional_numbers
-from zoo.data import location, sources, store, text_files
+from zoo.data import image_files, location, sources, store, text_files
 from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
@@ -177,8 +177,8 @@ def load_captions(
         wanted = [line.strip() for line in text_files.lines(names) if line.strip()]
     check_images(wanted, folder, said)
     wanted = sources.cut({"name": np.array(wanted)}, split)["name"]
-    images = [sources.picture(folder / name) for name in wanted]
-    arrays = {"image": sources.stacked(folder, images, image_size)}
+    files = [folder / name for name in wanted]
+    arrays = {"image": image_files.read_images(files, folder, size=image_size)}
     return _flat([said[name] for name in wanted], folder.name, split, arrays)
 
 
@@ -217,7 +217,7 @@ def _named_captions(name, split, image_size, data_dir):
     with store.damage(name, builder.data_dir):
         for example in data.as_numpy_iterator():
             image = decode(example["image"]).numpy()
-            example["image"] = image if size is None else sources.square(image, size)
+            example["image"] = image if size is None else image_files.square(image, size)
             texts = example["captions"]
             texts = texts["text"] if isinstance(texts, dict) else texts
             said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))

@@ -76,7 +76,7 @@ def read(name, split, image_size=None, data_dir=None):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from zoo.data import sources
+    from zoo.data.image_files import square
 
     row = info(name)
     if row.kind != "images":
@@ -98,7 +98,7 @@ def read(name, split, image_size=None, data_dir=None):
         for image in images:
             found[image] = features[image].decode_example(example[image])
             if size is not None:
-                found[image] = sources.square(found[image], size)
+                found[image] = square(found[image], size)
         return found
 
     if wanted:
@@ -112,6 +112,13 @@ def read(name, split, image_size=None, data_dir=None):
     if row.binary:
         arrays["image"] = np.where(arrays["image"] > 0, 255, 0).astype(np.uint8)
     return arrays
+
+
+def class_names(name, data_dir=None):
+    """What the labels of a prepared data set stand for, if it has some; else None."""
+    row = info(name)
+    features = _ready(row, data_dir).info.features
+    return getattr(features["label"], "names", None) if "label" in row.features else None
 
 
 def opened(name, split, data_dir=None):
@@ -191,10 +198,11 @@ def _open(builder, row, split, images, tfds):
     """The undecoded tf.data.Dataset of a split, or a UsageError naming the splits there are."""
     there = list(builder.info.splits)
     parts = [part.strip() for part in split.split("+")]
-    asked = [re.split(r"[\[\s]", part)[0] for part in parts]
+    asked = [re.split(r"[\[\s.]", part)[0] for part in parts]
     if there and not set(asked) <= {*there, "all"}:
         raise UsageError(
-            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got {split!r}. "
+            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got "
+            f"{short_repr(split)}. "
             f"Use one of these" + _partial(row, there, builder.data_dir)
         )
     for part in parts if there else []:
@@ -209,10 +217,19 @@ def _open(builder, row, split, images, tfds):
 
 def _check_part(builder, row, part):
     """Raises UsageError unless a part of a split can be parsed and holds an example."""
-    try:
+    from zoo.data import sources
+
+    match = sources.SPLIT.fullmatch(part.replace(" ", ""))
+    if match and match["name"] in builder.info.splits:
+        if match["order"]:
+            raise UsageError(
+                f"{builder.name} is shuffled as it is: leave .{match['order']} out of {part!r}"
+            )
+        sources.slice_of(part, match, builder.info.splits[match["name"]].num_examples)
+    try:  # what only TFDS reads, as "train[0shard:3shard]"
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"
-    except Exception as error:  # of TFDS' own language of splits
+    except Exception as error:
         count, reason = 0, one_line(error)
     if count <= 0:
         raise UsageError(
