@@ -35,6 +35,7 @@ from zoo.data.catalog import info, names
 from zoo.data.location import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.store import prepare
+from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
 
@@ -96,6 +97,7 @@ def load(
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
     prepares it) and UsageError (all else); nothing is downloaded.
     """
+    check_backend()
     from zoo.data import paired, sources, store
     from zoo.data.image_files import square
     from zoo.data.pipeline import Data, check_protocols, class_count
