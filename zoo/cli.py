@@ -21,7 +21,7 @@ from zoo.presets.pushing import command as push
 from zoo.reproduce import command as reproduce
 from zoo.sampling import sample
 from zoo.settings import vocabulary_of
-from zoo.terminal import BEST, SEED, SET, SIZE, Commands, answers, console, note, table
+from zoo.terminal import BEST, SEED, SET, SIZE, Commands, UserPath, answers, console, note, table
 
 # Options that several commands have.
 
@@ -140,7 +140,7 @@ def show_metrics(record):
 @click.option("--batch-size", type=SIZE, default=128, show_default=True)
 @click.option(
     "--workdir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     help="Where the run lives.  [default: runs/NAME-DATA]",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, noise, order.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from zoo.finished import ready
-from zoo.terminal import BEST, SIZE, answers, table
+from zoo.terminal import BEST, SIZE, UserPath, answers, table
 
 
 def show(record):
@@ -18,7 +18,7 @@ COLUMNS = "function", "takes", "gives"
 
 @click.command()
 @click.argument("run")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=UserPath(path_type=Path))
 @click.option("--beam", type=SIZE, default=5, show_default=True, help="Of words; 1 is greedy.")
 @click.option("--limit", type=SIZE, default=100, show_default=True, help="Words of a text at most.")
 @BEST

@@ -8,7 +8,7 @@ import click
 from zoo import registry
 from zoo.errors import UsageError
 from zoo.overrides import overrides
-from zoo.terminal import SEED, SET, SIZE, answers, import_tensorflow, note
+from zoo.terminal import SEED, SET, SIZE, UserPath, answers, import_tensorflow, note
 
 MODEL = "style_transfer"
 
@@ -21,8 +21,8 @@ def show(record):
 
 
 @click.command()
-@click.argument("content", required=False, type=click.Path(path_type=Path))
-@click.argument("style", required=False, type=click.Path(path_type=Path))
+@click.argument("content", required=False, type=UserPath(path_type=Path))
+@click.argument("style", required=False, type=UserPath(path_type=Path))
 @click.option(
     "--features",
     metavar="NETWORK",
@@ -46,14 +46,14 @@ def show(record):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False, path_type=Path),
     default="stylized.png",
     show_default=True,
     help="The picture, as PNG.",
 )
 @click.option(
     "--frames",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     help="A folder for the picture as it is after every 10 steps.",
 )
 @SET

@@ -17,6 +17,7 @@ import inspect
 import re
 from pathlib import Path
 
+from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
 
 GROUP = "zoo.models"
@@ -74,6 +75,7 @@ def get_class(name):
         module = _modules().get(name)
         if module is None:
             raise UnknownName("model", name, names())
+        check_backend()
         importlib.import_module(module)
         if name not in _registered:
             raise UsageError(f"module {module} does not register {name!r} with @zoo.register")

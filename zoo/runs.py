@@ -15,7 +15,7 @@ import zoo.recipes
 from zoo import registry
 from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
-from zoo.files import write_json
+from zoo.files import user_path, write_json
 from zoo.overrides import FITTED, defaults, overrides
 from zoo.settings import Settings, fitting
 from zoo.terminal import import_tensorflow, note
@@ -93,7 +93,7 @@ def taken(name, pairs=(), best=False, data=None, **options):
             raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
         note(f"note: {name} is untrained here: fresh weights")
         return asked(name, data, pairs, **options), None
-    if run.workdir != Path(name):
+    if run.workdir != user_path(name):
         note(f"{name}: the newest run is {run.workdir}")
     if not Workdir(run.workdir).checkpoints.paths():
         note(f"note: {run.workdir} has saved nothing yet: fresh weights")
@@ -203,12 +203,13 @@ def read(workdir):
 
 def find(text):
     """The `Run` of a folder, or the newest under `runs/` of a model; None if it has none yet."""
-    if Workdir(text).config.is_file():
-        return read(text)
+    path = user_path(text)
+    if Workdir(path).config.is_file():
+        return read(path)
     there = list(saved())
     if text in registry.names():
         return next((run for run in there if run.settings.model == text), None)
-    if Path(text).is_dir():
+    if path.is_dir():
         raise UsageError(f"{text} is no run: it has no config.json. `zoo train` makes runs")
     raise UnknownName("run or model", text, [*registry.names(), *(str(r.workdir) for r in there)])
 

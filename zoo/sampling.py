@@ -10,7 +10,7 @@ import click
 from zoo import registry, runs
 from zoo.errors import UsageError, ZooError
 from zoo.finished import finished
-from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
+from zoo.terminal import BEST, SEED, SIZE, UserPath, answers, import_tensorflow
 
 
 @click.command()
@@ -21,13 +21,13 @@ from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
 @click.option(
     "--like",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
     help="Of the neighbourhood of this picture.  [default: of all]",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False, path_type=Path),
     help="A picture (.png), or the bare array (.npy, .npz); of texts a table (.tsv).  [default: in"
     " the run's figures]",
 )

@@ -10,7 +10,9 @@ import sys
 
 import click
 
+from zoo.environment import check_backend
 from zoo.errors import ZooError
+from zoo.files import user_path
 from zoo.log import forget, note
 
 # What several commands take.
@@ -24,6 +26,13 @@ SET = click.option(
     multiple=True,
     help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
 )
+
+
+class UserPath(click.Path):
+    """A path as `zoo.files.user_path` takes it."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(value if value == "-" else user_path(value), param, ctx)
 
 
 class Commands(click.Group):
@@ -47,6 +56,7 @@ def import_tensorflow():
     The log level, heeded only if set before, does not silence those that come before logging is
     set up (TensorFlow issue 100442), so the file they go to is closed meanwhile.
     """
+    check_backend()
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -11,7 +11,7 @@ from zoo.data.texts import TOKENS, Texts
 from zoo.errors import UsageError
 from zoo.finished import ready
 from zoo.sampling import writing
-from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
+from zoo.terminal import BEST, SEED, SIZE, UserPath, answers, import_tensorflow
 
 SHOWN = 8  # texts, or images, of a picture, at most
 OPTIONS = (
@@ -60,7 +60,7 @@ def searching(command):
     @click.option(
         "--attention",
         "picture",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=UserPath(dir_okay=False, path_type=Path),
         help="A picture (.png) of where the model looked for each word.",
     )
     @BEST
@@ -86,7 +86,7 @@ def show(record):
     "-i",
     "--input",
     "file",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=UserPath(path_type=Path, allow_dash=True),
     help="A file of one text a line, gzipped or not; - is stdin.",
 )
 @click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")
@@ -138,11 +138,11 @@ def speaking(kind):
 def lines(path):
     """The lines of a file, or of stdin."""
     import_tensorflow()
-    from zoo.data import corpora
+    from zoo.data import text_files
 
     if str(path) == "-":
-        return corpora.lines_of(sys.stdin.buffer.read(), "stdin")
-    return corpora.lines(path)
+        return text_files.lines_of(sys.stdin.buffer.read(), "stdin")
+    return text_files.lines(path)
 
 
 def draw(model, texts, said, path, limit, truncate):
