@@ -15,6 +15,17 @@ from zoo.model import all_trainable
 REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 
+def seed_states(model):
+    """Variables that hold the state of a model's random numbers (noise, dropout)."""
+    everything = [model, *(layer for _, layer in inspection.layers(model))]
+    return [
+        value.state
+        for layer in everything
+        for value in vars(layer).values()
+        if isinstance(value, keras.random.SeedGenerator)
+    ]
+
+
 class State:
     """The variables of a model and its optimizers, and where in the data the run stands.
 
@@ -34,7 +45,7 @@ class State:
         self.history = {}
         self.best_value = None
         self.callbacks = []
-        for index, state in enumerate(self.seed_states()):
+        for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
 
     # Variables: explicit lists, since Keras' own tracking misses seeds and layers in lists.
@@ -111,16 +122,6 @@ class State:
 
     # Things that are put aside for a while.
 
-    def seed_states(self):
-        """Variables that hold the state of the model's random numbers (noise, dropout)."""
-        everything = [self.model, *(layer for _, layer in inspection.layers(self.model))]
-        return [
-            value.state
-            for layer in everything
-            for value in vars(layer).values()
-            if isinstance(value, keras.random.SeedGenerator)
-        ]
-
     @contextlib.contextmanager
     def unchanged(self):
         """Whatever happens to the variables while this is open is undone."""
@@ -157,6 +158,6 @@ class State:
                     averaged = True
             if averaged:
                 self.model.settle()
-            for index, state in enumerate(self.seed_states()):
+            for index, state in enumerate(seed_states(self.model)):
                 state.assign(np.array([self.seed + 1, index], np.uint32))
             yield self.model
