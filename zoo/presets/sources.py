@@ -184,10 +184,17 @@ def is_place(reference):
 
 def hub_getter(repository, revision):
     hub = hub_library()
-    if hub.constants.HF_HUB_OFFLINE:
-        raise PresetError("HF_HUB_OFFLINE is set; unset it, or set ZOO_OFFLINE=1 to use the cache")
     headers = hub.utils.build_hf_headers(library_name="the-zoo")  # with the token, if there is one
-    return web.getter(lambda name: hub.hf_hub_url(repository, name, revision=revision), headers)
+
+    def address(name):
+        if hub.constants.HF_HUB_OFFLINE:
+            raise Unreachable("HF_HUB_OFFLINE is set")
+        try:
+            return hub.hf_hub_url(repository, name, revision=revision)
+        except ValueError as error:
+            raise UsageError(f"hf://{repository} is no name: {one_line(error)}") from error
+
+    return web.getter(address, headers)
 
 
 def hub_library():
