@@ -34,6 +34,7 @@ __all__ = [
     "register",
     "save",
     "transfer",
+    "verb",
 ]
 
 LAZY = {
@@ -53,6 +54,7 @@ LAZY = {
     "presets": None,
     "save": "zoo.presets",
     "transfer": "zoo.adapting",
+    "verb": "zoo.verbs",
 }
 
 
