@@ -72,7 +72,7 @@ NUMBERS = {
     # sampling and decoding
     "n": SIZE,
     "samples": SIZE,
-    "limit": Interval(1, 2**16),
+    "limit": SIZE,
     "beam": SIZE,
     "pieces": SIZE,
     "num_maps": COUNT,

@@ -18,6 +18,7 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.decoding_checks import LENGTH_PENALTY, check_drawing, check_penalty
 from zoo.errors import UsageError
+from zoo.verbs import read_seed
 
 NEVER = -float("inf")
 
@@ -81,6 +82,7 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
         UsageError: as `greedy`, or an argument is out of range.
     """
     check_drawing(temperature, top_k, top_p)
+    seed = read_seed(seed, "seed")
     key = seed if tf.is_tensor(seed) else tf.constant([seed, 0], tf.int32)
 
     def choose(logits, time):

@@ -6,6 +6,7 @@ from zoo.checks import LARGEST, NUMBERS, check_numbers
 from zoo.errors import UsageError
 
 LENGTH_PENALTY = 0.6  # of a beam search
+LONGEST = 2**16  # tokens of a sentence
 
 
 def check_options(beam, length_penalty, seed, pieces, **drawing):
@@ -63,8 +64,10 @@ def in_range(name, value):
 
 def check_size(n, beam, limit, vocabulary):
     """Raises UsageError for a search whose tokens or logits do not fit into one tensor."""
+    if limit > LONGEST:
+        raise UsageError(f"limit must be at most {LONGEST:,} tokens, got {limit:,}")
     if n * beam * max(limit, vocabulary) > LARGEST:
         raise UsageError(
             f"{n:,} x {beam} sentences of {limit:,} tokens do not fit into one tensor: give a"
-            f" smaller {'beam' if beam > limit else 'limit'}"
+            f" smaller {'beam' if beam > 1 else 'limit'}, or fewer at a time"
         )

@@ -153,7 +153,7 @@ class Speaker(Model):
             pieces = 1 if eager else min(threads.at_once(), (size or 1) // LEAST)
         pieces = min(max(pieces, 1), size or 1) if seed is None else 1
         if seed is not None:
-            seed = self.seed(read_seed(self, "seed", seed))
+            seed = self.seed(read_seed(seed, "seed"))
             drawing["temperature"] = 1.0 if temperature is None else temperature
         if beam > 1 and length_penalty is None:
             length_penalty = LENGTH_PENALTY

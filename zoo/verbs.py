@@ -67,12 +67,12 @@ def verb(**kinds):
 
 def read(model, argument, kind, value, n):
     """An argument of a verb as its method wants it; `n`: how many images are drawn."""
-    if kind == "picture":
-        return read_picture(value, argument)
+    if kind in READERS:
+        return READERS[kind](value, argument)
     if kind in PER_SAMPLE:
         return PER_SAMPLE[kind](model, argument, value, n)
-    if kind in READERS:
-        return READERS[kind](model, argument, value)
+    if kind == "codes":
+        return read_codes(model, value)
     return read_feature(model, kind, value)
 
 
@@ -112,7 +112,7 @@ def read_picture(value, argument):
         raise UsageError(one_line(error)) from error
 
 
-def read_codes(model, argument, value):
+def read_codes(model, value):
     z = read_array(model, "codes", value)
     if z.shape == (0,):  # an empty list
         z = tf.zeros((0, model.latent_dim))
@@ -126,7 +126,7 @@ def read_codes(model, argument, value):
     return z
 
 
-def read_seed(model, argument, value):
+def read_seed(value, argument):
     """None, an integer that fits int32, or an int32[2]."""
     if value is None or is_symbolic(value):
         return value
@@ -140,7 +140,7 @@ def read_seed(model, argument, value):
     return int(np.uint32(whole).astype(np.int32))
 
 
-def read_count(model, argument, value):
+def read_count(value, argument):
     if is_symbolic(value):
         return value
     whole = value.numpy() if tf.is_tensor(value) else value
@@ -169,12 +169,7 @@ def read_like(model, argument, value, n):
     return read_feature(model, "image", value)
 
 
-READERS = {
-    "codes": read_codes,
-    "seed": read_seed,
-    "n": read_count,
-    "steps": read_count,
-}
+READERS = {"seed": read_seed, "n": read_count, "steps": read_count, "picture": read_picture}
 PER_SAMPLE = {"label": read_label, "like": read_like}  # these go with `n`
 
 
