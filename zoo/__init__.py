@@ -35,6 +35,7 @@ __all__ = [
     "register",
     "save",
     "transfer",
+    "verb",
 ]
 
 give_keras_a_home()
@@ -56,6 +57,7 @@ LAZY = {
     "presets": None,
     "save": "zoo.presets",
     "transfer": "zoo.adapting",
+    "verb": "zoo.verbs",
 }
 
 

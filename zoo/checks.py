@@ -75,6 +75,7 @@ NUMBERS = {
     "limit": SIZE,
     "beam": SIZE,
     "pieces": SIZE,
+    "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, whole=False, above=True),

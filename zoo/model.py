@@ -32,6 +32,7 @@ class Model(keras.Model):
     data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
+    smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -48,7 +49,10 @@ class Model(keras.Model):
         raise NotImplementedError
 
     def eval_step(self, batch):
-        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch]."""
+        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch].
+
+        What compares examples with each other has no value for a batch of one: shape [0].
+        """
         raise NotImplementedError
 
     def configure_optimizers(self):

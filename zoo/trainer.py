@@ -212,6 +212,7 @@ class Trainer:
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
+            pieces.check_size(self.model, batch, self.sub_batches * self.replicas.count)
         pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
         if not self.state.position["step"]:
@@ -244,20 +245,17 @@ class Trainer:
     def _evaluate(self, data):
         run = self.evaluation(self.state.learning())
         self.replicas.agree(self.state)
-        totals, count = {}, 0
+        totals = {}
         dataset = dataset_of(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged():
             for batch in self.replicas.share(dataset):
-                sums = numbers_of(run(batch))
-                count += int(sums.pop("examples"))
-                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
-        if not count:
-            raise UsageError("the data to evaluate on hold zero batches")
-        values = {name: total / count for name, total in totals.items()}
-        check_finite(self.model, values)
-        return values
+                for name, value in sorted(run(batch).items()):
+                    totals[name] = totals.get(name, 0.0) + value.numpy()
+        means = pieces.means(totals)
+        check_finite(self.model, means)
+        return means
 
     def _eval_sums(self, batch):
         def sums(batch):
