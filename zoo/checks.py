@@ -49,6 +49,7 @@ SIZE = Interval(1)
 SEED = Interval(0, LARGEST_SEED)
 POSITIVE = Interval(0, math.inf, whole=False, above=True)
 NON_NEGATIVE = Interval(0, math.inf, whole=False)
+FRACTION = Interval(0, 1, whole=False)
 
 NUMBERS = {
     # training
@@ -60,6 +61,12 @@ NUMBERS = {
     "figures_every": COUNT,
     "sub_batches": SIZE,
     "learning_rate": POSITIVE,
+    "betas": FRACTION,
+    "ema": FRACTION,
+    "clip": POSITIVE,
+    "warmup_epochs": NON_NEGATIVE,
+    "patience": COUNT,
+    "train_examples": SIZE,
     "seed": SEED,
     # data
     "batch_size": SIZE,
@@ -87,10 +94,17 @@ NUMBERS = {
     "classes": SIZE,
     "components": SIZE,
     "images": SIZE,
+    "is_images": SIZE,
+    "texts": SIZE,
+    "threshold": NON_NEGATIVE,
     "permutations": SIZE,
     # fine-tuning and figures
     "rank": SIZE,
-    "dpi": POSITIVE,
+    "dpi": Interval(1, 2400, whole=False),
+    "columns": SIZE,
+    "rows": SIZE,
+    "scale": SIZE,
+    "padding": COUNT,
 }
 
 
