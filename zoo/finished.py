@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from zoo import presets, registry, runs
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_line
 from zoo.terminal import import_tensorflow
 
 
@@ -21,8 +21,7 @@ def finished(place, best=False, begin=import_tensorflow):
     """
     path = Path(place)
     file = path if path.suffix == ".keras" else path / "model.keras"
-    remote = place.startswith(("hf://", "https://"))
-    preset = remote or place in presets.names() or (path / "model.weights.h5").is_file()
+    preset = runs.is_preset(place)
     if not preset and not file.is_file():
         return None
     if best:
@@ -63,5 +62,5 @@ def load(file):
         registry.get_class(name)  # Keras finds what has been imported
     try:
         return keras.models.load_model(file)
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
+    except Exception as error:  # whatever a damaged file makes Keras, h5py or zipfile raise
+        raise UsageError(f"{file} cannot be read as a model of Keras: {one_line(error)}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import measuring, records, runs
+from zoo import measuring, records, run_config, runs
 from zoo.errors import UsageError
 from zoo.files import write_json
 from zoo.overrides import worded
@@ -193,7 +193,7 @@ def check_same(workdir, training):
     if not Workdir(workdir).checkpoints.paths():
         return
     had = json.loads(path.read_text()) if path.exists() else {}
-    other = runs.differences(had, training)
+    other = run_config.differences(had, training)
     if other or not had:
         what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
         wanted = ", ".join(text for _, text in other) or "a recipe"

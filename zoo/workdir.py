@@ -32,14 +32,17 @@ class Workdir:
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", keep)
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
+        self.lock = filelock.FileLock(self.path / ".lock", timeout=0)
 
     @contextlib.contextmanager
     def exclusive(self):
-        """Holds the folder; raises WorkdirBusy if another process or trainer does."""
+        """Holds the folder; raises WorkdirBusy if another process or trainer does.
+
+        Who holds it may enter again.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / ".lock", timeout=0)
-            lock.acquire()
+            self.lock.acquire()
         except filelock.Timeout as error:
             raise WorkdirBusy(
                 f"another trainer is at work in {self.path}; wait for it, or use another workdir"
@@ -49,7 +52,7 @@ class Workdir:
         try:
             yield
         finally:
-            lock.release()
+            self.lock.release()
 
     def callbacks(self, data, figures_every, averaged):
         """What every run writes: history, TensorBoard, and figures of the first batch of `data`.
