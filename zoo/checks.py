@@ -82,6 +82,7 @@ NUMBERS = {
     "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
     "beam": Interval(1, 1000),  # memory grows with it
     "pieces": SIZE,
+    "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, whole=False, above=True),

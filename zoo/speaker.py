@@ -180,10 +180,10 @@ class Speaker(Model):
             words = after
         return tf.stack(looks, axis=1)
 
-    def sentences(self, found):
-        """The best of each `decoding.Decoded` as texts: a list of str."""
-        tokens = found.tokens.numpy()
-        return self.vocabulary(self.said).decode(tokens[:, 0] if tokens.ndim == 3 else tokens)
+    def best(self, found):
+        """The best of each `decoding.Decoded`: (tokens [n, t], weights [n, t, s]), as arrays."""
+        tokens, weights = found.tokens.numpy(), found.extras.numpy()
+        return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
 
     def vocabulary(self, side):
         """The `zoo.text` vocabulary of a side; raises UsageError if there is none."""
