@@ -97,7 +97,11 @@ NUMBERS = {
     "permutations": SIZE,
     # fine-tuning and figures
     "rank": SIZE,
-    "dpi": POSITIVE,
+    "dpi": Interval(1, 2400, whole=False),
+    "columns": SIZE,
+    "rows": SIZE,
+    "scale": SIZE,
+    "padding": COUNT,
 }
 
 
