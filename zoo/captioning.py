@@ -8,7 +8,7 @@ from zoo.data.captions import Captions
 from zoo.errors import UsageError
 from zoo.finished import ready
 from zoo.options import Number, refuse
-from zoo.terminal import answers
+from zoo.terminal import UserPath, answers
 from zoo.translating import MAPS, drawn, searching, speaking
 
 
@@ -24,7 +24,7 @@ def show(record):
     metavar="IMAGE...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
 )
 @click.option(
     "--network",

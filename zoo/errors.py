@@ -68,3 +68,9 @@ def one_line(error):
     if len(text) > LONGEST_REASON:
         text = text[: LONGEST_REASON - 3] + "..."
     return text or type(error).__name__
+
+
+def short_repr(value, length=80):
+    """`repr` of a value, for a message: of a long one its beginning."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -1,10 +1,10 @@
 """Trained models by what people call them: runs, presets, files of Keras, `zoo reproduce`."""
 
 import contextlib
-from pathlib import Path
 
 from zoo import presets, registry, runs
 from zoo.errors import UsageError, one_line
+from zoo.files import user_path
 from zoo.terminal import import_tensorflow
 
 
@@ -19,7 +19,7 @@ def finished(place, best=False, begin=import_tensorflow):
 
     Raises UsageError: a file that Keras cannot read, or `best`.
     """
-    path = Path(place)
+    path = user_path(place)
     file = path if path.suffix == ".keras" else path / "model.keras"
     preset = runs.is_preset(place)
     if not preset and not file.is_file():

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from zoo import files
 from zoo.checks import NUMBERS
 from zoo.errors import UsageError
+from zoo.terminal import UserPath
 
 DATA = click.option(
     "--data",
@@ -20,6 +21,8 @@ DATA = click.option(
     " Of texts: a name, a table with tabs, a folder of files SPLIT.LANGUAGE.",
 )
 BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
+FIGURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")  # those of `zoo.figures`, without importing it
+ARRAYS = (".npy", ".npz")
 
 
 class Number(click.ParamType):
@@ -59,7 +62,7 @@ class Languages(click.ParamType):
         return value if isinstance(value, tuple) else tuple(value.split(","))
 
 
-class OutputFile(click.Path):
+class OutputFile(UserPath):
     """A file to be written: its ending is one of these, and the disk takes it."""
 
     def __init__(self, *endings):
@@ -75,7 +78,7 @@ class OutputFile(click.Path):
         return path
 
 
-class OutputFolder(click.Path):
+class OutputFolder(UserPath):
     """A folder to be written into; it is made if it is not there."""
 
     def __init__(self):

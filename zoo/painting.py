@@ -7,9 +7,9 @@ import click
 
 from zoo import registry
 from zoo.errors import UsageError
-from zoo.options import SEED, Number, OutputFile, OutputFolder, explicit, refuse
+from zoo.options import FIGURES, SEED, Number, OutputFile, OutputFolder, explicit, refuse
 from zoo.overrides import overrides
-from zoo.terminal import SET, answers, import_tensorflow, note
+from zoo.terminal import SET, UserPath, answers, import_tensorflow, note
 
 MODEL = "style_transfer"
 
@@ -22,8 +22,8 @@ def show(record):
 
 
 @click.command()
-@click.argument("content", required=False, type=click.Path(path_type=Path))
-@click.argument("style", required=False, type=click.Path(path_type=Path))
+@click.argument("content", required=False, type=UserPath(path_type=Path))
+@click.argument("style", required=False, type=UserPath(path_type=Path))
 @click.option(
     "--features",
     metavar="NETWORK",
@@ -59,10 +59,10 @@ def show(record):
 @click.option(
     "-o",
     "--output",
-    type=OutputFile(".png"),
+    type=OutputFile(*FIGURES),
     default="stylized.png",
     show_default=True,
-    help="The picture, as PNG.",
+    help="The picture: .png, .jpg, .pdf or .svg.",
 )
 @click.option(
     "--frames",

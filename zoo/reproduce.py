@@ -15,7 +15,7 @@ from zoo import measuring, records, run_config, runs
 from zoo.errors import UsageError
 from zoo.files import write_json
 from zoo.overrides import worded
-from zoo.terminal import answers, import_tensorflow, note, table
+from zoo.terminal import UserPath, answers, import_tensorflow, note, table
 from zoo.workdir import Workdir
 
 BUDGETS = ("smoke", "cpu-hour", "paper")
@@ -250,14 +250,14 @@ def show(record):
 @click.option("--budget", type=click.Choice(BUDGETS), default="cpu-hour", show_default=True)
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where the record goes.",
 )
 @click.option(
     "--workdir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
 )
 @click.option(

@@ -9,6 +9,7 @@ import zoo.recipes
 from zoo import evaluation, presets, registry
 from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.files import user_path
 from zoo.overrides import overrides
 from zoo.run_config import read
 from zoo.settings import Settings, fitting
@@ -41,8 +42,8 @@ def check_model(name):
         return
     if name in zoo.recipes.names():
         raise UsageError(f"{name} is a recipe, not a model: zoo reproduce {name}")
-    if Workdir(name).config.is_file() and not is_preset(name):
-        model = read(name).settings.model
+    if Workdir(user_path(name)).config.is_file() and not is_preset(name):
+        model = read(user_path(name)).settings.model
         raise UsageError(
             f"{name} is a run, not a model; to resume it: zoo train {model} --workdir {name}, with"
             " the run's other options"
@@ -58,7 +59,7 @@ def check_model(name):
 def is_preset(text):
     """Whether a text stands for a preset."""
     remote = text.startswith(("hf://", "https://"))
-    return remote or text in presets.names() or (Path(text) / WEIGHTS).is_file()
+    return remote or text in presets.names() or (user_path(text) / WEIGHTS).is_file()
 
 
 def pieces_of(settings):
@@ -101,7 +102,7 @@ def taken(name, pairs=(), best=False, data=None, **options):
             raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
         note(f"note: {name} is untrained here: fresh weights")
         return asked(name, data, pairs, **options), None
-    if run.workdir != Path(name):
+    if run.workdir != user_path(name):
         note(f"{name}: the newest run is {run.workdir}")
     if not Workdir(run.workdir).checkpoints.paths():
         note(f"note: {run.workdir} has saved nothing yet: fresh weights")
@@ -136,7 +137,7 @@ def folder(settings):
 
 def find(text):
     """The `Run` of a folder, or the newest under `runs/` of a model; None if it has none yet."""
-    path = Path(text)
+    path = user_path(text)
     if is_preset(text):
         raise UsageError(
             f"{text} is a preset, not a run of `zoo train`; presets go with the commands info,"

@@ -10,11 +10,8 @@ from zoo import registry, runs
 from zoo.errors import UsageError
 from zoo.files import check_writable, write_atomically
 from zoo.finished import finished
-from zoo.options import SEED, Number, OutputFile, listed, refuse
-from zoo.terminal import BEST, answers, import_tensorflow
-
-ARRAYS = (".npy", ".npz")
-PICTURES = (".png",)  # endings of figures
+from zoo.options import ARRAYS, FIGURES, SEED, Number, OutputFile, listed, refuse
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow
 
 
 @click.command()
@@ -25,15 +22,15 @@ PICTURES = (".png",)  # endings of figures
 @click.option(
     "--like",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
     help="Of the neighbourhood of this picture.  [default: of all]",
 )
 @click.option(
     "-o",
     "--output",
-    type=OutputFile(*PICTURES, *ARRAYS, ".tsv"),
-    help="A picture (.png), or the bare array (.npy, .npz); of texts a table (.tsv).  [default: in"
-    " the run's figures]",
+    type=OutputFile(*FIGURES, *ARRAYS, ".tsv"),
+    help="A picture (.png, .jpg, .pdf, .svg), or the bare array (.npy, .npz); of texts a table"
+    " (.tsv).  [default: in the run's figures]",
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
@@ -62,7 +59,7 @@ def sample(run, n, seed, label, like, output, best):
     cls = registry.get_class(settings.model)
     texts, captions = settings.kind == "pairs", settings.kind == "captions"
     pairs = hasattr(cls, "translate") or captions
-    endings = (".tsv",) if texts else PICTURES if captions else (*PICTURES, *ARRAYS)
+    endings = (".tsv",) if texts else FIGURES if captions else (*FIGURES, *ARRAYS)
     check_ending(output, endings)
     if captions:
         refuse(["seed"], f"{settings.model} puts images into words without chance here")
@@ -97,9 +94,9 @@ def alone(model, place, n, seed, label, like, output):
             f"{place} is a {model.name} without its data, and needs some to show what it does: give"
             " a run of `zoo train`, or texts to `zoo translate`"
         )
-    check_ending(output, (*PICTURES, *ARRAYS))
+    check_ending(output, (*FIGURES, *ARRAYS))
     if output is None:
-        output = Path(f"{model.name}-samples{PICTURES[0]}")
+        output = Path(f"{model.name}-samples{FIGURES[0]}")
         check_writable(output)
     n, seed = 64 if n is None else n, 0 if seed is None else seed
     draw(model, n, seed, output, **asked(model, label, like))
@@ -138,7 +135,7 @@ def draw(model, n, seed, path, **told):
     """`n` samples as a picture or as an array, which the file's ending decides."""
     from zoo import figures
 
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in FIGURES:
         figures.samples(model, n, seed, path, **told)
     else:
         write(path, image=figures.verb(model, "sample")(n, seed=seed, **told))
@@ -149,7 +146,7 @@ def translate(model, batch, seed, path):
     from zoo import figures
 
     source, target = batch["source"], batch["target"]
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in FIGURES:
         figures.translations(model, source, target, len(source), seed, path)
     else:
         write(path, image=model.translate(source, seed=seed), source=source, target=target)

@@ -12,6 +12,7 @@ import sys
 import click
 
 from zoo.errors import UsageError, ZooError, one_line
+from zoo.files import user_path
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -22,6 +23,13 @@ SET = click.option(
     multiple=True,
     help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
 )
+
+
+class UserPath(click.Path):
+    """A path as `zoo.files.user_path` takes it."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(value if value == "-" else user_path(value), param, ctx)
 
 
 class Commands(click.Group):

@@ -10,11 +10,10 @@ from zoo import registry, runs
 from zoo.data.texts import TOKENS, Texts
 from zoo.errors import UsageError, ZooError
 from zoo.finished import ready
-from zoo.options import SEED, Languages, Number, OutputFile, refuse
-from zoo.terminal import BEST, answers, import_tensorflow
+from zoo.options import FIGURES, SEED, Languages, Number, OutputFile, refuse
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow
 
 MAPS = 8  # texts, or images, of an attention figure, at most
-PICTURES = (".png",)  # endings of figures
 OPTIONS = (
     click.option(
         "--languages",
@@ -67,8 +66,8 @@ def searching(command):
     @click.option(
         "--attention",
         "picture",
-        type=OutputFile(*PICTURES),
-        help="A picture (.png) of where the model looked for each word.",
+        type=OutputFile(*FIGURES),
+        help="A figure (.png, .jpg, .pdf, .svg) of where the model looked for each word.",
     )
     @BEST
     @functools.wraps(command)
@@ -105,7 +104,7 @@ def show(record):
     "-i",
     "--input",
     "file",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=UserPath(path_type=Path, allow_dash=True),
     help="A file of one text a line, gzipped or not; - is stdin.",
 )
 @click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")

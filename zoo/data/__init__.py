@@ -35,6 +35,7 @@ from zoo.data.catalog import info, names
 from zoo.data.location import splits
 from zoo.data.store import directory, is_prepared, prepare
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 
 __all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
 
@@ -100,7 +101,7 @@ def load(
     elif pairs:
         name, arrays = pairs[1].name, paired.read(*pairs, split, image_size)
     elif isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
+        path = user_path(source)
         if not path.exists():
             raise _missing(source)
         name, arrays = path.name, sources.from_path(path, image_size)

@@ -19,6 +19,7 @@ import numpy as np
 from zoo.data import location, sources, store
 from zoo.data.catalog import info
 from zoo.errors import UsageError
+from zoo.files import user_path
 from zoo.text.vocabulary import readable
 
 SHOWN = 5  # names that an error lists
@@ -72,14 +73,14 @@ def load_pairs(source, split="train", languages=None, *, columns=(0, 1), data_di
     there = ("train",)
     if isinstance(source, tuple | list):
         name, sides = Path(source[0]).name, _parallel(*source)
-    elif Path(source).expanduser().is_dir():
-        path, there = Path(source).expanduser(), (split.partition("[")[0].strip(),)
+    elif user_path(source).is_dir():
+        path, there = user_path(source), (split.partition("[")[0].strip(),)
         if not languages:
             raise UsageError(f"say which files of {path} to read, as in languages=('de', 'en')")
         name = path.name
         sides = _parallel(*(file(path, *location.texts(there[0], x)) for x in languages))
     else:
-        name, sides = Path(source).name, _table(Path(source).expanduser(), columns)
+        name, sides = Path(source).name, _table(user_path(source), columns)
     part = sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
     pairs = zip(("source", "target"), sides, strict=True)
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
@@ -140,7 +141,7 @@ def _table(path, columns):
 
 def lines(path):
     """The lines of a UTF-8 file, gzipped or not. Raises UsageError naming the file and the line."""
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise UsageError(f"there is no file {path}, and no data set of that name")
     try:
@@ -174,7 +175,7 @@ def load_captions(
     """
     if location.is_named(source):
         return _named_captions(source, split, image_size, data_dir)
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     if captions is None or not folder.is_dir():
         raise UsageError(
             f"{folder} must be a folder of images, and captions= a file, got {captions}"

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from zoo.data.catalog import CATALOG
+from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
 SPLITS = ("train", "val", "validation", "test")  # folders of these names in a folder of pairs
@@ -26,12 +27,12 @@ def is_named(source):
 def pairs(source):
     """("AtoB" or "BtoA", path) of a folder of pairs; None for anything else."""
     direction, colon, path = source.partition(":") if isinstance(source, str) else ("", "", "")
-    return (direction, Path(path).expanduser()) if colon and direction in DIRECTIONS else None
+    return (direction, user_path(path)) if colon and direction in DIRECTIONS else None
 
 
 def path(source):
     """The path of data that have no name."""
-    return (pairs(source) or ("", Path(source).expanduser()))[1]
+    return (pairs(source) or ("", user_path(source)))[1]
 
 
 def absolute(source):

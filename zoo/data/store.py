@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from zoo.data.catalog import info
 from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.files import user_path
 
 TIMEOUT = 5  # seconds a host has to answer before a download is tried
 
@@ -22,7 +23,7 @@ TIMEOUT = 5  # seconds a host has to answer before a download is tried
 def directory(data_dir=None):
     """The folder TFDS keeps data in: `data_dir`, TFDS_DATA_DIR or ~/tensorflow_datasets."""
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(chosen).expanduser()
+    return user_path(chosen, "TFDS_DATA_DIR")
 
 
 def is_prepared(name, data_dir=None):

@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,7 +20,7 @@ from rich.progress import track
 from zoo.checks import check_numbers
 from zoo.data.sources import square
 from zoo.errors import UnknownName, UsageError
-from zoo.files import write_atomically, write_json
+from zoo.files import user_path, write_atomically, write_json
 
 
 class Network:
@@ -126,7 +125,7 @@ def features(images, network, folder, batch_size=32, progress=True):
     if not len(images):
         raise UsageError("there are no images to look at")
     key = hashlib.sha256((network.fingerprint + digest(images)).encode()).hexdigest()
-    path = Path(folder).expanduser() / f"{network.name}-{network.size}-{key[:16]}.npy"
+    path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
         if json.loads(record.read_text()).get("sha256") == of_file(path):

@@ -12,7 +12,7 @@ from zoo import presets, records, reproduce, run_config, runs
 from zoo.data import catalog
 from zoo.errors import PresetError, UsageError
 from zoo.presets import folder, sources
-from zoo.terminal import BEST, answers, import_tensorflow, note, table
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow, note, table
 
 
 def push(run, target, license="apache-2.0", stored="float32", results=records.RESULTS, best=False):
@@ -150,7 +150,7 @@ def show(record):
 
 
 @click.command("push")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath(path_type=Path))
 @click.argument("target")
 @click.option("--license", default="apache-2.0", show_default=True, help="Of the weights.")
 @click.option(
@@ -162,7 +162,7 @@ def show(record):
 )
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where `zoo reproduce` has put the record.",

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import filelock
 
 from zoo.errors import PresetError, UnknownName, UsageError
-from zoo.files import write_atomically
+from zoo.files import user_path, write_atomically
 from zoo.presets import folder
 from zoo.terminal import note
 
@@ -39,7 +39,7 @@ def locate(reference, cache=None):
         return fetched(reference, cache)
     if reference in shipped():
         return SHIPPED / reference
-    path = Path(reference).expanduser()
+    path = user_path(reference)
     if path.exists() or re.search(r"[/\\]", reference):
         return path
     raise UnknownName("preset", reference, shipped())
@@ -108,7 +108,7 @@ def newest(reference, home, get):
 
 def directory(cache=None):
     """The cache: an argument, ZOO_CACHE or ~/.cache/zoo."""
-    return Path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo").expanduser()
+    return user_path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo", "ZOO_CACHE")
 
 
 def source(reference):

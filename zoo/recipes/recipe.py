@@ -3,11 +3,11 @@
 import hashlib
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from zoo.data import catalog
 from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 from zoo.recipes.measure import Measure
 
 
@@ -202,7 +202,7 @@ def first(split, n):
 def source(data):
     """What names data for good: a name of the catalog; of a file or folder, also a checksum."""
     direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
-    path = Path(place).expanduser()
+    path = user_path(place)
     if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
