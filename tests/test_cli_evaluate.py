@@ -29,6 +29,11 @@ def folder(tmp_path_factory):
     return folder
 
 
+def mean_pixel(trainer, data):
+    """In place of `Trainer.evaluate`: a metric that tells which images it is of."""
+    return {"mean": float(np.mean(np.concatenate([batch["image"] for batch in data])))}
+
+
 @pytest.mark.parametrize(
     "args, examples, said",
     (
@@ -64,14 +69,13 @@ def folder(tmp_path_factory):
 )
 def test_the_answer_says_which_examples_were_used(folder, monkeypatch, args, examples, said):
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
     result = run("evaluate", *args, "--json")
     record = json.loads(result.stdout)
     assert record["examples"] == examples and result.exit_code == 0
     assert result.stderr.replace(f"{folder}/", "") == said
     data = zoo.data.load(examples.split()[0], record["split"], batch_size=16)
-    settings, workdir = runs.taken(args[0])
-    trainer = runs.opened(settings, workdir, data=data)
-    assert trainer.evaluate(data) == pytest.approx(record["metrics"])
+    assert record["metrics"] == mean_pixel(None, data)
     assert f"evaluated on {examples}:" in run("evaluate", *args).stdout
 
 
@@ -134,6 +138,7 @@ def test_data_that_do_not_fit_a_run_are_refused_without_advice_about_training(
 @pytest.mark.parametrize("protocol", ("dynamic", "once"))
 def test_evaluation_of_dynamic_binarization_is_one_draw(folder, monkeypatch, protocol):
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
     found = [answer("evaluate", "runs/part", "--binarize", p) for p in (protocol, "once")]
     assert found[0] == found[1]
     settings, _ = runs.taken("runs/part", binarize="dynamic")

@@ -87,7 +87,7 @@ def looked_at(model, files, seer):
 
     Raises UsageError: no image, or a model of features without its network, or the other way round.
     """
-    from zoo.data import sources
+    from zoo.data.image_files import read_images
 
     rows, columns, channels = model.image_shape
     if (model.call_feature == "features") != bool(seer):
@@ -97,7 +97,7 @@ def looked_at(model, files, seer):
             + ("leave --network out" if seer else "name it, as in --network MobileNetV2")
         )
     size = seer["size"] if seer else rows if rows == columns else None
-    pixels = sources.stacked("the list", [sources.picture(file) for file in files], size)
+    pixels = read_images(files, "the list", None if seer else channels, size)
     if not seer:
         return pixels, pixels
     from zoo.data import vision

@@ -4,22 +4,23 @@ import re
 
 import zoo
 from zoo.data import location
-from zoo.terminal import note
+from zoo.log import note
 
 PART = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
-HELD_OUT = ("test", "validation", "val")  # splits that nothing is trained on, the best first
 NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 
 def default_test_split(data, split, languages=None):
-    """The test split of a data set; where there is none, what it is trained on, with a note."""
+    """The split to evaluate on: test, else validation; else what is trained on, with a note."""
     if not location.is_named(data) and not location.path(data).exists():
         return split  # loading it will say what is wrong
-    if "test" in zoo.data.splits(data, languages):
-        return "test"
+    there = zoo.data.splits(data, languages)
+    if (held_out := _held_out(there)) is not None:
+        return held_out
+    first = there[0] if there else "train"
     note(
         f"note: {data} has no test split: evaluating on the training split {split}; `zoo train`"
-        " holds a part out with --split 'train[:90%]' --test-split 'train[90%:]'"
+        f" holds a part out with --split '{first}[:90%]' --test-split '{first}[90%:]'"
     )
     return split
 
@@ -35,7 +36,7 @@ def split_of_other(data, settings):
         return own  # loading it will say what is wrong
     if _name(own) in there and not overlap(own, settings.split):
         return own
-    other = next((name for name in HELD_OUT if name in there), None)
+    other = _held_out(there)
     if other is None:
         other = there[0] if there else "train"
         note(f"note: {data} has no test split: evaluating on all of {other}")
@@ -76,6 +77,11 @@ def examples_of(data, kind):
         "pairs of images" if kind == "images" and "source" in data.spec else NOUNS.get(kind, kind)
     )
     return f"{data.name} {data.split}, {data.num_examples:,} {noun}"
+
+
+def _held_out(there):
+    """The split, of those that there are, that nothing is trained on; None if there is none."""
+    return next((name for name in location.HELD_OUT if name in there), None)
 
 
 def _name(split):

@@ -122,9 +122,10 @@ def asked(model, label, like):
         sample = getattr(model, "sample", None)
         if not sample or "like" not in inspect.signature(sample).parameters:
             raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
-        from zoo.data import sources
+        from zoo.data.image_files import read_image
 
-        image = sources.picture(like)
+        rows, columns, channels = model.image_shape
+        image = read_image(like, channels, rows if rows == columns else None)
         if image.shape != model.image_shape:
             raise UsageError(f"{model.name} draws {model.image_shape}, {like} is {image.shape}")
         told["like"] = image[None] / 255

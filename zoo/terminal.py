@@ -13,6 +13,7 @@ import click
 
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import user_path
+from zoo.log import forget, note
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -51,6 +52,7 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx):
+        forget()
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -109,12 +111,6 @@ def unwritten(error):
     with contextlib.suppress(OSError, AttributeError):  # else Python tries again as it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ended(f"cannot write the answer to stdout: {error.strerror or one_line(error)}", 1)
-
-
-def note(text):
-    """Something for people only; where stderr takes nothing, it is lost."""
-    with contextlib.suppress(OSError):
-        click.echo(text.encode(errors="backslashreplace").decode(), err=True)
 
 
 def import_tensorflow():

@@ -39,6 +39,8 @@ from zoo.files import user_path
 
 __all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
 
+BINARIZE_SEED = 777
+
 
 def __getattr__(name):
     if name == "Data":  # comes with TensorFlow
@@ -56,7 +58,7 @@ def load(
     shuffle=None,
     seed=0,
     binarize="none",
-    binarize_seed=777,
+    binarize_seed=BINARIZE_SEED,
     augment="none",
     image_size=None,
     data_dir=None,
@@ -83,7 +85,8 @@ def load(
     prepares it) and UsageError (all else); nothing is downloaded.
     """
     from zoo.data import paired, sources, store
-    from zoo.data.pipeline import Data, check_protocols
+    from zoo.data.image_files import square
+    from zoo.data.pipeline import Data, check_protocols, class_count
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
@@ -91,26 +94,40 @@ def load(
     check_optional_numbers(image_size=image_size)
     check_protocols(binarize, augment)
     named, pairs = location.is_named(source), location.pairs(source)
-    if named and info(source).kind == "ratings":
+    ratings = named and info(source).kind == "ratings"
+    if binarize_seed != BINARIZE_SEED and binarize != "once":
+        raise UsageError(
+            f"binarize_seed={binarize_seed} means nothing with binarize={binarize!r}: leave it out,"
+            " or use binarize='once'"
+        )
+    if not named and data_dir is not None:
+        raise UsageError("data_dir is where named data sets are kept: leave it out for other data")
+    if ratings or pairs:
+        _check_meaning(source, binarize=binarize)
+    if ratings:
+        _check_meaning(source, augment=augment, image_size=image_size)
         from zoo.data import ratings
 
         how = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, "data_dir": data_dir}
         return ratings.load(source, split, drop_remainder=drop_remainder, **how)
+    names, count = None, None
     if named:
         name, arrays = source, store.read(source, split, image_size, data_dir)
+        names = store.class_names(source, data_dir)
     elif pairs:
         name, arrays = pairs[1].name, paired.read(*pairs, split, image_size)
-    elif isinstance(source, (str, os.PathLike)):
-        path = user_path(source)
-        if not path.exists():
-            raise _missing(source)
-        name, arrays = path.name, sources.from_path(path, image_size)
     else:
-        name, arrays = "arrays", sources.from_arrays(source)
-    if not named and not pairs:
-        arrays = sources.cut(arrays, split)
+        name, own = "arrays", None
+        if isinstance(source, (str, os.PathLike)):
+            path = user_path(source)
+            if not path.exists():
+                raise _missing(source)
+            name, own = path.name, sources.from_path(path, split, image_size)
+        own = own or sources.Source(sources.from_arrays(source))
+        names, count = own.class_names, class_count(own.arrays)
+        arrays = sources.cut(own.arrays, split, own.splits, name, ordered=names is None)
         if image_size is not None:
-            arrays |= {k: sources.square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
+            arrays |= {k: square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
     return Data(
         arrays,
@@ -123,7 +140,19 @@ def load(
         binarize_seed=binarize_seed,
         augment=augment,
         drop_remainder=training if drop_remainder is None else drop_remainder,
+        class_names=names,
+        num_classes=count,
     )
+
+
+def _check_meaning(source, **arguments):
+    """Raises UsageError for what was asked of images and means nothing for this source."""
+    for name, value in arguments.items():
+        if value not in ("none", None):
+            holds = "ratings" if location.is_named(source) else "pairs of images"
+            raise UsageError(
+                f"{source} holds {holds}, for which {name}={value!r} means nothing: leave it out"
+            )
 
 
 def _missing(source):

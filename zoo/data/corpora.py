@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data import location, sources, store
+from zoo.data import image_files, location, sources, store
 from zoo.data.catalog import info
 from zoo.errors import UsageError
 from zoo.files import user_path
@@ -184,8 +184,8 @@ def load_captions(
     wanted = [line.strip() for line in lines(names) if line.strip()] if names else [*said]
     check_images(wanted, folder, said)
     wanted = sources.cut({"name": np.array(wanted)}, split)["name"]
-    images = [sources.picture(folder / name) for name in wanted]
-    arrays = {"image": sources.stacked(folder, images, image_size)}
+    files = [folder / name for name in wanted]
+    arrays = {"image": image_files.read_images(files, folder, size=image_size)}
     return _flat([said[name] for name in wanted], folder.name, split, arrays)
 
 
@@ -242,7 +242,7 @@ def _named_captions(name, split, image_size, data_dir):
     said, arrays = [], {name: [] for name in row.features if name != "captions"}
     for example in data.as_numpy_iterator():
         image = decode(example["image"]).numpy()
-        example["image"] = image if size is None else sources.square(image, size)
+        example["image"] = image if size is None else image_files.square(image, size)
         texts = example["captions"]
         texts = texts["text"] if isinstance(texts, dict) else texts
         said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))

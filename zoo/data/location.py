@@ -7,11 +7,12 @@ import hashlib
 import os
 from pathlib import Path
 
+from zoo.data import folders
 from zoo.data.catalog import CATALOG
 from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
-SPLITS = ("train", "val", "validation", "test")  # folders of these names in a folder of pairs
+HELD_OUT = ("test", "validation", "valid", "val", "dev")  # the first is what one evaluates on
 STEMS = {  # how files of texts are called: train.de, valid.de, test_2016_flickr.de (Multi30k)
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
@@ -44,18 +45,19 @@ def absolute(source):
 
 
 def splits(source, languages=None):
-    """The names of the splits there are; arrays, files and folders of images have only "train".
+    """The names of the splits there are; arrays and files have only "train".
 
+    So have folders of images and of pairs, unless the folders in them are named as splits.
     languages: of a folder of texts: (from, into), the endings of its files.
     """
     if is_named(source):
         return [*CATALOG[source.partition("/")[0]].splits]
-    if pairs(source):
-        return [name for name in SPLITS if (path(source) / name).is_dir()] or ["train"]
-    if languages and path(source).is_dir():
+    if not isinstance(source, (str, os.PathLike)):
+        return ["train"]
+    if languages and not pairs(source) and path(source).is_dir():
         folder = path(source)
         return [s for s in STEMS if all(file(folder, *texts(s, x)) for x in languages)]
-    return ["train"]
+    return [*folders.split_places(path(source))] or ["train"]
 
 
 def texts(split, language):
@@ -90,9 +92,9 @@ def fingerprint(source, languages=None):
 
 def _sizes(root):
     """(name below a folder, bytes) of its files."""
-    for place, folders, files in os.walk(root):
+    for place, below, files in os.walk(root):
         folder = Path(place)
-        runs = {name for name in folders if (folder / name / "checkpoints").is_dir()}
-        folders[:] = [name for name in folders if name[0] != "." and name not in runs]
+        runs = {name for name in below if (folder / name / "checkpoints").is_dir()}
+        below[:] = [name for name in below if name[0] != "." and name not in runs]
         for file in (folder / name for name in files if name[0] != "."):
             yield file.relative_to(root).as_posix(), file.stat().st_size

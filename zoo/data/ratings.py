@@ -64,7 +64,7 @@ def load(
     row = info(source)
     if row.kind != "ratings":
         raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
-    whole = sources.parsed(split, [*row.splits])[0]
+    whole = sources.parsed(split, [*row.splits])["name"]
     data = store.opened(source, whole, data_dir)[1]
     data = data.map(lambda example: {feature: example[feature] for feature in row.features})
     batches = list(data.batch(4096).as_numpy_iterator())
@@ -78,7 +78,7 @@ def load(
     arrays["rating"] = arrays["rating"].astype(np.float32)
     training = whole == "train"
     return Data(
-        sources.cut(arrays, split, [*row.splits]),
+        sources.cut(arrays, split, [*row.splits], source),
         name=source,
         split=split,
         batch_size=batch_size,

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoo.data.catalog import info
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError, one_line
 from zoo.files import user_path
 
 TIMEOUT = 5  # seconds a host has to answer before a download is tried
@@ -77,7 +77,7 @@ def read(name, split, image_size=None, data_dir=None):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from zoo.data import sources
+    from zoo.data.image_files import square
 
     row = info(name)
     if row.kind != "images":
@@ -99,7 +99,7 @@ def read(name, split, image_size=None, data_dir=None):
         for image in images:
             found[image] = features[image].decode_example(example[image])
             if size is not None:
-                found[image] = sources.square(found[image], size)
+                found[image] = square(found[image], size)
         return found
 
     if wanted:
@@ -112,6 +112,13 @@ def read(name, split, image_size=None, data_dir=None):
     if row.binary:
         arrays["image"] = np.where(arrays["image"] > 0, 255, 0).astype(np.uint8)
     return arrays
+
+
+def class_names(name, data_dir=None):
+    """What the labels of a prepared data set stand for, if it has some; else None."""
+    row = info(name)
+    features = _builder(row, data_dir).info.features
+    return getattr(features["label"], "names", None) if "label" in row.features else None
 
 
 def opened(name, split, data_dir=None):
@@ -172,17 +179,33 @@ def _open(builder, row, split, images, tfds):
             f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got {split!r}. "
             f"Use one of these" + _partial(row, there, builder.data_dir)
         )
+    _check_parts(builder, split)
     try:
         return builder.as_dataset(
             split=split,
             decoders=dict.fromkeys(images, tfds.decode.SkipDecoding()),
             read_config=tfds.ReadConfig(interleave_cycle_length=1),  # the order on disk
         )
-    except (ValueError, AssertionError) as error:
+    except Exception as error:  # TFDS' own errors of a split that it cannot parse
         raise UsageError(
-            f"the split {split!r} of {row.name} cannot be read ({error}); write it like "
-            "'train', 'train[:1000]' or 'train[90%:]'"
+            f"the split {one_line(split)!r} of {row.name} cannot be read ({one_line(error)}); write"
+            " it like 'train', 'train[:1000]' or 'train[90%:]'"
         ) from error
+
+
+def _check_parts(builder, split):
+    """Raises UsageError for a part that is empty or too large; what only TFDS reads passes."""
+    from zoo.data import sources
+
+    for part in split.split("+"):
+        match = sources.SPLIT.fullmatch(part.replace(" ", ""))
+        if not match or match["name"] not in builder.info.splits:
+            continue
+        if match["order"]:
+            raise UsageError(
+                f"{builder.name} is shuffled as it is: leave .{match['order']} out of {part!r}"
+            )
+        sources.slice_of(part, match, builder.info.splits[match["name"]].num_examples)
 
 
 def _partial(row, there, folder):

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.checks import check_numbers
-from zoo.data.sources import square
+from zoo.data.image_files import square
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path, write_atomically, write_json
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import asdict, dataclass
 
-from zoo.data import catalog
+from zoo.data import catalog, folders
 from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
@@ -191,7 +191,7 @@ class Recipe:
 
 def first(split, n):
     """The first `n` examples of a split such as "train", "train[:500]" or "test[9000:]"."""
-    found = re.fullmatch(r"(\w+)(?:\[(\d*):(\d*)\])?", split)
+    found = re.fullmatch(r"(\w+(?:\.\w+)?)(?:\[(\d*):(\d*)\])?", split)
     if not found:
         raise UsageError(f"a split that is cut is written like 'train[:500]', got {split!r}")
     begin = int(found[2] or 0)
@@ -205,7 +205,7 @@ def source(data):
     path = user_path(place)
     if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else folders.visible_files(path)
     found = hashlib.sha256()
     for file in files:
         found.update(f"{file.relative_to(path.parent).as_posix()} {file.stat().st_size}\n".encode())
