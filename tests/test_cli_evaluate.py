@@ -10,7 +10,8 @@ import zoo
 from zoo import evaluation, runs
 from zoo.settings import Settings
 
-TRAIN = ("train", "vae", *SMALL, "--epochs", 1, "--figures-every", 0, "--set", "filters=4,")
+TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
+TRAIN += ("--epochs", 1)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_a_metric_that_is_not_finite_is_printed_and_a_failure(folder, monkeypatc
 
 def test_a_baseline_trains_and_writes_nothing(here):
     for steps in (("--epochs", 0), ("--steps", 0)):
-        record = answer("train", "vae", *SMALL, *steps)
+        record = answer("train", "vae", *SMALL, "--eager", *steps)
         assert (record["run"], record["epochs"], record["steps"]) == (None, 0, 0)
         assert np.isfinite(record["metrics"]["loss"])
     assert not (here / "runs").exists()
@@ -171,7 +172,7 @@ def test_classes_follow_from_the_data(here):
     write_classes(here / "two", (6, 4))
     write_classes(here / "three", (2, 2, 2))
     train = ("train", "conditional_dcgan", "--data", "two", "--batch-size", 4, "--steps", 1)
-    small = ("--set", "filters=4,", "--figures-every", 0)
+    small = ("--set", "filters=4,", "--figures-every", 0, "--eager")
     error = refused(*train, *small, "--set", "classes=3")
     assert "--set classes=3 contradicts two, which has 2 classes" in error
     answer(*train, *small)

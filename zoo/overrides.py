@@ -109,9 +109,9 @@ def worded(config, data):
 
 
 def shown(value):
-    """A value as text for a message, cut short."""
-    text = str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    """A value as text for a message; of a long one the beginning and the end."""
+    text, half = str(value), (LONGEST - 3) // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
 
 
 def literal(text):
