@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,15 @@ def refused(*args, code=2):
     crash = result.exception if not isinstance(result.exception, SystemExit) else None
     assert result.exit_code == code and crash is None, result.output + repr(crash)
     assert result.stdout == "" and "Traceback" not in result.stderr
+    assert foreign_options(args[0], result.stderr) == set()
     return result.stderr
+
+
+def foreign_options(name, text):
+    """Options that a message names and neither its command nor one that it mentions has."""
+    commands = {name, *re.findall(r"zoo ([a-z]+)", text)} & {*main.commands}
+    known = {opt for one in commands for param in main.commands[one].params for opt in param.opts}
+    return {*re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)} - known - {"--help"}
 
 
 def process(folder, *args, shell=""):

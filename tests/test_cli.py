@@ -149,10 +149,7 @@ BAD = {
 
 @pytest.mark.parametrize("args", BAD, ids=" ".join)
 def test_wrong_use_is_explained_and_exits_with_2(args, here):
-    result = run(*args)
-    assert result.exit_code == 2, result.output
-    assert BAD[args] in result.stderr
-    assert result.stdout == "" and "Traceback" not in result.stderr
+    assert BAD[args] in refused(*args)
     assert not (here / "runs").exists()  # nor anything else
     assert [path.name for path in here.iterdir()] == ["images.npz"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from PIL import Image
-from shell import answer, run
+from shell import answer, refused, run
 
 
 def test_samples_are_a_picture_or_arrays_and_the_seed_decides(there):
@@ -15,11 +15,6 @@ def test_samples_are_a_picture_or_arrays_and_the_seed_decides(there):
     assert a.shape == (3, 8, 8, 1) and (a == b).all() and (a != c).any()
     assert answer("sample", "vae", "-n", 3, "-o", "d.npz")["run"] == "runs/vae-images"
     assert (np.load(there / "d.npz")["image"] == a).all()
-
-
-def test_a_picture_that_cannot_be_written_is_a_failure(there):
-    result = run("sample", "vae", "-n", 1, "-o", "images.npz/a.png")
-    assert result.exit_code == 1 and "cannot write" in result.stderr
 
 
 def test_a_model_without_a_run_is_used_untrained(here):
@@ -43,15 +38,14 @@ def test_what_is_drawn_around_an_image_is_shown_one(here):
     Image.new("L", (28, 28), 200).save("shoe.png")
     assert run(*draw, "shoe.png").exit_code == 0
     assert np.load(here / "shoes.npy").shape == (2, 28, 28, 1)
-    Image.new("RGB", (20, 28)).save("large.png")
+    Image.new("RGB", (20, 28)).save("color.png")  # brought to the model's shape
+    assert run(*draw, "color.png").exit_code == 0
     (here / "torn.png").write_bytes(b"PNG")
     for bad, said in (
-        ("large.png", "draws (28, 28, 1), large.png is (28, 20, 3)"),
         ("none.png", "none.png"),
         ("torn.png", "torn.png"),
     ):
-        result = run(*draw, bad)
-        assert result.exit_code == 2 and said in result.stderr
+        assert said in refused(*draw, bad)
     for name in ("dcgan", "pix2pix"):
         result = run("sample", name, "--like", "shoe.png")
         assert result.exit_code == 2 and f"{name} does not draw around an image" in result.stderr
