@@ -15,7 +15,7 @@ import zoo
 import zoo.recipes
 from zoo import figures, reproduce, text
 from zoo.cli import main
-from zoo.data import corpora, shapes, sources, vision
+from zoo.data import corpora, image_files, shapes, vision
 from zoo.data.captions import Captions
 from zoo.data.sentences import Sentences
 from zoo.errors import BatchError, UnknownName, UsageError
@@ -326,7 +326,7 @@ def test_the_command_line_says_what_a_network_saw(tmp_path):
     )
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["captions"]
-    features = net(sources.stacked("it", [sources.picture(file)], 32))
+    features = net(image_files.read_image(file, size=32)[None])
     assert [found["caption"]] == model.caption(features, beam=5, limit=5)
     for args, message in (
         ((), "features (1, 1, 1280) of another network"),

@@ -157,11 +157,11 @@ def speaking(kind):
 def lines(path):
     """The lines of a file, or of stdin."""
     import_tensorflow()
-    from zoo.data import corpora
+    from zoo.data import text_files
 
     if str(path) == "-":
-        return corpora.lines_of(sys.stdin.buffer.read(), "stdin")
-    return corpora.lines(path)
+        return text_files.lines_of(sys.stdin.buffer.read(), "stdin")
+    return text_files.lines(path)
 
 
 def draw(maps, path):

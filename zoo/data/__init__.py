@@ -33,11 +33,22 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
 from zoo.data.location import splits
-from zoo.data.store import directory, is_prepared, prepare
+from zoo.data.storage import directory, generated_directory, is_prepared
+from zoo.data.store import prepare
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
 
-__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
+__all__ = [
+    "Data",
+    "directory",
+    "generated_directory",
+    "info",
+    "is_prepared",
+    "load",
+    "names",
+    "prepare",
+    "splits",
+]
 
 BINARIZE_SEED = 777
 
@@ -79,7 +90,8 @@ def load(
       augment: see the package.
     image_size: cut the centre square out and scale it to this many pixels; celeb_a has 64 if
       not told otherwise, other sources stay as they are.
-    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets.
+    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
+      this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
     prepares it) and UsageError (all else); nothing is downloaded.

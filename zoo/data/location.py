@@ -5,10 +5,12 @@ Needs only Python.
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from zoo.data import folders
 from zoo.data.catalog import CATALOG
+from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -69,6 +71,27 @@ def file(folder, *names):
     """The first file of these names in a folder, or the same with .gz; None if there is none."""
     paths = (folder / f"{name}{gz}" for name in names for gz in ("", ".gz"))
     return next(filter(Path.is_file, paths), None)
+
+
+def check_languages(languages):
+    """Two different names of languages, or columns, as a tuple. Raises UsageError."""
+    two = not isinstance(languages, str) and len(languages) == 2
+    if not two or len({*languages}) != 2 or not all(x and isinstance(x, str) for x in languages):
+        raise UsageError(
+            "languages are two different names, as in de,en (of a table, its columns: 1,0); got"
+            f" {short_repr(languages)}"
+        )
+    return tuple(languages)
+
+
+def columns(languages):
+    """The columns of a table that languages written as numbers stand for: ("1", "0") -> (1, 0)."""
+    if not all(re.fullmatch(r"[0-9]{1,9}", text) for text in languages):
+        raise UsageError(
+            f"a table has columns, counted from 0, in place of languages, as in 1,0; got"
+            f" {short_repr(','.join(languages))}"
+        )
+    return tuple(map(int, languages))
 
 
 def fingerprint(source, languages=None):

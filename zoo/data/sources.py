@@ -220,7 +220,8 @@ def slice_of(split, words, count):
 def _boundary(text, default, count, split):
     if not text:
         return default
-    where = round(count * int(text[:-1]) / 100) if text.endswith("%") else int(text)
-    if abs(where) > count:
+    number, most = (int(text[:-1]), 100) if text.endswith("%") else (int(text), count)
+    where = round(count * number / 100) if text.endswith("%") else number
+    if abs(number) > most:
         raise UsageError(f"the split {split!r} goes beyond the {count:,} examples that there are")
     return where if where >= 0 and not text.startswith("-") else count + where
