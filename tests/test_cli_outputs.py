@@ -1,4 +1,4 @@
-"""Files that commands write: looked at before the work, all or nothing; no answer is lost to one."""
+"""Files that commands write: looked at first, all or nothing; no answer is lost to one."""
 
 import json
 import os
