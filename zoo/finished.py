@@ -24,13 +24,9 @@ def finished(place, best=False, begin=import_tensorflow):
     """
     path = user_path(place)
     file = path if path.suffix == ".keras" else path / "model.keras"
-    try:
-        folder = (path / "model.weights.h5").is_file()
-        preset = folder or "://" in place or place in presets.names()
-        if not preset and not file.is_file():
-            return None
-    except (OSError, ValueError) as error:  # a name that no system has
-        raise UsageError(f"{place!r:.200} is no path: {one_line(error)}") from error
+    preset = runs.is_preset(place)
+    if not preset and not file.is_file():
+        return None
     if best:
         raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
     begin()

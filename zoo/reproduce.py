@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import measuring, records, runs
+from zoo import measuring, records, run_config, runs
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
 from zoo.overrides import worded
@@ -195,7 +195,7 @@ def check_same(workdir, training):
     if not Workdir(workdir).checkpoints.paths():
         return
     had = had_recipe(path)
-    other = runs.differences(had, training)
+    other = run_config.differences(had, training)
     if other or not had:
         what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
         wanted = ", ".join(text for _, text in other) or "a recipe"

@@ -3,6 +3,7 @@
 Needs only Python.
 """
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -91,3 +92,32 @@ def columns(languages):
             f" {short_repr(','.join(languages))}"
         )
     return tuple(map(int, languages))
+
+
+def fingerprint(source, languages=None):
+    """What identifies data wherever they lie: of a file its bytes, of a folder its files' sizes.
+
+    None for a name of the catalog and for what is not there. Files whose names begin with a dot,
+    and the folders of runs, belong to nobody's data; of texts in a folder, only the languages.
+    """
+    if is_named(source) or not path(source).exists():
+        return None
+    root = path(source)
+    if root.is_file():
+        with root.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    found = hashlib.sha256((pairs(source) or ("",))[0].encode())
+    for name, size in sorted(_sizes(root)):
+        if not languages or {*name.split(".")[1:]} & {*languages}:
+            found.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()
+
+
+def _sizes(root):
+    """(name below a folder, bytes) of its files."""
+    for place, below, files in os.walk(root):
+        folder = Path(place)
+        runs = {name for name in below if (folder / name / "checkpoints").is_dir()}
+        below[:] = [name for name in below if name[0] != "." and name not in runs]
+        for file in (folder / name for name in files if name[0] != "."):
+            yield file.relative_to(root).as_posix(), file.stat().st_size

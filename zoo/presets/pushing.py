@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import presets, records, reproduce, runs
+from zoo import presets, records, reproduce, run_config, runs
 from zoo.data import catalog, location
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import check_writable
@@ -125,7 +125,7 @@ def recipe_of(run):
         for recipe in map(zoo.recipes.get, zoo.recipes.names())
         for budget in recipe.budgets
         if recipe.model == had.get("model")
-        and not runs.differences(had, replace(recipe, data=had["data"]).training(budget))
+        and not run_config.differences(had, replace(recipe, data=had["data"]).training(budget))
     ]
     named = [one for one in found if run.name == f"{one[0].name}-{one[1]}"] or found
     if not named:
