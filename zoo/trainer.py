@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from zoo import checkpoint, inspection, pieces
+from zoo.batches import reading
 from zoo.callbacks import Progress, one_optimizer
 from zoo.errors import CheckpointError, NonFiniteError, UsageError
 from zoo.replicas import Replicas, dataset_of
@@ -110,7 +111,7 @@ class Trainer:
         callbacks = self._callback_list(history, train, validation, epochs, steps)
         self.model.stop_training = False
         self.good = self.state.arrays(), self.state.record()
-        with one_optimizer(self.model), stop_signals() as stopped:
+        with one_optimizer(self.model, self.callbacks), stop_signals() as stopped:
             callbacks.on_train_begin()
             self.state.restore_callbacks(self.callbacks)
             history.history.update({k: list(v) for k, v in self.state.history.items()})
@@ -128,8 +129,8 @@ class Trainer:
 
     def _epoch(self, run, train, steps, callbacks, stopped):
         at, sums = self.state.position, self.state.sums
-        dataset = dataset_of(train, at["epoch"]).skip(at["step_in_epoch"])
-        for batch in self.replicas.share(dataset):
+        dataset = self.model.checked(dataset_of(train, at["epoch"]).skip(at["step_in_epoch"]))
+        for batch in reading(self.replicas.share(dataset)):
             callbacks.on_train_batch_begin(at["step_in_epoch"])
             logs = {name: float(value) for name, value in run(batch).items()}
             if not all(map(math.isfinite, logs.values())):
@@ -189,7 +190,7 @@ class Trainer:
         pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
         if not self.state.position["step"]:
-            self.model.adapt(dataset)
+            self.model.adapt(reading(self.model.checked(dataset)))
 
     # One step.
 
@@ -210,7 +211,7 @@ class Trainer:
         arrays, start = self.good[0], self.good[1]["position"]
         self.state.assign(arrays)
         replay = dataset_of(train, epoch).skip(start["step_in_epoch"]).take(step - start["step"])
-        for earlier in self.replicas.share(replay):
+        for earlier in self.replicas.share(self.model.checked(replay)):
             run(earlier)
         inspected = self.inspect(batch) if self.replicas.count == 1 else None
         raise NonFiniteError(
@@ -239,7 +240,7 @@ class Trainer:
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged():
-            for batch in self.replicas.share(dataset):
+            for batch in reading(self.replicas.share(self.model.checked(dataset))):
                 sums = {name: float(value) for name, value in run(batch).items()}
                 count += int(sums.pop("examples"))
                 totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}

@@ -101,7 +101,7 @@ def weights(model, stored):
         with h5py.File(path) as had, h5py.File(raw, "w") as has:
 
             def copy(name, item):
-                if isinstance(item, h5py.Dataset):
+                if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
                     rounding.write(has, name, item[()], stored)
 
             had.visititems(copy)
