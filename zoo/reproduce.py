@@ -93,8 +93,7 @@ def trained(recipe, budget, workdir, train, valid):
     write_json(workdir / "recipe.json", recipe.training(budget))
     trainer.restore()
     position = trainer.state.position
-    stopped = any(kept.get("stopped_epoch") for kept in trainer.state.callbacks)
-    if position["epoch"] >= spent.epochs or stopped:
+    if position["epoch"] >= spent.epochs or trainer.state.ended:
         note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return trainer, stopwatch.seconds
     note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")

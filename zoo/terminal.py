@@ -11,6 +11,7 @@ import sys
 import click
 
 from zoo.errors import ZooError
+from zoo.log import note
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -37,11 +38,6 @@ class Commands(click.Group):
         except KeyboardInterrupt as error:
             note(str(error) or "interrupted")
             raise click.exceptions.Exit(1) from error
-
-
-def note(text):
-    """Something for people only."""
-    click.echo(text, err=True)
 
 
 def import_tensorflow():
