@@ -117,7 +117,8 @@ def weights(model, stored):
     raw = io.BytesIO()
     with saved(model) as had, h5py.File(raw, "w") as has:
         for name, dataset in datasets(had):
-            rounding.write(has, name, numbers(dataset), stored)
+            if not name.startswith("optimizer/"):
+                rounding.write(has, name, numbers(dataset), stored)
     return raw.getvalue()
 
 
