@@ -89,6 +89,13 @@ def test_images_become_texts_and_each_word_has_a_map():
         assert maps.shape == (len(pieces), 2, 2)
         np.testing.assert_allclose(maps.sum((1, 2)), 1, atol=1e-5)
     assert len(model.attention(IMAGES, limit=5)) == 3
+    both, maps = model.caption_with_attention(IMAGES, num_maps=2, beam=3, limit=5, batch_size=2)
+    assert both == model.caption(IMAGES, beam=3, limit=5)
+    tokens, weights = model.best(model.generate(IMAGES, beam=3, limit=5))
+    for (pieces, looks), words, alpha in zip(maps, tokens[:2], weights, strict=False):
+        assert pieces == WORDS.pieces([i for i in words if i])
+        np.testing.assert_allclose(looks, alpha[: len(pieces)].reshape(-1, 2, 2), atol=1e-5)
+    assert len(maps) == 2
     assert model.caption(IMAGES[:0]) == [] and model.attention(IMAGES[:0]) == []
 
 

@@ -1,13 +1,15 @@
 """Notes for people: one line each, on stderr."""
 
+import contextlib
 import sys
 
 _shown = set()
 
 
 def note(text):
-    """Prints a line for people; results go to stdout, and this never does."""
-    print(text, file=sys.stderr, flush=True)
+    """Prints a line for people; where stderr takes nothing, it is lost."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+        print(text.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
 def note_once(text):

@@ -33,10 +33,23 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
 from zoo.data.location import splits
-from zoo.data.store import directory, is_prepared, prepare
+from zoo.data.storage import directory, generated_directory, is_prepared
+from zoo.data.store import prepare
+from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 
-__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
+__all__ = [
+    "Data",
+    "directory",
+    "generated_directory",
+    "info",
+    "is_prepared",
+    "load",
+    "names",
+    "prepare",
+    "splits",
+]
 
 BINARIZE_SEED = 777
 
@@ -80,12 +93,14 @@ def load(
       augment: see the package.
     image_size: cut the center square out and scale it to this many pixels; celeb_a has 64 if
       not told otherwise, other sources stay as they are.
-    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets.
+    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
+      this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
     prepares it) and UsageError (all else, also arguments that mean nothing for the source);
     nothing is downloaded.
     """
+    check_backend()
     from zoo.data import paired, sources, store
     from zoo.data.image_files import square
     from zoo.data.pipeline import Data, check_protocols, class_count
@@ -121,7 +136,7 @@ def load(
     else:
         name, own = "arrays", None
         if isinstance(source, (str, os.PathLike)):
-            path = Path(source).expanduser()
+            path = user_path(source)
             if not path.exists():
                 raise _missing(source)
             name, own = path.name, sources.from_path(path, split, image_size)

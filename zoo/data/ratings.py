@@ -66,8 +66,9 @@ def load(
         raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
     whole = sources.parsed(split, [*row.splits])["name"]
     builder, data = store.opened(source, whole, data_dir)
-    data = data.map(lambda example: {feature: example[feature] for feature in row.features})
-    batches = store.whole(data.batch(4096), source, builder.data_dir)
+    with store.damage(source, builder.data_dir):
+        data = data.map(lambda example: {feature: example[feature] for feature in row.features})
+        batches = list(data.batch(4096).as_numpy_iterator())
     arrays = {
         name: np.concatenate([batch[feature] for batch in batches])
         for name, feature in zip(FEATURES, row.features, strict=True)

@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,7 +21,7 @@ from zoo.checks import check_numbers
 from zoo.data.arrays import as_images
 from zoo.data.image_files import square
 from zoo.errors import UnknownName, UsageError
-from zoo.files import write_atomically, write_json
+from zoo.files import user_path, write_atomically, write_json
 
 
 class Network:
@@ -127,7 +126,7 @@ def features(images, network, folder, batch_size=32, progress=True):
     if not len(images):
         raise UsageError("there are no images to look at")
     key = hashlib.sha256((network.fingerprint + digest(images)).encode()).hexdigest()
-    path = Path(folder).expanduser() / f"{network.name}-{network.size}-{key[:16]}.npy"
+    path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
         if recorded(record) == of_file(path):
