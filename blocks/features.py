@@ -144,13 +144,17 @@ def vgg(filters, initializer, first, dtype):
                 width,
                 3,
                 padding="same",
+                data_format="channels_last",
                 activation="relu",
                 kernel_initializer=initializer(number),
                 name=f"block{block}_conv{k}",
                 dtype=dtype,
             )(x)
             number += 1
-        x = keras.layers.AveragePooling2D(2, name=f"block{block}_pool", dtype=dtype)(x)
+        pool = keras.layers.AveragePooling2D(
+            2, data_format="channels_last", name=f"block{block}_pool", dtype=dtype
+        )
+        x = pool(x)
     return keras.Model(pixels, x)
 
 

@@ -2,6 +2,8 @@
 
 import keras
 
+from blocks.checks import has
+
 
 @keras.saving.register_keras_serializable("blocks")
 class Stack(keras.layers.Layer):
@@ -19,7 +21,9 @@ class Stack(keras.layers.Layer):
 
     def __init__(self, layers, **kwargs):
         super().__init__(**kwargs)
-        self.layers = list(layers)
+        self.layers = [
+            has(one, "compute_output_shape", "a layer", "a Keras layer") for one in layers
+        ]
 
     def build(self, input_shape):
         for layer in self.layers:

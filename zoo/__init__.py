@@ -10,6 +10,7 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 
 import importlib
 
+from zoo import errors, quiet
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "Trainer",
     "Translator",
     "data",
+    "errors",
     "export",
     "features",
     "figures",
@@ -29,10 +31,13 @@ __all__ = [
     "info",
     "inspection",
     "load_block",
+    "metrics",
     "names",
     "presets",
+    "recipes",
     "register",
     "save",
+    "text",
     "transfer",
 ]
 
@@ -50,15 +55,23 @@ LAZY = {
     "finetuning": None,
     "inspection": None,
     "load_block": "zoo.presets",
+    "metrics": None,
     "presets": None,
+    "recipes": None,
     "save": "zoo.presets",
+    "text": None,
     "transfer": "zoo.adapting",
 }
+
+
+LIGHT = {"data", "load_block", "presets", "recipes", "save"}  # need no TensorFlow yet
 
 
 def __getattr__(name):
     if name not in LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    if name not in LIGHT:
+        quiet.import_tensorflow()
     if LAZY[name] is None:
         return importlib.import_module(f"zoo.{name}")
     return getattr(importlib.import_module(LAZY[name]), name)

@@ -5,11 +5,11 @@ import functools
 import json
 import logging
 import math
-import os
 import sys
 
 import click
 
+from zoo import quiet
 from zoo.errors import ZooError
 from zoo.log import note
 
@@ -41,23 +41,12 @@ class Commands(click.Group):
 
 
 def import_tensorflow():
-    """Imports TensorFlow without the greetings of its C++ side.
-
-    The log level, heeded only if set before, does not silence those that come before logging is
-    set up (TensorFlow issue 100442), so the file they go to is closed meanwhile.
-    """
+    """Imports TensorFlow without its greetings; of what it says later, errors are left."""
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    quiet.import_tensorflow()
+    import tensorflow
+
     tensorflow.get_logger().setLevel("ERROR")
     logging.getLogger("absl").setLevel("ERROR")  # TFDS' remarks on folders it is about to fill
 

@@ -29,6 +29,7 @@ Only `prepare` touches the network. Importing this package imports neither Tenso
 import os
 from pathlib import Path
 
+from zoo import quiet
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
@@ -81,6 +82,7 @@ def load(
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
     prepares it) and UsageError (all else); nothing is downloaded.
     """
+    quiet.import_tensorflow()
     from zoo.data import paired, sources, store
     from zoo.data.pipeline import Data, check_protocols
 
