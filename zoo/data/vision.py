@@ -78,6 +78,8 @@ class Network:
         pixels = tf.cast(images, tf.float32) * (1 if images.dtype == tf.uint8 else 255)
         if pixels.shape.rank != 4 or pixels.shape[-1] not in (1, 3):
             raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
+        if not len(images):
+            return tf.zeros((0, *self.shape))
         return self._see(square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
 
     @functools.cached_property
