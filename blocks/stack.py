@@ -59,7 +59,7 @@ class Stack(keras.layers.Layer):
 
 
 def of_no_example(call, inputs):
-    """What a call gives for an empty batch, for which TensorFlow's convolutions get shapes wrong."""
+    """What a call gives for an empty batch, whose shape TensorFlow's convolutions get wrong."""
     outputs = call(tf.zeros((1, *inputs.shape[1:]), inputs.dtype))
     return tf.nest.map_structure(lambda x: x[:0], outputs)
 

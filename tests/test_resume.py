@@ -7,74 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import same_bits
+from denoiser import Denoiser, OtherDenoiser, data, run
 
-import zoo
 from zoo import errors
 from zoo.checkpoint import Checkpoints, read
 
 
-class Denoiser(zoo.Model):
-    """The least that has weights, noise and a loss: a layer that undoes noise, in milliseconds."""
-
-    def __init__(self, image_shape=(2, 2, 1), weight=1.0, **kwargs):
-        super().__init__(**kwargs)
-        self.image_shape = image_shape
-        self.weight = weight
-        self.dense = keras.layers.Dense(1)
-
-    def build(self, input_shape=None):
-        self.dense.build((None, *self.image_shape))
-
-    def configure_optimizers(self):
-        return {"": keras.optimizers.Adam(1e-3)}
-
-    def losses(self, batch):
-        x = batch["image"]
-        noise = tf.random.stateless_normal(tf.shape(x), self.seed())
-        error = self.dense(x + noise) - x
-        loss = self.weight * tf.reduce_mean(error**2, (1, 2, 3))
-        return {"loss": loss, "error": tf.reduce_mean(tf.abs(error), (1, 2, 3))}
-
-    def train_step(self, batch):
-        with tf.GradientTape() as tape:
-            means = {name: tf.reduce_mean(v) for name, v in self.losses(batch).items()}
-        self.minimize(means["loss"], tape)
-        return means
-
-    def eval_step(self, batch):
-        return self.losses(batch)
-
-
-class OtherDenoiser(Denoiser):
-    pass
-
-
-IMAGES = np.random.default_rng(0).random((32, 2, 2, 1), "float32")
-
-
-def data(epoch=0):
-    order = np.random.default_rng((7, epoch)).permutation(len(IMAGES))
-    return tf.data.Dataset.from_tensor_slices({"image": IMAGES[order]}).batch(8)
-
-
-def run(workdir=None, model=None, **options):
-    keras.utils.set_random_seed(1)
-    options = {"eager": True, "verbose": False, "figures_every": 0, **options}
-    if model is None:
-        model = Denoiser()
-        model.build()
-    return zoo.Trainer(model, workdir, **options)
-
-
 def files(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-
-
-def worse(patience, **options):
-    """Stops as soon as the patience is over: no value counts as an improvement."""
-    return keras.callbacks.EarlyStopping(
-        "loss", patience=patience, min_delta=1e9, mode="min", **options
-    )
 
 
 # Budgets.
@@ -191,6 +131,16 @@ def test_fit_goes_on_from_what_another_trainer_has_written_since(tmp_path):
     assert same_bits(whole.state.arrays(), second.state.arrays()) == []
 
 
+def test_the_history_is_the_same_file_after_a_stop(tmp_path):
+    whole = run(tmp_path / "whole", eager=False)
+    whole.fit(data, epochs=2, validation=data())
+    for steps in (3, 6):
+        run(tmp_path / "stopped", eager=False).fit(data, steps=steps, validation=data())
+    run(tmp_path / "stopped", eager=False).fit(data, epochs=2, validation=data())
+    files = [(tmp_path / name / "history.json").read_bytes() for name in ("whole", "stopped")]
+    assert files[0] == files[1]
+
+
 def test_a_folder_that_is_removed_while_training_is_not_made_again(tmp_path):
     remove = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batch == 1 and shutil.rmtree(tmp_path / "run")
@@ -241,104 +191,6 @@ def test_whatever_a_damaged_checkpoint_raises_the_one_before_is_used(tmp_path, m
     it = run(tmp_path)
     it.restore()
     assert it.state.position["step"] == 4
-
-
-# Callbacks.
-
-
-class Seen(keras.callbacks.Callback):
-    def __init__(self, seen):
-        super().__init__()
-        self.seen = seen
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.seen.append(f"begin {epoch}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seen.append(f"end {epoch}")
-
-
-@pytest.mark.parametrize("again", [True, False], ids=["same trainer", "new trainer"])
-@pytest.mark.parametrize("stops", [(1,), (4,), (2, 3, 6)])
-def test_each_epoch_begins_once_and_ends_once(tmp_path, stops, again):
-    seen, saver = [], keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=3)
-    it = run(tmp_path / "run", callbacks=[Seen(seen), saver])
-    for steps in stops:
-        it.fit(data, steps=steps)
-        it = it if again else run(tmp_path / "run", callbacks=[Seen(seen), saver])
-    it.fit(data, epochs=2)
-    assert seen == ["begin 0", "end 0", "begin 1", "end 1"]
-    assert (tmp_path / "2.keras").exists()  # it knows the epoch, although that began before
-
-
-@pytest.mark.parametrize("again", [True, False], ids=["same trainer", "new trainer"])
-@pytest.mark.parametrize(
-    "budget", [{"epochs": 3}, {"steps": 6}, {"steps": 8}], ids=["epochs", "mid-epoch", "steps"]
-)
-def test_callbacks_remember_whether_one_trainer_goes_on_or_another(tmp_path, budget, again):
-    def callbacks():
-        return [
-            keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min"),
-            worse(4, restore_best_weights=True),
-            keras.callbacks.EarlyStopping("error", mode="min", patience=50),
-        ]
-
-    whole = run(callbacks=callbacks())
-    whole.fit(data, epochs=9)
-    it = run(tmp_path, callbacks=callbacks())
-    it.fit(data, **budget)
-    if not again:
-        it = run(tmp_path, callbacks=callbacks()[::-1])  # known by name, not by their order
-    assert len(it.fit(data, epochs=9).epoch) == len(whole.state.history["loss"]) == 5
-    assert it.state.history == whole.state.history
-    rates = [next(iter(x.model.optimizers.values())).learning_rate for x in (it, whole)]
-    assert float(rates[0]) == float(rates[1]) < 1e-3
-    if again:
-        assert same_bits(it.state.arrays(), whole.state.arrays()) == []
-
-
-def test_a_run_that_ended_by_itself_stays_ended(tmp_path, capsys):
-    def ended():
-        return run(tmp_path, callbacks=[worse(2, restore_best_weights=True)])
-
-    first = ended()
-    assert len(first.fit(data, epochs=9).epoch) == 3
-    for _ in range(2):
-        again = ended()
-        assert len(again.fit(data, epochs=9).epoch) == 3
-        assert same_bits(first.state.arrays(), again.state.arrays()) == []
-    assert "a callback ended this run after epoch 3" in capsys.readouterr().err
-    looked = run(tmp_path)  # the result of the run is what the callback restored
-    looked.restore()
-    assert same_bits(first.state.arrays(), looked.state.arrays()) == []
-    assert len(run(tmp_path).fit(data, epochs=4).epoch) == 4  # without the callback it goes on
-
-
-def test_best_weights_are_the_result_and_training_goes_on_from_the_last(tmp_path):
-    best = keras.callbacks.EarlyStopping("loss", mode="max", patience=9, restore_best_weights=True)
-    it = run(tmp_path, callbacks=[best])
-    losses = it.fit(data, epochs=3).history["loss"]
-    first = run()
-    first.fit(data, epochs=1 + int(np.argmax(losses[:-1])))
-    assert max(losses) != losses[-1]
-    weights = [v.numpy() for v in first.model.trainable_variables]
-    for a, b in zip(weights, it.model.trainable_variables, strict=True):
-        assert np.array_equal(a, b.numpy())
-    whole = run()
-    whole.fit(data, epochs=4)
-    it.callbacks.clear()
-    it.fit(data, epochs=4)
-    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
-
-
-def test_a_callback_may_stop_in_mid_epoch(tmp_path):
-    def stop(batch, logs):
-        it.model.stop_training = it.state.position["step"] == 6
-
-    it = run(tmp_path, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=stop)])
-    it.fit(data, epochs=9)
-    assert it.state.position["step"] == 6
-    assert Checkpoints(tmp_path / "checkpoints").paths()[-1].name == "step-000000006.npz"
 
 
 # Steps that break.

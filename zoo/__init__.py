@@ -11,6 +11,7 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 import importlib
 
 from zoo import errors, quiet
+from zoo.environment import give_keras_a_home
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
@@ -39,7 +40,10 @@ __all__ = [
     "save",
     "text",
     "transfer",
+    "verb",
 ]
+
+give_keras_a_home()
 
 LAZY = {
     "Adam": "zoo.optimizers",
@@ -61,6 +65,7 @@ LAZY = {
     "save": "zoo.presets",
     "text": None,
     "transfer": "zoo.adapting",
+    "verb": "zoo.verbs",
 }
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 import time
 
 import keras
@@ -18,7 +19,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_line
 from zoo.files import write_json
 from zoo.optimizers import as_one, is_scheduled
 
@@ -112,7 +113,7 @@ class Stopwatch(keras.callbacks.Callback):
     def __init__(self, path):
         super().__init__()
         self.path = path
-        self.seconds = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
+        self.seconds = _seconds(path) if path.exists() else 0.0
 
     def on_train_begin(self, logs=None):
         self.began = time.perf_counter() - self.seconds
@@ -123,6 +124,18 @@ class Stopwatch(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.on_epoch_end(None)
+
+
+def _seconds(path):
+    """The seconds in a file; of a damaged one a warning, and 0: no training hangs on it."""
+    try:
+        seconds = float(json.loads(path.read_text())["seconds"])
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{seconds} seconds")
+    except Exception as error:  # what damaged JSON raises cannot be listed
+        print(f"warning: {path} is damaged ({one_line(error)}); its time is lost", file=sys.stderr)
+        return 0.0
+    return seconds
 
 
 class Figures(keras.callbacks.Callback):

@@ -39,9 +39,16 @@ class Model(KerasMethods):
     data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
+    smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        dtype = kwargs.pop("dtype", None)
+        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        if dtype is None and policy.variable_dtype != "float32":  # such as floatx of keras.json
+            policy = keras.dtype_policies.get("float32")
+        if policy.compute_dtype == "float64":
+            raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
+        super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
         # Out of Keras' sight: weights files and `variables` hold no optimizers and no metrics.
         self.optimizers = MappingProxyType({})
@@ -56,7 +63,10 @@ class Model(KerasMethods):
         raise NotImplementedError
 
     def eval_step(self, batch):
-        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch]."""
+        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch].
+
+        What compares examples with each other has no value for a batch of one: shape [0].
+        """
         raise NotImplementedError
 
     def configure_optimizers(self):

@@ -7,6 +7,11 @@ from zoo.errors import NonFiniteError
 from zoo.replicas import dataset_of
 
 
+def numbers_of(values):
+    """Scalar tensors as floats, in an order that does not depend on how the step was run."""
+    return {name: float(values[name]) for name in sorted(values)}
+
+
 def explain_non_finite(trainer, run, train, until):
     """Raises NonFiniteError for the first step after the last good state that broke.
 
@@ -24,7 +29,7 @@ def explain_non_finite(trainer, run, train, until):
     replay = dataset_of(train, epoch).skip(start).take(until - state.position["step"])
     for batch in replicas.share(trainer.model.checked(replay)):
         before = state.arrays()
-        logs = {name: float(value) for name, value in run(batch).items()}
+        logs = numbers_of(run(batch))
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad or not state.is_finite():
             state.assign(before)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import sys
 
+from zoo.environment import check_backend
+
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # heeded only if set before TensorFlow is imported
 
 
@@ -12,8 +14,9 @@ def import_tensorflow():
 
     The log level does not silence those that come before logging is set up (TensorFlow issue
     100442), so the file they go to is closed meanwhile. Who has set a level below 3 wants to hear
-    them.
+    them. Raises UsageError if Keras has another backend.
     """
+    check_backend()
     if "tensorflow" in sys.modules:
         return
     with _closed_stderr() if os.environ.setdefault(LEVEL, "3") == "3" else contextlib.nullcontext():

@@ -167,6 +167,12 @@ def info(name):
     }
 
 
+def packages():
+    """The top-level packages, or modules, that models come from."""
+    modules = [*_modules().values(), *(cls.__module__ for cls in _registered.values())]
+    return {module.partition(".")[0] for module in modules}
+
+
 def _info_of(name, cls):
     """`info` of a class that no file is known for."""
     text = inspect.getdoc(cls) or ""

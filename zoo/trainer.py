@@ -15,7 +15,7 @@ from zoo.batches import batch_errors, reading
 from zoo.callbacks import Progress, one_optimizer
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import NonFiniteError, UsageError
-from zoo.non_finite import check_finite, explain_non_finite
+from zoo.non_finite import check_finite, explain_non_finite, numbers_of
 from zoo.persistence import Persistence
 from zoo.replicas import Replicas, dataset_of
 from zoo.state import State
@@ -155,7 +155,7 @@ class Trainer:
         for batch in reading(self.replicas.share(rest)):
             callbacks.list.on_train_batch_begin(at["step_in_epoch"])
             with self.persistence.all_or_nothing():
-                logs = {name: float(value) for name, value in run(batch).items()}
+                logs = numbers_of(run(batch))
                 finite = all(map(math.isfinite, logs.values()))
                 if finite:
                     self.state.advance(logs)
@@ -214,6 +214,7 @@ class Trainer:
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
+            pieces.check_size(self.model, batch, self.sub_batches * self.replicas.count)
         pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
         if not self.state.position["step"]:
@@ -247,20 +248,17 @@ class Trainer:
     def _evaluate(self, data):
         run = self.evaluation(self.state.learning())
         self.replicas.agree(self.state)
-        totals, count = {}, 0
+        totals = {}
         dataset = dataset_of(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged():
             for batch in reading(self.replicas.share(self.model.checked(dataset))):
-                sums = {name: float(value) for name, value in run(batch).items()}
-                count += int(sums.pop("examples"))
-                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
-        if not count:
-            raise UsageError("the data to evaluate on hold zero batches")
-        values = {name: total / count for name, total in totals.items()}
-        check_finite(self.model, values)
-        return values
+                for name, value in sorted(run(batch).items()):
+                    totals[name] = totals.get(name, 0.0) + value.numpy()
+        means = pieces.means(totals)
+        check_finite(self.model, means)
+        return means
 
     def _eval_sums(self, batch):
         def sums(batch):
