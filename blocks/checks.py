@@ -1,5 +1,12 @@
 """Checks of arguments, made once, at the boundary; each returns the value or raises ValueError."""
 
+import math
+
+
+def is_number(value):
+    """Whether a value is a finite number, and no truth value."""
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
 
 def at_least_one(value, argument):
     """An integer >= 1."""
@@ -25,28 +32,44 @@ def sizes(value, argument, length=None, least=1):
 
 def share(value, argument):
     """A number in [0, 1)."""
-    if not isinstance(value, int | float) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise ValueError(f"{argument} must be a share in [0, 1), got {value!r}")
     return value
 
 
 def at_least_zero(value, argument):
-    """A number >= 0."""
-    if not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"{argument} must be a number >= 0, got {value!r}")
+    """A finite number >= 0."""
+    if not is_number(value) or value < 0:
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0, got {value!r}")
     return value
 
 
 def weight(value, argument):
-    """A number >= 0, or a callable of the step."""
-    if not callable(value) and (not isinstance(value, int | float) or not value >= 0):
-        raise ValueError(f"{argument} must be a number >= 0 or a callable, got {value!r}")
+    """A finite number >= 0, or a callable of the step."""
+    if not callable(value) and (not is_number(value) or value < 0):
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0 or a callable, got {value!r}")
+    return value
+
+
+def truth(value, argument):
+    """True or False."""
+    if type(value) is not bool:
+        raise ValueError(f"{argument} must be True or False, got {value!r}")
+    return value
+
+
+def has(value, attribute, argument, wanted):
+    """A thing that has an attribute, which tells what it is; `wanted` says what that is."""
+    if not hasattr(value, attribute):
+        raise ValueError(f"{argument} must be {wanted}, got {value!r:.80}")
     return value
 
 
 def one_of(value, known, argument):
     """A key of `known`, or None if that is among them."""
-    if value not in known:
+    if value not in list(known):
         raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
     return value
 
