@@ -96,7 +96,9 @@ class VAE(zoo.Model):
         """p(x|z), batch shape that of z without its last, event shape `image_shape`."""
         outputs = self.decoder(tf.reshape(z, (-1, self.latent_dim)), training=training)
         outputs = tf.reshape(outputs, (*z.shape[:-2], -1, *self.image_shape))
-        return self.decoder.layers[-1].distribution(outputs)
+        head = self.decoder.layers[-1]
+        how = "training_distribution" if training else "distribution"
+        return getattr(head, how, head.distribution)(outputs)
 
     def prior(self):
         """p(z), event shape [latent_dim]."""
