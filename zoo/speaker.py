@@ -102,10 +102,10 @@ class Speaker(Model):
 
     # The contract.
 
-    def check_batch(self, batch):
-        super().check_batch(batch)
-        for side in self.sizes:
-            self.check_words(side, batch[side])
+    def check_feature(self, name, value, spec):
+        super().check_feature(name, value, spec)
+        if name in self.sizes:
+            self.check_words(name, value)
 
     def check_words(self, side, ids):
         """Raises BatchError unless all ids are of the vocabulary of a side."""
