@@ -169,7 +169,9 @@ def resolve(identifier, table, argument):
     """The table's entry, the callable itself, or what Keras registers so; raises ValueError."""
     if callable(identifier):
         return identifier
-    found = table.get(identifier) or keras.saving.get_registered_object(identifier)
+    found = None
+    if isinstance(identifier, str):
+        found = table.get(identifier) or keras.saving.get_registered_object(identifier)
     if found is None:
         raise ValueError(
             f"{argument} must be one of {sorted(table)} or a callable, got {identifier!r}"

@@ -123,7 +123,7 @@ class VAE(zoo.Model):
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
 
-    @zoo.verb(x="image", seed="seed")
+    @zoo.verb(x="image")
     def log_prob_bound(self, x, samples=1, seed=None):
         """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
         q = self.posterior(x)
@@ -153,7 +153,7 @@ class VAE(zoo.Model):
         """Images through the bottleneck and back: [batch, h, w, c] -> the same."""
         return self.decode(self.encode(x))
 
-    @zoo.verb(n="n", seed="seed")
+    @zoo.verb(n="n")
     def sample(self, n, seed=None):
         """`n` images decoded from the prior: [n, h, w, c]; the same for the same `seed`."""
         return self.decode(self.prior().sample(n, seed=self.seed(seed)))
