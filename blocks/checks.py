@@ -2,23 +2,25 @@
 
 import math
 
-
-def is_number(value):
-    """Whether a value is a finite number, and no truth value."""
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+LARGEST = 2**20  # width of a layer: with more, memory ends before an error says why
+MANY = 2**31 - 1  # what only counts
 
 
-def at_least_one(value, argument):
-    """An integer >= 1."""
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{argument} must be an integer >= 1, got {value!r}")
-    return value
+def at_least_one(value, argument, most=LARGEST):
+    """An integer from 1 to `most`."""
+    return integer(value, argument, 1, most)
 
 
-def count(value, argument):
-    """An integer >= 0."""
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{argument} must be an integer >= 0, got {value!r}")
+def count(value, argument, most=LARGEST):
+    """An integer from 0 to `most`."""
+    return integer(value, argument, 0, most)
+
+
+def integer(value, argument, least, most):
+    if type(value) is not int or value < least:
+        raise ValueError(f"{argument} must be an integer >= {least}, got {value!r}")
+    if value > most:
+        raise ValueError(f"{argument} must be at most {most:,}, got {value:,}")
     return value
 
 
@@ -30,10 +32,23 @@ def sizes(value, argument, length=None, least=1):
     return tuple(at_least_one(item, f"every one of {argument}") for item in value)
 
 
+def is_number(value):
+    """Whether a value is a finite number and no truth value."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
 def share(value, argument):
     """A number in [0, 1)."""
     if not is_number(value) or not 0 <= value < 1:
         raise ValueError(f"{argument} must be a share in [0, 1), got {value!r}")
+    return value
+
+
+def fraction(value, argument):
+    """A number in [0, 1]."""
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{argument} must be a number in [0, 1], got {value!r}")
     return value
 
 
@@ -53,13 +68,6 @@ def weight(value, argument):
     return value
 
 
-def truth(value, argument):
-    """True or False."""
-    if type(value) is not bool:
-        raise ValueError(f"{argument} must be True or False, got {value!r}")
-    return value
-
-
 def has(value, attribute, argument, wanted):
     """A thing that has an attribute, which tells what it is; `wanted` says what that is."""
     if not hasattr(value, attribute):
@@ -67,9 +75,24 @@ def has(value, attribute, argument, wanted):
     return value
 
 
+def interval(value, argument):
+    """Two numbers, the lower one first; as a tuple."""
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value))
+    if not pair or not value[0] < value[1]:
+        raise ValueError(f"{argument} must be two numbers (lowest, highest), got {value!r}")
+    return tuple(value)
+
+
+def boolean(value, argument):
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument} must be True or False, got {value!r}")
+    return value
+
+
 def one_of(value, known, argument):
     """A key of `known`, or None if that is among them."""
-    if value not in list(known):
+    if not (value is None or isinstance(value, str)) or value not in known:
         raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
     return value
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, truth
+from blocks.checks import at_least_one, boolean
 
 PAD = 0  # the token that fills a batch up
 
@@ -34,7 +34,7 @@ class TokenEmbedding(keras.layers.Embedding):
         super().__init__(
             input_dim, output_dim, embeddings_initializer=embeddings_initializer or spread, **kwargs
         )
-        self.scaled = truth(scaled, "scaled")
+        self.scaled = boolean(scaled, "scaled")
 
     def call(self, tokens):
         vectors = super().call(tokens)

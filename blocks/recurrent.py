@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from blocks.cells import in_two, scan, state_sizes, time_major, whole
-from blocks.checks import at_least_one, has, one_of, truth
+from blocks.checks import at_least_one, boolean, has, one_of
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
@@ -35,7 +35,7 @@ class SequenceEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = at_least_one(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
-        self.bidirectional = truth(bidirectional, "bidirectional")
+        self.bidirectional = boolean(bidirectional, "bidirectional")
         self.cells = [CELLS[cell](units, dtype=self.dtype_policy) for _ in range(1 + bidirectional)]
         self.supports_masking = True
 
