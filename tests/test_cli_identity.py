@@ -112,14 +112,14 @@ def test_a_run_that_another_command_has_made_meanwhile_is_not_taken_up(here, mon
     def slowly(settings, *args, **how):
         if not begun:
             begun.append("the quick one")
-            answer(*TRAIN, "--steps", 2, "--seed", 0)
+            answer(*TRAIN, "--steps", 2)
         return build(settings, *args, **how)
 
     monkeypatch.setattr(Settings, "build", slowly)
-    error = refused(*TRAIN, "--steps", 4, "--seed", 5)
-    assert "has seed=0, got seed=5" in error
+    error = refused(*TRAIN, "--steps", 4, "--binarize", "threshold")
+    assert "has binarize=none, got binarize=threshold" in error
     config = json.loads((here / "runs/vae-images/config.json").read_text())
-    assert config["seed"] == 0
+    assert config["binarize"] == "none"
     assert [p.name for p in Workdir("runs/vae-images").checkpoints.paths()] == [
         "step-000000002.npz"
     ]
