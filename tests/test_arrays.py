@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import struct
 import zipfile
 
@@ -10,7 +11,7 @@ import pytest
 
 import zoo.data
 from zoo import log
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 
 GRAY = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 1)).astype(np.uint8)
 LABELED = {"image": GRAY, "label": np.arange(6) % 3}
@@ -89,6 +90,11 @@ WRONG = {
     "a NaN rating": (RATINGS | {"rating": np.array([1, np.nan, 2])}, {}, "'rating'.*NaN"),
     "several lengths": (RATINGS | {"rating": np.ones(2)}, {}, "3 rows of 'user' but 'rating'"),
     "NaN in images": ({"image": GRAY * np.nan}, {}, "NaN values"),
+    "a mask of integers": (
+        LABELED | {"mask": GRAY.astype("i4")},
+        {},
+        "images 'mask' must be uint8",
+    ),
     "binarized pairs": (PAIRS, {"binarize": "dynamic"}, "is for 'image', got source, target"),
     "binarized ratings": (RATINGS, {"binarize": "once"}, "is for 'image', got user, item"),
     "moved ratings": (RATINGS, {"augment": "jitter"}, "is for images, got user, item"),
@@ -136,7 +142,7 @@ def test_no_argument_is_dropped_in_silence(case):
 
 
 SPLITS = {
-    "train[4:2]": "'train\\[4:2\\]' of 6 examples ends before it begins",
+    "train[4:2]": "'train\\[4:2\\]' cannot be read: of 6 examples it ends before",
     "train[3:1%]": "ends before it begins",
     "train[2:2]": "is empty",
     "train[:0]": "is empty",
@@ -181,6 +187,14 @@ def test_the_last_example_and_parts_together_are_splits(tiny_snowflakes):
     assert both.num_examples == 3
     with pytest.raises(UsageError, match="shuffled as it is: leave .stratified out"):
         zoo.data.load("snowflakes", "train.stratified[:50%]", data_dir=tiny_snowflakes)
+
+
+def test_a_damaged_data_set_says_how_it_is_made_again(tiny_snowflakes, tmp_path):
+    shutil.copytree(tiny_snowflakes, tmp_path / "data")
+    (file,) = (tmp_path / "data").rglob("*train.tfrecord*")
+    file.write_bytes(flipped(file.read_bytes(), 40))
+    with pytest.raises(ZooError, match="cannot be read .*run: zoo data prepare snowflakes"):
+        zoo.data.load("snowflakes", data_dir=tmp_path / "data")
 
 
 # ---------------------------------------------------------------- files
@@ -229,6 +243,7 @@ DAMAGED = {
     "encrypted.npz": (flipped(saved(image=GRAY), DIRECTORY + 8, 1), "encrypted"),
     "checksum.npz": (flipped(saved(image=GRAY), DIRECTORY - 1), "CRC"),
     "keys.npz": (saved(pixels=GRAY), "expected one of the keys image, .*got pixels"),
+    "names.npz": (archive(**{"\nmage": header((1, 2, 2))}), "got mage"),
     "text.npz": (saved(image=np.array(["a"])), "images must be"),
     "bomb.npz": (
         archive(zipfile.ZIP_BZIP2, image=header((2**30 + 2**20,)) + bytes(2**30 + 2**20)),

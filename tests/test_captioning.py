@@ -180,7 +180,9 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
-    assert "damaged" in capsys.readouterr().err
+    file.with_suffix(".json").write_text("{")
+    np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
+    assert capsys.readouterr().err.count("damaged") == 2
     other = vision.features(images, network(), tmp_path)  # other weights
     assert np.abs(other - first).max() > 0 and len([*tmp_path.glob("*.npy")]) == 2
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
@@ -237,6 +239,9 @@ def test_networks_that_cannot_be_had_are_named(tmp_path):
     x = keras.Input((8, 8, 3))
     with pytest.raises(UsageError, match="without pooling"):
         vision.Network(keras.Model(x, keras.layers.GlobalMaxPooling2D()(x)), size=8)
+    for wrong, message in ((200.0, "divide 0..255 by 255"), (-1.0, "1]"), (200, "astype")):
+        with pytest.raises(UsageError, match=message):
+            network()(np.full((1, 8, 8, 3), wrong))
     with pytest.raises(UsageError, match="no images"):
         vision.features(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):

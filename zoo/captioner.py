@@ -6,9 +6,9 @@ import tensorflow as tf
 from blocks.checks import sizes
 from zoo import text
 from zoo.checks import check_numbers
-from zoo.data.pipeline import scaled
-from zoo.errors import BatchError, UsageError
+from zoo.errors import UsageError
 from zoo.speaker import Speaker
+from zoo.verbs import read_feature
 
 
 class Captioner(Speaker):
@@ -58,13 +58,7 @@ class Captioner(Speaker):
         }
 
     def given(self, source):
-        spec = self.batch_spec[self.call_feature]
-        images = scaled(tf.convert_to_tensor(source))
-        images = tf.cast(images, spec.dtype) if images.dtype.is_floating else images
-        self.check_feature(self.call_feature, images, spec)
-        if images.shape[0] == 0:
-            raise BatchError(f"{self.name} needs one image at least, got {tuple(images.shape)}")
-        return images
+        return read_feature(self, self.call_feature, source)
 
     # Verbs.
 
@@ -88,9 +82,9 @@ class Captioner(Speaker):
 
         Returns (captions, maps): as `caption` and `attention` return them.
         """
-        check_numbers(batch_size=batch_size, num_maps=num_maps)
+        check_numbers(batch_size=batch_size, num_maps=num_maps, limit=limit)
         says = self.vocabulary("caption")
-        captions, maps = [], []
+        captions, maps, images = [], [], self.given(images)
         for k in range(0, len(images), batch_size):
             found = self.generate(images[k : k + batch_size], beam, limit, **how)
             tokens, weights = self.best(found)
@@ -118,9 +112,8 @@ class Captioner(Speaker):
         Returns, for each image, the pieces, as labels, and maps [t, rows, columns], each with the
         sum 1. The last piece is END, if it came within the limit.
         """
-        says = self.vocabulary("caption")
-        if not len(images):
-            return []
+        check_numbers(limit=limit)
+        says, images = self.vocabulary("caption"), self.given(images)
         if captions is None:
             tokens, weights = self.best(self.generate(images, limit=limit, **how))
         else:

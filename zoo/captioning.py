@@ -46,8 +46,9 @@ def caption(run, images, network, weights, image_size, limit, search, picture, b
     """Put pictures into words by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Answers with one line for each IMAGE, a PNG or JPEG file, of
-    which the centre square is cut out and scaled to what the model was trained on.
+    run, a preset, or a .keras file. Answers with one line for each IMAGE, a file (PNG, JPEG, WebP,
+    ...) of which the center square is cut out, scaled to what the model was trained on, and
+    brought to its channels.
 
     \b
     zoo caption captioning.shapes scene.png --attention looked.png

@@ -55,6 +55,7 @@ SIZE = Interval(1)
 SEED = Interval(0, LARGEST_SEED)
 POSITIVE = Interval(0, math.inf, whole=False, above=True)
 NON_NEGATIVE = Interval(0, math.inf, whole=False)
+FRACTION = Interval(0, 1, whole=False)
 
 NUMBERS = {
     # training
@@ -66,6 +67,12 @@ NUMBERS = {
     "figures_every": COUNT,
     "sub_batches": SIZE,
     "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
+    "betas": FRACTION,
+    "ema": FRACTION,
+    "clip": POSITIVE,
+    "warmup_epochs": NON_NEGATIVE,
+    "patience": COUNT,
+    "train_examples": SIZE,
     "seed": SEED,
     # data
     "batch_size": SIZE,
@@ -94,6 +101,9 @@ NUMBERS = {
     "classes": SIZE,
     "components": SIZE,
     "images": SIZE,
+    "is_images": SIZE,
+    "texts": SIZE,
+    "threshold": NON_NEGATIVE,
     "permutations": SIZE,
     # fine-tuning and figures
     "rank": SIZE,

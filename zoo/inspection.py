@@ -180,7 +180,7 @@ def inspect_step(model, batch):
 
     The step is real: weights move. The trainer's `inspect` puts them back.
     """
-    batch = {name: keras.ops.convert_to_tensor(values) for name, values in batch.items()}
+    batch = model.cast_batch(batch)
     before = {id(v): keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
     updates = []
     minimize = model.minimize

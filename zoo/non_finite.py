@@ -27,7 +27,7 @@ def explain_non_finite(trainer, run, train, until):
     state.take(*trainer.persistence.good)
     epoch, start = state.position["epoch"], state.position["step_in_epoch"]
     replay = dataset_of(train, epoch).skip(start).take(until - state.position["step"])
-    for batch in replicas.share(replay):
+    for batch in replicas.share(trainer.model.checked(replay)):
         before = state.arrays()
         logs = numbers_of(run(batch))
         bad = [name for name, value in logs.items() if not math.isfinite(value)]

@@ -58,8 +58,7 @@ def check_model(name):
 
 def is_preset(text):
     """Whether a text stands for a preset."""
-    remote = text.startswith(("hf://", "https://"))
-    return remote or text in presets.names() or (user_path(text) / WEIGHTS).is_file()
+    return "://" in text or text in presets.names() or (user_path(text) / WEIGHTS).is_file()
 
 
 def pieces_of(settings):

@@ -14,6 +14,17 @@ from zoo.identity import batch_digest, identity, learning_rates
 from zoo.model import all_trainable
 
 
+def seed_states(model):
+    """Variables that hold the state of a model's random numbers (noise, dropout)."""
+    everything = [model, *(layer for _, layer in inspection.layers(model))]
+    return [
+        value.state
+        for layer in everything
+        for value in vars(layer).values()
+        if isinstance(value, keras.random.SeedGenerator)
+    ]
+
+
 class State:
     """The variables of a model and its optimizers, and where in the data the run stands.
 
@@ -41,7 +52,7 @@ class State:
         self.ended = None
         self.first_batch = None
         self.identity = identity(model, seed, sub_batches)
-        for index, state in enumerate(self.seed_states()):
+        for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
 
     # Variables: explicit lists, since Keras' own tracking misses seeds and layers in lists.
@@ -137,16 +148,6 @@ class State:
 
     # Things that are put aside for a while.
 
-    def seed_states(self):
-        """Variables that hold the state of the model's random numbers (noise, dropout)."""
-        everything = [self.model, *(layer for _, layer in inspection.layers(self.model))]
-        return [
-            value.state
-            for layer in everything
-            for value in vars(layer).values()
-            if isinstance(value, keras.random.SeedGenerator)
-        ]
-
     @contextlib.contextmanager
     def unchanged(self):
         """Whatever happens to the variables while this is open is undone."""
@@ -183,7 +184,7 @@ class State:
                     averaged = True
             if averaged:
                 self.model.settle()
-            for index, state in enumerate(self.seed_states()):
+            for index, state in enumerate(seed_states(self.model)):
                 state.assign(np.array([self.seed + 1, index], np.uint32))
             yield self.model
 

@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from zoo.environment import check_backend
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import user_path
 from zoo.log import forget, note
@@ -119,6 +120,7 @@ def import_tensorflow():
     The log level, heeded only if set before, does not silence those that come before logging is
     set up (TensorFlow issue 100442), so the file they go to is closed meanwhile.
     """
+    check_backend()
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -11,6 +11,7 @@ import math
 import tensorflow as tf
 
 from zoo import inspection, pieces
+from zoo.batches import batch_errors, reading
 from zoo.callbacks import Progress, one_optimizer
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import NonFiniteError, UsageError
@@ -129,7 +130,7 @@ class Trainer:
         self.persistence.begin(
             lambda step: explain_non_finite(self, run(self.state.learning()), train, step)
         )
-        with one_optimizer(self.model), stop_signals() as stopped:
+        with one_optimizer(self.model, self.callbacks), stop_signals() as stopped:
             callbacks.begin_training()
             try:
                 while at["epoch"] < epochs and at["step"] < steps and not self._stopped():
@@ -150,7 +151,8 @@ class Trainer:
         dataset = dataset_of(train, at["epoch"])
         for batch in dataset.take(1):
             self.state.expect_first_batch(batch)
-        for batch in self.replicas.share(dataset.skip(at["step_in_epoch"])):
+        rest = self.model.checked(dataset.skip(at["step_in_epoch"]))
+        for batch in reading(self.replicas.share(rest)):
             callbacks.list.on_train_batch_begin(at["step_in_epoch"])
             with self.persistence.all_or_nothing():
                 logs = numbers_of(run(batch))
@@ -212,10 +214,12 @@ class Trainer:
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
+            pieces.check_size(self.model, batch, self.sub_batches * self.replicas.count)
         pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
         if not self.state.position["step"]:
-            self.model.adapt(dataset)
+            with batch_errors():
+                self.model.adapt(self.model.checked(dataset))
 
     # One step.
 
@@ -244,20 +248,17 @@ class Trainer:
     def _evaluate(self, data):
         run = self.evaluation(self.state.learning())
         self.replicas.agree(self.state)
-        totals, count = {}, 0
+        totals = {}
         dataset = dataset_of(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged():
-            for batch in self.replicas.share(dataset):
-                sums = numbers_of(run(batch))
-                count += int(sums.pop("examples"))
-                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
-        if not count:
-            raise UsageError("the data to evaluate on hold zero batches")
-        values = {name: total / count for name, total in totals.items()}
-        check_finite(self.model, values)
-        return values
+            for batch in reading(self.replicas.share(self.model.checked(dataset))):
+                for name, value in sorted(run(batch).items()):
+                    totals[name] = totals.get(name, 0.0) + value.numpy()
+        means = pieces.means(totals)
+        check_finite(self.model, means)
+        return means
 
     def _eval_sums(self, batch):
         def sums(batch):

@@ -7,6 +7,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
+from zoo.verbs import read_feature
 
 SIDES = ("source", "target")
 
@@ -49,9 +50,7 @@ class Translator(Speaker):
         return {side: tf.TensorSpec((None, None), tf.int32) for side in SIDES}
 
     def given(self, source):
-        source = tf.convert_to_tensor(source)
-        source = tf.cast(source, tf.int32) if source.dtype.is_integer else source
-        self.check_feature("source", source, self.batch_spec["source"])
+        source = read_feature(self, "source", source)
         if source.shape[1] == 0:
             raise BatchError(
                 f"{self.name} needs a column of ids at least, zeros where there is no word; got"
@@ -83,7 +82,7 @@ class Translator(Speaker):
 
         Returns (translations, maps): as `translate` and `attention` return them.
         """
-        check_numbers(batch_size=batch_size, num_maps=num_maps)
+        check_numbers(batch_size=batch_size, num_maps=num_maps, limit=limit)
         reads, says = (self.vocabulary(side) for side in SIDES)  # errors before the search
         lines = [line if line.strip() else "" for line in text.readable(texts)]
         ids = reads.array(lines, limit=limit, truncate=truncate)
@@ -121,10 +120,9 @@ class Translator(Speaker):
         Returns, for each text, the pieces of both sides, as labels, and weights [t, s], which sum
         to 1 over s. The last target piece is END, if it came within the limit.
         """
+        check_numbers(limit=limit)
         reads, says = (self.vocabulary(side) for side in SIDES)
-        source = reads.array(texts, limit=limit, truncate=truncate)
-        if not len(source):
-            return []
+        source = reads.array(text.readable(texts), limit=limit, truncate=truncate)
         if translations is None:
             target, weights = self.best(self.generate(source, limit=limit, **how))
         else:

@@ -35,6 +35,7 @@ from zoo.data.catalog import info, names
 from zoo.data.location import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.store import prepare
+from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
 
@@ -80,22 +81,26 @@ def load(
     source: a name of the catalog ("mnist", "ratings"); a name and one class of it
       ("quickdraw_bitmap/cat"); an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a
       dict of arrays with the key "image" or with "source" and "target"; a folder of images, of one
-      folder of images per class, or of one .npy or .npz file per class; such a file; "AtoB:PATH"
-      or "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
+      folder of images per class, or of one .npy or .npz file per class; a folder with "train" and
+      "test" (`zoo.data.folders.SPLITS`) that hold these; a .npy or .npz file; "AtoB:PATH" or
+      "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
       Where a name is also a folder here, the name wins: write "./mnist" for the folder.
     split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]"; `splits` says which
-      there are.
+      there are. Parts of class folders have each class in its share, parts of arrays are in their
+      order; "train.ordered[:90%]" and "train.stratified[:90%]" ask for one or the other.
     shuffle, drop_remainder: True for the train split of a named data set, else False.
     seed: of the order, of dynamic binarization and of augmentation. binarize, binarize_seed,
       augment: see the package.
-    image_size: cut the centre square out and scale it to this many pixels; celeb_a has 64 if
+    image_size: cut the center square out and scale it to this many pixels; celeb_a has 64 if
       not told otherwise, other sources stay as they are.
     data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
       this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
-    prepares it) and UsageError (all else); nothing is downloaded.
+    prepares it) and UsageError (all else, also arguments that mean nothing for the source);
+    nothing is downloaded.
     """
+    check_backend()
     from zoo.data import paired, sources, store
     from zoo.data.image_files import square
     from zoo.data.pipeline import Data, check_protocols, class_count

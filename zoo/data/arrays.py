@@ -43,7 +43,7 @@ def checked(arrays):
 
 def _checked(name, value):
     if value.ndim == 4:
-        return _images(value)
+        return as_images(value, "images" if name == "image" else f"images {name!r}")
     if value.dtype.kind not in "biuf":
         raise UsageError(f"{name!r} must hold numbers, got {value.dtype}")
     if name in IDS:
@@ -79,7 +79,7 @@ def _stack(images):
     return images
 
 
-def _images(images):
+def as_images(images, what="images"):
     """uint8 or float32 of images of any acceptable type; a UsageError says why one is not."""
     if images.dtype == np.uint8:
         return images
@@ -87,15 +87,16 @@ def _images(images):
         return images.astype(np.uint8) * 255
     if images.dtype.kind != "f":
         raise UsageError(
-            f"images must be uint8 (0..255) or floats (0..1), got {images.dtype}{_advice(images)}"
+            f"{what} must be uint8 (0..255) or floats (0..1), got {images.dtype}{_advice(images)}"
         )
-    images = images.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        images = images.astype(np.float32, copy=False)
     low, high = images.min(initial=0), images.max(initial=0)
     if np.isnan(low):
-        raise UsageError(f"images must be in [0, 1], got {np.isnan(images).sum():,} NaN values")
+        raise UsageError(f"{what} must be in [0, 1], got {np.isnan(images).sum():,} NaN values")
     if low < 0 or high > 1:
         raise UsageError(
-            f"float images must be in [0, 1], got values from {low:g} to {high:g}; "
+            f"float {what} must be in [0, 1], got values from {low:g} to {high:g}; "
             + _scaling(low, high)
         )
     return images

@@ -93,12 +93,12 @@ def _named(path, arrays):
     if not wanted:
         raise UsageError(
             f"{path} holds no images: expected one of the keys {', '.join(IMAGE_KEYS)}, or"
-            f" {' and '.join(PAIR)}, got {', '.join(arrays) or 'none'}"
+            f" {' and '.join(PAIR)}, got {one_line(', '.join(arrays) or 'none')}"
         )
-    others = sorted(arrays.keys() - {*wanted.values()})
+    others = ", ".join(sorted(arrays.keys() - {*wanted.values()}))
     if others:
         note_once(
-            f"note: {path}: the arrays {', '.join(others)} are left out; images are read from the"
+            f"note: {path}: the arrays {one_line(others)} are left out; images are read from the"
             f" first of {', '.join(IMAGE_KEYS)}, labels from that of {', '.join(LABEL_KEYS)}"
         )
     return {key: arrays[name] for key, name in wanted.items()}

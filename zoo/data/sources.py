@@ -182,21 +182,25 @@ def stratified(label):
     The rows of class c are shuffled by numpy.random.default_rng((0, c)); the i-th of its n rows
     then stands at (i + 1/2) / n of the way.
     """
+    rows = np.argsort(label, kind="stable")  # class after class
     place = np.empty(len(label))
-    for c in np.unique(label):
-        (rows,) = np.nonzero(label == c)
-        shuffled = np.random.default_rng((0, int(c))).permutation(rows)
-        place[shuffled] = (np.arange(len(rows)) + 0.5) / len(rows)
+    start = 0
+    for c, count in zip(*np.unique(label, return_counts=True), strict=True):
+        shuffled = np.random.default_rng((0, int(c))).permutation(rows[start : start + count])
+        place[shuffled] = (np.arange(count) + 0.5) / count
+        start += count
     return np.lexsort((label, place))
 
 
 def _report_missing(label, rows, split, name):
     """One note if a part has fewer classes than it could have, since labels lie in runs."""
     runs = np.count_nonzero(np.diff(label)) + 1
-    there = np.unique(label[rows])
-    could = np.unique(label[stratified(label)[rows]])
-    if len(there) < len(could) and 4 * runs < len(label):
-        missing = [str(c) for c in np.setdiff1d(np.unique(label), there)]
+    if 4 * runs >= len(label):
+        return
+    missing = np.setdiff1d(label, label[rows])
+    best = np.setdiff1d(label, label[stratified(label)[rows]])
+    if len(missing) > len(best):
+        missing = [str(c) for c in missing]
         listed = ", ".join(missing[:10]) + (", ..." if missing[10:] else "")
         first, _, bounds = split.partition("[")
         note_once(
@@ -212,7 +216,8 @@ def slice_of(split, words, count):
     if start >= stop:
         reason = "is empty" if start == stop else "ends before it begins"
         raise UsageError(
-            f"the split {split!r} of {count:,} examples {reason}; choose a larger part"
+            f"the split {split!r} cannot be read: of {count:,} examples it {reason}; choose a"
+            " larger part"
         )
     return slice(start, stop)
 
@@ -223,5 +228,8 @@ def _boundary(text, default, count, split):
     number, most = (int(text[:-1]), 100) if text.endswith("%") else (int(text), count)
     where = round(count * number / 100) if text.endswith("%") else number
     if abs(number) > most:
-        raise UsageError(f"the split {split!r} goes beyond the {count:,} examples that there are")
+        raise UsageError(
+            f"the split {split!r} cannot be read: it goes beyond the {count:,} examples that there"
+            " are; choose a smaller part"
+        )
     return where if where >= 0 and not text.startswith("-") else count + where

@@ -158,7 +158,8 @@ def damage(name, folder):
     except Exception as error:  # damaged data may raise anything
         raise ZooError(
             f"the data set {name!r} in {folder} cannot be read, it may be damaged"
-            f" ({one_line(error)}): delete that folder and run: zoo data prepare {name}"
+            f" ({one_line(error)}): delete that folder and run: zoo data prepare"
+            f" {name.partition('/')[0]}"
         ) from error
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from zoo.metrics.corpus import CorpusScore, checked, fingerprint_of
 
 ORDERS = 4
+NAMES = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
 TINY, SMALL = 1e-15, 1e-9  # COCO's guards against 0 / 0
 BETA = 1.2  # of ROUGE-L: recall counts more than precision
 SIGMA = 6.0  # of CIDEr-D: words of difference in length

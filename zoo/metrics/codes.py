@@ -50,18 +50,19 @@ def knn_accuracy(model, train, test, k=10) -> Estimate:
 
     check_numbers(k=k)
     encode = encoder(model)
-    codes, labels = gather(model, train, encode, _label)
+    codes, labels = gather(model, train, encode, label)
     if len(codes) < k:
         raise UsageError(
             f"{k} neighbours cannot be found among {len(codes)} training images; lower k"
         )
-    x, test_codes, truth = gather(model, test, image, encode, _label)
+    x, test_codes, truth = gather(model, test, image, encode, label)
     found = KNeighborsClassifier(k).fit(codes, labels).predict(test_codes)
     name = f"{k}-NN accuracy from {len(codes):,} codes"
     return Estimate((found == truth).astype(np.float64), name, "accuracy", True, fingerprint(x))
 
 
-def _label(batch):
+def label(batch):
+    """The classes of a batch; raises UsageError if it has none."""
     if "label" not in batch:
         raise UsageError(
             f"knn_accuracy needs the feature 'label', got {[*batch]}; load a data set with"
