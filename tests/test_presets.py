@@ -1,62 +1,22 @@
-"""Presets: the same model again, from wherever it comes; and what is refused, with the reason."""
+"""Presets: the same model again, from a folder, in parts, or as a network that is not the same."""
 
-import http.server
-import json
-import sys
 import threading
-from pathlib import Path
+import time
 
 import keras
 import numpy as np
 import pytest
-from cases import examples, small_config, small_model
+from cases import examples, small_model
 from click.testing import CliRunner
+from preset_cases import CARD, arrays, same
 
 import zoo
-from zoo import presets, text
+from zoo import files, presets, text
 from zoo.cli import main
-from zoo.errors import PresetError, UnknownName, UsageError
-from zoo.presets import cards, folder, making, sources
-from zoo.records import digest
+from zoo.errors import UnknownName, UsageError
+from zoo.presets import folder, making
 
-CARD = {"license": "apache-2.0", "data": "noise", "title": "A small network that knows nothing"}
-
-
-def arrays(model):
-    return [keras.ops.convert_to_numpy(v) for v in model.weights]
-
-
-def same(a, b):
-    return all(x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
-
-
-@pytest.fixture(scope="module")
-def model():
-    return small_model("vae")
-
-
-@pytest.fixture(scope="module")
-def whole(model, tmp_path_factory):
-    """A preset in a folder of its own, not to be touched."""
-    return zoo.save(model, tmp_path_factory.mktemp("made") / "vae.tiny", CARD)
-
-
-@pytest.fixture
-def copy(whole, tmp_path):
-    """A preset to be spoilt."""
-    place = tmp_path / "vae.tiny"
-    place.mkdir()
-    for path in whole.folder.iterdir():
-        (place / path.name).write_bytes(path.read_bytes())
-    return place
-
-
-def rewrite(place, **changes):
-    """Changes a config.json as its author could: the digest fits."""
-    path = place / folder.CONFIG
-    record = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps(record | {"digest": digest(record)}))
-
+pytest_plugins = ("preset_fixtures",)
 
 # What ships.
 
@@ -138,21 +98,6 @@ def test_saving_replaces_a_preset_whole_and_nothing_else(model, copy, tmp_path):
         zoo.save(model, tmp_path / "run", CARD)
 
 
-@pytest.mark.parametrize(
-    "card, message",
-    [
-        ({"data": "noise"}, "a card needs a license"),
-        ("# A title\n", "names no licence"),
-        ({"licence": "mit"}, "unknown fact of a card 'licence'.*'license'"),
-        (3, "a card is a text or a dict"),
-    ],
-)
-def test_no_preset_is_made_without_a_licence(card, message, model, tmp_path):
-    with pytest.raises(UsageError, match=message):
-        zoo.save(model, tmp_path / "new", card)
-    assert not list(tmp_path.iterdir())
-
-
 def test_what_cannot_be_a_preset_is_told(tmp_path):
     with pytest.raises(UsageError, match="only a registered model"):
         zoo.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new", CARD)
@@ -165,271 +110,57 @@ def test_what_cannot_be_a_preset_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# What is refused.
+def test_a_new_preset_has_its_answers_and_noise_is_left_as_it_was(model, whole):
+    golden = whole.record["golden"]
+    assert golden == making.answers(model) and {len(x) for x in golden.values()} == {3}
+    states = [zoo.get(str(whole.folder), pretrained=True).seed_generator.state for _ in range(2)]
+    assert not np.array_equal(*states)  # each model has seeds of its own, asked or not
 
 
-def spoil(name, change):
-    return lambda place: (place / name).write_bytes(change((place / name).read_bytes()))
+def test_a_network_of_keras_travels_with_the_model(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    outputs = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(inputs)
+    captioner = small_model(
+        "captioning", encoder=keras.Model(inputs, outputs), image_shape=(8, 8, 3)
+    )
+    zoo.save(captioner, tmp_path / "it", CARD, stored="int8")
+    assert len(arrays(zoo.get(str(tmp_path / "it"), pretrained=True))) == len(arrays(captioner))
 
 
-SPOILT = {
-    "flipped": (spoil(folder.WEIGHTS, lambda raw: raw[:-1] + b"?"), "has the wrong hash"),
-    "half": (
-        spoil(folder.WEIGHTS, lambda raw: raw[:100]),
-        "has 100 bytes in place of .*half a file",
-    ),
-    "missing": (lambda place: (place / folder.WEIGHTS).unlink(), "weights.h5 is missing"),
-    "card": (spoil(folder.CARD, lambda raw: raw + b"x"), "card.md has .* half a file"),
-    "edited": (
-        spoil(folder.CONFIG, lambda raw: raw.replace(b'"latent_dim": 2', b'"latent_dim": 3')),
-        "the digest in config.json is not that of its content",
-    ),
-    "newer": (lambda place: rewrite(place, format=2), "made by a newer version.*reads up to 1"),
-    "empty": (spoil(folder.CONFIG, lambda raw: b"{}"), "is no preset.*zoo push"),
-    "range": (
-        lambda place: rewrite(place, config={"latent_dim": -3}),
-        "cannot be built: .*latent_dim must be an integer >= 1, got -3",
-    ),
-    "argument": (lambda place: rewrite(place, config={"no": 1}), "unknown argument of vae 'no'"),
-    "model": (lambda place: rewrite(place, model="vea"), "unknown model 'vea'"),
-    "code": (
-        lambda place: rewrite(
-            place,
-            config={
-                "kl_weight": {
-                    "module": "builtins",
-                    "class_name": "function",
-                    "config": "exec",
-                    "registered_name": "function",
-                }
-            },
-        ),
-        "the configuration in .* is unusable",
-    ),
-    "other": (
-        lambda place: rewrite(place, config=small_config("vae") | {"latent_dim": 5}),
-        "weights in .* do not fit vae",
-    ),
-    "escaping": (
-        lambda place: rewrite(place, files={"../../x": {"sha256": "0", "size": 1}}),
-        r"files those of .*got \['../../x'\]",
-    ),
-    "nothing": (lambda place: rewrite(place, model=None), r"must tell .*got \['model'\]"),
-    "sizes": (
-        lambda place: rewrite(place, files={folder.WEIGHTS: {}, folder.CARD: {}}),
-        "must tell sha256 and size",
-    ),
-}
+def test_readers_beside_a_writer_get_one_preset_or_the_other(model, whole, copy):
+    other = small_model("vae", seed=9)
+    second = zoo.save(other, copy.parent / "second", CARD, name="vae.tiny")
+    ends = time.monotonic() + 1.5
+
+    def write():
+        while time.monotonic() < ends:
+            for preset in (second, whole):
+                with files.folder_atomically(copy) as new:
+                    for path in preset.folder.iterdir():
+                        (new / path.name).write_bytes(path.read_bytes())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    digests = set()
+    try:
+        while time.monotonic() < ends:
+            preset = presets.open(copy)
+            assert making.sha256(preset.weights) == preset.record["files"][folder.WEIGHTS]["sha256"]
+            digests.add(preset.record["digest"])
+    finally:
+        writer.join()
+    assert digests == {whole.record["digest"], second.record["digest"]}
 
 
-@pytest.mark.parametrize("how", SPOILT)
-def test_a_spoilt_preset_is_refused_with_the_reason(how, copy):
-    change, message = SPOILT[how]
-    change(copy)
-    with pytest.raises((PresetError, UsageError), match=message):
-        zoo.get(str(copy), pretrained=True)
-
-
-def test_a_card_that_lost_its_licence_is_refused(copy):
-    raw = (copy / folder.CARD).read_bytes().replace(b"license: apache-2.0", b"license:")
-    (copy / folder.CARD).write_bytes(raw)
-    files = json.loads((copy / folder.CONFIG).read_text())["files"]
-    files[folder.CARD] = {"sha256": making.sha256(raw), "size": len(raw)}
-    rewrite(copy, files=files)
-    with pytest.raises(PresetError, match="names no licence"):
-        presets.open(copy)
-
-
-@pytest.mark.parametrize(
-    "reference, message",
-    [
-        ("vae.mnits", "unknown preset 'vae.mnits'"),
-        ("../nowhere", "does not exist; a preset is a folder"),
-        ("hf://../etc", "is no place of a preset"),
-        ("hf://owner/..", "is no place of a preset"),
-        ("hf://owner/name@../..", "is no place of a preset"),
-        ("https://host/a/../../b", "is no place of a preset"),
-        ("http://example.org/x", "plain http is for this machine alone"),
-        ("ftp://host/x", "is no place of a preset"),
-    ],
-)
-def test_what_leads_nowhere_or_out_of_the_cache_is_refused(reference, message, tmp_path):
-    with pytest.raises(UsageError, match=message):
-        zoo.get(reference, pretrained=True, cache=tmp_path / "cache")
-    assert not (tmp_path / "cache").exists()
-
-
-def test_a_folder_that_is_none_and_an_archive_are_told_apart(tmp_path):
-    with pytest.raises(UsageError, match="is no preset: it has no config.json"):
-        presets.open(tmp_path)
-    (tmp_path / "preset.zip").write_bytes(b"PK")
-    with pytest.raises(UsageError, match="is a file: unpack it"):
-        presets.open(tmp_path / "preset.zip")
-
-
-# The web and the hub, on this machine.
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.root` under any prefix, with ranges; breaks off or fails if told to."""
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        name, server = self.path.rpartition("/")[2], self.server
-        server.asked.append((name, self.headers.get("Range")))
-        path = server.root / name
-        if server.down or not path.is_file():
-            self.send_response(503 if server.down else 404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        raw = path.read_bytes()
-        begin = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(raw) - begin))
-        self.send_header("ETag", f'"{making.sha256(raw)}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.end_headers()
-        if self.command == "GET":
-            breaks = server.breaks and name == folder.WEIGHTS
-            self.wfile.write(raw[begin : server.breaks if breaks else None])
-            self.close_connection = True
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(copy, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "*")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.root, running.asked, running.down, running.breaks = copy, [], False, None
-        running.url = f"http://127.0.0.1:{running.server_address[1]}/vae.tiny"
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def fetched(server):
-    return [name for name, _ in server.asked if name == folder.WEIGHTS]
-
-
-def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
-    server, cache, model, capsys, monkeypatch
-):
-    assert same(model, zoo.get(server.url, pretrained=True))
-    assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 1
-    server.down = True
-    assert same(model, zoo.get(server.url, pretrained=True))
-    assert "answers 503; using the copy in" in capsys.readouterr().err
-    server.down = False
-    monkeypatch.setenv("ZOO_OFFLINE", "1")
-    asked = len(server.asked)
-    assert same(model, zoo.get(server.url, pretrained=True)) and len(server.asked) == asked
-    assert capsys.readouterr().err == ""
-    with pytest.raises(PresetError, match="ZOO_OFFLINE is set, and .* has no copy"):
-        presets.open(server.url, cache=cache / "other")
-
-
-def test_a_new_version_is_fetched_and_a_damaged_copy_is_replaced(server, cache, model):
-    first = presets.open(server.url).folder
-    (first / folder.WEIGHTS).write_bytes(b"damaged")
-    assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 2
-    zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny")
-    assert "The second" in presets.open(server.url).card and len(fetched(server)) == 3
-
-
-def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
-    server.breaks = 40_000
-    with pytest.raises(PresetError, match=r"broke off after 32,768 of [\d,]+ bytes.*goes on"):
-        presets.open(server.url)
-    server.breaks = None
-    assert same(model, zoo.get(server.url, pretrained=True))
-    assert [r for name, r in server.asked if name == folder.WEIGHTS] == [None, "bytes=32768-"]
-
-
-def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, model):
-    path = server.root / folder.WEIGHTS
-    raw = path.read_bytes()
-    path.write_bytes(raw[:-1] + b"?")
-    with pytest.raises(PresetError, match="wrong hash"):
-        presets.open(server.url)
-    path.write_bytes(raw + b"much more")
-    with pytest.raises(PresetError, match="sends more than the"):
-        presets.open(server.url)
-    path.write_bytes(raw)
-    assert same(model, zoo.get(server.url, pretrained=True))  # nothing bad was kept
-    (server.root / folder.CONFIG).unlink()
-    with pytest.raises(PresetError, match="answers 404: no preset is there"):
-        presets.open(server.url)
-
-
-def test_two_that_ask_at_once_fetch_it_once(server, cache):
-    found = []
-    threads = [
-        threading.Thread(target=lambda: found.append(presets.open(server.url))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({preset.folder for preset in found}) == 1 and len(found) == 4
-    assert len(fetched(server)) == 1
-
-
-def test_a_host_that_is_not_there_is_told_at_once(cache, offline):
-    with pytest.raises(PresetError, match="no answer from https://nowhere.example"):
-        presets.open("https://nowhere.example/vae.tiny")
-
-
-def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
-    constants = pytest.importorskip("huggingface_hub.constants")
-    home = server.url.rpartition("/")[0]
-    monkeypatch.setattr(constants, "ENDPOINT", home)
-    place = home + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place)
-    assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
-    server.down = True
-    assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
-    assert "using the copy in" in capsys.readouterr().err
-
-
-def test_without_the_hub_s_package_its_name_is_told(cache, monkeypatch, whole):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(PresetError, match=r"pip install 'the-zoo\[hub\]'"):
-        presets.open("hf://somebody/vae.tiny")
-    pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
-    assert pushed.exit_code == 1 and "the-zoo[hub]" in pushed.stderr
-
-
-def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
-    calls = []
-
-    class Api:
-        def create_repo(self, name, exist_ok):
-            calls.append((name, exist_ok))
-
-        def upload_folder(self, repo_id, folder_path):
-            calls.append((repo_id, sorted(path.name for path in Path(folder_path).iterdir())))
-
-    stub = type(sys)("huggingface_hub")
-    stub.HfApi = Api
-    stub.errors = type("errors", (), {"HfHubHTTPError": OSError})
-    monkeypatch.setattr(sources, "hub_library", lambda: stub)
-    pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
-    assert pushed.exit_code == 0, pushed.output
-    files = sorted([folder.CARD, folder.CONFIG, folder.WEIGHTS])
-    assert calls == [("somebody/vae.tiny", True), ("somebody/vae.tiny", files)]
+def test_a_preset_whose_replacement_was_killed_is_found_again(copy, monkeypatch):
+    aside = copy.parent / f".{copy.name}.x1.old"
+    aside.mkdir()
+    copy.rename(aside / copy.name)
+    assert presets.open(copy).name == "vae.tiny" and not aside.exists()
+    aside.mkdir()
+    copy.rename(aside / copy.name)
+    monkeypatch.chdir(copy.parent)
+    assert presets.open(copy.name).name == "vae.tiny"
 
 
 # Parts of a preset, and networks that are not quite the same.
@@ -511,11 +242,6 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])
     np.testing.assert_array_equal(rows[[5, 7]], fresh[[5, 7]])
     assert not report.fresh and not report.unused
-
-
-def test_a_card_of_one_s_own_is_kept_as_it_is():
-    own = "---\nlicense: cc-by-4.0\n---\n# Mine\n"
-    assert cards.written(own, "x", "vae", "") == own and cards.header(own)["license"] == "cc-by-4.0"
 
 
 def test_a_preset_draws_from_the_command_line(tmp_path):

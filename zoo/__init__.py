@@ -10,6 +10,7 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 
 import importlib
 
+from zoo.environment import check_backend, give_keras_a_home
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
@@ -34,7 +35,10 @@ __all__ = [
     "register",
     "save",
     "transfer",
+    "verb",
 ]
+
+give_keras_a_home()
 
 LAZY = {
     "Adam": "zoo.optimizers",
@@ -53,14 +57,16 @@ LAZY = {
     "presets": None,
     "save": "zoo.presets",
     "transfer": "zoo.adapting",
+    "verb": "zoo.verbs",
 }
 
 
 def __getattr__(name):
     if name not in LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    if LAZY[name] is None:
+    if LAZY[name] is None:  # packages that are light by themselves
         return importlib.import_module(f"zoo.{name}")
+    check_backend()
     return getattr(importlib.import_module(LAZY[name]), name)
 
 

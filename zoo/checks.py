@@ -43,6 +43,12 @@ class Interval:
         bounded = math.isfinite(self.most) and self.most not in (LARGEST, LARGEST_SEED)
         return f"{noun} {low} and <= {self.most:g}" if bounded else f"{noun} {low}"
 
+    def expected(self, value):
+        """What is accepted in place of `value`; of one that is too large also the upper end."""
+        too_large = isinstance(value, numbers.Real) and math.isfinite(value) and value > self.most
+        hidden = too_large and f"{self.most:g}" not in str(self)
+        return f"{self} and <= {self.most}" if hidden else str(self)
+
 
 COUNT = Interval(0)
 SIZE = Interval(1)
@@ -60,7 +66,7 @@ NUMBERS = {
     "keep": SIZE,
     "figures_every": COUNT,
     "sub_batches": SIZE,
-    "learning_rate": POSITIVE,
+    "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
     "betas": FRACTION,
     "ema": FRACTION,
     "clip": POSITIVE,
@@ -78,10 +84,12 @@ NUMBERS = {
     "batch_tokens": SIZE,
     # sampling and decoding
     "n": SIZE,
+    "label": COUNT,
     "samples": SIZE,
-    "limit": SIZE,
-    "beam": SIZE,
+    "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
+    "beam": Interval(1, 1000),  # memory grows with it
     "pieces": SIZE,
+    "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, whole=False, above=True),
@@ -112,7 +120,7 @@ def check_numbers(**values):
     for name, value in values.items():
         interval = NUMBERS[name]
         if not interval.accepts(value):
-            raise UsageError(f"{name} must be {interval}, got {value!r}")
+            raise UsageError(f"{name} must be {interval.expected(value)}, got {value!r:.80}")
 
 
 def check_optional_numbers(**values):

@@ -1,11 +1,14 @@
 """Trained models by what people call them: runs, presets, files of Keras, `zoo reproduce`."""
 
 import contextlib
-from pathlib import Path
+import zipfile
 
 from zoo import presets, registry, runs
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_line
+from zoo.files import user_path
 from zoo.terminal import import_tensorflow
+
+EXPANDED = 20  # times: what an archive may hold of the bytes that it stores
 
 
 def finished(place, best=False, begin=import_tensorflow):
@@ -19,10 +22,9 @@ def finished(place, best=False, begin=import_tensorflow):
 
     Raises UsageError: a file that Keras cannot read, or `best`.
     """
-    path = Path(place)
+    path = user_path(place)
     file = path if path.suffix == ".keras" else path / "model.keras"
-    remote = place.startswith(("hf://", "https://"))
-    preset = remote or place in presets.names() or (path / "model.weights.h5").is_file()
+    preset = runs.is_preset(place)
     if not preset and not file.is_file():
         return None
     if best:
@@ -57,11 +59,31 @@ def ready(place, best=False, check=lambda cls: None, begin=import_tensorflow):
 
 
 def load(file):
+    """The model in a .keras file, not compiled; raises UsageError if it is none, or hostile.
+
+    What it asks for, and what its weights file is made of, is checked before Keras reads it.
+    """
     import keras
+
+    from zoo.presets import building, configuration, weights
 
     for name in registry.names():
         registry.get_class(name)  # Keras finds what has been imported
     try:
-        return keras.models.load_model(file)
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"{file} cannot be read as a model of Keras: {error}") from error
+        with zipfile.ZipFile(file) as archive:
+            config, raw = (part(archive, name) for name in ("config.json", weights.FILE))
+        config = configuration.from_json(config)
+        configuration.check_objects({**config, "compile_config": None}, file, files=True)
+        weights.check_file(raw)
+        with building.limited_variables(len(raw)):
+            return keras.models.load_model(file, compile=False)
+    except Exception as error:  # zip, JSON, HDF5 and Keras raise what they like
+        raise UsageError(f"{file} cannot be read as a model of Keras: {one_line(error)}") from error
+
+
+def part(archive, name):
+    """The bytes of a file in an archive; raises ValueError if they are many more than it stores."""
+    facts = archive.getinfo(name)  # Keras does not compress
+    if facts.file_size > EXPANDED * facts.compress_size:
+        raise ValueError(f"its {name} has {facts.file_size:,} bytes in {facts.compress_size:,}")
+    return archive.read(name)

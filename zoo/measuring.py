@@ -92,8 +92,9 @@ def measured(measure, model, train, test):
 
 def speak(trainer, test, texts, beam, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
+    search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
     with trainer.averaged() as model:
-        said = texts.said(model, test.corpus, count, beam=beam, length_penalty=length_penalty)
+        said = texts.said(model, test.corpus, count, **search)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
         path = trainer.workdir.path / f"test-beam{beam}.txt"

@@ -17,6 +17,7 @@ import inspect
 import re
 from pathlib import Path
 
+from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
 
 GROUP = "zoo.models"
@@ -74,6 +75,7 @@ def get_class(name):
         module = _modules().get(name)
         if module is None:
             raise UnknownName("model", name, names())
+        check_backend()
         importlib.import_module(module)
         if name not in _registered:
             raise UsageError(f"module {module} does not register {name!r} with @zoo.register")
@@ -163,6 +165,12 @@ def info(name):
         "description": ast.get_docstring(cls) or "",
         "arguments": _written_arguments(tree, cls),
     }
+
+
+def packages():
+    """The top-level packages, or modules, that models come from."""
+    modules = [*_modules().values(), *(cls.__module__ for cls in _registered.values())]
+    return {module.partition(".")[0] for module in modules}
 
 
 def _info_of(name, cls):

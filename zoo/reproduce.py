@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import measuring, records, runs
+from zoo import measuring, records, run_config, runs
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
 from zoo.overrides import worded
 from zoo.process import peak_mb, threads
-from zoo.terminal import answers, import_tensorflow, note, table
+from zoo.terminal import UserPath, answers, import_tensorflow, note, table
 from zoo.workdir import Workdir
 
 BUDGETS = ("smoke", "cpu-hour", "paper")
@@ -96,8 +96,7 @@ def trained(recipe, budget, workdir, train, valid):
     write_json(workdir / "recipe.json", recipe.training(budget))
     trainer.restore()
     position = trainer.state.position
-    stopped = any(kept.get("stopped_epoch") for kept in trainer.state.callbacks)
-    if position["epoch"] >= spent.epochs or stopped:
+    if position["epoch"] >= spent.epochs or trainer.state.ended:
         note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return trainer, stopwatch.seconds
     note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")
@@ -196,7 +195,7 @@ def check_same(workdir, training):
     if not Workdir(workdir).checkpoints.paths():
         return
     had = had_recipe(path)
-    other = runs.differences(had, training)
+    other = run_config.differences(had, training)
     if other or not had:
         what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
         wanted = ", ".join(text for _, text in other) or "a recipe"
@@ -253,14 +252,14 @@ def show(record):
 @click.option("--budget", type=click.Choice(BUDGETS), default="cpu-hour", show_default=True)
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where the record goes.",
 )
 @click.option(
     "--workdir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
 )
 @click.option(

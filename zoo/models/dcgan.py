@@ -153,6 +153,7 @@ class DCGAN(zoo.Model):
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
 
+    @zoo.verb(n="n", seed="seed")
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
         return tf.cast(self(self.latents(n, seed)), tf.float32)

@@ -135,6 +135,7 @@ class Pix2Pix(zoo.Model):
         seed = self.seed() if training else None
         return (self.generator(2 * source - 1, seed=seed, training=training) + 1) / 2
 
+    @zoo.verb(images="source", seed="seed")
     def translate(self, images, seed=None):
         """What the source `images` [n, h, w, source_channels] become: [n, h, w, c] in [0, 1].
 
@@ -143,6 +144,5 @@ class Pix2Pix(zoo.Model):
             seed: of the dropout that the paper leaves on at test time; the same seed gives the
                 same pictures, another one others. Without a seed there is none.
         """
-        x = 2 * tf.convert_to_tensor(images, tf.float32) - 1
         noise = None if seed is None else self.seed(seed)
-        return (self.draw(x, noise) + 1) / 2
+        return (self.draw(2 * images - 1, noise) + 1) / 2

@@ -83,9 +83,7 @@ class SimpleDot(zoo.Model):
 
     # Verb.
 
+    @zoo.verb(users="user", items="item")
     def rate(self, users, items):
         """How the users [n] would rate the items [n]: float32 [n] within `scale`."""
-        users, items = (tf.convert_to_tensor(ids, tf.int32) for ids in (users, items))
-        for name, ids in (("user", users), ("item", items)):
-            self.check_feature(name, ids, self.batch_spec[name])
         return tf.clip_by_value(self({"user": users, "item": items}), *self.scale)

@@ -10,8 +10,7 @@ Importing this package, listing and `info` need no TensorFlow.
 
 import fnmatch
 
-from zoo import registry
-from zoo.errors import PresetError, UnknownName, UsageError
+from zoo.errors import UnknownName
 from zoo.presets import folder, sources
 from zoo.presets.folder import Preset
 from zoo.presets.sources import shipped
@@ -58,25 +57,26 @@ def get(reference, pretrained=False, cache=None, **config):
     adapted, and a note says what was left fresh; see `zoo.transfer`.
     """
     preset = open(reference, cache)
-    try:
-        own = preset.arguments()
-        model = registry.get(preset.model, **own | config)
-    except UsageError as error:
-        if config:
-            raise
-        raise PresetError(f"{reference} cannot be built: {error}") from error
+    model = preset.build(config)
     if not pretrained:
         return model
     if set(config) <= {"dtype", "name"}:
-        preset.load(model)
-        return model
+        return loaded(preset, model)
     from zoo.adapting import transfer
 
-    source = registry.get(preset.model, **own)
-    preset.load(source)
-    report = transfer(model, source)
+    report = transfer(model, loaded(preset, preset.build()))
     if report.adapted or report.fresh:
         note(f"{reference}, {report}")
+    return model
+
+
+def loaded(preset, model):
+    """`model` with the weights of a preset; one from elsewhere must answer as when it was made."""
+    preset.load(model)
+    if preset.folder.parent != sources.SHIPPED:
+        from zoo.presets import making
+
+        making.check_answers(preset, model)
     return model
 
 

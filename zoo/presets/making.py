@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import io
-import tempfile
+import math
 from pathlib import Path
 
 import h5py
@@ -12,17 +12,24 @@ import tensorflow as tf
 
 import zoo
 from zoo import registry, text
-from zoo.errors import PresetError, UsageError
+from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import folder_atomically, write_atomically, write_json
 from zoo.presets import cards, folder, rounding
+from zoo.presets.weights import datasets, numbers, saved
 from zoo.records import digest, sha256
-from zoo.state import State
+from zoo.state import State, seed_states
+
+LARGEST_IMAGE = 2**18  # pixels times channels: what evaluating three takes no time and memory for
+
+asked = set()  # digests of presets that have answered in this process as they should
 
 
 def save(model, target, card, name, stored):
     """What `zoo.presets.save` does."""
     target = Path(target)
     name = name or target.resolve().name
+    if not name.isprintable() or not 0 < len(name) <= folder.LONGEST:
+        raise UsageError(f"a preset's name is a line of printable text, got {name!r:.80}")
     cards.check(card)
     kind = architecture(model)
     check_free(target)
@@ -45,8 +52,17 @@ def save(model, target, card, name, stored):
         "stored": stored,
         "files": {key: {"sha256": sha256(x), "size": len(x)} for key, x in files.items()},
         "versions": {"zoo": zoo.__version__, **versions},
+        **package(type(model)),
     }
     return placed(target, record, files)
+
+
+def package(cls):
+    """{"package": name and version of the distribution} that a plug-in's class comes from."""
+    top = cls.__module__.partition(".")[0]
+    for name in importlib.metadata.packages_distributions().get(top, ()) if top != "zoo" else ():
+        return {"package": {"name": name, "version": importlib.metadata.version(name)}}
+    return {}
 
 
 def placed(target, record, files):
@@ -54,8 +70,12 @@ def placed(target, record, files):
     with folder_atomically(target) as new:
         for key, raw in files.items():
             write_atomically(new / key, lambda file, raw=raw: file.write(raw))
-        loaded = folder.Preset(new, record, files[folder.CARD].decode())
-        fresh = registry.get(loaded.model, **loaded.arguments())
+        loaded = folder.Preset(target, record, files[folder.CARD].decode(), files[folder.WEIGHTS])
+        try:
+            folder.check_fields(record, target)
+            fresh = loaded.build()
+        except PresetError as error:
+            raise UsageError(f"the model cannot be a preset: {error}") from error
         loaded.load(fresh)
         record = record | {"golden": answers(fresh)}
         write_json(new / folder.CONFIG, record | {"digest": digest(record)})
@@ -95,17 +115,43 @@ def weights(model, stored):
     if stored not in folder.STORED:
         raise UsageError(f"weights are stored as one of {folder.STORED}, got {stored!r}")
     raw = io.BytesIO()
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / folder.WEIGHTS
-        model.save_weights(path)
-        with h5py.File(path) as had, h5py.File(raw, "w") as has:
-
-            def copy(name, item):
-                if isinstance(item, h5py.Dataset):
-                    rounding.write(has, name, item[()], stored)
-
-            had.visititems(copy)
+    with saved(model) as had, h5py.File(raw, "w") as has:
+        for name, dataset in datasets(had):
+            if not name.startswith("optimizer/"):
+                rounding.write(has, name, numbers(dataset), stored)
     return raw.getvalue()
+
+
+def check_answers(preset, model):
+    """Raises PresetError unless a model with a preset's weights answers as it did when made.
+
+    That is asked once a process, in float32 and of images of a size that takes no time.
+    """
+    golden, key = preset.record.get("golden"), preset.record["digest"]
+    pixels = math.prod(getattr(model, "image_shape", None) or ())
+    usual = model.dtype_policy.compute_dtype == "float32" and not tf.distribute.has_strategy()
+    if golden is None or key in asked or not usual or pixels > LARGEST_IMAGE:
+        return
+    try:
+        there = answers(model)
+        wrong = [name for name in {*golden, *there} if not near(there[name], golden[name])]
+    except Exception as error:  # golden answers of any type, a model that cannot be evaluated
+        raise PresetError(
+            f"{preset.folder} cannot be asked what it answered when it was made:"
+            f" {type(error).__name__}: {one_line(error)}"
+        ) from error
+    for name in sorted(wrong):
+        versions = ", ".join(f"{k} {v}" for k, v in preset.record["versions"].items())
+        raise PresetError(
+            f"{preset.folder} does not answer as it did when it was made (with {versions}): the"
+            f" {name} of three examples is {there[name]}, not {golden[name]!s:.80}; its weights or"
+            " its configuration are others"
+        )
+    asked.add(key)
+
+
+def near(values, golden):
+    return np.shape(golden) == np.shape(values) and np.allclose(values, golden, 1e-3, 1e-4)
 
 
 def answers(model):
@@ -113,9 +159,13 @@ def answers(model):
 
     Every weight that matters has a part in them; a model that was loaded right gives them again.
     """
-    state = State(model, seed=0)
-    with state.evaluating():
-        found = model.eval_step(examples(model))
+    seeds = [(seed, keras.ops.copy(seed)) for seed in seed_states(model)]
+    try:
+        with State(model, seed=0).evaluating():
+            found = model.eval_step(examples(model))
+    finally:
+        for seed, value in seeds:
+            seed.assign(value)
     found = {name: [float(x) for x in values] for name, values in found.items()}
     for name, values in found.items():
         if not np.isfinite(values).all():

@@ -1,6 +1,7 @@
 """`zoo push`: a preset of a finished run, its weights as evaluated, its numbers in the card."""
 
 import json
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -8,55 +9,62 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import presets, records, reproduce, runs
-from zoo.data import catalog
-from zoo.errors import PresetError, UsageError
-from zoo.presets import folder, sources
-from zoo.terminal import BEST, answers, import_tensorflow, note, table
+from zoo import presets, records, reproduce, run_config, runs
+from zoo.data import catalog, location
+from zoo.errors import PresetError, UsageError, one_line
+from zoo.files import check_writable
+from zoo.presets import folder, licenses, sources
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow, note, table
 
 
-def push(run, target, license="apache-2.0", stored="float32", results=records.RESULTS, best=False):
+def push(run, target, license=None, stored="float32", results=records.RESULTS, best=False):
     """Makes a preset of a run, or puts one on the hub.
 
     Args:
         run: a folder made by `zoo reproduce` or `zoo train`, or a preset.
         target: the folder to make, its name the preset's; or "hf://owner/name", which needs a
             token of the hub.
-        license: of the weights.
+        license: of the weights; default apache-2.0, unless the data's does not allow that.
         stored: as in `zoo.save`.
         results: where `zoo reproduce` has put its record.
         best: of a run of `zoo train`, take the best epoch; a recipe says so itself.
 
-    Returns the `zoo.presets.Preset`. Raises UsageError: no run, no record of it.
+    Returns the `zoo.presets.Preset`. Raises UsageError: no run, no record of it, no license.
     """
-    if str(target).startswith("hf://"):
-        slug = sources.HUB.fullmatch(str(target))
-        if not slug or slug[3]:
-            raise UsageError(f"a place on the hub is written hf://owner/name, got {target}")
+    address = re.match(r"\w+://", str(target))
+    slug = sources.HUB.fullmatch(str(target))
+    if address and (not slug or slug[3]):
+        raise UsageError(
+            f"a preset goes to a folder, or to a place on the hub, written hf://owner/name; got"
+            f" {target}"
+        )
+    if slug:
         hub = sources.hub_library()  # before anything is computed
         if is_preset(run):
             return published(hub, f"{slug[1]}/{slug[2]}", folder.read(run))
         with tempfile.TemporaryDirectory() as place:
             made = push(run, Path(place) / slug[2], license, stored, results, best)
             return published(hub, f"{slug[1]}/{slug[2]}", made)
+    if is_preset(run):
+        raise UsageError(
+            f"{run} is a preset already, not a run: copy the folder, or push it to hf://owner/name"
+        )
+    check_writable(Path(target) / folder.CONFIG)
     import_tensorflow()
     run = Path(run)
     of = of_recipe if (run / "recipe.json").is_file() else of_training
-    trainer, facts = of(run, Path(results), best)
+    trainer, facts = of(run, Path(results), best, license)
     note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
     if stored != "float32":
         rounded = f"The numbers are those of the weights before they were rounded to {stored}."
         facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
     with trainer.averaged() as model:
-        return presets.save(model, target, {"license": license, **facts}, stored=stored)
+        return presets.save(model, target, facts, stored=stored)
 
 
 def is_preset(place):
-    try:
-        folder.read(place)
-    except (UsageError, PresetError):
-        return False
-    return True
+    """Whether a folder is that of a preset, sound or not; a run has no weights file."""
+    return all((Path(place) / name).is_file() for name in (folder.CONFIG, folder.WEIGHTS))
 
 
 def published(hub, repository, preset):
@@ -65,14 +73,15 @@ def published(hub, repository, preset):
         api = hub.HfApi()
         api.create_repo(repository, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=preset.folder)
-    except (hub.errors.HfHubHTTPError, OSError) as error:
-        raise PresetError(f"the hub did not take {repository}: {error}") from error
+    except Exception as error:  # of the hub, of the network, of a token
+        raise PresetError(f"the hub did not take {repository}: {one_line(error)}") from error
     return preset
 
 
-def of_recipe(run, results, best):
+def of_recipe(run, results, best, license):
     """(trainer with the weights that were evaluated, facts of the card) of `zoo reproduce`."""
     recipe, budget = recipe_of(run)
+    data = data_facts(recipe.data, recipe.splits(budget)[0], license)
     path = results / f"{recipe.name}.{budget}.json"
     if not path.exists():
         raise UsageError(
@@ -94,7 +103,7 @@ def of_recipe(run, results, best):
     ]
     return trainer, {
         "title": recipe.title,
-        **data_facts(recipe.data, recipe.splits(budget)[0]),
+        **data,
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
         "numbers": numbers,
         "references": [records.beside(record, one) for one in record["recipe"]["references"]],
@@ -104,13 +113,19 @@ def of_recipe(run, results, best):
 
 def recipe_of(run):
     """(recipe, budget) that a run's recipe.json was written by; raises UsageError."""
-    had = json.loads((run / "recipe.json").read_text())
+    try:
+        had = json.loads((run / "recipe.json").read_text())
+        had["data"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(
+            f"{run / 'recipe.json'} is damaged ({one_line(error)}): make the run again"
+        ) from error
     found = [
         (recipe, budget)
         for recipe in map(zoo.recipes.get, zoo.recipes.names())
         for budget in recipe.budgets
         if recipe.model == had.get("model")
-        and not runs.differences(had, replace(recipe, data=had["data"]).training(budget))
+        and not run_config.differences(had, replace(recipe, data=had["data"]).training(budget))
     ]
     named = [one for one in found if run.name == f"{one[0].name}-{one[1]}"] or found
     if not named:
@@ -118,28 +133,38 @@ def recipe_of(run):
     return replace(named[0][0], data=had["data"]), named[0][1]
 
 
-def of_training(run, results, best):
+def of_training(run, results, best, license):
     """(trainer, facts of the card) of `zoo train`; it is evaluated now."""
     settings, workdir = runs.taken(str(run), best=best)
     if workdir is None:
         raise UsageError(f"there is no run of {run}; train one with: zoo train {run}")
+    about = data_facts(settings.data, settings.split, license)
     data = settings.load(settings.test_split)
     trainer = runs.opened(settings, workdir, best, data)
     found = trainer.evaluate(data)
-    protocol = f"mean over {settings.data} {settings.test_split}, binarize {settings.binarize}"
+    name = shown(settings.data)
+    protocol = f"mean over {name} {settings.test_split}, binarize {settings.binarize}"
     return trainer, {
-        "title": f"{settings.model} on {settings.data}",
-        **data_facts(settings.data, settings.split),
-        "recipe": f"zoo train {settings.model} --data {settings.data}",
+        "title": f"{settings.model} on {name}",
+        **about,
+        "recipe": f"zoo train {settings.model} --data {name}",
         "numbers": [(key, f"{value:.5g}", "", "", protocol) for key, value in found.items()],
     }
 
 
-def data_facts(data, split):
-    """What a card says of the data."""
-    known = catalog.info(data) if data.partition("/")[0] in catalog.CATALOG else None
+def data_facts(data, split, license):
+    """What a card says of the data, and of the license, which may follow from them."""
+    known = catalog.info(data) if location.is_named(data) else None
     own = {"data_license": known.licence} if known else {}
-    return {"data": f"{data if known else Path(data).name} {split}", **own}
+    return {"data": f"{shown(data)} {split}", **own, **licenses.chosen(license, known)}
+
+
+def shown(data):
+    """Data as a card names them: of a path the last part, the rest is nobody's business."""
+    if location.is_named(data):
+        return data
+    direction = f"{location.pairs(data)[0]}:" if location.pairs(data) else ""
+    return f"{direction}{location.path(data).name}"
 
 
 def show(record):
@@ -150,9 +175,13 @@ def show(record):
 
 
 @click.command("push")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath(path_type=Path))
 @click.argument("target")
-@click.option("--license", default="apache-2.0", show_default=True, help="Of the weights.")
+@click.option(
+    "--license",
+    metavar="NAME",
+    help="Of the weights, as the hub writes it.  [default: apache-2.0, if the data's allows it]",
+)
 @click.option(
     "--stored",
     type=click.Choice(folder.STORED),
@@ -162,7 +191,7 @@ def show(record):
 )
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where `zoo reproduce` has put the record.",

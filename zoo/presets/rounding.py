@@ -4,11 +4,6 @@ A byte is one of 255 steps of a scale, and each row, or each column, of a matrix
 own: the one or the other, whichever comes closer. Vectors stay as they are, they are few.
 """
 
-import contextlib
-import tempfile
-from pathlib import Path
-
-import h5py
 import numpy as np
 
 from zoo.errors import UsageError
@@ -46,20 +41,25 @@ def error(values, steps, scale):
     return np.square(values - steps * scale).sum()
 
 
-@contextlib.contextmanager
-def readable(path, stored):
-    """Context: the path of a weights file that Keras reads."""
-    if stored != "int8":
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as place:
-        whole = Path(place) / path.name
-        with h5py.File(path) as had, h5py.File(whole, "w") as has:
+def is_scale(name, stored):
+    """Whether a dataset holds the scales of another one's bytes."""
+    return stored == "int8" and name.endswith(SCALE)
 
-            def copy(name, item):
-                if isinstance(item, h5py.Dataset) and not name.endswith(SCALE):
-                    scale = had[name + SCALE][()] if name + SCALE in had else 1
-                    has[name] = item[()] * scale
 
-            had.visititems(copy)
-        yield whole
+def read(datasets, name, stored):
+    """The array that `write` was given, but for what rounding took.
+
+    Args:
+        datasets: name -> dataset of an HDF5 file.
+        name: of one whose shape was checked.
+        stored: as in `zoo.save`.
+
+    Raises ValueError for scales of another shape.
+    """
+    dataset, scale = datasets[name], datasets.get(name + SCALE)
+    if stored != "int8" or scale is None:
+        return dataset[()]
+    shapes = zip(scale.shape, dataset.shape, strict=True)
+    if not all(n in (1, size) for n, size in shapes):
+        raise ValueError(f"the scales of {name} have the shape {scale.shape}")
+    return dataset[()] * scale[()]

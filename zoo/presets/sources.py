@@ -8,6 +8,7 @@
 A lock lets one process at a time fetch a preset. ZOO_OFFLINE=1 keeps everything off the network.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -17,20 +18,18 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from zoo.errors import PresetError, UnknownName, UsageError
-from zoo.files import write_atomically
-from zoo.presets import folder
+from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.files import user_path, write_atomically
+from zoo.presets import folder, web
+from zoo.presets.web import Unreachable
 from zoo.terminal import note
 
 SHIPPED = Path(__file__).parent
 NAME = re.compile(r"[a-z][a-z0-9_]*\.\w+")
 HUB = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?")
-LOCAL = ("localhost", "127.0.0.1", "::1")
-TIMEOUT = 5  # seconds until a host must answer
-
-
-class Unreachable(PresetError):
-    """A source that does not answer now."""
+CURRENT = "current.json"
+QUIET = 3  # seconds that a process waits for another one without a word
+WAITING = 600  # and with one
 
 
 def locate(reference, cache=None):
@@ -39,8 +38,8 @@ def locate(reference, cache=None):
         return fetched(reference, cache)
     if reference in shipped():
         return SHIPPED / reference
-    path = Path(reference).expanduser()
-    if path.exists() or re.search(r"[/\\]", reference):
+    path = user_path(reference)
+    if path.exists() or folder.being_replaced(path) or re.search(r"[/\\]", reference):
         return path
     raise UnknownName("preset", reference, shipped())
 
@@ -53,62 +52,105 @@ def shipped():
 def fetched(reference, cache=None):
     """The folder in the cache that holds what a `hf://` or `https://` reference has now.
 
-    A source that does not answer is told at once, and the newest copy in the cache serves.
+    A source that does not answer is reported at once, and the newest copy in the cache is used.
     """
     slug, get = source(reference)
     home = directory(cache) / slug
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(home / ".lock")
-        with lock:
+        with alone(reference, home):
             return newest(reference, home, get)
     except OSError as error:
-        raise PresetError(f"the cache {home} cannot be written: {error}") from error
+        raise PresetError(f"the cache {home} cannot be written: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def alone(reference, home):
+    """Context for one process at a time; raises PresetError if others take too long."""
+    lock = filelock.FileLock(home / ".lock")
+    try:
+        lock.acquire(timeout=QUIET)
+    except filelock.Timeout:
+        note(f"{reference}: waiting for another process that fetches it")
+        try:
+            lock.acquire(timeout=WAITING)
+        except filelock.Timeout as error:
+            raise PresetError(
+                f"{reference}: another process has been fetching it for {WAITING} s, with the lock"
+                f" {home / '.lock'}; try again when it has ended"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def newest(reference, home, get):
-    current, offline = home / "current.json", os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
+    """The preset's folder as its source has it; if that cannot be had now, the newest copy."""
+    offline = os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
     try:
         if offline:
             raise Unreachable("ZOO_OFFLINE is set")
-        answers = home / "asked"
-        shutil.rmtree(answers, ignore_errors=True)
-        raw, here = get(folder.CONFIG, answers, folder.LARGEST).read_bytes(), True
+        return asked(reference, home, get)
     except Unreachable as error:
-        if not current.exists():
+        if not (home / CURRENT).exists():
             raise PresetError(f"cannot get {reference}: {error}, and {home} has no copy") from error
+        copy = kept(reference, home)
         if not offline:
             note(f"{reference}: {error}; using the copy in {home}")
-        raw, here = current.read_bytes(), False
-    record = folder.parse(raw, reference)
+        return copy
+
+
+def kept(reference, home):
+    """The newest copy in the cache; raises PresetError if it is damaged."""
+    record = folder.parse((home / CURRENT).read_bytes(), home / CURRENT)
+    place = home / record["digest"][:16]
+    if not place.exists():
+        raise PresetError(f"{place} is missing, and {reference} cannot be asked for it now")
+    return folder.read(place).folder
+
+
+def asked(reference, home, get):
+    """The folder with what the source has now; raises Unreachable if it cannot be had."""
+    answers = home / "asked"
+    shutil.rmtree(answers, ignore_errors=True)
+    raw = get(folder.CONFIG, answers, folder.LARGEST, whole=False).read_bytes()
+    try:
+        record = folder.parse(raw, reference)
+    except (PresetError, UsageError) as error:  # such as the page of a network that wants a login
+        if (home / CURRENT).exists():
+            raise Unreachable(str(error)) from error
+        raise
     place = home / record["digest"][:16]
     if place.exists():
         try:
-            return folder.read(place).folder
+            folder.read(place)
         except (PresetError, UsageError):
-            if not here:
-                raise
             shutil.rmtree(place)
-    if not here:
-        raise PresetError(f"{place} is missing, and {reference} cannot be asked for it now")
+    if not place.exists():
+        download(record, raw, place, get)
+    write_atomically(home / CURRENT, lambda file: file.write(raw))
+    return place
+
+
+def download(record, raw, place, get):
+    """Makes the folder `place` of a preset, whole and checked."""
     part = place.with_suffix(".part")
     for name, facts in record["files"].items():
         got = get(name, part, facts["size"])
         try:
-            folder.check(got, facts)
+            folder.content(got, facts)
         except PresetError:
             got.unlink()
             raise
     write_atomically(part / folder.CONFIG, lambda file: file.write(raw))
     folder.read(part)
     part.rename(place)
-    write_atomically(current, lambda file: file.write(raw))
-    return place
 
 
 def directory(cache=None):
     """The cache: an argument, ZOO_CACHE or ~/.cache/zoo."""
-    return Path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo").expanduser()
+    return user_path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo", "ZOO_CACHE")
 
 
 def source(reference):
@@ -118,96 +160,38 @@ def source(reference):
         owner, name, revision = hub.groups()
         slug = f"hf/{owner}--{name}" + (f"@{revision.replace('/', '-')}" if revision else "")
         return slug, hub_getter(f"{owner}/{name}", revision)
-    url = urlsplit(reference)
-    safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOCAL)
-    if not safe or not url.hostname or ".." in url.path.split("/") or url.query or url.fragment:
+    if not is_place(reference):
         raise UsageError(
-            f"{reference!r} is no place of a preset: write hf://owner/name, https://host/folder"
-            " without '..' (plain http is for this machine alone), or the path of a folder"
+            f"{reference!r:.200} is no place of a preset: write hf://owner/name,"
+            " https://host/folder without '..' (plain http is for this machine alone), or the path"
+            " of a folder"
         )
-    digest = hashlib.sha256(reference.rstrip("/").encode()).hexdigest()
-    return f"https/{url.hostname}-{digest[:16]}", web_getter(reference.rstrip("/"))
+    base, host = reference.rstrip("/"), urlsplit(reference).hostname
+    digest = hashlib.sha256(base.encode()).hexdigest()
+    return f"https/{host}-{digest[:16]}", web.getter(lambda name: f"{base}/{name}")
 
 
-def web_getter(base):
-    import requests
-
-    def get(name, into, limit):
-        url, path, half = f"{base}/{name}", into / name, into / f"{name}.half"
-        if path.exists():
-            return path
-        into.mkdir(parents=True, exist_ok=True)
-        have = half.stat().st_size if half.exists() else 0
-        if have == limit:
-            return half.rename(path)
-        head = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        try:
-            with requests.get(url, headers=head, stream=True, timeout=TIMEOUT) as answer:
-                if answer.status_code >= 500:
-                    raise Unreachable(f"{url} answers {answer.status_code}")
-                if not answer.ok:
-                    raise PresetError(f"{url} answers {answer.status_code}: no preset is there")
-                with half.open("ab" if answer.status_code == 206 else "wb") as file:
-                    for chunk in answer.iter_content(1 << 14):
-                        file.write(chunk)
-                        if file.tell() > limit:
-                            break
-        except (requests.ConnectionError, requests.Timeout) as error:
-            if not half.exists():
-                raise Unreachable(f"no answer from {url} ({type(error).__name__})") from error
-            raise broken(url, half, limit) from error
-        except requests.RequestException as error:
-            raise broken(url, half, limit) from error
-        size = half.stat().st_size
-        if size > limit:
-            half.unlink()
-            raise PresetError(f"{url} sends more than the {limit:,} bytes it should have")
-        if size < limit and name != folder.CONFIG:
-            raise broken(url, half, limit)
-        return half.rename(path)
-
-    return get
-
-
-def broken(url, half, size):
-    have = half.stat().st_size if half.exists() else 0
-    return PresetError(
-        f"the download of {url} broke off after {have:,} of {size:,} bytes; the same call goes on"
-        " from there"
-    )
+def is_place(reference):
+    """Whether an address can be that of a preset's folder."""
+    if not web.is_safe(reference) or not reference.isprintable():
+        return False
+    url = urlsplit(reference)
+    return not (".." in url.path.split("/") or url.query or url.fragment or len(reference) > 2000)
 
 
 def hub_getter(repository, revision):
     hub = hub_library()
+    headers = hub.utils.build_hf_headers(library_name="the-zoo")  # with the token, if there is one
 
-    def get(name, into, limit):
-        if name == folder.CONFIG:
-            check_answers(hub.constants.ENDPOINT)
+    def address(name):
+        if hub.constants.HF_HUB_OFFLINE:
+            raise Unreachable("HF_HUB_OFFLINE is set")
         try:
-            return Path(
-                hub.hf_hub_download(
-                    repository, name, revision=revision, local_dir=into, etag_timeout=TIMEOUT
-                )
-            )
-        except hub.errors.LocalEntryNotFoundError as error:
-            raise Unreachable(f"the hub does not answer for {repository}") from error
-        except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError) as error:
-            told = str(error).strip().splitlines()[0]
-            raise PresetError(f"the hub has no {name} of {repository}: {told}") from error
+            return hub.hf_hub_url(repository, name, revision=revision)
+        except ValueError as error:
+            raise UsageError(f"hf://{repository} is no name: {one_line(error)}") from error
 
-    return get
-
-
-def check_answers(url):
-    """Raises Unreachable at once; the hub's package would try for half a minute."""
-    import requests
-
-    try:
-        status = requests.head(url, timeout=TIMEOUT).status_code
-    except requests.RequestException as error:
-        raise Unreachable(f"no answer from {url} ({type(error).__name__})") from error
-    if status >= 500:
-        raise Unreachable(f"{url} answers {status}")
+    return web.getter(address, headers)
 
 
 def hub_library():
@@ -215,6 +199,7 @@ def hub_library():
     try:
         import huggingface_hub.constants
         import huggingface_hub.errors
+        import huggingface_hub.utils
     except ImportError as error:
         raise PresetError(
             "hf:// needs the package huggingface_hub: pip install 'the-zoo[hub]'"

@@ -1,15 +1,14 @@
 """A recipe: everything that decides one number, from the data's split to the metric's seed."""
 
 import hashlib
-import os
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data import catalog
+from zoo.data import catalog, folders
 from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 from zoo.recipes.measure import Measure
 
 SCHEDULES = ("constant", "cosine")
@@ -246,7 +245,7 @@ class Recipe:
 
 def first(split, n):
     """The first `n` examples of a split such as "train", "train[:500]" or "test[9000:]"."""
-    found = re.fullmatch(r"(\w+)(?:\[(\d*):(\d*)\])?", split)
+    found = re.fullmatch(r"(\w+(?:\.\w+)?)(?:\[(\d*):(\d*)\])?", split)
     if not found:
         raise UsageError(f"a split that is cut is written like 'train[:500]', got {split!r}")
     begin = int(found[2] or 0)
@@ -257,10 +256,10 @@ def first(split, n):
 def source(data):
     """What names data for good: a name of the catalog; of a file or folder, also a checksum."""
     direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
-    path = Path(os.path.expanduser(place))  # noqa: PTH111  (Path's raises for an unknown user)
-    if data.partition("/")[0] in catalog.CATALOG or not os.path.exists(path):  # noqa: PTH110
+    path = user_path(place)
+    if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else folders.visible_files(path)
     found = hashlib.sha256()
     for file in files:
         found.update(f"{file.relative_to(path.parent).as_posix()} {file.stat().st_size}\n".encode())

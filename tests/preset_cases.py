@@ -1,0 +1,32 @@
+"""What the tests of presets compare, and how a preset is changed by its author."""
+
+import json
+
+import keras
+
+from zoo.presets import folder, making
+from zoo.records import digest
+
+CARD = {"license": "apache-2.0", "data": "noise", "title": "A small network that knows nothing"}
+
+
+def arrays(model):
+    return [keras.ops.convert_to_numpy(v) for v in model.weights]
+
+
+def same(a, b):
+    return all(x.tobytes() == y.tobytes() for x, y in zip(arrays(a), arrays(b), strict=True))
+
+
+def rewrite(place, **changes):
+    """Changes a config.json as its author could: the digest fits."""
+    path = place / folder.CONFIG
+    record = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(record | {"digest": digest(record)}))
+
+
+def replace_file(place, name, raw):
+    """Changes another file as its author could: size and hash fit."""
+    (place / name).write_bytes(raw)
+    files = json.loads((place / folder.CONFIG).read_text())["files"]
+    rewrite(place, files=files | {name: {"sha256": making.sha256(raw), "size": len(raw)}})

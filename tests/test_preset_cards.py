@@ -1,0 +1,213 @@
+"""Cards: valid YAML whatever is written into them, honest licenses, no paths of their authors."""
+
+import tomllib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from preset_cases import CARD, replace_file
+
+import zoo
+from zoo import presets
+from zoo.cli import main
+from zoo.data import catalog
+from zoo.errors import PresetError, UsageError
+from zoo.presets import cards, folder, licenses, pushing
+from zoo.records import HOME
+
+pytest_plugins = ("preset_fixtures",)
+
+STRANGE = (
+    "x: y",
+    "'unclosed",
+    "*a",
+    "- b",
+    "yes",
+    "1.5",
+    "#c",
+    "a # b",
+    "{d",
+    "é\u4e2d",
+    'say "x"',
+)
+
+
+@pytest.mark.parametrize("value", STRANGE)
+def test_a_header_is_yaml_whatever_is_written_into_it(value):
+    yaml = pytest.importorskip("yaml")
+    text = cards.written({"license": value, "data": value, "title": value}, value, "vae", "few")
+    assert cards.header(text)["license"] == cards.header(text)["data"] == value
+    assert yaml.safe_load(text.split("---")[1])["license"] == value
+    assert presets.Preset(None, {}, text, b"").license == value
+
+
+@pytest.mark.parametrize("key", cards.LINES)
+def test_a_fact_of_a_card_is_one_line(key, model, tmp_path):
+    for value in ("a\nb: c", "x\x1b[2J", 5):
+        with pytest.raises(UsageError, match=f"{key} of a card must be a text of one line"):
+            zoo.save(model, tmp_path / "new", CARD | {key: value})
+    with pytest.raises(UsageError, match="name is a line of printable text"):
+        zoo.save(model, tmp_path / "new", CARD, name="a\nb")
+
+
+def test_names_of_files_bring_no_html_and_break_no_table():
+    odd = "<img src=x>|`a`.npz"
+    card = CARD | {"data": odd, "recipe": f"zoo train vae --data {odd}"}
+    card |= {"numbers": [("loss", "1", "", "", f"mean over {odd}")], "limits": "a < b"}
+    text = cards.written(card, "x<y>", "vae", "few")
+    table = text.partition("| | |")[2]
+    assert "<img" not in table.replace("`zoo train vae --data <img src=x>\\|'a'.npz`", "")
+    columns = {line.replace("\\|", "").count("|") for line in table.splitlines() if "|" in line}
+    assert columns == {3, 6} and "a &lt; b" in text and "x&lt;y&gt;" in text
+
+
+def test_cards_of_before_are_read():
+    old = "---\nlicense: apache-2.0\ndata: mnist train[:50000]\n---\n# x\n"
+    assert cards.header(old) == {"license": "apache-2.0", "data": "mnist train[:50000]"}
+    assert cards.header("---\nlicense: 'it''s'\n---\n")["license"] == "it's"
+    for text in ("", "---\nlicense: x\n", "---\n" + "\n" * 10**6, "---\nlicense:\n---\n"):
+        with pytest.raises(PresetError, match="names no licence"):
+            cards.header(text)
+
+
+def test_a_terminal_is_not_obeyed(copy):
+    text = (copy / folder.CARD).read_text() + "\x1b]0;title\x07\x9b2J\u202e\r hidden\n"
+    replace_file(copy, folder.CARD, text.encode())
+    shown = CliRunner().invoke(main, ["info", str(copy)])
+    assert shown.exit_code == 0 and "hidden" in shown.stdout
+    assert all(c.isprintable() or c == "\n" for c in shown.stdout)
+
+
+@pytest.mark.parametrize(
+    "card, message",
+    [
+        ({"data": "noise"}, "a card needs a license"),
+        ("# A title\n", "names no licence"),
+        ({"licence": "mit"}, "unknown fact of a card 'licence'.*'license'"),
+        (3, "a card is a text or a dict"),
+    ],
+)
+def test_no_preset_is_made_without_a_licence(card, message, model, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        zoo.save(model, tmp_path / "new", card)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_card_of_one_s_own_is_kept_as_it_is():
+    own = "---\nlicense: cc-by-4.0\n---\n# Mine\n"
+    assert cards.written(own, "x", "vae", "") == own and cards.header(own)["license"] == "cc-by-4.0"
+
+
+def test_a_card_that_lost_its_licence_is_refused(copy):
+    raw = (copy / folder.CARD).read_bytes().replace(b"license: apache-2.0", b"license:")
+    replace_file(copy, folder.CARD, raw)
+    with pytest.raises(PresetError, match="names no licence"):
+        presets.open(copy)
+
+
+# Licenses.
+
+RESERVED = ("captioning.flickr8k", "seq2seq.multi30k_de_en", "transformer.multi30k_de_en")
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_weights_of_non_commercial_data_say_so_wherever_they_are(name):
+    preset = presets.open(name)
+    data = catalog.info(cards.header(preset.card)["data"].split()[0])
+    reserved = not licenses.OPEN.fullmatch(data.licence)
+    assert reserved == (name in RESERVED)
+    text = (HOME / "LICENSES" / "LicenseRef-NonCommercial-Research.txt").read_text()
+    assert (f"zoo/presets/{name}/" in text) == reserved
+    assert ("non-commercial" in zoo.info(name)["license"]) == reserved
+    assert (cards.header(preset.card)["license"] == "other") == reserved
+
+
+def test_the_package_names_both_licenses():
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0 AND LicenseRef-NonCommercial-Research"
+    assert [path.name for glob in project["license-files"] for path in sorted(HOME.glob(glob))] == [
+        "LICENSE",
+        "LicenseRef-NonCommercial-Research.txt",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data, license, expected",
+    [
+        ("multi30k", None, "multi30k is 'non-commercial research and education', .*--license NAME"),
+        ("cifar10", None, "cifar10 is 'none stated'"),
+        ("coco_captions", None, "the photographs as Flickr says"),
+        ("multi30k", "other", "non-commercial-research-and-education"),
+        ("multi30k", "cc-by-nc-4.0", None),
+        ("snowflakes", None, None),
+        ("mnist", None, None),
+        (None, None, None),
+    ],
+)
+def test_no_license_is_put_on_weights_that_the_data_do_not_allow(data, license, expected):
+    row = data and catalog.info(data)
+    if license is None and expected:
+        with pytest.raises(UsageError, match=expected):
+            licenses.chosen(license, row)
+        return
+    facts = licenses.chosen(license, row)
+    assert facts["license"] == (license or "apache-2.0")
+    assert facts.get("license_name") == expected
+
+
+# `zoo push`.
+
+
+def run(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_a_pushed_card_tells_no_path_of_its_author(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "secret.npz", image=images)
+    small = ("--set", "filters=8,", "--set", "base_filters=8", "--figures-every", 0)
+    done = run("train", "vae", "--data", "secret.npz", "--steps", 1, "--batch-size", 8, *small)
+    assert done.exit_code == 0, done.stderr
+    made = run("push", "runs/vae-secret", "made/vae.secret")
+    assert made.exit_code == 0, made.stderr
+    for path in (tmp_path / "made" / "vae.secret").glob("*.*"):
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+    card = presets.open("made/vae.secret").card
+    assert "vae on secret.npz." in card and "`zoo train vae --data secret.npz`" in card
+    check_targets("made/vae.secret", tmp_path)
+
+
+def check_targets(preset, tmp_path):
+    """What is no run, and what is no place for a preset, is refused before any work."""
+    for source, target, message in (
+        ("runs/vae-secret", "https://host/y", "or to a place on the hub, written hf://owner/name"),
+        (preset, "other", "is a preset already, not a run: copy the folder, or push it to hf://"),
+        ("runs/vae-secret", "runs/vae-secret/config.json", "is not a folder"),
+    ):
+        done = run("push", source, target)
+        assert done.exit_code in (1, 2) and message in done.stderr, done.stderr
+    assert not (tmp_path / "https:").exists() and not (tmp_path / "other").exists()
+    done = run("train", preset)
+    assert done.exit_code == 2 and "is a preset, not a model: zoo train vae trains" in done.stderr
+    (tmp_path / "runs" / "vae-secret" / "recipe.json").write_text("[" * 10**5)
+    done = run("push", "runs/vae-secret", "other")
+    assert done.exit_code == 2 and "recipe.json is damaged" in done.stderr
+
+
+def test_data_are_shown_without_the_way_to_them():
+    assert pushing.shown("/home/me/photos") == "photos"
+    assert pushing.shown("AtoB:/home/me/pairs") == "AtoB:pairs"
+    assert pushing.shown("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
+
+
+def test_a_plug_in_s_preset_names_its_package(model, monkeypatch, tmp_path):
+    import importlib.metadata
+
+    from zoo.presets import making
+
+    cls = type("Foreign", (), {"__module__": "numpy.somewhere"})
+    assert making.package(cls) == {
+        "package": {"name": "numpy", "version": importlib.metadata.version("numpy")}
+    }
+    assert making.package(type(model)) == {} == making.package(type("X", (), {}))

@@ -1,0 +1,369 @@
+"""Presets from the web and from the hub: servers of this machine that behave, and that do not."""
+
+import http.server
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+from click.testing import CliRunner
+from preset_cases import CARD, rewrite, same
+
+import zoo
+from zoo import presets
+from zoo.cli import main
+from zoo.errors import PresetError, UsageError
+from zoo.presets import folder, making, sources, web
+
+pytest_plugins = ("preset_fixtures",)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `server.root` under any prefix, with ranges, but for what `server.acts` does.
+
+    `server.acts`: name of a file -> a function of this handler, in place of an answer.
+    """
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        name, server = self.path.rpartition("/")[2], self.server
+        server.asked.append((name, self.headers.get("Range")))
+        path = server.root / name
+        act = server.acts.get(name)
+        if act:
+            self.close_connection = True
+            act(self)
+            return
+        if server.down or not path.is_file():
+            self.answer(503 if server.down else 404, {"X-Error-Code": "EntryNotFound"})
+            return
+        raw = path.read_bytes()
+        begin = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
+        facts = {"ETag": f'"{making.sha256(raw)}"', "X-Repo-Commit": "0" * 40}
+        breaks = server.breaks and name == folder.WEIGHTS
+        body = raw[begin : server.breaks if breaks else None] if self.command == "GET" else b""
+        self.answer(206 if begin else 200, facts, body, len(raw) - begin)
+        self.close_connection = True
+
+    def answer(self, status, facts=(), body=b"", length=None):
+        self.send_response(status)
+        for key, value in dict(facts).items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(copy, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.root, running.asked, running.down, running.breaks = copy, [], False, None
+        running.acts, running.ended, running.stopped = {}, False, False
+        running.url = f"http://127.0.0.1:{running.server_address[1]}/vae.tiny"
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield running
+        running.ended = True
+        running.shutdown()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def fetched(server):
+    return [name for name, _ in server.asked if name == folder.WEIGHTS]
+
+
+def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
+    server, cache, model, capsys, monkeypatch
+):
+    assert same(model, zoo.get(server.url, pretrained=True))
+    assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 1
+    server.down = True
+    assert same(model, zoo.get(server.url, pretrained=True))
+    assert "answers 503; using the copy in" in capsys.readouterr().err
+    server.down = False
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    asked = len(server.asked)
+    assert same(model, zoo.get(server.url, pretrained=True)) and len(server.asked) == asked
+    assert capsys.readouterr().err == ""
+    with pytest.raises(PresetError, match="ZOO_OFFLINE is set, and .* has no copy"):
+        presets.open(server.url, cache=cache / "other")
+
+
+def test_a_new_version_is_fetched_and_a_damaged_copy_is_replaced(server, cache, model):
+    first = presets.open(server.url).folder
+    (first / folder.WEIGHTS).write_bytes(b"damaged")
+    assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 2
+    zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny")
+    assert "The second" in presets.open(server.url).card and len(fetched(server)) == 3
+
+
+def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
+    server.breaks = 40_000
+    with pytest.raises(PresetError, match=r"broke off after 32,768 of [\d,]+ bytes.*goes on"):
+        presets.open(server.url)
+    server.breaks = None
+    assert same(model, zoo.get(server.url, pretrained=True))
+    assert [r for name, r in server.asked if name == folder.WEIGHTS] == [None, "bytes=32768-"]
+
+
+def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, model):
+    path = server.root / folder.WEIGHTS
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-1] + b"?")
+    with pytest.raises(PresetError, match="wrong hash"):
+        presets.open(server.url)
+    path.write_bytes(raw + b"much more")
+    with pytest.raises(PresetError, match="sends more than the"):
+        presets.open(server.url)
+    path.write_bytes(raw)
+    assert same(model, zoo.get(server.url, pretrained=True))  # nothing bad was kept
+    (server.root / folder.CONFIG).unlink()
+    with pytest.raises(PresetError, match="answers 404: no preset is there"):
+        presets.open(server.url)
+
+
+def test_two_that_ask_at_once_fetch_it_once(server, cache):
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(presets.open(server.url))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({preset.folder for preset in found}) == 1 and len(found) == 4
+    assert len(fetched(server)) == 1
+
+
+def test_a_host_that_is_not_there_is_told_at_once(cache, offline):
+    with pytest.raises(PresetError, match="no answer from https://nowhere.example"):
+        presets.open("https://nowhere.example/vae.tiny")
+
+
+def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    home = server.url.rpartition("/")[0]
+    monkeypatch.setattr(constants, "ENDPOINT", home)
+    place = home + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place)
+    assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
+    server.down = True
+    assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
+    assert "using the copy in" in capsys.readouterr().err
+    server.down = False
+    server.acts[folder.CONFIG] = endless  # the limit holds on the hub, too
+    assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
+    assert "more than the 8,388,608 bytes it should have; using" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="hf://some--body/x is no name"):
+        presets.open("hf://some--body/x")
+
+
+def test_without_the_hub_s_package_its_name_is_told(cache, monkeypatch, whole):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(PresetError, match=r"pip install 'the-zoo\[hub\]'"):
+        presets.open("hf://somebody/vae.tiny")
+    pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
+    assert pushed.exit_code == 1 and "the-zoo[hub]" in pushed.stderr
+
+
+def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
+    calls = []
+
+    class Api:
+        def create_repo(self, name, exist_ok):
+            calls.append((name, exist_ok))
+
+        def upload_folder(self, repo_id, folder_path):
+            calls.append((repo_id, sorted(path.name for path in Path(folder_path).iterdir())))
+
+    stub = type(sys)("huggingface_hub")
+    stub.HfApi = Api
+    stub.errors = type("errors", (), {"HfHubHTTPError": OSError})
+    monkeypatch.setattr(sources, "hub_library", lambda: stub)
+    pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
+    assert pushed.exit_code == 0, pushed.output
+    files = sorted([folder.CARD, folder.CONFIG, folder.WEIGHTS])
+    assert calls == [("somebody/vae.tiny", True), ("somebody/vae.tiny", files)]
+
+
+@pytest.mark.parametrize(
+    "reference, message",
+    [
+        ("vae.mnits", "unknown preset 'vae.mnits'"),
+        ("../nowhere", "does not exist; a preset is a folder"),
+        ("hf://../etc", "is no place of a preset"),
+        ("hf://owner/..", "is no place of a preset"),
+        ("hf://owner/name@../..", "is no place of a preset"),
+        ("https://host/a/../../b", "is no place of a preset"),
+        ("http://example.org/x", "plain http is for this machine alone"),
+        ("ftp://host/x", "is no place of a preset"),
+        ("https://[x", "is no place of a preset"),
+        ("https://host/" + "x" * 9999, "is no place of a preset"),
+        ("~nobody-of-that-name/x", "is no path"),
+        ("x/" + "y" * 300, "does not exist|is no path"),
+    ],
+)
+def test_what_leads_nowhere_or_out_of_the_cache_is_refused(reference, message, tmp_path):
+    with pytest.raises((UsageError, PresetError), match=message):
+        zoo.get(reference, pretrained=True, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+# Servers that do not behave. A good copy in the cache is used, with a note; else it is one line.
+
+
+def status(number, **facts):
+    return lambda handler: handler.answer(number, facts)
+
+
+def page(handler):
+    handler.answer(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
+
+
+def drops(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"{")
+
+
+def drips(begun):
+    """A byte now and then, of the header or, if that has `begun`, of the body."""
+
+    def act(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"\r\n" if begun else b""))
+        try:
+            while not handler.server.ended:
+                handler.wfile.write(b"x")
+                time.sleep(0.02)
+        except OSError:
+            pass
+
+    return act
+
+
+def endless(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    try:
+        while not handler.server.ended:
+            handler.wfile.write(bytes(1 << 16))
+    except OSError:
+        handler.server.stopped = True
+
+
+def moved(there):
+    return lambda handler: handler.answer(302, {"Location": there})
+
+
+BEHAVIOR = {
+    "unavailable": (status(503), "answers 503"),
+    "forbidden": (status(403), "answers 403: access is refused"),
+    "too many": (status(429), "answers 429: too many requests, it asks to try later"),
+    "login page": (page, "is no preset: its config.json is not that of one"),
+    "dropped": (drops, r"no answer from .*Error\)"),
+    "closed": (lambda handler: None, r"no answer from .*ConnectionError\)"),
+    "slow header": (drips(begun=False), "is too slow: less than"),
+    "slow body": (drips(begun=True), "is too slow: less than"),
+    "endless": (endless, "sends more than the 8,388,608 bytes"),
+    "loop": (moved("config.json"), "redirects more than 5 times"),
+    "plain http": (moved("http://example.org/x"), "only https will do"),
+    "a file": (moved("file:///etc/passwd"), "only https will do"),
+}
+
+
+@pytest.mark.parametrize("how", BEHAVIOR)
+def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
+    how, server, cache, model, monkeypatch, capsys
+):
+    act, message = BEHAVIOR[how]
+    monkeypatch.setattr(web, "HEAD", 0.5)
+    monkeypatch.setattr(web, "PATIENCE", 0.5)
+    server.acts[folder.CONFIG] = act
+    with pytest.raises((PresetError, UsageError), match=message) as caught:
+        presets.open(server.url)
+    assert "\n" not in str(caught.value)
+    del server.acts[folder.CONFIG]
+    presets.open(server.url)
+    server.acts[folder.CONFIG] = act
+    capsys.readouterr()
+    assert same(model, zoo.get(server.url, pretrained=True))
+    said = capsys.readouterr().err
+    assert "using the copy in" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [folder.WEIGHTS, folder.CARD])
+def test_a_body_without_an_end_stops_at_the_size_it_should_have(name, server, cache):
+    server.acts[name] = endless
+    with pytest.raises(PresetError, match="sends more than the"):
+        presets.open(server.url)
+    assert sum(path.stat().st_size for path in cache.rglob("*.half")) == 0
+    for _ in range(100):
+        if server.stopped:
+            break
+        time.sleep(0.05)
+    assert server.stopped  # and the connection is closed
+
+
+def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
+    seen = []
+
+    def received(url, headers):
+        seen.append((url, headers))
+        yield moves.pop(0)
+
+    monkeypatch.setattr(web, "received", received)
+    moves = [(302, "http://127.0.0.1/x")]
+    with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
+        web.answer("https://127.0.0.1/x", {})
+    moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
+    assert web.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
+    assert seen[1:] == [
+        ("https://host/x", {"Authorization": "secret", "A": "b"}),
+        ("https://host/y", {"Authorization": "secret", "A": "b"}),
+        ("https://other/z", {"A": "b"}),
+    ]
+
+
+def test_a_new_version_that_breaks_off_leaves_the_old_one_in_use(server, cache, model, capsys):
+    first = presets.open(server.url)
+    zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny", stored="float16")
+    server.breaks = 20_000
+    assert presets.open(server.url).card == first.card
+    assert "broke off after 16,384 of" in capsys.readouterr().err
+
+
+def test_waiting_for_another_process_is_said_and_has_an_end(server, cache, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "QUIET", 0.1)
+    monkeypatch.setattr(sources, "WAITING", 0.2)
+    home = cache / sources.source(server.url)[0]
+    home.mkdir(parents=True)
+    with (
+        filelock.FileLock(home / ".lock"),
+        pytest.raises(PresetError, match="another process has been fetching it for 0.2 s"),
+    ):
+        presets.open(server.url)
+    assert "waiting for another process that fetches it" in capsys.readouterr().err
+
+
+def test_sizes_that_the_author_declares_are_not_fetched(server, cache):
+    record = json.loads((server.root / folder.CONFIG).read_text())
+    record["files"][folder.WEIGHTS]["size"] = 10**12
+    rewrite(server.root, files=record["files"])
+    server.acts[folder.WEIGHTS] = endless
+    with pytest.raises(PresetError, match="1,000,000,000,000 bytes: these do not go together"):
+        presets.open(server.url)
+    assert folder.WEIGHTS not in [name for name, _ in server.asked]

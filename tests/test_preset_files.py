@@ -1,0 +1,297 @@
+"""Presets and .keras files that are damaged, or that somebody made to do harm."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from cases import small_config, small_model
+from preset_cases import CARD, replace_file, rewrite
+
+import zoo
+from zoo import finished, presets
+from zoo.errors import PresetError, UsageError
+from zoo.presets import folder, weights
+
+pytest_plugins = ("preset_fixtures",)
+
+HASH = "0" * 64
+
+
+def refused(place, message, seconds=None):
+    """Asserts that a preset is refused, in one line that is no book."""
+    with pytest.raises((PresetError, UsageError), match=message) as caught:
+        zoo.get(str(place), pretrained=True)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 800
+
+
+def spoil(name, change):
+    return lambda place: (place / name).write_bytes(change((place / name).read_bytes()))
+
+
+def files(**facts):
+    return lambda place: rewrite(
+        place, files={folder.CARD: {"sha256": HASH, "size": 1}, folder.WEIGHTS: facts}
+    )
+
+
+def config(**changes):
+    return lambda place: rewrite(place, config=small_config("vae") | changes)
+
+
+def other_model(name, parameters=10**4, **changes):
+    return lambda place: rewrite(
+        place, model=name, config=small_config(name) | changes, parameters=parameters
+    )
+
+
+def part(module, name, settings=None, **more):
+    own = {} if settings is None else settings
+    return {"module": module, "class_name": name, "config": own, "registered_name": None, **more}
+
+
+def function(name, module="builtins"):
+    return part(module, "function", name, registered_name="function")
+
+
+SPOILT = {
+    # files
+    "flipped": (spoil(folder.WEIGHTS, lambda raw: raw[:-1] + b"?"), "has the wrong hash"),
+    "half": (spoil(folder.WEIGHTS, lambda raw: raw[:100]), "has 100 bytes in place of .*half a"),
+    "missing": (lambda place: (place / folder.WEIGHTS).unlink(), "weights.h5 is missing"),
+    "card": (spoil(folder.CARD, lambda raw: raw + b"x"), "card.md has .* half a file"),
+    "no text": (lambda place: replace_file(place, folder.CARD, b"\xff"), "is no UTF-8 text"),
+    # the JSON
+    "edited": (
+        spoil(folder.CONFIG, lambda raw: raw.replace(b'"latent_dim": 2', b'"latent_dim": 3')),
+        "the digest in config.json is not that of its content",
+    ),
+    "newer": (lambda place: rewrite(place, format=99), "99, made by a newer .*reads up to 1"),
+    "old": (lambda place: rewrite(place, format=0), "has the format 0; this version reads up to 1"),
+    "true": (lambda place: rewrite(place, format=True), "has the format True"),
+    "empty": (spoil(folder.CONFIG, lambda raw: b"{}"), "is no preset.*zoo push"),
+    "list": (spoil(folder.CONFIG, lambda raw: b"[1]"), "is no preset.*TypeError"),
+    "deep": (spoil(folder.CONFIG, lambda raw: b"[" * 10**5), "is no preset.*RecursionError"),
+    "nan": (spoil(folder.CONFIG, lambda raw: b'{"format": 1, "x": NaN}'), "NaN is not JSON"),
+    "infinite": (spoil(folder.CONFIG, lambda raw: b'{"format": 1, "x": 1e999}'), "the digest in"),
+    "large": (spoil(folder.CONFIG, lambda raw: b" " * 2**24), "16,777,216 bytes, more than"),
+    # its types and sizes
+    "nothing": (lambda place: rewrite(place, model=None), r"must tell .*got \['model'\]"),
+    "versions": (lambda place: rewrite(place, versions=[1]), r"must tell .*got \['versions'\]"),
+    "stored": (lambda place: rewrite(place, stored="int4"), "stored as 'int4', not one of"),
+    "escapes": (lambda place: rewrite(place, name="x\x1b[2J"), "must tell names .* in a line"),
+    "long name": (lambda place: rewrite(place, name="x" * 10**6), "must tell names"),
+    "package": (lambda place: rewrite(place, package=5), "name and version of its package, got 5"),
+    "escaping": (
+        lambda place: rewrite(place, files={"../../x": {"sha256": HASH, "size": 1}}),
+        r"files those of .*got \['../../x'\]",
+    ),
+    "no facts": (
+        lambda place: rewrite(place, files={folder.WEIGHTS: {}, folder.CARD: 5}),
+        "must tell sha256 and size",
+    ),
+    "hash": (files(sha256=5, size=1), "must tell sha256 and size"),
+    "negative": (files(sha256=HASH, size=-1), "must tell sha256 and size"),
+    "huge": (files(sha256=HASH, size=10**12), "1,000,000,000,000 bytes: these do not go together"),
+    "more parameters": (lambda place: rewrite(place, parameters=10**9), "do not go together"),
+    "no answers": (lambda place: rewrite(place, golden={"loss": "x"}), "cannot be asked what it"),
+    "wrong answers": (
+        lambda place: rewrite(place, golden={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}),
+        r"does not answer as it did when it was made \(with .*keras.*kl of three examples is .*not",
+    ),
+    # what it asks Keras to build
+    "range": (config(latent_dim=-3), "cannot be built: .*latent_dim must be an integer >= 1"),
+    "type": (config(filters="x" * 10**6), "cannot be built: filters must be"),
+    "argument": (config(no=1), "unknown argument of vae 'no'"),
+    "name": (config(name=5), "unknown argument of vae 'name'"),
+    "model": (lambda place: rewrite(place, model="vea"), "unknown model 'vea'.*'vae'"),
+    "plug-in": (
+        lambda place: rewrite(
+            place, model="vq_vae", package={"name": "more-vaes", "version": "1.2"}
+        ),
+        "made with the package more-vaes 1.2, which is not installed .*pip install more-vaes",
+    ),
+    "latent": (config(latent_dim=10**9), "latent_dim=1000000000, out of proportion to"),
+    "deep network": (config(filters=[8] * 3000), r"filters=.*out of proportion to"),
+    "wide network": (config(units=[10**6, 10**6]), "cannot be built|its arguments make .* arrays"),
+    "many layers": (other_model("transformer", encoder_layers=10**5), "encoder_layers=100000, out"),
+    "large image": (other_model("pix2pix", image_shape=[2**14, 2**14, 3]), "image_shape=.*out of"),
+    "code": (config(kl_weight=function("exec")), "the configuration in .* is unusable"),
+    "setting": (config(kl_weight=function("set_floatx", "keras.config")), "unusable.*set_floatx"),
+    "plot": (config(head=function("plot_model", "keras.utils")), "unusable.*'plot_model'"),
+    "get": (config(head=function("deserialize")), "unusable.*'deserialize'"),
+    "reader": (config(head=part("keras.layers", "TFSMLayer", {"filepath": "x"})), "TFSMLayer"),
+    "lookup": (
+        config(head=part("keras.layers", "StringLookup", {"vocabulary": "words"})),
+        "unusable.*StringLookup",
+    ),
+    "private": (config(head=part("keras.src.utils.io_utils", "print_msg")), "unusable.*print_msg"),
+    "lambda": (config(head=part("builtins", "__lambda__", {"value": "x"})), "unusable.*__lambda__"),
+    "memory": (
+        config(head=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})),
+        "unusable.*__numpy__",
+    ),
+    "cloud": (other_model("style_transfer", features="gs://b/x.h5"), "features='gs://b/x.h5': an?"),
+    "web": (other_model("style_transfer", features="http://h/x"), "an address has no place there"),
+    "path": (other_model("style_transfer", features="/etc/x.h5"), "a path has no place there"),
+    "inside": (
+        config(head={**part("zoo.models", "X", {"features": "gs://b/x.h5"})}),
+        "unusable|has no place there",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_spoilt_preset_is_refused_with_the_reason_in_one_line(how, copy):
+    change, message = SPOILT[how]
+    change(copy)
+    refused(copy, message)
+
+
+# Weights.
+
+
+def edited(change, stored="float32"):
+    """A change of a preset that edits its HDF5 file: change(file, a weight's name)."""
+
+    def spoilt(place):
+        if stored == "int8":
+            model = small_model("vae", units=(32,), filters=(8,))
+            zoo.save(model, place, CARD, stored="int8")
+        raw = io.BytesIO((place / folder.WEIGHTS).read_bytes())
+        with h5py.File(raw, "a") as file:
+            arrays = [(name, item.ndim) for name, item in weights.datasets(file)]
+            name = next(n for n, axes in arrays if axes > 1 and not n.endswith(".scale"))
+            change(file, name)
+        replace_file(place, folder.WEIGHTS, raw.getvalue())
+
+    return spoilt
+
+
+def external(file, name):
+    shape, dtype = file[name].shape, file[name].dtype
+    del file[name]
+    file.create_dataset(name, shape, dtype, external=[("/etc/passwd", 0, 10**6)])
+
+
+def virtual(file, name):
+    shape, dtype = file[name].shape, file[name].dtype
+    del file[name]
+    layout = h5py.VirtualLayout(shape, dtype)
+    layout[...] = h5py.VirtualSource("/etc/passwd", "x", shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def linked(link):
+    def change(file, name):
+        del file[name]
+        file[name] = link
+
+    return change
+
+
+def declared(file, name):
+    file.create_dataset("much", (10**5, 10**6), "f4", chunks=(100, 100), compression="gzip")
+
+
+def pieces(file, name):
+    array = file[name][()]
+    del file[name]
+    how = {"maxshape": [None] * array.ndim, "chunks": (2**19, *[1] * (array.ndim - 1))}
+    file.create_dataset(name, data=array, **how)
+
+
+def replaced(make):
+    def change(file, name):
+        array = file[name][()]
+        del file[name]
+        file[name] = make(array)
+
+    return change
+
+
+def loop(file, name):
+    file["again"] = file["/"]
+
+
+WEIGHTS = {
+    "external": (edited(external), "has its numbers in another file"),
+    "external int8": (edited(external, "int8"), "has its numbers in another file"),
+    "virtual": (edited(virtual), "has its numbers in another file"),
+    "virtual int8": (edited(virtual, "int8"), "has its numbers in another file"),
+    "soft": (edited(linked(h5py.SoftLink("/x"))), "is a link to somewhere else"),
+    "other file": (edited(linked(h5py.ExternalLink("/x.h5", "/x")), "int8"), "is a link to some"),
+    "loop": (edited(loop), "'again/.*is there twice"),
+    "declared": (edited(declared), "'much' is not the model's"),
+    "declared int8": (edited(declared, "int8"), "'much' is not the model's"),
+    "pieces": (edited(pieces), "stored in pieces that are larger than itself"),
+    "shape": (edited(replaced(lambda x: x[:1])), r"has the shape \(1, .*the model"),
+    "nan": (edited(replaced(lambda x: x * np.nan)), "are not finite"),
+    "overflow": (edited(replaced(lambda x: np.float64(x) + 1e300)), "are not finite"),
+    "texts": (edited(replaced(lambda x: np.full(x.shape, b"x"))), "holds no numbers"),
+    "complex": (edited(replaced(lambda x: x.astype("c8"))), "holds no numbers"),
+    "gone": (edited(lambda file, name: file.pop(name)), "is missing"),
+    "scales": (
+        edited(lambda file, name: file.move(name + ".scale", "x.scale"), "int8"),
+        "is missing|is not the model's|does not answer",
+    ),
+    "no file": (lambda place: replace_file(place, folder.WEIGHTS, b"x" * 999), "do not fit vae"),
+    "another model's": (config(latent_dim=5), "weights in .* do not fit vae"),
+}
+
+
+@pytest.mark.parametrize("how", WEIGHTS)
+def test_a_weights_file_that_is_not_plain_numbers_of_the_model_is_refused(how, copy):
+    change, message = WEIGHTS[how]
+    change(copy)
+    refused(copy, message)
+
+
+# .keras files.
+
+
+def keras_file(path, change=lambda config: None, numbers=lambda raw: raw):
+    """A .keras file of a small VAE, changed."""
+    small_model("vae").save(path)
+    with zipfile.ZipFile(path) as archive:
+        raw = {name: archive.read(name) for name in archive.namelist()}
+    settings = json.loads(raw["config.json"])
+    change(settings)
+    raw["config.json"] = json.dumps(settings).encode()
+    raw["model.weights.h5"] = numbers(raw["model.weights.h5"])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in raw.items():
+            archive.writestr(name, content)
+
+
+def set_argument(**changes):
+    return {"change": lambda settings: settings["config"].update(changes)}
+
+
+KERAS = {
+    "plot": (set_argument(head=function("plot_model", "keras.utils")), "asks for .*plot_model"),
+    "web": (set_argument(head="https://host/x"), "an address has no place there"),
+    "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
+    "wide": (set_argument(units=[10**5, 10**5]), "its arguments make"),
+    "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
+    "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a model of Keras"),
+}
+
+
+@pytest.mark.parametrize("how", KERAS)
+def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
+    changes, message = KERAS[how]
+    keras_file(tmp_path / "x.keras", **changes)
+    with pytest.raises(UsageError, match=message) as caught:
+        finished.load(tmp_path / "x.keras")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_a_folder_that_is_none_and_an_archive_are_told_apart(tmp_path):
+    with pytest.raises(UsageError, match="is no preset: it has no config.json"):
+        presets.open(tmp_path)
+    (tmp_path / "preset.zip").write_bytes(b"PK")
+    with pytest.raises(UsageError, match="is a file: unpack it"):
+        presets.open(tmp_path / "preset.zip")
