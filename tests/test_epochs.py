@@ -42,7 +42,8 @@ def interrupt(*args, **kwargs):
 
 @pytest.mark.parametrize("moment", ["validation", "drawing"])
 def test_a_signal_at_the_end_of_an_epoch_stops_the_run_after_it(tmp_path, moment):
-    it = run(tmp_path)
+    drawing = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
+    it = run(tmp_path, callbacks=[drawing] if moment == "drawing" else [])
     if moment == "validation":
         evaluate = it.model.eval_step
 
@@ -52,8 +53,6 @@ def test_a_signal_at_the_end_of_an_epoch_stops_the_run_after_it(tmp_path, moment
             return evaluate(batch)
 
         it.model.eval_step = interrupted
-    else:
-        it.callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=interrupt))
     with pytest.raises(KeyboardInterrupt):
         it.fit(data, epochs=3, validation=data())
     assert it.state.position["epoch"] == 1 and it.state.position["step"] == 4
@@ -93,7 +92,7 @@ def test_replicas_agree_in_what_is_evaluated_and_saved(two_replicas):
     assert many.evaluate(batches) == before
     assert (copies[0].numpy() == copies[1].numpy()).all()
     copies[1].assign(copies[1] + 1.0)
-    many._save()
+    many.persistence.save()
     assert (copies[0].numpy() == copies[1].numpy()).all()
 
 
