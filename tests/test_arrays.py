@@ -196,7 +196,7 @@ def test_a_damaged_data_set_says_how_it_is_made_again(tiny_snowflakes, tmp_path)
     shutil.copytree(tiny_snowflakes, tmp_path / "data")
     (file,) = (tmp_path / "data").rglob("*train.tfrecord*")
     file.write_bytes(flipped(file.read_bytes(), 40))
-    with pytest.raises(ZooError, match="cannot be read .*run: zoo data prepare snowflakes"):
+    with pytest.raises(ZooError, match="cannot be read.*run: zoo data prepare snowflakes"):
         zoo.data.load("snowflakes", data_dir=tmp_path / "data")
 
 
