@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import math
+import os
 import sys
 
 import click
