@@ -25,14 +25,17 @@ def mmd(x, y, scales=SCALES):
     """Unbiased estimate of MMD^2 between samples [n, d] and [n, d], as [n] terms; take their mean.
 
     The U-statistic of Gretton et al., equation 3: no point is compared with itself, so the mean
-    over draws from one distribution is 0, and single estimates may be below.
+    over draws from one distribution is 0, and single estimates may be below. From fewer than 2
+    points there is no estimate: where a graph does not know their number, [0] terms.
 
     Raises ValueError for fewer than 2 points, or for samples of different sizes.
     """
     n = x.shape[0]
     if n is not None and (n < 2 or y.shape[0] not in (n, None)):
         raise ValueError(f"MMD needs two samples of one size >= 2, got {x.shape} and {y.shape}")
-    others = tf.cast(tf.shape(x)[0] - 1, x.dtype)
+    size = tf.shape(x)[0]
+    others = tf.cast(tf.maximum(size - 1, 1), x.dtype)
     within = [tf.linalg.set_diag(kernel(a, a, scales), tf.zeros_like(a[:, 0])) for a in (x, y)]
     own = tf.add_n([tf.reduce_sum(similarity, axis=1) / others for similarity in within])
-    return own - 2 * tf.reduce_mean(kernel(x, y, scales), axis=1)
+    terms = own - 2 * tf.reduce_mean(kernel(x, y, scales), axis=1)
+    return terms[: tf.where(size < 2, 0, size)]

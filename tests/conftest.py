@@ -6,6 +6,7 @@ import socket
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+import shell
 import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -35,3 +36,31 @@ def offline(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with some grey images, and no data sets."""
+    shell.write_images(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path / "generated"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with `runs/vae-images`, trained for one epoch and then up to two; both answers."""
+    folder = tmp_path_factory.mktemp("cli")
+    shell.write_images(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        train = ("train", "vae", *shell.SMALL, "--epochs")
+        return folder, [shell.answer(*train, epochs) for epochs in (1, 2)]
+
+
+@pytest.fixture
+def there(trained, monkeypatch):
+    """Inside the folder of `trained`."""
+    monkeypatch.chdir(trained[0])
+    return trained[0]

@@ -15,7 +15,7 @@ import zoo
 import zoo.recipes
 from zoo import figures, reproduce, text
 from zoo.cli import main
-from zoo.data import corpora, shapes, sources, vision
+from zoo.data import corpora, image_files, shapes, vision
 from zoo.data.captions import Captions
 from zoo.data.sentences import Sentences
 from zoo.errors import BatchError, UnknownName, UsageError
@@ -89,6 +89,13 @@ def test_images_become_texts_and_each_word_has_a_map():
         assert maps.shape == (len(pieces), 2, 2)
         np.testing.assert_allclose(maps.sum((1, 2)), 1, atol=1e-5)
     assert len(model.attention(IMAGES, limit=5)) == 3
+    both, maps = model.caption_with_attention(IMAGES, num_maps=2, beam=3, limit=5, batch_size=2)
+    assert both == model.caption(IMAGES, beam=3, limit=5)
+    tokens, weights = model.best(model.generate(IMAGES, beam=3, limit=5))
+    for (pieces, looks), words, alpha in zip(maps, tokens[:2], weights, strict=False):
+        assert pieces == WORDS.pieces([i for i in words if i])
+        np.testing.assert_allclose(looks, alpha[: len(pieces)].reshape(-1, 2, 2), atol=1e-5)
+    assert len(maps) == 2
     assert model.caption(IMAGES[:0]) == [] and model.attention(IMAGES[:0]) == []
 
 
@@ -173,7 +180,9 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
-    assert "damaged" in capsys.readouterr().err
+    file.with_suffix(".json").write_text("{")
+    np.testing.assert_array_equal(vision.features(images, net, tmp_path), first)
+    assert capsys.readouterr().err.count("damaged") == 2
     other = vision.features(images, network(), tmp_path)  # other weights
     assert np.abs(other - first).max() > 0 and len([*tmp_path.glob("*.npy")]) == 2
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
@@ -230,6 +239,9 @@ def test_networks_that_cannot_be_had_are_named(tmp_path):
     x = keras.Input((8, 8, 3))
     with pytest.raises(UsageError, match="without pooling"):
         vision.Network(keras.Model(x, keras.layers.GlobalMaxPooling2D()(x)), size=8)
+    for wrong, message in ((200.0, "divide 0..255 by 255"), (-1.0, "1]"), (200, "astype")):
+        with pytest.raises(UsageError, match=message):
+            network()(np.full((1, 8, 8, 3), wrong))
     with pytest.raises(UsageError, match="no images"):
         vision.features(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
@@ -293,7 +305,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         (): "Missing argument",
         ("2.png",): "2.png cannot be read as an image",
         ("torn.png",): "cannot be read as an image",
-        ("0.png", "--beam", "0"): "x>=1",
+        ("0.png", "--beam", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
         ("0.png", "--network", "VGG16"): "sees images: leave --network out",
     }.items():
@@ -319,7 +331,7 @@ def test_the_command_line_says_what_a_network_saw(tmp_path):
     )
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["captions"]
-    features = net(sources.stacked("it", [sources.picture(file)], 32))
+    features = net(image_files.read_image(file, size=32)[None])
     assert [found["caption"]] == model.caption(features, beam=5, limit=5)
     for args, message in (
         ((), "features (1, 1, 1280) of another network"),

@@ -32,5 +32,7 @@ def test_none_is_not_given_and_zero_is_a_number():
 def test_messages_say_both_ends():
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
-    with pytest.raises(UsageError, match="seed must be an integer >= 0, got 4294967295"):
+    with pytest.raises(
+        UsageError, match="seed must be an integer >= 0 and <= 4294967294, got 4294967295"
+    ):
         check_numbers(seed=2**32 - 1)

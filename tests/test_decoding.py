@@ -1,5 +1,6 @@
 """Decoding finds what a slow search in plain Python finds, eagerly and as a graph."""
 
+import itertools
 import math
 
 import numpy as np
@@ -228,6 +229,8 @@ def test_top_k_and_the_nucleus_leave_out_the_unlikely():
     assert kept(top_p=0.5) == [True, False, False, False]
     assert kept(top_p=0.79) == [True, False, True, False]
     assert kept(top_p=0.81) == [True, False, True, True]
+    # Of a token whose predecessors sum to exactly top_p there is no need.
+    assert np.isfinite(decoding.likely([[0.0, -200.0]], top_p=1.0)).tolist() == [[True, False]]
     state = state_of(tables(50, seed=12))
     nearly = decoding.sample(step, state, START, END, LIMIT, top_k=1)
     assert np.array_equal(nearly.tokens, decoding.greedy(step, state, START, END, LIMIT).tokens)
@@ -241,6 +244,15 @@ def test_a_seed_draws_the_same_and_another_does_not():
     assert not np.array_equal(draw(1), draw(2))
 
 
+def test_what_is_drawn_at_different_times_is_independent():
+    n, limit = 400, 6
+    table = np.full((n, limit, SIZE, SIZE), -np.inf, np.float32)
+    table[..., [4, 5]] = 0  # two tokens, none of them END, with 1/2 each
+    drawn = decoding.sample(step, state_of(table), START, END, limit, seed=3).tokens.numpy() == 4
+    for a, b in itertools.combinations(range(limit), 2):
+        assert abs(np.mean(drawn[:, a] == drawn[:, b]) - 0.5) < 0.12  # 5 deviations
+
+
 def test_fewer_sentences_than_places_are_no_sentences():
     table = np.full((2, LIMIT, SIZE, SIZE), -np.inf, np.float32)
     table[:, :, START, END] = 0  # the one sentence there is
@@ -251,7 +263,7 @@ def test_fewer_sentences_than_places_are_no_sentences():
 
 def test_impossible_arguments_are_refused():
     state = state_of(tables(1))
-    with pytest.raises(UsageError, match="beam must be an integer >= 1, got 0"):
+    with pytest.raises(UsageError, match="beam must be an integer >= 1.*, got 0"):
         decoding.beam_search(step, state, START, END, LIMIT, beam=0)
     with pytest.raises(UsageError, match="length_penalty must be 0 or more, got -1"):
         decoding.beam_search(step, state, START, END, LIMIT, length_penalty=-1)
@@ -263,6 +275,7 @@ def test_impossible_arguments_are_refused():
         ({"temperature": 0}, "temperature must be above 0"),
         ({"top_k": 0}, "top_k must be"),
         ({"top_p": 1.5}, "top_p must be in"),
+        ({"seed": "x"}, "seed must be"),
     ):
         with pytest.raises(UsageError, match=match):
             decoding.sample(step, state, START, END, LIMIT, **bad)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zoo import files
-from zoo.errors import WriteError, one_line
+from zoo.errors import UsageError, WriteError, one_line
 
 
 def content(folder):
@@ -81,3 +81,30 @@ def test_what_cannot_be_written_is_seen_before_the_work(tmp_path, name, reason):
 )
 def test_messages_of_other_libraries_become_one_line(error, text):
     assert one_line(error) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("~no_such_user/x", "no home folder for '~no_such_user/x': set HOME"),
+        ("a\0b", "cannot use 'a.*b' as a path: embedded null"),
+        ("\ud800", "cannot use .* as a path: .*surrogate"),
+        (300 * "x", "cannot use 'x{70,80}\\.\\.\\. as a path: File name too long"),
+        (3000 * "x/", "as a path: File name too long"),
+        (5, "cannot use 5 as a path"),
+        (b"x", "cannot use b'x' as a path"),
+    ],
+)
+def test_what_is_no_path_is_one_line(text, message):
+    with pytest.raises(UsageError, match=message) as error:
+        files.user_path(text)
+    assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 300
+
+
+def test_a_tilde_is_a_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert files.user_path("~/x") == tmp_path / "x"
+    assert files.user_path(tmp_path) == tmp_path
+    monkeypatch.setattr("os.path.expanduser", lambda text: text)  # no HOME, no entry in passwd
+    with pytest.raises(UsageError, match="no home folder for '~/x': set HOME or ZOO_CACHE"):
+        files.user_path("~/x", "ZOO_CACHE")

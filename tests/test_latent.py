@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from cases import examples, small_model
 
 import blocks
 from blocks.priors import DiagonalMixture
@@ -112,6 +113,14 @@ def test_the_vamp_prior_is_the_mean_of_what_the_encoder_says_of_its_pictures():
         loss = tf.reduce_sum(prior(z))
     gradients = tape.gradient(loss, [v.value for v in prior.trainable_variables])
     assert len(gradients) == 3 and all(np.abs(g).max() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("images", [3, 4])
+def test_fewer_images_than_pseudo_inputs_are_told_of(images, capsys):
+    model = small_model("vamp_vae", components=4)
+    model.adapt(tf.data.Dataset.from_tensor_slices(examples(model, images)).batch(2))
+    told = "4 pseudo-inputs, and there are only 3 training images" in capsys.readouterr().err
+    assert told == (images < 4)
 
 
 def test_the_vamp_prior_starts_as_the_images_it_is_shown():

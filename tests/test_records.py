@@ -1,5 +1,8 @@
 """Records cannot be changed unseen, only like is compared with like, and the page is up to date."""
 
+import json
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -81,11 +84,91 @@ def test_an_edited_record_is_found(tmp_path):
         records.read(path)
 
 
-@pytest.mark.parametrize("text", ("", "[]", "{}", '{"kind": "speed", "digest": 1, "values": 3}'))
+def signed(**content):
+    """A record whose digest is right, as text."""
+    return json.dumps(content | {"digest": records.digest(content)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        *("", "[]", "{}", "null", "5", '"speed"', "[" * 100_000, "\x00", "\udcff\udcfe"),
+        '{"kind": "speed", "digest": 1, "values": 3}',
+        '{"kind": "speed", "digest": "1", "number": NaN}',
+        '{"kind": ["speed"], "digest": "1"}',
+        *(signed(kind="speed", values=one) for one in (3, "a", [1], {"file": 1, "sha256": 2})),
+        signed(kind="speed", values={"file": "../a.npz", "sha256": "0"}),
+        signed(kind="speed", values={"file": "a.npz"}),
+    ),
+)
 def test_what_is_no_record_is_refused(tmp_path, text):
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(RecordError, match="a.json"):
-        records.all(tmp_path)
+    (tmp_path / "a.json").write_text(text, errors="surrogateescape")
+    for read in (lambda: records.all(tmp_path), lambda: records.read(tmp_path / "a.json")):
+        with pytest.raises(
+            RecordError, match="a.json is damaged or no record|was changed"
+        ) as found:
+            read()
+        assert len(str(found.value)) < 500 and "\n" not in str(found.value)
+
+
+def test_records_without_numbers_are_not_compared(tmp_path):
+    record = records.write(tmp_path / "speed.json", SPEED)
+    with pytest.raises(UsageError, match="unknown metric of speed 'is_5'"):
+        records.paired(record, record, "is_5")
+    with pytest.raises(UsageError, match="only numbers of one protocol"):
+        records.rank([record], "is_5")
+    with pytest.raises(RecordError, match="has no values of is_5"):
+        records.values(record, "is_5")
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("after", (False, True))
+@pytest.mark.parametrize("rename", range(3))
+def test_a_record_that_is_killed_while_it_is_replaced_leaves_a_whole_one(
+    tmp_path, monkeypatch, rename, after
+):
+    old, replace, renames = write(tmp_path), os.replace, []
+
+    def killed(*paths):
+        renames.append(paths)
+        if len(renames) <= rename or after:
+            replace(*paths)
+        if len(renames) > rename:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(Killed):
+            write(tmp_path, values=[9.0, 8.0])
+    found = records.values(records.read(old.path), "is_5").tolist()
+    assert found == ([1, 2, 3, 6] if (rename, after) < (1, True) else [9, 8])
+    new = write(tmp_path, values=[7.0, 5.0])
+    assert records.read(old.path) == new
+    names = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".tmp")
+    assert names == ["vae.some.paper.json", "vae.some.paper.npz"]
+
+
+def test_a_record_is_read_while_another_process_replaces_it(tmp_path, monkeypatch):
+    old, sha256 = write(tmp_path), records.sha256
+
+    def replacing(raw):
+        monkeypatch.setattr(records, "sha256", sha256)
+        write(tmp_path, values=[9.0, 8.0])  # between the old record and its values
+        return sha256(b"")
+
+    _read = records._read
+
+    def read_then_replace(path):
+        found = _read(path)
+        monkeypatch.setattr(records, "sha256", replacing)
+        monkeypatch.setattr(records, "_read", _read)
+        return found
+
+    monkeypatch.setattr(records, "_read", read_then_replace)
+    assert records.values(records.read(old.path), "is_5").tolist() == [9, 8]
 
 
 def test_damaged_or_missing_values_are_found(tmp_path):

@@ -173,6 +173,21 @@ def test_attention_has_the_pieces_of_both_sides_and_sums_to_one(name):
 
 
 @every_translator
+@pytest.mark.parametrize("how", [{}, {"beam": 3}, {"seed": 1}], ids=str)
+def test_translations_come_with_the_attention_of_their_own_search(name, how):
+    model, texts = speaking(name), [GERMAN[4], "", " \t\u00a0", GERMAN[0]]
+    how = {**how, "limit": 4}
+    translations, maps = model.translate_with_attention(texts, num_maps=1, **how)
+    assert translations == model.translate(texts, **how) and translations[1:3] == ["", ""]
+    found = model.generate(READS.array([GERMAN[0], GERMAN[4]]), **how)  # by length
+    tokens, weights = (one[1] for one in model.best(found))
+    ((source, target, looks),) = maps
+    assert source == GERMAN[4].split() and target == SAYS.pieces([i for i in tokens if i])
+    np.testing.assert_allclose(looks, weights[: len(target)], atol=1e-5)
+    assert len(model.translate_with_attention(texts, **how)[1]) == 2
+
+
+@every_translator
 def test_a_saved_model_brings_its_vocabularies_to_a_fresh_process(name, tmp_path):
     model = speaking(name)
     data = Sentences(

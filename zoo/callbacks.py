@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 import time
 
 import keras
@@ -18,7 +19,9 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.table import Column
 
+from zoo.errors import UsageError, one_line
 from zoo.files import write_json
+from zoo.optimizers import as_one, is_scheduled
 
 
 class Progress(keras.callbacks.Callback):
@@ -110,7 +113,7 @@ class Stopwatch(keras.callbacks.Callback):
     def __init__(self, path):
         super().__init__()
         self.path = path
-        self.seconds = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
+        self.seconds = _seconds(path) if path.exists() else 0.0
 
     def on_train_begin(self, logs=None):
         self.began = time.perf_counter() - self.seconds
@@ -121,6 +124,18 @@ class Stopwatch(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.on_epoch_end(None)
+
+
+def _seconds(path):
+    """The seconds in a file; of a damaged one a warning, and 0: no training hangs on it."""
+    try:
+        seconds = float(json.loads(path.read_text())["seconds"])
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{seconds} seconds")
+    except Exception as error:  # what damaged JSON raises cannot be listed
+        print(f"warning: {path} is damaged ({one_line(error)}); its time is lost", file=sys.stderr)
+        return 0.0
+    return seconds
 
 
 class Figures(keras.callbacks.Callback):
@@ -162,19 +177,45 @@ class Figures(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def one_optimizer(model):
-    """While open, the model has the `optimizer` that Keras' learning-rate callbacks look for.
+def one_optimizer(model, callbacks=()):
+    """While open, the model has the `optimizer` that Keras' callbacks look for, as after `compile`.
 
-    It is the first of the model's own, unless it was compiled with one.
+    Raises UsageError for callbacks that do not work in the Trainer.
     """
+    check_rates(model, callbacks)
+    for callback in callbacks:
+        for kind, advice in NOT_IN_TRAINER.items():
+            if isinstance(callback, kind):
+                raise UsageError(f"{kind.__name__} does not work in the Trainer: {advice}")
     if getattr(model, "optimizer", None) is not None:
         yield
         return
-    model.optimizer = next(iter(model.optimizers.values()))
+    model.optimizer = as_one(model.optimizers)
     try:
         yield
     finally:
         del model.optimizer
+
+
+# What would change weights behind the back of the Trainer's checkpoints.
+NOT_IN_TRAINER = {
+    keras.callbacks.BackupAndRestore: "it goes on by itself from its workdir; give it one instead",
+    keras.callbacks.SwapEMAWeights: "it evaluates with moving averages by itself, where an"
+    " optimizer has use_ema=True; leave the callback out",
+}
+
+
+def check_rates(model, callbacks):
+    """Raises UsageError if callbacks set a learning rate that a schedule sets already."""
+    setters = keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau
+    scheduled = [part for part, one in model.optimizers.items() if is_scheduled(one)]
+    for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+        if scheduled and isinstance(callback, setters):
+            which = "".join(f" of the {part}" for part in scheduled if part)
+            raise UsageError(
+                f"{type(callback).__name__} sets the learning rate, which a schedule sets in the"
+                f" optimizer{which} already: give the optimizer a number, or leave the callback out"
+            )
 
 
 def written(logs):

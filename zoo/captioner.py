@@ -1,13 +1,14 @@
 """What all models share that say what is in a picture, from images to texts."""
 
+import numpy as np
 import tensorflow as tf
 
 from blocks.checks import sizes
 from zoo import text
 from zoo.checks import check_numbers
-from zoo.data.pipeline import scaled
-from zoo.errors import BatchError, UsageError
+from zoo.errors import UsageError
 from zoo.speaker import Speaker
+from zoo.verbs import read_feature
 
 
 class Captioner(Speaker):
@@ -57,13 +58,7 @@ class Captioner(Speaker):
         }
 
     def given(self, source):
-        spec = self.batch_spec[self.call_feature]
-        images = scaled(tf.convert_to_tensor(source))
-        images = tf.cast(images, spec.dtype) if images.dtype.is_floating else images
-        self.check_feature(self.call_feature, images, spec)
-        if images.shape[0] == 0:
-            raise BatchError(f"{self.name} needs one image at least, got {tuple(images.shape)}")
-        return images
+        return read_feature(self, self.call_feature, source)
 
     # Verbs.
 
@@ -75,32 +70,55 @@ class Captioner(Speaker):
             beam, limit, **how: as in `generate`.
             batch_size: how many are looked at at a time.
         """
-        check_numbers(batch_size=batch_size)
-        said = []
-        for k in range(0, len(images), batch_size):
-            said += self.sentences(self.generate(images[k : k + batch_size], beam, limit, **how))
-        return said
+        how |= {"beam": beam, "limit": limit, "batch_size": batch_size}
+        return self.caption_with_attention(images, 0, **how)[0]
 
-    def attention(self, images, captions=None, limit=50):
+    def caption_with_attention(self, images, num_maps=8, beam=1, limit=50, batch_size=64, **how):
+        """Captions, and where the model looked for each word of them, by one search.
+
+        Args:
+            images, beam, limit, batch_size, **how: as in `caption`.
+            num_maps: how many attention maps to return, of the first images.
+
+        Returns (captions, maps): as `caption` and `attention` return them.
+        """
+        check_numbers(batch_size=batch_size, num_maps=num_maps, limit=limit)
+        says = self.vocabulary("caption")
+        captions, maps, images = [], [], self.given(images)
+        for k in range(0, len(images), batch_size):
+            found = self.generate(images[k : k + batch_size], beam, limit, **how)
+            tokens, weights = self.best(found)
+            captions += says.decode(tokens)
+            for row in zip(tokens, weights, strict=True):
+                if len(maps) < num_maps:
+                    maps.append(self.attention_map(*row))
+        return captions, maps
+
+    def attention_map(self, caption, weights):
+        """(pieces, maps [t, rows, columns]) of one caption, without its padding."""
+        t = (caption != text.PAD).sum()
+        maps = np.reshape(weights[:t], (t, *self.map_shape))
+        return self.vocabulary("caption").pieces(caption[:t]), maps
+
+    def attention(self, images, captions=None, limit=50, **how):
         """Where the model looked for each word: a list of (pieces of the caption, maps).
 
         Args:
             images: as in `caption`.
             captions: what it is to say; without them, what it says by itself.
             limit: of ids in a caption.
+            **how: of the search without `captions`, as in `generate`.
 
         Returns, for each image, the pieces, as labels, and maps [t, rows, columns], each with the
         sum 1. The last piece is END, if it came within the limit.
         """
-        says = self.vocabulary("caption")
-        if not len(images):
-            return []
+        check_numbers(limit=limit)
+        says, images = self.vocabulary("caption"), self.given(images)
         if captions is None:
-            said = self.generate(images, limit=limit).tokens.numpy()
+            tokens, weights = self.best(self.generate(images, limit=limit, **how))
         else:
-            said = says.array(captions, marked=True, limit=limit)[:, 1:]
-            if len(said) != len(images):
-                raise UsageError(f"{len(images)} images need as many captions: {len(said)}")
-        maps = tf.reshape(self.alignments(images, said), (*said.shape, *self.map_shape)).numpy()
-        lengths = (said != text.PAD).sum(axis=1)
-        return [(says.pieces(y[:t]), a[:t]) for y, a, t in zip(said, maps, lengths, strict=True)]
+            tokens = says.array(captions, marked=True, limit=limit)[:, 1:]
+            if len(tokens) != len(images):
+                raise UsageError(f"{len(images)} images need as many captions: {len(tokens)}")
+            weights = self.alignments(images, tokens).numpy()
+        return [self.attention_map(*row) for row in zip(tokens, weights, strict=True)]

@@ -7,9 +7,9 @@ import click
 from zoo.data.captions import Captions
 from zoo.errors import UsageError
 from zoo.finished import ready
-from zoo.sampling import look, writing
-from zoo.terminal import SIZE, answers
-from zoo.translating import SHOWN, searching, speaking
+from zoo.options import Number, refuse
+from zoo.terminal import UserPath, answers
+from zoo.translating import MAPS, drawn, searching, speaking
 
 
 def show(record):
@@ -24,7 +24,7 @@ def show(record):
     metavar="IMAGE...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
 )
 @click.option(
     "--network",
@@ -33,35 +33,51 @@ def show(record):
 @click.option(
     "--weights", default="imagenet", show_default=True, help="Of the network; or a file of them."
 )
-@click.option("--image-size", type=SIZE, default=224, show_default=True, help="For the network.")
+@click.option(
+    "--image-size",
+    type=Number("image_size"),
+    default=224,
+    show_default=True,
+    help="For the network.",
+)
 @searching
 @answers(show)
 def caption(run, images, network, weights, image_size, limit, search, picture, best):
     """Put pictures into words by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Answers with one line for each IMAGE, a PNG or JPEG file, of
-    which the centre square is cut out and scaled to what the model was trained on.
+    run, a preset, or a .keras file. Answers with one line for each IMAGE, a file (PNG, JPEG, WebP,
+    ...) of which the center square is cut out, scaled to what the model was trained on, and
+    brought to its channels.
 
     \b
     zoo caption captioning.shapes scene.png --attention looked.png
     zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
     zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --beam 3
     """
+    if network is None:
+        refuse(["weights", "image_size"], "needs --network, for a model of features")
     seer = network and {"network": network, "weights": weights, "size": image_size}
     with ready(run, best, speaking("captions")) as (model, where, settings):
         pixels, seen = looked_at(model, images, seer)
-        limit = limit or (settings or Captions).limit
-        said = model.caption(seen, limit=limit, **search)
-        if picture:
-            with writing(picture):
-                look(model, pixels[:SHOWN], limit + 2, picture, seen[:SHOWN], said[:SHOWN])
+        limit = (settings or Captions).limit if limit is None else limit
+        how = {"num_maps": MAPS if picture else 0, "limit": limit}
+        said, maps = model.caption_with_attention(seen, **how, **search)
+    failure = draw(pixels, maps, picture) if picture else {}
     pairs = zip(map(str, images), said, strict=True)
     return {
         "run": where and str(where),
         **search,
         "captions": [{"image": image, "caption": text} for image, text in pairs],
+        **failure,
     }
+
+
+def draw(images, maps, path):
+    """The figure of attention maps over the first images, as `drawn` makes it."""
+    from zoo import figures
+
+    return drawn(figures.caption_maps, images[: len(maps)], maps, path=path)
 
 
 def looked_at(model, files, seer):
@@ -72,7 +88,7 @@ def looked_at(model, files, seer):
 
     Raises UsageError: no image, or a model of features without its network, or the other way round.
     """
-    from zoo.data import sources
+    from zoo.data.image_files import read_images
 
     rows, columns, channels = model.image_shape
     if (model.call_feature == "features") != bool(seer):
@@ -82,7 +98,7 @@ def looked_at(model, files, seer):
             + ("leave --network out" if seer else "name it, as in --network MobileNetV2")
         )
     size = seer["size"] if seer else rows if rows == columns else None
-    pixels = sources.stacked("the list", [sources.picture(file) for file in files], size)
+    pixels = read_images(files, "the list", None if seer else channels, size)
     if not seer:
         return pixels, pixels
     from zoo.data import vision

@@ -4,15 +4,17 @@ A file is first written under a temporary name, flushed to the disk and renamed,
 a `kill -9` or a full disk leaves the previous one intact; the zip's checksums find damage later.
 """
 
+import contextlib
 import json
 import re
-import zipfile
 from pathlib import Path
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, one_line
 from zoo.files import write_atomically
 
 PATTERN = "step-{:09d}.npz"
+CALLBACKS = "callback/"  # begins the keys of what callbacks remember
+RETRIES = 100  # of a reader beside a writer
 
 
 def signature(arrays):
@@ -43,15 +45,21 @@ def read(path):
                 for key, (shape, dtype) in header["signature"].items()
             }
             return arrays, header["record"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except FileNotFoundError:
+        raise  # taken away by its owner at this moment
+    except Exception as error:  # what a damaged zip may raise cannot be listed
         raise CheckpointError(
-            f"{path} is damaged or no checkpoint ({type(error).__name__}: {error})"
+            f"{path} is damaged or not a checkpoint ({type(error).__name__}: {one_line(error)})"
         ) from error
 
 
 def check_fits(path, arrays, expected):
-    """Raises CheckpointError unless `arrays` have the keys, shapes and dtypes of `expected`."""
-    have, want = signature(arrays), signature(expected)
+    """Raises CheckpointError unless `arrays` have the keys, shapes and dtypes of `expected`.
+
+    What callbacks remember is not the model's and is not compared.
+    """
+    own = {key: value for key, value in arrays.items() if not key.startswith(CALLBACKS)}
+    have, want = signature(own), signature(expected)
     if have == want:
         return
     differences = [
@@ -88,14 +96,38 @@ class Checkpoints:
         for old in self.paths()[: -self.keep]:
             old.unlink()
 
-    def latest(self, expected):
-        """(arrays, record, reasons) of the newest sound checkpoint, or None when there is none.
+    def newest(self):
+        """(name, time, size) of the newest file, which tells whether it was written since; None."""
+        for _ in range(RETRIES):
+            paths = self.paths()
+            if not paths:
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                facts = paths[-1].stat()
+                return paths[-1].name, facts.st_mtime_ns, facts.st_size
+        return None
 
-        Newer ones that are damaged are set aside as `*.damaged`; `reasons` tells why, for each.
+    def latest(self, expected, set_aside=False):
+        """(path, arrays, record, reasons) of the newest sound checkpoint, or None without any.
+
+        A trainer may be writing meanwhile: files that it takes away are looked for again.
+
+        Args:
+            expected: arrays as the model has them.
+            set_aside: rename newer ones that are damaged to `*.damaged`; only for who holds the
+                workdir.
+
+        `reasons` tells what was wrong with the newer ones.
 
         Raises:
             CheckpointError: a checkpoint of another model, or none of them sound.
         """
+        for _ in range(RETRIES):
+            with contextlib.suppress(FileNotFoundError):
+                return self._latest(expected, set_aside)
+        raise CheckpointError(f"the checkpoints in {self.folder} change too quickly to be read")
+
+    def _latest(self, expected, set_aside):
         damaged = []
         for path in reversed(self.paths()):
             try:
@@ -104,13 +136,13 @@ class Checkpoints:
                 damaged.append((path, error))
                 continue
             check_fits(path, arrays, expected)
-            for bad, _ in damaged:
+            for bad, _ in damaged if set_aside else ():
                 bad.rename(bad.with_suffix(".npz.damaged"))
-            return arrays, record, [str(error) for _, error in damaged]
+            return path, arrays, record, [str(error) for _, error in damaged]
         if damaged:
             raise CheckpointError(
                 "no sound checkpoint is left: "
                 + "; ".join(str(error) for _, error in damaged)
-                + f". Nothing was changed; to start anew, move {self.folder} away"
+                + f". Nothing was changed; to start again, move {self.folder} away"
             )
         return None

@@ -43,12 +43,19 @@ class Interval:
         bounded = math.isfinite(self.most) and self.most not in (LARGEST, LARGEST_SEED)
         return f"{noun} {low} and <= {self.most:g}" if bounded else f"{noun} {low}"
 
+    def expected(self, value):
+        """What is accepted in place of `value`; of one that is too large also the upper end."""
+        too_large = isinstance(value, numbers.Real) and math.isfinite(value) and value > self.most
+        hidden = too_large and f"{self.most:g}" not in str(self)
+        return f"{self} and <= {self.most}" if hidden else str(self)
+
 
 COUNT = Interval(0)
 SIZE = Interval(1)
 SEED = Interval(0, LARGEST_SEED)
 POSITIVE = Interval(0, math.inf, whole=False, above=True)
 NON_NEGATIVE = Interval(0, math.inf, whole=False)
+FRACTION = Interval(0, 1, whole=False)
 
 NUMBERS = {
     # training
@@ -59,7 +66,13 @@ NUMBERS = {
     "keep": SIZE,
     "figures_every": COUNT,
     "sub_batches": SIZE,
-    "learning_rate": POSITIVE,
+    "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
+    "betas": FRACTION,
+    "ema": FRACTION,
+    "clip": POSITIVE,
+    "warmup_epochs": NON_NEGATIVE,
+    "patience": COUNT,
+    "train_examples": SIZE,
     "seed": SEED,
     # data
     "batch_size": SIZE,
@@ -71,10 +84,12 @@ NUMBERS = {
     "batch_tokens": SIZE,
     # sampling and decoding
     "n": SIZE,
+    "label": COUNT,
     "samples": SIZE,
-    "limit": SIZE,
-    "beam": SIZE,
+    "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
+    "beam": Interval(1, 1000),  # memory grows with it
     "pieces": SIZE,
+    "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, whole=False, above=True),
@@ -86,10 +101,17 @@ NUMBERS = {
     "classes": SIZE,
     "components": SIZE,
     "images": SIZE,
+    "is_images": SIZE,
+    "texts": SIZE,
+    "threshold": NON_NEGATIVE,
     "permutations": SIZE,
     # fine-tuning and figures
     "rank": SIZE,
-    "dpi": POSITIVE,
+    "dpi": Interval(1, 2400, whole=False),
+    "columns": SIZE,
+    "rows": SIZE,
+    "scale": SIZE,
+    "padding": COUNT,
 }
 
 
@@ -98,7 +120,7 @@ def check_numbers(**values):
     for name, value in values.items():
         interval = NUMBERS[name]
         if not interval.accepts(value):
-            raise UsageError(f"{name} must be {interval}, got {value!r}")
+            raise UsageError(f"{name} must be {interval.expected(value)}, got {value!r:.80}")
 
 
 def check_optional_numbers(**values):

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from zoo.checks import check_numbers
+from zoo.decoding_checks import LENGTH_PENALTY, check_drawing, check_penalty
 from zoo.errors import UsageError
+from zoo.model import seed_of
 
 NEVER = -float("inf")
 
@@ -79,13 +81,8 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
     Raises:
         UsageError: as `greedy`, or an argument is out of range.
     """
-    if not temperature > 0:
-        raise UsageError(f"temperature must be above 0, got {temperature!r}; or decode greedily")
-    if top_k is not None:
-        check_numbers(top_k=top_k)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise UsageError(f"top_p must be in (0, 1], got {top_p!r}")
-    key = seed if tf.is_tensor(seed) else tf.constant([seed, 0], tf.int32)
+    check_drawing(temperature, top_k, top_p)
+    key = seed_of(seed)
 
     def choose(logits, time):
         now = tf.random.experimental.stateless_fold_in(key, time)
@@ -109,7 +106,7 @@ def likely(logits, top_k=None, top_p=None):
     return logits
 
 
-def beam_search(step, state, start, end, limit, beam=5, length_penalty=0.6):
+def beam_search(step, state, start, end, limit, beam=5, length_penalty=LENGTH_PENALTY):
     """The most probable sentences that a search of `beam` at once finds.
 
     At each step the `beam` unfinished sentences are continued by every token. Of all these, those
@@ -132,8 +129,7 @@ def beam_search(step, state, start, end, limit, beam=5, length_penalty=0.6):
         UsageError: as `greedy`, or beam < 1, or length_penalty < 0.
     """
     check_numbers(beam=beam)
-    if not length_penalty >= 0:
-        raise UsageError(f"length_penalty must be 0 or more, got {length_penalty!r}")
+    check_penalty(length_penalty)
     n, places = _count(state, limit), tf.range(limit)
     state = tf.nest.map_structure(lambda x: tf.repeat(x, beam, axis=0), state)
 
@@ -252,7 +248,8 @@ def _decoded(tokens, lengths, log_probs, scores, extras):
 
 def _count(state, limit):
     """Number of sentences, an int where it is known."""
-    check_numbers(limit=limit)
+    if not tf.is_tensor(limit):
+        check_numbers(limit=limit)
     tensors = tf.nest.flatten(state)
     if not tensors:
         raise UsageError(

@@ -4,12 +4,17 @@ import importlib.metadata
 import os
 import platform
 from dataclasses import asdict
-from pathlib import Path
 
 import click
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import zoo
 from zoo import registry
+from zoo.environment import check_backend
+from zoo.errors import UsageError, WriteError, ZooError, one_line
+from zoo.files import check_writable
+from zoo.presets.sources import directory as preset_directory
 from zoo.runs import RUNS
 from zoo.terminal import answers, import_tensorflow, table
 
@@ -23,6 +28,12 @@ PACKAGES = (
     "numpy",
     "matplotlib",
 )
+FOLDERS = {  # what is in it -> (the folder, what to do if it cannot be written)
+    "data": (zoo.data.directory, "set TFDS_DATA_DIR to another"),
+    "generated": (zoo.data.generated_directory, "set ZOO_DATA_DIR to another"),
+    "cache": (preset_directory, "set ZOO_CACHE to another"),
+    "runs": (lambda: RUNS, "work in another folder, or give --workdir"),
+}
 
 
 @click.group()
@@ -47,7 +58,9 @@ def show_data(record):
         for one in record["data"]
     ]
     table(rows, "name", "image", "examples", "on disk", "what it is")
-    click.echo(f"\nkept in {record['directory']}; zoo data prepare NAME fetches one")
+    kept, generated = (record[key] or "no folder yet" for key in ("directory", "generated"))
+    click.echo(f"\nkept in {kept}; zoo data prepare NAME fetches one")
+    click.echo(f"what the zoo itself generates is kept in {generated}")
 
 
 @data.command("list")
@@ -58,7 +71,8 @@ def data_list():
     All that have a name, and which of them are on disk.
     """
     rows = [described(name) for name in zoo.data.names()]
-    return {"directory": str(zoo.data.directory()), "data": rows}
+    shared, own = place(zoo.data.directory)[0], place(zoo.data.generated_directory)[0]
+    return {"directory": shared["directory"], "generated": own["directory"], "data": rows}
 
 
 @data.command("info")
@@ -114,20 +128,45 @@ def examine():
     """Everything there is to know about this installation; `problems` is empty if all is well."""
     versions = {"zoo": zoo.__version__, "python": platform.python_version()}
     versions |= {package: version(package) for package in PACKAGES}
-    missing = [f"{p} is missing: pip install {p}" for p, found in versions.items() if not found]
+    problems = [f"{p} is missing: pip install {p}" for p, found in versions.items() if not found]
     devices, failure = tensorflow_devices()
     offered, broken = plugins()
-    prepared = [name for name in zoo.data.names() if described(name)["prepared"]]
+    folders = {name: place(choose, cure) for name, (choose, cure) in FOLDERS.items()}
+    found = {name: facts for name, (facts, _) in folders.items()}
+    found["data"]["prepared"] = [n for n in zoo.data.names() if described(n)["prepared"]]
+    problems += [
+        f"folder of {name}: {problem}" for name, (_, problem) in folders.items() if problem
+    ]
     return {
         "versions": versions,
         "devices": devices,
         "cores": os.cpu_count(),
         "memory_gb": memory(),
-        "data": {**place(zoo.data.directory()), "prepared": prepared},
-        "runs": place(RUNS),
+        **found,
         "plugins": offered,
-        "problems": missing + failure + broken,
+        "problems": problems + unsupported() + failure + broken,
     }
+
+
+def unsupported():
+    """What is installed in a version that this library does not support, as lines."""
+    try:
+        needs = importlib.metadata.requires("the-zoo") or []
+        python = SpecifierSet(importlib.metadata.metadata("the-zoo")["Requires-Python"] or "")
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        return []
+    found = []
+    if not python.contains(platform.python_version(), prereleases=True):
+        found.append(f"python {platform.python_version()} is not supported: use {python}")
+    for need in map(Requirement, needs):
+        wanted = need.marker is None or need.marker.evaluate({"extra": ""})
+        installed = version(need.name) if wanted else None
+        if installed and not need.specifier.contains(installed, prereleases=True):
+            found.append(
+                f"{need.name} {installed} is not supported: pip install"
+                f" '{need.name}{need.specifier}'"
+            )
+    return found
 
 
 def version(package):
@@ -139,15 +178,22 @@ def version(package):
 
 
 def tensorflow_devices():
-    """Names of what TensorFlow computes on, and what keeps it from doing so."""
+    """Names of what TensorFlow computes on, and what keeps it or Keras from doing so."""
+    failures = []
     try:
-        import_tensorflow()
+        check_backend()
+    except UsageError as error:
+        failures.append(str(error))
+    try:
+        if not failures:
+            import_tensorflow()
+            import keras  # noqa: F401
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()
-        return [device.name.removeprefix("/physical_device:") for device in devices], []
-    except ImportError as error:
-        return [], [f"TensorFlow cannot be imported: {error}"]
+        return [device.name.removeprefix("/physical_device:") for device in devices], failures
+    except Exception as error:  # packages that do not fit may fail in any way
+        return [], [*failures, f"TensorFlow or Keras cannot be imported: {one_line(error)}"]
 
 
 def plugins():
@@ -158,15 +204,21 @@ def plugins():
         try:
             registry.info(name)
         except Exception as error:  # somebody else's code may fail in any way
-            broken.append(f"the plug-in {name} ({module}) is broken: {error}")
+            broken.append(f"the plug-in {name} ({module}) is broken: {one_line(error)}")
     return found, broken
 
 
-def place(path):
-    """A folder, and whether it, or the nearest folder above it that exists, can be written to."""
-    path = Path(path).absolute()
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
-    return {"directory": str(path), "writable": os.access(there, os.W_OK)}
+def place(choose, cure=None):
+    """({"directory", "writable"} of the folder that a function returns, what is wrong or None)."""
+    try:
+        folder = choose().absolute()
+    except ZooError as error:
+        return {"directory": None, "writable": False}, str(error)
+    try:
+        check_writable(folder / "file")
+    except WriteError:
+        return {"directory": str(folder), "writable": False}, f"cannot write in {folder}: {cure}"
+    return {"directory": str(folder), "writable": True}, None
 
 
 def memory():

@@ -5,6 +5,7 @@ request itself was wrong, 1 when it was right but could not be carried out.
 """
 
 import difflib
+import re
 
 
 class ZooError(Exception):
@@ -63,8 +64,15 @@ LONGEST_REASON = 200  # characters of another library's message
 
 def one_line(error):
     """The first line of another library's error, short and printable; else the error's type."""
-    lines = str(error).strip().splitlines() or [""]
+    text = re.sub(r"\A\{\{[^}]*\}\}", "", str(error))  # TensorFlow begins with a node's name
+    lines = text.strip().splitlines() or [""]
     text = "".join(c if c.isprintable() else " " for c in lines[0][: LONGEST_REASON + 1]).strip()
     if len(text) > LONGEST_REASON:
         text = text[: LONGEST_REASON - 3] + "..."
     return text or type(error).__name__
+
+
+def short_repr(value, length=80):
+    """`repr` of a value, for a message: of a long one its beginning."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -1,11 +1,11 @@
 """`zoo export`: a model's verbs as a SavedModel, for programs that have TensorFlow alone."""
 
-from pathlib import Path
-
 import click
 
+from zoo.errors import UsageError
 from zoo.finished import ready
-from zoo.terminal import BEST, SIZE, answers, table
+from zoo.options import Number, OutputFolder, refuse
+from zoo.terminal import BEST, answers, table
 
 
 def show(record):
@@ -18,9 +18,17 @@ COLUMNS = "function", "takes", "gives"
 
 @click.command()
 @click.argument("run")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--beam", type=SIZE, default=5, show_default=True, help="Of words; 1 is greedy.")
-@click.option("--limit", type=SIZE, default=100, show_default=True, help="Words of a text at most.")
+@click.argument("folder", type=OutputFolder())
+@click.option(
+    "--beam", type=Number("beam"), default=5, show_default=True, help="Of words; 1 is greedy."
+)
+@click.option(
+    "--limit",
+    type=Number("limit"),
+    default=100,
+    show_default=True,
+    help="Words of a text at most.",
+)
 @BEST
 @answers(show)
 def export(run, folder, beam, limit, best):
@@ -36,9 +44,17 @@ def export(run, folder, beam, limit, best):
     zoo export seq2seq.dates exported/dates --beam 1
     zoo export runs/pix2pix-facades exported/facades --json
     """
-    with ready(run, best) as (model, where, _):
+    if folder.exists():
+        raise UsageError(f"{folder} is there already; choose another folder, or remove it")
+    with ready(run, best, check=words_only) as (model, where, _):
         from zoo import saved_model
 
         told = saved_model.export(model, folder, beam=beam, limit=limit)
     rows = [{"name": name, "takes": a, "gives": b} for name, (a, b) in told.items()]
     return {"run": where and str(where), "folder": str(folder), "functions": rows}
+
+
+def words_only(cls):
+    """Raises UsageError for options about words where a model answers in none."""
+    if cls.data_kind not in ("pairs", "captions"):
+        refuse(["beam", "limit"], f"is of words, and {cls.__name__} answers in none; leave it out")

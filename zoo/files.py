@@ -1,4 +1,4 @@
-"""Files that are written all or not at all.
+"""Paths as people write them, and files that are written all or not at all.
 
 A file is first written under a temporary name, flushed to the disk and renamed, so that a crash,
 a `kill -9` or a full disk leaves the previous one intact.
@@ -11,9 +11,35 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from zoo.errors import WriteError
+from zoo.errors import UsageError, WriteError, one_line, short_repr
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, and a temporary name is longer
+
+
+def user_path(text, variable=None):
+    """The Path that a person's text means: ~ stands for a home folder.
+
+    variable: the environment variable that can be set in place of this text, for the message.
+
+    Raises UsageError for what no file can be called here: a home folder that does not exist, a
+    name that is too long or holds NUL, a folder that one may not enter.
+    """
+    advice = f"set HOME or {variable}" if variable else "set HOME, or write the folder in full"
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except RuntimeError as error:
+        raise UsageError(
+            f"there is no home folder for {short_repr(str(text))}: {advice}"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        raise UsageError(f"cannot use {short_repr(str(text))} as a path: {reason}") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"cannot use {short_repr(text)} as a path: {one_line(error)}") from error
+    return path
 
 
 def write_atomically(path, write):

@@ -2,10 +2,10 @@
 
 import contextlib
 import zipfile
-from pathlib import Path
 
 from zoo import presets, registry, runs
 from zoo.errors import UsageError, one_line
+from zoo.files import user_path
 from zoo.terminal import import_tensorflow
 
 EXPANDED = 20  # times: what an archive may hold of the bytes that it stores
@@ -22,15 +22,11 @@ def finished(place, best=False, begin=import_tensorflow):
 
     Raises UsageError: a file that Keras cannot read, or `best`.
     """
-    path = Path(place)
+    path = user_path(place)
     file = path if path.suffix == ".keras" else path / "model.keras"
-    try:
-        folder = (path / "model.weights.h5").is_file()
-        preset = folder or "://" in place or place in presets.names()
-        if not preset and not file.is_file():
-            return None
-    except (OSError, ValueError) as error:  # a name that no system has
-        raise UsageError(f"{place!r:.200} is no path: {one_line(error)}") from error
+    preset = runs.is_preset(place)
+    if not preset and not file.is_file():
+        return None
     if best:
         raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
     begin()

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 
 import keras
@@ -115,7 +116,9 @@ class Inspection:
         """In words, where NaN or infinity came from."""
         row = self.first_bad_layer()
         if row is None:
-            return "every layer's output is finite: look at the loss itself and at its gradients"
+            bad = [r["path"] for r in self.variables if not math.isfinite(r["gradient_norm"] or 0)]
+            where = f"the gradient of {bad[0]} is not" if bad else "look at the loss itself"
+            return f"every layer's output is finite; {where}"
         counts = f"{row['nan']} NaN, {row['inf']} infinite"
         return f"the first bad layer is {row['path']} ({row['type']}: {counts})"
 
@@ -177,7 +180,7 @@ def inspect_step(model, batch):
 
     The step is real: weights move. The trainer's `inspect` puts them back.
     """
-    batch = {name: keras.ops.convert_to_tensor(values) for name, values in batch.items()}
+    batch = model.cast_batch(batch)
     before = {id(v): keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
     updates = []
     minimize = model.minimize
@@ -224,6 +227,13 @@ def variable_paths(model):
         for variable in layer.variables:
             found.setdefault(id(variable), f"{path}/{variable.name}".lstrip("/"))
     return found
+
+
+def is_finite(variable):
+    """Whether no number in a variable is NaN or infinite."""
+    if not keras.backend.is_float_dtype(variable.dtype):
+        return True
+    return bool(keras.ops.all(keras.ops.isfinite(variable)))
 
 
 def statistics(path, layer, output):

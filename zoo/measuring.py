@@ -3,14 +3,24 @@
 import functools
 from dataclasses import replace
 
-from zoo.errors import UsageError
+from zoo.errors import UnknownName, UsageError
+from zoo.files import write_atomically
 
 
 def check(recipe, budget, train, test):
-    """Raises, before anything is trained, what would stop the measuring of generated images."""
+    """Raises, before anything is trained, what would stop the measuring."""
     from zoo import metrics
+    from zoo.metrics.captions import NAMES
+    from zoo.metrics.codes import label
 
     for one in recipe.measures(budget):
+        if one.name == "bleu" and one.told["protocol"] not in metrics.BLEU_PROTOCOLS:
+            raise UnknownName("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
+        if one.name == "caption_scores" and one.told["score"] not in NAMES:
+            raise UnknownName("caption score", one.told["score"], NAMES)
+        if one.name == "knn_accuracy":
+            label(train.take(1))
+            label(test.take(1))
         if one.generated:
             metrics.extractor(one.told["extractor"]).check(test.take(1)["image"])
             if train.num_examples < one.told["images"]:
@@ -82,11 +92,13 @@ def measured(measure, model, train, test):
 
 def speak(trainer, test, texts, beam, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
+    search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
     with trainer.averaged() as model:
-        said = texts.said(model, test.corpus, count, beam=beam, length_penalty=length_penalty)
+        said = texts.said(model, test.corpus, count, **search)
     if trainer.workdir:
-        lines = "".join(f"{' '.join(line.split())}\n" for line in said)
-        (trainer.workdir.path / f"test-beam{beam}.txt").write_text(lines, encoding="utf-8")
+        lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
+        path = trainer.workdir.path / f"test-beam{beam}.txt"
+        write_atomically(path, lambda file: file.write(lines))
     return said
 
 

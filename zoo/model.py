@@ -1,23 +1,30 @@
 """The contract every model of the zoo keeps, and the little that all of them share.
 
 A model writes its paper down in `train_step` and `eval_step`; everything that is not in the paper
-(loss scaling, replicas, clipping, averaging, seeds) lies behind `minimize` and `seed`.
+(loss scaling, replicas, clipping, averaging, seeds) lies behind `minimize` and `seed`. What a batch
+must hold is checked in `zoo.batches`; what Keras does with a model is in `zoo.keras_methods`.
 """
 
 import collections
 import contextlib
+import numbers
+import threading
 from types import MappingProxyType
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import inspection
-from zoo.errors import BatchError, UsageError
-from zoo.optimizers import Adam
-from zoo.registry import arguments
+from zoo.checks import SEED, check_numbers
+from zoo.errors import UsageError
+from zoo.keras_methods import KerasMethods
+from zoo.optimizers import Adam, as_one, as_parts
+
+SEEDS = threading.Lock()  # of all models: reading a seed's state and moving it on are one
 
 
-class Model(keras.Model):
+class Model(KerasMethods):
     """Base of all models: `train_step` reads like the paper and runs eagerly or as a graph.
 
     Subclasses define `__init__` (arguments = configuration, one attribute each), `build()` (makes
@@ -32,13 +39,21 @@ class Model(keras.Model):
     data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
     demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
     sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
+    smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        dtype = kwargs.pop("dtype", None)
+        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        if dtype is None and policy.variable_dtype != "float32":  # such as floatx of keras.json
+            policy = keras.dtype_policies.get("float32")
+        if policy.compute_dtype == "float64":
+            raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
+        super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
         # Out of Keras' sight: weights files and `variables` hold no optimizers and no metrics.
         self.optimizers = MappingProxyType({})
         self.means = MappingProxyType({})
+        self._traced = {}  # checks of batches, see `zoo.batches`
         self.gathered = None  # updates that wait, while `gathering`
 
     # What a subclass writes.
@@ -48,7 +63,10 @@ class Model(keras.Model):
         raise NotImplementedError
 
     def eval_step(self, batch):
-        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch]."""
+        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch].
+
+        What compares examples with each other has no value for a batch of one: shape [0].
+        """
         raise NotImplementedError
 
     def configure_optimizers(self):
@@ -116,11 +134,12 @@ class Model(keras.Model):
         """An int32[2] seed for stateless ops and TFP, new at each call and on each replica.
 
         With a `value` (an integer, or such a seed), the seed that belongs to it, always the same.
+        Raises UsageError for any other value.
         """
         if value is not None:
-            value = tf.convert_to_tensor(value, tf.int32)
-            return value if value.shape.rank else tf.stack([value, 0])
-        key = tf.cast(self.seed_generator.next(), tf.int32)
+            return seed_of(value)
+        with SEEDS if tf.executing_eagerly() else contextlib.nullcontext():
+            key = tf.cast(self.seed_generator.next(), tf.int32)
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
             return key
@@ -149,9 +168,7 @@ class Model(keras.Model):
         if self.optimizers and optimizers is None:
             return
         ours = self.configure_optimizers()
-        chosen = ours if optimizers is None else optimizers
-        if not isinstance(chosen, dict):
-            chosen = {"": chosen}
+        chosen = ours if optimizers is None else as_parts(optimizers)
         if set(chosen) != set(ours):
             raise UsageError(f"{self.name} needs optimizers for {[*ours]}, got {[*chosen]}")
         scaled = keras.optimizers.LossScaleOptimizer
@@ -162,113 +179,14 @@ class Model(keras.Model):
                 with all_trainable(self.part(part)) as layer:  # frozen parts may thaw later
                     optimizer.build(layer.trainable_variables)
         self.optimizers = MappingProxyType(chosen)
+        if self.compiled:
+            self.optimizer = as_one(chosen)
 
-    def check_batch(self, batch):
-        """Raises BatchError unless a batch fits `batch_spec`: names, shapes, dtypes, ranges."""
-        if not isinstance(batch, dict):
-            raise BatchError(
-                f"a batch is a dict with {[*self.batch_spec]}, got {type(batch).__name__};"
-                " zoo.data.load gives such batches from names, arrays and folders"
-            )
-        for name, spec in self.batch_spec.items():
-            if name not in batch:
-                raise BatchError(f"{self.name} needs the feature {name!r}, got {[*batch]}")
-            value = tf.convert_to_tensor(batch[name])
-            self.check_feature(name, value, spec)
-            if not len(value):
-                raise BatchError(f"{self.name} got an empty batch: {name!r} has no example")
-
-    def check_feature(self, name, value, spec):
-        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`.
-
-        Inside a graph, where values are not known yet, only shape and dtype are looked at.
-        """
-        if not spec.shape.is_compatible_with(value.shape):
-            another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
-            raise BatchError(
-                f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
-                f" {tuple(value.shape)}; what has another shape needs another model{another}"
-            )
-        is_image = spec.dtype.is_floating and spec.shape.rank == 4 and name != "features"
-        if value.dtype != spec.dtype:
-            scale = "; images are in [0, 1], so divide 0..255 by 255" if is_image else ""
-            raise BatchError(
-                f"{self.name} expects {name!r} as {spec.dtype.name}, got {value.dtype.name}{scale}"
-            )
-        if is_image and tf.executing_eagerly() and len(value):
-            low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
-            if not (low >= 0 and high <= 1):
-                raise BatchError(
-                    f"{self.name} expects {name!r} in [0, 1], got {low:.4g} to {high:.4g}"
-                )
-        if name == "label":
-            self.check_labels(value)
-
-    def check_labels(self, labels):
-        """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
-        self.check_ids("labels", labels, self.classes, "classes=N for N of them")
-
-    def check_ids(self, what, ids, count, advice):
-        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1; see above."""
-        if not tf.executing_eagerly():
-            return
-        low, high = (int(f(ids)) if tf.size(ids) else 0 for f in (tf.reduce_min, tf.reduce_max))
-        if not 0 <= low <= high < count:
-            raise BatchError(
-                f"{self.name} expects {what} in 0 ... {count - 1}, got {low} to {high}; give it"
-                f" {advice}"
-            )
-
-    # Plain Keras: compile, fit, evaluate, predict, save.
-
-    def compile(self, optimizer=None, **kwargs):
-        """Keras' `compile`; without an optimizer, those of `configure_optimizers` are used."""
-        super().compile(optimizer=optimizer, **kwargs)
-
-    def compile_from_config(self, config):
-        if config.get("optimizer"):
-            super().compile_from_config(config)
-        else:
-            self.compile()
-
-    def fit(self, *args, **kwargs):
-        """Keras' `fit`. Its logs are the last batch's; the Trainer's are means."""
-        self.prepare(self.optimizer if self.compiled else None)
-        return super().fit(*args, **kwargs)
-
-    def test_step(self, batch):
-        """Keras' `evaluate`: means over examples, exact on a ragged last batch."""
-        values = self.eval_step(batch)
-        if not self.means:
-            self.means = MappingProxyType({name: keras.metrics.Mean(name) for name in values})
-        for name, value in values.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
-
-    def predict_step(self, batch):
-        """Keras' `predict`: calls the model on the feature it takes, or on a bare tensor."""
-        one = isinstance(batch, dict) and not isinstance(self.call_feature, tuple)
-        return self(batch[self.call_feature] if one else batch)
-
-    @property
-    def metrics(self):
-        return [*super().metrics, *self.means.values()]
-
-    def get_config(self):
-        """Constructor arguments by name, as JSON: the signature is the schema."""
-        own = {name: plain(getattr(self, name)) for name in arguments(type(self))}
-        return {**super().get_config(), **keras.saving.serialize_keras_object(own)}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
-
-    def get_build_config(self):
-        return {"input_shape": None}  # nothing to know, but an empty dict would not be built at all
-
-    def build_from_config(self, config):
-        if not self.built:
-            self.build()
+    def frozen(self, part):
+        """Variables of a part that its optimizer knows and does not train."""
+        learning = {id(variable) for variable in self.part(part).trainable_variables}
+        with all_trainable(self.part(part)) as layer:
+            return [v for v in layer.trainable_variables if id(v) not in learning]
 
 
 @contextlib.contextmanager
@@ -285,8 +203,16 @@ def all_trainable(layer):
             one.trainable = trainable
 
 
-def plain(value):
-    """A constructor argument as JSON would have it: tuples as lists, classes by their name."""
-    if isinstance(value, tuple):
-        return list(value)
-    return keras.saving.get_registered_name(value) if isinstance(value, type) else value
+def seed_of(value):
+    """The int32[2] that stateless ops take, of an integer from 0 up or of such a seed."""
+    if isinstance(value, numbers.Integral):
+        check_numbers(seed=value)
+        value = np.array([value, 0])
+    try:
+        seed = tf.convert_to_tensor(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"seed must be {SEED}, or an int32[2], got {value!r:.80}") from error
+    if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
+        raise UsageError(f"seed must be {SEED}, or an int32[2], got {value!r:.80}")
+    seed = tf.cast(seed, tf.int32)  # from 2**31 up, the same 32 bits
+    return seed if seed.shape.rank else tf.stack([seed, 0])

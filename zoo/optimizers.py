@@ -1,4 +1,6 @@
-"""Optimizers as Keras has them, in one pass over the weights."""
+"""Optimizers as Keras has them, in one pass over the weights; and several of them as one."""
+
+from types import MappingProxyType
 
 import keras
 import tensorflow as tf
@@ -33,3 +35,89 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
         )
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Optimizers(keras.optimizers.Optimizer):
+    """The optimizers of a model that has several, as the one `optimizer` that Keras looks for.
+
+    Keras saves them with the model, and its callbacks go over `optimizers`, so that the rate of
+    each is changed. Each updates a part of the model, in the model's `minimize`.
+
+    Args:
+        parts: name of a part of the model -> its optimizer. Rates are logged by these names.
+    """
+
+    def __init__(self, parts, name="optimizers"):
+        super().__init__(learning_rate=0.0, name=name)
+        # Views of a mapping, which Keras does not walk: it would save each optimizer twice.
+        self.parts = MappingProxyType(dict(parts))
+        self.unscaled = MappingProxyType({part: unscaled(one) for part, one in parts.items()})
+        for part, optimizer in self.unscaled.items():
+            optimizer.name = part
+        self.built = True  # by `Model.prepare`, each over the variables of its part
+
+    @property
+    def optimizers(self):
+        return self.unscaled.values()
+
+    @property
+    def variables(self):
+        return [variable for one in self.parts.values() for variable in one.variables]
+
+    @property
+    def iterations(self):
+        return next(iter(self.optimizers)).iterations
+
+    @property
+    def learning_rate(self):
+        """The first one's; what it is multiplied by, all are."""
+        return next(iter(self.optimizers)).learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        old = float(self.learning_rate)
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = rate * float(optimizer.learning_rate) / old if old else rate
+
+    def set_weights(self, weights):
+        for variable, value in zip(self.variables, weights, strict=True):
+            variable.assign(value)
+
+    def finalize_variable_values(self, var_list):
+        """Leaves moving averages to the model, which knows the variables of each part."""
+
+    def get_config(self):
+        parts = {k: keras.optimizers.serialize(one) for k, one in self.parts.items()}
+        return {"parts": parts, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            part: keras.optimizers.deserialize(one, custom_objects)
+            for part, one in config["parts"].items()
+        }
+        return cls(parts, config["name"])
+
+
+def as_one(optimizers):
+    """What Keras takes for the optimizer of a model whose `optimizers` these are."""
+    return optimizers[""] if [*optimizers] == [""] else Optimizers(optimizers)
+
+
+def as_parts(optimizer):
+    """{part: optimizer} of what `compile` and the Trainer take: one, several, or their names."""
+    if isinstance(optimizer, Optimizers):
+        return dict(optimizer.parts)
+    parts = optimizer if isinstance(optimizer, dict) else {"": optimizer}
+    return {part: keras.optimizers.get(one) for part, one in parts.items()}
+
+
+def unscaled(optimizer):
+    """The optimizer inside one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def is_scheduled(optimizer):
+    """Whether a schedule sets the learning rate, so that nothing else can."""
+    return isinstance(unscaled(optimizer).get_config()["learning_rate"], dict)

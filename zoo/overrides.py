@@ -14,7 +14,9 @@ KINDS = {
 }
 
 VOCABULARIES = ("source_vocabulary", "target_vocabulary", "caption_vocabulary")
-FITTED = ("image_shape", "source_channels", *VOCABULARIES)  # arguments that follow from the data
+# Arguments that follow from the data.
+FITTED = ("image_shape", "source_channels", "classes", *VOCABULARIES)
+LONGEST = 60  # characters of a value in a message
 
 
 def overrides(name, pairs):
@@ -28,16 +30,18 @@ def overrides(name, pairs):
         key, equals, text = pair.partition("=")
         key = key.strip()
         if not equals:
-            raise UsageError(f"--set takes key=value, as in --set latent_dim=16; got {pair!r}")
+            got = shown(repr(pair))
+            raise UsageError(f"--set takes key=value, as in --set latent_dim=16; got {got}")
         if key in ("dtype", "name"):
-            raise UsageError(f"--set changes the architecture, not {key!r}; use --precision")
+            raise UsageError(
+                f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
+            )
         if key not in known:
             raise UnknownName(f"argument of {name}", key, known)
         found[key] = literal(text.strip())
         if not fits(found[key], known[key]):
-            raise UsageError(
-                f"{key} must be {kind(known[key])} like {known[key]!r}, got {found[key]!r}"
-            )
+            got = shown(repr(found[key]))
+            raise UsageError(f"{key} must be {kind(known[key])} like {known[key]!r}, got {got}")
     return found
 
 
@@ -54,23 +58,48 @@ def defaults(name):
     return {key: None if values[key] == written[key] else values[key] for key in written}
 
 
-def fitted(name, config, data):
-    """`config` with the arguments that `data` decide; it must not contradict them."""
+def fitted(name, config, data, trained=False):
+    """`config` with the arguments that `data` decide; it must not contradict them.
+
+    Args:
+        trained: whether these are the arguments of a trained model, and `data` may have fewer
+            classes than that was trained on.
+    """
     if hasattr(data, "vocabularies"):
         config = config | worded(config, data)
     shapes = {key: tuple(spec.shape[1:]) for key, spec in data.spec.items() if len(spec.shape) == 4}
     image = next((shapes[k] for k in ("image", "target", "content") if k in shapes), None)
-    found = {"image_shape": image, "source_channels": shapes.get("source", (None,))[-1]}
+    found = {
+        "image_shape": image,
+        "source_channels": shapes.get("source", (None,))[-1],
+        "classes": num_classes(data),
+    }
     known = registry.arguments(registry.get_class(name))
     found = {key: value for key, value in found.items() if key in known and value is not None}
     for key, value in found.items():
         asked = config.get(key, value)
-        if (tuple(asked) if isinstance(asked, list) else asked) != value:
-            raise UsageError(
-                f"{key}={asked} contradicts {data.name}, whose images ask for {value}: leave {key}"
-                " out, or scale with --image-size"
-            )
+        asked = tuple(asked) if isinstance(asked, list) else asked
+        if trained and key == "classes" and value < asked:
+            found[key] = asked
+        elif asked != value:
+            raise UsageError(contradiction(name, key, asked, value, data, trained))
     return {**config, **found}
+
+
+def num_classes(data):
+    """How many classes the labels of data name; None without labels."""
+    return getattr(data, "num_classes", None)
+
+
+def contradiction(name, key, asked, value, data, trained):
+    """The message where an argument of a model and its data contradict each other."""
+    has = {"classes": f"has {value} classes"}.get(key, f"has images with {key}={shown(value)}")
+    if trained:
+        return (
+            f"{name} was trained with {key}={shown(asked)}, and {data.name} {has}: bring the data"
+            " to the form of those that it was trained on"
+        )
+    return f"--set {key}={shown(asked)} contradicts {data.name}, which {has}: leave {key} out"
 
 
 def worded(config, data):
@@ -79,10 +108,16 @@ def worded(config, data):
     for key, value in found.items():
         if config.get(key, value) != value:
             raise UsageError(
-                f"{key} follows from {data.name}: leave it out; how large it is says"
-                " --vocabulary-size"
+                f"{key} follows from {data.name}, got {shown(config[key])}: leave it out; how large"
+                " it is says --vocabulary-size of `zoo train`"
             )
     return found
+
+
+def shown(value):
+    """A value as text for a message; of a long one the beginning and the end."""
+    text, half = str(value), (LONGEST - 3) // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
 
 
 def literal(text):

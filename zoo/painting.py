@@ -7,8 +7,9 @@ import click
 
 from zoo import registry
 from zoo.errors import UsageError
+from zoo.options import FIGURES, SEED, Number, OutputFile, OutputFolder, explicit, refuse
 from zoo.overrides import overrides
-from zoo.terminal import SEED, SET, SIZE, answers, import_tensorflow, note
+from zoo.terminal import SET, UserPath, answers, import_tensorflow, note
 
 MODEL = "style_transfer"
 
@@ -21,8 +22,8 @@ def show(record):
 
 
 @click.command()
-@click.argument("content", required=False, type=click.Path(path_type=Path))
-@click.argument("style", required=False, type=click.Path(path_type=Path))
+@click.argument("content", required=False, type=UserPath(path_type=Path))
+@click.argument("style", required=False, type=UserPath(path_type=Path))
 @click.option(
     "--features",
     metavar="NETWORK",
@@ -30,8 +31,20 @@ def show(record):
     show_default=True,
     help="random; vgg19 (of Keras' cache); an .h5 file of VGG19's weights; a .keras file.",
 )
-@click.option("--size", type=SIZE, default=256, show_default=True, help="Longest side, in pixels.")
-@click.option("--steps", type=SIZE, default=300, show_default=True, help="Of the optimizer.")
+@click.option(
+    "--size",
+    type=Number("size"),
+    default=256,
+    show_default=True,
+    help="Longest side, in pixels.",
+)
+@click.option(
+    "--steps",
+    type=Number("steps", positive=True),
+    default=300,
+    show_default=True,
+    help="Of the optimizer.",
+)
 @click.option(
     "--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs", show_default=True
 )
@@ -46,14 +59,14 @@ def show(record):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(*FIGURES),
     default="stylized.png",
     show_default=True,
-    help="The picture, as PNG.",
+    help="The picture: .png, .jpg, .pdf or .svg.",
 )
 @click.option(
     "--frames",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="A folder for the picture as it is after every 10 steps.",
 )
 @SET
@@ -71,8 +84,12 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
     zoo stylize cat.jpg kandinsky.jpg --features vgg19.h5 --set style_weight=100 --optimizer adam
     """
     config = {"features": features, **overrides(MODEL, pairs)}
-    if output.suffix != ".png":
-        raise UsageError(f"-o takes a file that ends in .png; got {str(output)!r}")
+    if "image_shape" in config:
+        raise UsageError("--set image_shape follows from the content and --size: leave it out")
+    if "features" in explicit() and config["features"] != features:
+        raise UsageError("give either --features or --set features")
+    if options["start"] == "content":
+        refuse(["seed"], "is of the noise, which only --start noise begins with")
     if content and not style:
         raise UsageError("give two pictures, the content and the style, or none; got one")
     import_tensorflow()

@@ -26,7 +26,7 @@ def train_step(model, batch, count):
 
 
 def eval_sums(model, batch, count):
-    """Sums over a batch, taken in pieces, of what `model.eval_step` returns; and of "examples"."""
+    """What `model.eval_step` returns of a batch, in pieces: {name: [sum, count of values]}."""
     if count > 1:
         sums = [eval_sums(model, piece, 1) for piece in split(batch, count)]
         return {name: tf.add_n([each[name] for each in sums]) for name in sums[0]}
@@ -34,8 +34,24 @@ def eval_sums(model, batch, count):
     for name, value in values.items():
         if value.shape.rank != 1:
             raise UsageError(f"eval_step must return one value per example for {name!r}")
-    values["examples"] = tf.ones_like(next(iter(values.values())))
-    return {name: tf.reduce_sum(tf.cast(value, tf.float64)) for name, value in values.items()}
+    values = {name: tf.cast(value, tf.float64) for name, value in values.items()}
+    return {
+        name: tf.stack([tf.reduce_sum(value), tf.reduce_sum(tf.ones_like(value))])
+        for name, value in values.items()
+    }
+
+
+def means(totals):
+    """{name: mean} of the sums of `eval_sums`; raises UsageError where there is no value."""
+    if not totals:
+        raise UsageError("the data to evaluate on hold zero batches")
+    missing = [name for name, (_, count) in totals.items() if not count]
+    if missing:
+        raise UsageError(
+            f"{', '.join(missing)}: there is no value, since these compare the examples of a batch"
+            " with each other; evaluate in batches of 2 or more"
+        )
+    return {name: float(total / count) for name, (total, count) in totals.items()}
 
 
 def split(batch, count):
@@ -50,6 +66,17 @@ def split(batch, count):
 def mean(values):
     """Mean of tensors; None, the gradient of what has no part in the loss, stays None."""
     return None if values[0] is None else tf.add_n(values) / len(values)
+
+
+def check_size(model, batch, count):
+    """Raises UsageError if a piece, one of `count`, is too small for `model.train_step`."""
+    size = next(iter(batch.values())).shape[0]
+    if size // count < model.smallest_batch:
+        pieces = f" in {count} pieces" if count > 1 else ""
+        raise UsageError(
+            f"{model.name} compares the examples of a batch with each other: it needs a batch size"
+            f" of {model.smallest_batch * count} or more, got {size}{pieces}"
+        )
 
 
 def check(dataset, count):

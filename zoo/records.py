@@ -7,6 +7,7 @@ read. Importing this module needs no TensorFlow.
 
 import contextlib
 import datetime
+import glob
 import hashlib
 import importlib.metadata
 import io
@@ -14,16 +15,16 @@ import json
 import os
 import platform
 import subprocess
-import zipfile
 from pathlib import Path
 
 import zoo
-from zoo.errors import UnknownName, UsageError, ZooError
+from zoo.errors import UnknownName, UsageError, ZooError, one_line
 from zoo.files import write_atomically, write_json
 from zoo.terminal import import_tensorflow, jsonable
 
 HOME = Path(zoo.__file__).parents[1]
 RESULTS = Path("benchmarks/results")
+AGAIN = "Restore the file, or make it anew with the command that made it (`zoo reproduce`)"
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 KINDS = ("reproduction", "speed", "style", "finetuning", "yardstick")
 
@@ -70,41 +71,78 @@ def write(path, record, values=None):
     if values:
         import numpy as np
 
-        file, raw = path.with_suffix(".npz"), io.BytesIO()
+        raw, file = io.BytesIO(), path.with_suffix(".npz")
         np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
-        write_atomically(file, lambda out: out.write(raw.getvalue()))
         record["values"] = {"file": file.name, "sha256": sha256(raw.getvalue())}
     record["digest"] = digest(record)
-    write_json(path, record)
+    if values:
+        _write_pair(path, record, raw.getvalue())
+    else:
+        write_json(path, record)
     return Record(record, path)
+
+
+def _write_pair(path, record, raw):
+    """Writes a record and its values; a process that is killed leaves the old or the new pair.
+
+    New values have a name with their checksum until their record is there; `_values` reads both.
+    """
+    waiting = path.with_name(_waiting(record["values"]))
+    write_atomically(waiting, lambda out: out.write(raw))
+    write_json(path, record)
+    waiting.replace(path.with_suffix(".npz"))
+    for other in path.parent.glob(f"{glob.escape(path.stem)}.{'[0-9a-f]' * 12}.npz"):
+        other.unlink(missing_ok=True)  # of a write that was killed
+
+
+def _waiting(values):
+    return f"{Path(values['file']).stem}.{values['sha256'][:12]}.npz"
 
 
 def read(path):
     """The `Record` in a file; raises RecordError unless it and its values are as written."""
-    path = Path(path)
-    again = "Restore the file, or make it anew with the command that made it (`zoo reproduce`)"
+    record = _read(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        _values(record)
+    except RecordError:
+        if _read(path) == record:
+            raise
+        return read(path)  # another process has just replaced both
+    return record
+
+
+def _read(path):
+    """The `Record` in a file, without a look at its values."""
+    try:
+        record = Record(json.loads(Path(path).read_text(encoding="utf-8")), path)
         intact = record["kind"] in KINDS and record["digest"] == digest(record)
-        values = record.get("values")
-        whole = (
-            not values or sha256((path.parent / values["file"]).read_bytes()) == values["sha256"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if record.get("values"):  # both are texts, and the file is beside the record
+            record.path.with_name(record["values"]["file"] + record["values"]["sha256"])
+    except Exception as error:  # what damaged JSON raises cannot be listed
         raise RecordError(
-            f"{path} is damaged or no record ({type(error).__name__}: {error}). {again}"
+            f"{path} is damaged or no record ({type(error).__name__}: {one_line(error)}). {AGAIN}"
         ) from error
     if not intact:
         raise RecordError(
             f"{path} was changed after it was written: its digest is not that of its content."
-            f" {again}"
+            f" {AGAIN}"
         )
-    if not whole:
-        raise RecordError(
-            f"{path.with_suffix('.npz')} is damaged: its checksum is not the one in {path.name}."
-            f" {again}"
-        )
-    return Record(record, path)
+    return record
+
+
+def _values(record):
+    """The bytes of a record's values; none if it has none. Raises RecordError."""
+    values = record.get("values")
+    if not values:
+        return b""
+    fault = f"No such file, or it cannot be read: {values['file']}"
+    for name in (_waiting(values), values["file"]):
+        with contextlib.suppress(OSError):
+            raw = record.path.with_name(name).read_bytes()
+            if sha256(raw) == values["sha256"]:
+                return raw
+            fault = f"{name} is damaged: its checksum is not the one in {record.path.name}"
+    raise RecordError(f"{record.path.parent}: {fault}. {AGAIN}")
 
 
 def all(folder=RESULTS):
@@ -114,7 +152,7 @@ def all(folder=RESULTS):
 
 def rank(records, metric):
     """Records from best to worst in a metric; raises UsageError unless they may be compared."""
-    found = {record.path.stem: record["metrics"].get(metric, {}) for record in records}
+    found = {record.path.stem: record.get("metrics", {}).get(metric, {}) for record in records}
     kinds = {name: (one.get("protocol"), one.get("extractor")) for name, one in found.items()}
     if len(set(kinds.values())) > 1 or (None, None) in kinds.values():
         told = "; ".join(
@@ -136,19 +174,28 @@ def rank(records, metric):
 def paired(a, b, metric):
     """Difference a - b of two records in a metric, image by image: a `zoo.metrics.Comparison`.
 
+    Args:
+        a, b: records; or lists of the records of several runs that differ in their seeds, two or
+            more on either side, so that the interval covers training seeds too.
+        metric: a key of their metrics.
+
     Raises UsageError unless protocol and test images are the same, RecordError without values.
     """
     import_tensorflow()
     from zoo.metrics import Estimate, compare
 
     def estimate(record):
-        if metric not in record["metrics"]:
-            raise UnknownName(f"metric of {record.path.stem}", metric, record["metrics"])
-        each, one = values(record, metric), record["metrics"][metric]
+        numbers = record.get("metrics", {})
+        if metric not in numbers:
+            raise UnknownName(f"metric of {record.path.stem}", metric, numbers)
+        each, one = values(record, metric), numbers[metric]
         told = one["protocol"], one["unit"], not one["lower_is_better"], one["images"]
         return Estimate(each, *told)
 
-    return compare(estimate(a), estimate(b))
+    def estimates(side):
+        return estimate(side) if isinstance(side, Record) else [estimate(one) for one in side]
+
+    return compare(estimates(a), estimates(b))
 
 
 def standing(record, reference):
@@ -200,11 +247,12 @@ def values(record, metric):
 
     file = record.path.with_suffix(".npz")
     try:
-        with np.load(file) as arrays:
+        with np.load(io.BytesIO(_values(record))) as arrays:
             return arrays[metric]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # what NumPy raises for a damaged archive cannot be listed
         raise RecordError(
-            f"{file} has no values of {metric} ({error}); make the record anew with `zoo reproduce`"
+            f"{file} has no values of {metric} ({one_line(error)}); make the record anew with"
+            " `zoo reproduce`"
         ) from error
 
 

@@ -2,8 +2,6 @@
 
 import functools
 import json
-import os
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,11 +9,12 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import measuring, records, runs
-from zoo.errors import UsageError
-from zoo.files import write_json
+from zoo import measuring, records, run_config, runs
+from zoo.errors import UsageError, one_line
+from zoo.files import check_writable, write_json
 from zoo.overrides import worded
-from zoo.terminal import answers, import_tensorflow, note, table
+from zoo.process import peak_mb, threads
+from zoo.terminal import UserPath, answers, import_tensorflow, note, table
 from zoo.workdir import Workdir
 
 BUDGETS = ("smoke", "cpu-hour", "paper")
@@ -32,11 +31,15 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
 
     Returns the `zoo.records.Record`. The folder of the run gets `model.keras`, as measured.
 
-    Raises DataNotPrepared before anything is trained, UsageError if the folder holds a run of
-    other settings, KeyboardInterrupt after a signal (the step was finished and saved).
+    Raises before anything is trained: DataNotPrepared; UsageError if the folder holds a run of
+    other settings; WriteError if the record could not be written. KeyboardInterrupt after a signal
+    (the step was finished and saved).
     """
     import_tensorflow()
-    recipe = zoo.recipes.get(recipe) if isinstance(recipe, str) else recipe
+    recipe = recipe if isinstance(recipe, zoo.recipes.Recipe) else zoo.recipes.get(recipe)
+    file = Path(results) / f"{recipe.name}.{budget}.json"
+    recipe.budget(budget)
+    check_writable(file)
     workdir = Path(workdir or runs.RUNS / "reproduce" / f"{recipe.name}-{budget}")
     check_same(workdir, recipe.training(budget))
     train, valid, test = recipe.splits(budget)
@@ -55,7 +58,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     known = functools.partial(looked, train)
     numbers, values = measuring.evaluated(recipe, budget, trainer, known, data[2])
     with trainer.averaged() as model:
-        model.save(workdir / "model.keras")
+        save_model(model, workdir / "model.keras")
     record = {
         "kind": "reproduction",
         "name": recipe.name,
@@ -72,7 +75,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
         **facts,
         "recipe": asdict(recipe),
     }
-    return records.write(Path(results) / f"{recipe.name}.{budget}.json", record, values)
+    return records.write(file, record, values)
 
 
 # Training.
@@ -87,14 +90,13 @@ def trained(recipe, budget, workdir, train, valid):
     spent = recipe.budget(budget)
     stopwatch = Stopwatch(workdir / "seconds.json")
     callbacks = [stopwatch]
-    if spent.patience:
+    if spent.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
     trainer = trainer_of(recipe, budget, workdir, train, callbacks)
     write_json(workdir / "recipe.json", recipe.training(budget))
     trainer.restore()
     position = trainer.state.position
-    stopped = any(kept.get("stopped_epoch") for kept in trainer.state.callbacks)
-    if position["epoch"] >= spent.epochs or stopped:
+    if position["epoch"] >= spent.epochs or trainer.state.ended:
         note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return trainer, stopwatch.seconds
     note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")
@@ -167,7 +169,7 @@ def optimizers(recipe, steps):
     rate = recipe.learning_rate
     if isinstance(rate, dict):
         return {part: adam(recipe, one, steps) for part, one in rate.items()}
-    return rate and adam(recipe, rate, steps)
+    return None if rate is None else adam(recipe, rate, steps)
 
 
 def adam(recipe, rate, steps):
@@ -183,7 +185,7 @@ def adam(recipe, rate, steps):
         *recipe.betas,
         global_clipnorm=recipe.clip,
         use_ema=recipe.ema is not None,
-        ema_momentum=recipe.ema or 0.99,
+        ema_momentum=0.99 if recipe.ema is None else recipe.ema,
     )
 
 
@@ -192,8 +194,8 @@ def check_same(workdir, training):
     path = workdir / "recipe.json"
     if not Workdir(workdir).checkpoints.paths():
         return
-    had = json.loads(path.read_text()) if path.exists() else {}
-    other = runs.differences(had, training)
+    had = had_recipe(path)
+    other = run_config.differences(had, training)
     if other or not had:
         what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
         wanted = ", ".join(text for _, text in other) or "a recipe"
@@ -203,27 +205,27 @@ def check_same(workdir, training):
         )
 
 
-# Circumstances.
-
-
-def peak_mb():
-    """The largest memory this process has held; None where it cannot be told."""
+def had_recipe(path):
+    """What a run's recipe.json holds, {} without the file; raises RecordError if it is damaged."""
     try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError(f"it holds a {type(found).__name__}")
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # what damaged JSON raises cannot be listed
+        raise records.RecordError(
+            f"{path} is damaged ({one_line(error)}), so that nobody can tell which recipe the run"
+            f" was trained by: move {path.parent} away to train again, or use another --workdir"
+        ) from error
+    return found
 
 
-def threads():
-    """Threads inside an operation and of operations at once; 0: as many as TensorFlow likes."""
-    import tensorflow as tf
-
-    setting, environ = tf.config.threading, os.environ.get
-    inside = setting.get_intra_op_parallelism_threads() or environ("TF_NUM_INTRAOP_THREADS", 0)
-    across = setting.get_inter_op_parallelism_threads() or environ("TF_NUM_INTEROP_THREADS", 0)
-    return {"inside": int(inside), "side by side": int(across)}
+def save_model(model, path):
+    """Writes a .keras file, all or nothing."""
+    unfinished = path.with_name(f".{path.name}.tmp{path.suffix}")  # Keras asks for the suffix
+    model.save(unfinished)
+    unfinished.replace(path)
 
 
 # The command.
@@ -250,14 +252,14 @@ def show(record):
 @click.option("--budget", type=click.Choice(BUDGETS), default="cpu-hour", show_default=True)
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where the record goes.",
 )
 @click.option(
     "--workdir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
 )
 @click.option(
@@ -282,7 +284,7 @@ def command(name, budget, results, workdir, data, listed):
     if name is None:
         raise UsageError("give the name of a recipe; `zoo reproduce --list` shows them")
     recipe = zoo.recipes.get(name)
-    if data:
+    if data is not None:
         recipe = replace(recipe, data=data)
     runs.start(recipe)
     return reproduce(recipe, budget, results, workdir)

@@ -1,56 +1,64 @@
-"""A run of the command line: what it was asked for, written down, and taken up again.
-
-`config.json` in its folder holds its `Settings`, the model's configuration and versions.
-"""
+"""A run of the command line: what it was asked for, and how it is found and taken up again."""
 
 import contextlib
-import importlib.metadata
-import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
-import zoo
 import zoo.recipes
-from zoo import registry
+from zoo import evaluation, presets, registry
 from zoo.data import location
 from zoo.errors import CheckpointError, UnknownName, UsageError
-from zoo.files import write_json
-from zoo.overrides import FITTED, defaults, overrides
+from zoo.files import user_path
+from zoo.overrides import overrides
+from zoo.run_config import read
 from zoo.settings import Settings, fitting
 from zoo.terminal import import_tensorflow, note
 from zoo.workdir import Workdir
 
 RUNS = Path("runs")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A folder that `zoo train` made: its settings and the constructor arguments of its model."""
-
-    workdir: Path
-    settings: Settings
-    config: dict
+WEIGHTS = "model.weights.h5"  # what a preset's folder holds
 
 
 def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **options):
     """The `Settings` that options ask for; whatever needs no data is checked."""
-    if model in zoo.recipes.names():
-        raise UsageError(f"{model} is a recipe, not a model: zoo reproduce {model}")
+    check_model(model)
     found = overrides(model, pairs)
-    rate = options.get("learning_rate")
-    if rate is not None and not (rate > 0 and math.isfinite(rate)):
-        raise UsageError(f"--learning-rate must be a number above 0, got {rate}")
     if data is None:
         import_tensorflow()
         data = registry.get_class(model).demo_data
     data = location.absolute(data)
     if test_split is None:
         split = options.get("split", "train")
-        test_split = default_test_split(data, split, options.get("languages"))
+        test_split = evaluation.default_test_split(data, split, options.get("languages"))
     settings = fitting(Settings(model, found, data, test_split=test_split, **options))
     pieces = pieces_of(settings) if sub_batches is None else sub_batches
     return replace(settings, sub_batches=pieces)
+
+
+def check_model(name):
+    """Raises UsageError unless it is a model's name; says what else it is the name of."""
+    if name in registry.names():
+        return
+    if name in zoo.recipes.names():
+        raise UsageError(f"{name} is a recipe, not a model: zoo reproduce {name}")
+    if Workdir(user_path(name)).config.is_file() and not is_preset(name):
+        model = read(user_path(name)).settings.model
+        raise UsageError(
+            f"{name} is a run, not a model; to resume it: zoo train {model} --workdir {name}, with"
+            " the run's other options"
+        )
+    if is_preset(name):
+        raise UsageError(
+            f"{name} is a preset, not a model; `zoo list` has the models, and a preset is"
+            " fine-tuned in Python, see docs/finetuning.md"
+        )
+    raise UnknownName("model", name, registry.names())
+
+
+def is_preset(text):
+    """Whether a text stands for a preset."""
+    return "://" in text or text in presets.names() or (user_path(text) / WEIGHTS).is_file()
 
 
 def pieces_of(settings):
@@ -93,37 +101,30 @@ def taken(name, pairs=(), best=False, data=None, **options):
             raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
         note(f"note: {name} is untrained here: fresh weights")
         return asked(name, data, pairs, **options), None
-    if run.workdir != Path(name):
+    if run.workdir != user_path(name):
         note(f"{name}: the newest run is {run.workdir}")
     if not Workdir(run.workdir).checkpoints.paths():
         note(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
         options["data"] = location.absolute(data)
-        if "test_split" not in options:
-            options["test_split"] = default_test_split(
-                options["data"], run.settings.split, run.settings.languages
-            )
+        if "test_split" not in options and not same_data(run, options["data"]):
+            options["test_split"] = evaluation.split_of_other(options["data"], run.settings)
     return fitting(replace(run.settings, set=run.config, **options)), run.workdir
+
+
+def same_data(run, data):
+    """Whether data are those of a run, also where they have moved."""
+    if data == run.settings.data:
+        return True
+    languages = run.settings.languages
+    return bool(run.fingerprint) and location.fingerprint(data, languages) == run.fingerprint
 
 
 def opened(settings, workdir, best=False, data=None):
     """A trainer that has taken up what the run has saved."""
-    trainer = settings.trainer(settings.build(data), workdir)
+    trainer = settings.trainer(settings.build(data, trained=workdir is not None), workdir)
     trainer.restore(best=best)
     return trainer
-
-
-def default_test_split(data, split, languages=None):
-    """The test split of a data set; where there is none, what it is trained on, with a note."""
-    if not location.is_named(data) and not location.path(data).exists():
-        return split  # loading it will say what is wrong
-    if "test" in zoo.data.splits(data, languages):
-        return "test"
-    note(
-        f"note: {data} has no test split, {split} takes its place; `zoo train` holds a part out"
-        " with --split 'train[:90%]' --test-split 'train[90%:]'"
-    )
-    return split
 
 
 def folder(settings):
@@ -133,106 +134,77 @@ def folder(settings):
     return RUNS / f"{settings.model}-{data}"
 
 
-def check_same(workdir, settings):
-    """The `Run` in a folder, or None; raises UsageError, listing what differs from the settings."""
-    if not Workdir(workdir).checkpoints.paths():
-        return None
-    if not Workdir(workdir).config.exists():
-        raise UsageError(
-            f"{workdir} holds checkpoints that `zoo train` did not make (there is no config.json):"
-            " use another --workdir"
-        )
-    run = read(workdir)
-    other = differences(asdict(run.settings) | {"set": 0}, asdict(settings) | {"set": 0})
-    if settings.model == run.settings.model:
-        written = {k: v for k, v in defaults(settings.model).items() if v is not None}
-        written = {key: value for key, value in written.items() if key not in FITTED}
-        # What was said by name stands in the configuration as the object it means.
-        plain = {key: value for key, value in run.config.items() if not isinstance(value, dict)}
-        had = written | plain | run.settings.set
-        other += differences(had, written | settings.set)
-    if other:
-        had, wanted = (", ".join(texts) for texts in zip(*other, strict=True))
-        raise UsageError(
-            f"the run in {workdir} has {had}, got {wanted}: use another --workdir or the same"
-            " settings"
-        )
-    return run
-
-
-def differences(had, wanted):
-    """Where two configurations differ: [("key=had", "key=wanted")]."""
-    had, wanted = json.loads(json.dumps([had, wanted]))  # tuples are lists in a file
-    other = [key for key in wanted if key in had and had[key] != wanted[key]]
-    return [(f"{key}={had[key]}", f"{key}={wanted[key]}") for key in other]
-
-
-def write(workdir, settings, model):
-    """Writes `config.json`, unless another trainer is at work there (WorkdirBusy)."""
-    own = model.get_config()
-    record = {
-        **asdict(settings),
-        "config": {key: own[key] for key in registry.arguments(type(model))},
-        "versions": {
-            "zoo": zoo.__version__,
-            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras")},
-        },
-    }
-    run = Workdir(workdir)
-    with run.exclusive():
-        write_json(run.config, record)
-
-
-def read(workdir):
-    """The `Run` in a folder; raises CheckpointError if its `config.json` cannot be read."""
-    path = Workdir(workdir).config
-    keys = {field.name for field in fields(Settings)}  # older runs lack the newer ones
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        settings = Settings(**{key: record[key] for key in keys & record.keys()})
-        return Run(Path(workdir), settings, record["config"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no run's ({type(error).__name__}: {error}); train again in"
-            " another --workdir"
-        ) from error
-
-
 def find(text):
     """The `Run` of a folder, or the newest under `runs/` of a model; None if it has none yet."""
-    if Workdir(text).config.is_file():
-        return read(text)
+    path = user_path(text)
+    if is_preset(text):
+        raise UsageError(
+            f"{text} is a preset, not a run of `zoo train`; presets go with the commands info,"
+            " sample, translate, caption and export"
+        )
+    if Workdir(path).config.is_file():
+        return read(path)
     there = list(saved())
     if text in registry.names():
         return next((run for run in there if run.settings.model == text), None)
-    if Path(text).is_dir():
-        raise UsageError(f"{text} is no run: it has no config.json. `zoo train` makes runs")
+    if (path / "recipe.json").is_file():
+        raise UsageError(
+            f"{text} was made by `zoo reproduce`, which has evaluated it; it goes with the commands"
+            " sample, translate, caption, export and push"
+        )
+    if Workdir(path).checkpoints.paths():
+        raise UsageError(
+            f"{text} was made by zoo.Trainer in Python and has no config.json, so the command line"
+            " cannot build its model: use it in Python, as in zoo.Trainer(model,"
+            f" {text!r}).evaluate(data), or write the model to a file that the commands sample,"
+            " translate, caption and export take, with model.save('model.keras')"
+        )
+    if path.is_dir():
+        raise UsageError(f"{text} is not a run: it has no config.json. `zoo train` makes runs")
     raise UnknownName("run or model", text, [*registry.names(), *(str(r.workdir) for r in there)])
 
 
 def saved():
     """The runs under `runs/` that have saved something, the newest first."""
-    found = [path.parent for path in RUNS.glob("*/config.json")]
-    steps = {path: Workdir(path).checkpoints.paths() for path in found}
-    times = {path: max(s.stat().st_mtime for s in steps[path]) for path in found if steps[path]}
-    for path in sorted(times, key=times.get, reverse=True):
+    times = {path.parent: saved_at(path.parent) for path in RUNS.glob("*/config.json")}
+    for path in sorted(filter(times.get, times), key=times.get, reverse=True):
         with contextlib.suppress(CheckpointError):
             yield read(path)
 
 
-def record(settings, workdir, trainer, metrics):
-    """What `train` and `evaluate` answer."""
-    position = trainer.state.position
-    return {
+def saved_at(workdir):
+    """When a run has saved something last; 0: never."""
+    times = [0]
+    for path in Workdir(workdir).checkpoints.paths():
+        with contextlib.suppress(FileNotFoundError):  # a trainer at work removes old ones
+            times.append(path.stat().st_mtime)
+    return max(times)
+
+
+def record(settings, workdir, trainer, data):
+    """What `train` and `evaluate` answer: the metrics on data, with an error if one is not finite.
+
+    Args:
+        workdir: of the run; None: the weights are fresh.
+        data: what is evaluated on.
+    """
+    metrics, position = trainer.evaluate(data), trainer.state.position
+    examples = evaluation.examples_of(data, settings.kind)
+    found = {
         "run": workdir and str(workdir),
         "model": settings.model,
         "kind": settings.kind,
         "data": settings.data,
         "split": settings.test_split,
+        "examples": examples,
         "epochs": position["epoch"],
         "steps": position["step"],
         "metrics": metrics,
     }
+    wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if wrong:
+        found["error"] = f"{', '.join(wrong)} not finite on {examples}"
+    return found
 
 
 def warn_of_grey(model, data):

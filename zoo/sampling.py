@@ -1,35 +1,36 @@
 """`zoo sample`: what a run makes of noise, pictures or texts: a picture, an array, a table."""
 
-import contextlib
+import functools
 import inspect
-import re
 from pathlib import Path
 
 import click
 
 from zoo import registry, runs
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
+from zoo.files import check_writable, write_atomically
 from zoo.finished import finished
-from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
+from zoo.options import ARRAYS, FIGURES, SEED, Number, OutputFile, listed, refuse
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow
 
 
 @click.command()
 @click.argument("run")
-@click.option("-n", "n", type=SIZE, help="How many images.  [default: 64; of pairs 8]")
+@click.option("-n", "n", type=Number("n"), help="How many images.  [default: 64; of pairs 8]")
 @click.option("--seed", type=SEED, help="Of the noise.  [default: 0; for pairs no noise]")
-@click.option("--label", type=SEED, help="Of this class only.  [default: each in turn]")
+@click.option("--label", type=Number("label"), help="Of this class only.  [default: each in turn]")
 @click.option(
     "--like",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
     help="Of the neighbourhood of this picture.  [default: of all]",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A picture (.png), or the bare array (.npy, .npz); of texts a table (.tsv).  [default: in"
-    " the run's figures]",
+    type=OutputFile(*FIGURES, *ARRAYS, ".tsv"),
+    help="A picture (.png, .jpg, .pdf, .svg), or the bare array (.npy, .npz); of texts a table"
+    " (.tsv).  [default: in the run's figures]",
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
@@ -52,25 +53,30 @@ def sample(run, n, seed, label, like, output, best):
     zoo sample runs/captioning-shapes -n 6
     """
     if model := finished(run, best):
-        return alone(model, run, n or 64, seed or 0, label, like, output)
+        return alone(model, run, n, seed, label, like, output)
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
     texts, captions = settings.kind == "pairs", settings.kind == "captions"
     pairs = hasattr(cls, "translate") or captions
-    endings = ".tsv" if texts else ".png" if captions else ".png, .npy or .npz"
-    if output and output.suffix not in re.findall(r"\.\w+", endings):
-        raise UsageError(f"-o takes a file that ends in {endings}; got {str(output)!r}")
-    made, n, seed = ("translated", n or 8, seed) if pairs else ("samples", n or 64, seed or 0)
-    made = "captioned" if captions else made
-    if output is None and workdir:
+    endings = (".tsv",) if texts else FIGURES if captions else (*FIGURES, *ARRAYS)
+    check_ending(output, endings)
+    if captions:
+        refuse(["seed"], f"{settings.model} puts images into words without chance here")
+    n = n if n is not None else 8 if pairs else 64
+    seed = 0 if seed is None and not pairs else seed
+    if output is None:
+        made = "captioned" if captions else "translated" if pairs else "samples"
         which = "" if seed is None else f"-seed{seed}"
-        output = workdir / "figures" / f"{made}{which}{endings[:4]}"
-    output = output or Path(f"{settings.model}-{made}{endings[:4]}")
+        output = workdir / "figures" / f"{made}{which}{endings[0]}" if workdir else None
+        output = output or Path(f"{settings.model}-{made}{endings[0]}")
+        check_writable(output)
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
     told = asked(trainer.model, label, like)
-    with trainer.averaged() as model, writing(output):
+    if pairs and not getattr(trainer.model, "dropout", True):
+        refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
+    with trainer.averaged() as model:
         if texts:
             limit = settings.limit
             tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
@@ -90,22 +96,19 @@ def alone(model, place, n, seed, label, like, output):
             f"{place} is a {model.name} without its data, and needs some to show what it does: give"
             " a run of `zoo train`, or texts to `zoo translate`"
         )
-    output = output or Path(f"{model.name}-samples.png")
-    if output.suffix not in (".png", ".npy", ".npz"):
-        raise UsageError(f"-o takes a file that ends in .png, .npy or .npz; got {str(output)!r}")
-    told = asked(model, label, like)
-    with writing(output):
-        draw(model, n, seed, output, **told)
+    check_ending(output, (*FIGURES, *ARRAYS))
+    if output is None:
+        output = Path(f"{model.name}-samples{FIGURES[0]}")
+        check_writable(output)
+    n, seed = 64 if n is None else n, 0 if seed is None else seed
+    draw(model, n, seed, output, **asked(model, label, like))
     return {"run": place, "file": str(output), "n": n, "seed": seed}
 
 
-@contextlib.contextmanager
-def writing(path):
-    """Turns what the disk says into one clear error."""
-    try:
-        yield
-    except OSError as error:
-        raise ZooError(f"cannot write {path}: {error.strerror or error}") from error
+def check_ending(output, endings):
+    """Raises UsageError for a file that this model cannot write."""
+    if output is not None and output.suffix.lower() not in endings:
+        raise UsageError(f"-o takes a file that ends in {listed(endings)}; got {str(output)!r}")
 
 
 def asked(model, label, like):
@@ -121,9 +124,10 @@ def asked(model, label, like):
         sample = getattr(model, "sample", None)
         if not sample or "like" not in inspect.signature(sample).parameters:
             raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
-        from zoo.data import sources
+        from zoo.data.image_files import read_image
 
-        image = sources.picture(like)
+        rows, columns, channels = model.image_shape
+        image = read_image(like, channels, rows if rows == columns else None)
         if image.shape != model.image_shape:
             raise UsageError(f"{model.name} draws {model.image_shape}, {like} is {image.shape}")
         told["like"] = image[None] / 255
@@ -134,7 +138,7 @@ def draw(model, n, seed, path, **told):
     """`n` samples as a picture or as an array, which the file's ending decides."""
     from zoo import figures
 
-    if path.suffix == ".png":
+    if path.suffix.lower() in FIGURES:
         figures.samples(model, n, seed, path, **told)
     else:
         write(path, image=figures.verb(model, "sample")(n, seed=seed, **told))
@@ -145,23 +149,17 @@ def translate(model, batch, seed, path):
     from zoo import figures
 
     source, target = batch["source"], batch["target"]
-    if path.suffix == ".png":
+    if path.suffix.lower() in FIGURES:
         figures.translations(model, source, target, len(source), seed, path)
     else:
         write(path, image=model.translate(source, seed=seed), source=source, target=target)
 
 
-def look(model, images, limit, path, seen=None, said=None):
-    """The images and where the model looked for each word that it says of them.
-
-    Args:
-        seen: what it is shown, if not the images.
-        said: the captions, if not what it says by itself.
-    """
+def look(model, images, limit, path):
+    """The images and where the model looked for each word that it says of them."""
     from zoo import figures
 
-    seen = images if seen is None else seen
-    figures.caption_maps(images, model.attention(seen, said, limit), path)
+    figures.caption_maps(images, model.attention(images, limit=limit), path)
 
 
 def tabulate(model, corpus, n, path, **how):
@@ -169,17 +167,16 @@ def tabulate(model, corpus, n, path, **how):
     source, target = (corpus.texts[side][:n] for side in ("source", "target"))
     rows = zip(source, model.translate(source, **how), target, strict=True)
     table = [("source", "translated", "target"), *rows]
-    lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in table]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = ["\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in table]
+    write_atomically(path, lambda file: file.write("".join(lines).encode()))
 
 
 def write(path, image, **others):
     """Arrays as .npz, or the images alone as .npy."""
     import numpy as np
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, np.asarray(image))
+    image = np.asarray(image)
+    if path.suffix.lower() == ".npy":
+        write_atomically(path, lambda file: np.save(file, image))
     else:
-        np.savez_compressed(path, image=np.asarray(image), **others)
+        write_atomically(path, functools.partial(np.savez_compressed, image=image, **others))

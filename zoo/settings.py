@@ -10,6 +10,7 @@ from zoo import registry
 from zoo.data.captions import Captions
 from zoo.data.texts import Texts, tokens_of
 from zoo.errors import UsageError
+from zoo.options import explicit
 from zoo.overrides import VOCABULARIES, fitted
 from zoo.terminal import import_tensorflow
 
@@ -90,10 +91,10 @@ class Settings:
             drop_remainder=None if training else False,
         )
 
-    def build(self, data=None):
+    def build(self, data=None, trained=False):
         """The model with fresh weights from the seed; its `image_shape` is that of the data.
 
-        Its vocabularies are those of the data, too.
+        Its vocabularies and classes are those of the data, too; `trained` as `fitted` takes it.
         """
         import_tensorflow()
         import keras
@@ -101,7 +102,7 @@ class Settings:
         keras.utils.set_random_seed(self.seed)
         config = keras.saving.deserialize_keras_object(self.set)
         if data is not None:
-            config = fitted(self.model, config, data)
+            config = fitted(self.model, config, data, trained)
         return registry.get(self.model, dtype=self.precision, **config)
 
     def trainer(self, model, workdir=None, **options):
@@ -125,13 +126,19 @@ def fitting(settings):
     """
     reads, others = MEANINGLESS[settings.kind]
     plain = {field.name: field.default for field in fields(Settings)}
-    wrong = [name for name in others if getattr(settings, name) != plain[name]]
+    given = explicit()
+    wrong = [name for name in others if name in given or getattr(settings, name) != plain[name]]
     if wrong:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         raise UsageError(f"{settings.model} learns from {reads}, of which {options} says nothing")
     if settings.kind not in ("pairs", "captions"):
         return settings
     settings = replace(settings, tokens=settings.tokens or tokens_of(settings.data))
+    if settings.tokens == "characters" and "vocabulary_size" in given:
+        raise UsageError(
+            f"{settings.data} is cut into characters, all of which are in the vocabulary: leave"
+            " --vocabulary-size out, or choose other --tokens"
+        )
     settings.texts  # noqa: B018  (it checks them)
     return settings
 

@@ -10,11 +10,14 @@ import tensorflow as tf
 
 from blocks.entropy import cross_entropy
 from zoo import decoding, text, threads
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.errors import UsageError
 from zoo.model import Model
+from zoo.verbs import cut, one_row
 
 LEAST = 8  # sentences of a piece that is searched by itself
+LARGEST = 2**24  # ids of a vocabulary
 
 
 class Speaker(Model):
@@ -100,10 +103,10 @@ class Speaker(Model):
 
     # The contract.
 
-    def check_batch(self, batch):
-        super().check_batch(batch)
-        for side in self.sizes:
-            self.check_words(side, batch[side])
+    def check_feature(self, name, value, spec):
+        super().check_feature(name, value, spec)
+        if name in self.sizes:
+            self.check_words(name, value)
 
     def check_words(self, side, ids):
         """Raises BatchError unless all ids are of the vocabulary of a side."""
@@ -117,9 +120,9 @@ class Speaker(Model):
         source,
         beam=1,
         limit=100,
-        length_penalty=0.6,
+        length_penalty=None,
         seed=None,
-        temperature=1.0,
+        temperature=None,
         top_k=None,
         top_p=None,
         eager=False,
@@ -131,22 +134,37 @@ class Speaker(Model):
             source: as in a batch.
             beam: 1 takes the most probable word at each step; more is a beam search.
             limit: words at most, END included.
-            length_penalty: of a beam search.
-            seed: draw words at random instead; the same seed draws the same.
-            temperature, top_k, top_p: what is drawn from, see `decoding.sample`.
+            length_penalty: of a beam search; None: 0.6.
+            seed: draw words at random instead, an integer or int32[2]; the same draws the same.
+            temperature, top_k, top_p: what is drawn from, see `decoding.sample`; needs a `seed`.
             eager: run as plain Python, so that `say` can be printed from and stopped in.
             pieces: of the batch, searched side by side; None: as many as cores where each operation
                 has one thread, see `zoo.threads`. Words drawn at random are drawn in one piece.
+
+        Raises UsageError: a value that is not possible, or one that would change nothing.
         """
-        check_numbers(limit=limit, pieces=1 if pieces is None else pieces)
+        drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        check_numbers(limit=limit)
+        check_optional_numbers(pieces=pieces)
+        check_options(beam, length_penalty, seed, pieces, **drawing)
         source = self.given(source)
-        search = self.search if eager else self._search
-        key = None if seed is None else self.seed(seed)
-        how = key, beam, limit, length_penalty, temperature, top_k, top_p
-        size = source.shape[0] or 1  # unknown while a graph is exported
+        size = source.shape[0]  # unknown while a graph is exported
+        check_size(size or 1, beam, limit, self.sizes[self.said])
         if pieces is None:
-            pieces = 1 if eager else min(threads.at_once(), size // LEAST)
-        return search(source, min(max(pieces, 1), size) if seed is None else 1, *how)
+            pieces = 1 if eager else min(threads.at_once(), (size or 1) // LEAST)
+        pieces = min(max(pieces, 1), size or 1) if seed is None else 1
+        if seed is not None:
+            seed = self.seed(seed)
+            drawing["temperature"] = 1.0 if temperature is None else temperature
+        if beam > 1 and length_penalty is None:
+            length_penalty = LENGTH_PENALTY
+        numbers = {"limit": limit, "length_penalty": length_penalty, **drawing}
+        if tf.executing_eagerly():  # as tensors: another number does not trace the graph again
+            numbers = {name: as_tensor(name, value) for name, value in numbers.items()}
+        search = self.search if eager else self._search
+        rows = one_row(source) if size == 0 else source
+        found = search(rows, int(pieces), seed, int(beam), *numbers.values())
+        return cut(found) if size == 0 else found
 
     def search(self, source, pieces, *how):
         """What `generate` runs or compiles: `answer` to the batch in pieces, side by side."""
@@ -154,7 +172,7 @@ class Speaker(Model):
         found = [self.answer(source[i:j], *how) for i, j in itertools.pairwise(cuts)]
         return tf.nest.map_structure(lambda *same: tf.concat(same, 0), *found)
 
-    def answer(self, source, seed, beam, limit, length_penalty, temperature, top_k, top_p):
+    def answer(self, source, seed, beam, limit, length_penalty, *drawing):
         """The words of one piece: `decoding.Decoded`."""
         ids = tf.range(self.sizes[self.said])
         never = tf.where((ids == text.PAD) | (ids == text.START), decoding.NEVER, 0.0)
@@ -165,7 +183,7 @@ class Speaker(Model):
 
         task = step, self.start(self.read(source), limit), text.START, text.END, limit
         if seed is not None:
-            return decoding.sample(*task, temperature, top_k, top_p, seed)
+            return decoding.sample(*task, *drawing, seed)
         if beam == 1:
             return decoding.greedy(*task)
         return decoding.beam_search(*task, beam, length_penalty)
@@ -180,10 +198,10 @@ class Speaker(Model):
             words = after
         return tf.stack(looks, axis=1)
 
-    def sentences(self, found):
-        """The best of each `decoding.Decoded` as texts: a list of str."""
-        tokens = found.tokens.numpy()
-        return self.vocabulary(self.said).decode(tokens[:, 0] if tokens.ndim == 3 else tokens)
+    def best(self, found):
+        """The best of each `decoding.Decoded`: (tokens [n, t], weights [n, t, s]), as arrays."""
+        tokens, weights = found.tokens.numpy(), found.extras.numpy()
+        return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
 
     def vocabulary(self, side):
         """The `zoo.text` vocabulary of a side; raises UsageError if there is none."""
@@ -195,16 +213,24 @@ class Speaker(Model):
         return self.vocabularies[side]
 
 
+def as_tensor(name, value):
+    """A number of `generate` as a tensor; None stays None."""
+    if value is None:
+        return None
+    return tf.cast(value, tf.int32 if name in ("limit", "top_k") else tf.float32)
+
+
 def kept(vocabulary, argument):
     """A vocabulary as a model's configuration holds it: a size, or text; raises ValueError."""
     if isinstance(vocabulary, text.Vocabulary):
         return vocabulary.to_json()
     least = text.END + 2  # one word at least
-    if isinstance(vocabulary, str) or (type(vocabulary) is int and vocabulary >= least):
+    if isinstance(vocabulary, str) or (type(vocabulary) is int and least <= vocabulary <= LARGEST):
         return vocabulary
+    most = f" and at most {LARGEST:,}" if type(vocabulary) is int and vocabulary > LARGEST else ""
     raise ValueError(
-        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up,"
-        f" got {vocabulary!r}"
+        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up"
+        f"{most}, got {vocabulary!r}"
     )
 
 

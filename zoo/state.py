@@ -8,11 +8,10 @@ import numpy as np
 from keras.src.random.seed_generator import global_seed_generator  # no public way to its state
 
 from zoo import inspection
+from zoo.checkpoint import CALLBACKS
 from zoo.errors import UsageError
+from zoo.identity import batch_digest, identity, learning_rates
 from zoo.model import all_trainable
-
-# What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
-REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 
 def seed_states(model):
@@ -34,17 +33,25 @@ class State:
         sums: logged name -> sum over the epoch so far.
         history: logged name -> one mean an epoch.
         best_value: the best value of the watched metric so far.
-        callbacks: what each of the user's callbacks remembers, as plain values.
+        callbacks: what each of the user's callbacks remembers, see `callback_state`.
+        callback_arrays: the weights among that.
+        ended: names of the callbacks with which one of them ended the run; None: it goes on.
+        first_batch: checksum of the first batch of the epoch.
+        identity: what the run is, see `identity`.
     """
 
-    def __init__(self, model, seed):
+    def __init__(self, model, seed, sub_batches=1):
         self.model = model
         self.seed = seed
         self.position = {"step": 0, "epoch": 0, "step_in_epoch": 0, "steps_per_epoch": None}
         self.sums = {}
         self.history = {}
         self.best_value = None
-        self.callbacks = []
+        self.callbacks = {}
+        self.callback_arrays = {}
+        self.ended = None
+        self.first_batch = None
+        self.identity = identity(model, seed, sub_batches)
         for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
 
@@ -65,35 +72,58 @@ class State:
         for key, variable in self.variables().items():
             variable.assign(arrays[key])
 
+    def is_finite(self):
+        """Whether no weight and no optimizer slot is NaN or infinite."""
+        return all(map(inspection.is_finite, self.variables().values()))
+
     # The record beside the arrays.
 
-    def record(self, callbacks=()):
-        """The rest of the state as JSON.
-
-        What Keras' callbacks that wait for something have seen so far rides along.
-        """
-        remembered = [
-            {name: vars(callback)[name] for name in REMEMBERED if name in vars(callback)}
-            for callback in callbacks
-        ]
+    def record(self):
+        """The rest of the state as JSON."""
         return {
             "position": dict(self.position),
             "sums": dict(self.sums),
             "history": {name: list(values) for name, values in self.history.items()},
             "best_value": self.best_value,
-            "callbacks": remembered,
+            "callbacks": self.callbacks,
+            "ended": self.ended,
+            "first_batch": self.first_batch,
             "model": self.model.name,
             "seed": self.seed,
+            "identity": self.identity,
+            "learning_rates": learning_rates(self.model),
         }
 
     def take(self, arrays, record):
         """Becomes the state that was saved."""
+        self.callback_arrays = {k: v for k, v in arrays.items() if k.startswith(CALLBACKS)}
         self.assign(arrays)
         self.position.update(record["position"])
-        self.sums = record["sums"]
-        self.history = record["history"]
+        self.sums = dict(record["sums"])
+        self.history = {name: list(values) for name, values in record["history"].items()}
         self.best_value = record["best_value"]
-        self.callbacks = record["callbacks"]
+        # Runs of before had a list, in the order of the callbacks.
+        self.callbacks = record["callbacks"] if isinstance(record["callbacks"], dict) else {}
+        self.ended = record.get("ended")
+        self.first_batch = record.get("first_batch")
+
+    def advance(self, logs):
+        """Counts a step and what it logged."""
+        for name, value in logs.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.position["step"] += 1
+        self.position["step_in_epoch"] += 1
+
+    def expect_first_batch(self, batch):
+        """Notes the first batch of an epoch; raises UsageError if it is not that of before."""
+        digest = batch_digest(batch)
+        if self.position["step_in_epoch"] and self.first_batch not in (None, digest):
+            raise UsageError(
+                f"the run stopped in the middle of epoch {self.position['epoch'] + 1}, whose first"
+                " batch was another one: resume with the same data in the same order, shuffled"
+                " with a seed and reshuffle_each_iteration=False; or train in another workdir"
+            )
+        self.first_batch = digest
 
     def expect(self, cardinality):
         """Notes the batches of an epoch (negative: unknown); raises UsageError if they changed."""
@@ -107,18 +137,14 @@ class State:
 
     def is_best(self, logs, metric):
         """Whether this epoch's `metric` ("val_loss", "max:val_accuracy") is the best; notes it."""
+        if metric is None:
+            return False
         sign, name = (-1, metric[4:]) if metric.startswith("max:") else (1, metric)
         value, before = logs.get(name, math.nan), self.best_value
         better = math.isfinite(value) and (before is None or sign * value < sign * before)
         if better:
             self.best_value = value
         return better
-
-    def restore_callbacks(self, callbacks):
-        """Gives the callbacks back what they remembered, once after a checkpoint was taken up."""
-        for callback, values in zip(callbacks, self.callbacks, strict=False):
-            vars(callback).update(values)
-        self.callbacks = []
 
     # Things that are put aside for a while.
 
@@ -161,3 +187,10 @@ class State:
             for index, state in enumerate(seed_states(self.model)):
                 state.assign(np.array([self.seed + 1, index], np.uint32))
             yield self.model
+
+
+def same_bits(some, others):
+    """Whether two dicts of arrays are the same, NaN included."""
+    return some.keys() == others.keys() and all(
+        value.tobytes() == others[key].tobytes() for key, value in some.items()
+    )

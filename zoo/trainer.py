@@ -7,16 +7,19 @@ batch holds is the model's business. It drives Keras callbacks.
 import contextlib
 import functools
 import math
-import sys
 
-import keras
 import tensorflow as tf
 
-from zoo import checkpoint, inspection, pieces
+from zoo import inspection, pieces
+from zoo.batches import batch_errors, reading
 from zoo.callbacks import Progress, one_optimizer
-from zoo.errors import CheckpointError, NonFiniteError, UsageError
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.errors import NonFiniteError, UsageError
+from zoo.non_finite import check_finite, explain_non_finite, numbers_of
+from zoo.persistence import Persistence
 from zoo.replicas import Replicas, dataset_of
 from zoo.state import State
+from zoo.training_callbacks import TrainingCallbacks, history_of
 from zoo.workdir import Workdir, stop_signals
 
 
@@ -36,8 +39,9 @@ class Trainer:
         sub_batches: pieces of a batch computed side by side, see `zoo.pieces` and `zoo.threads`.
         seed: of everything random in training: noise, dropout. Data have a seed of their own.
         save_every: steps between checkpoints; there is always one at the end of an epoch.
-        keep: how many numbered checkpoints stay.
-        best: metric whose best epoch is kept as `best.npz`: "val_loss", or "max:val_accuracy".
+        keep: how many numbered checkpoints stay, 1 at least.
+        best: metric whose best epoch is kept as `best.npz`: "val_loss", or "max:val_accuracy";
+            None keeps no such epoch.
         figures_every: epochs between two drawings of the model's figures; 0 draws none.
         verbose: show progress on stderr.
     """
@@ -60,21 +64,27 @@ class Trainer:
         figures_every=1,
         verbose=True,
     ):
+        check_numbers(save_every=save_every, keep=keep, sub_batches=sub_batches, seed=seed)
+        check_numbers(figures_every=figures_every)
+        if best is not None and not isinstance(best, str):
+            raise UsageError(f"best must be the name of a metric or None, got {best!r}")
         self.model = model
         self.replicas = Replicas(strategy)
         self.replicas.own(model)
         with self.replicas.strategy.scope():
             model.prepare(optimizers)
-        self.state = State(model, seed)
+        self.state = State(model, seed, sub_batches)
         self.workdir = Workdir(workdir, keep) if workdir else None
-        self.callbacks = list(callbacks)
+        self.callbacks = list(callbacks or ())
         self.eager = eager
         self.jit_compile = jit_compile
         self.sub_batches = sub_batches
         self.save_every = save_every
         self.best = best
         self.figures_every = figures_every
-        self.verbose, self.restored = verbose, False
+        self.verbose = verbose
+        self.persistence = Persistence(self.state, self.workdir, self.replicas, self.callbacks)
+        self.evaluation = functools.lru_cache(1)(lambda frozen: self._compiled(self._eval_sums))
 
     # Training.
 
@@ -88,108 +98,128 @@ class Trainer:
             steps: steps, in total, in place of `epochs`.
             validation: evaluated after each epoch; its metrics are logged as `val_...`.
 
+        A run that a callback ended stays ended as long as the trainer has the same callbacks.
+        Callbacks see an epoch begin once and end once, also when a run stops in its middle.
+
         Returns `keras.callbacks.History`: the mean of every logged value for each epoch.
 
-        Raises NonFiniteError when a loss is NaN or infinite (the model is as before that step)
-        and KeyboardInterrupt after a signal (the step was finished and saved).
+        Raises UsageError when the workdir has a run of other settings, NonFiniteError when a loss,
+        a weight or a validation metric is NaN or infinite (the model is as before that step), and
+        KeyboardInterrupt after a signal (the step was finished and saved).
         """
         if (epochs is None) == (steps is None):
             raise UsageError(f"give either epochs or steps, got epochs={epochs}, steps={steps}")
+        check_optional_numbers(epochs=epochs, steps=steps)
+        if epochs == 0 or steps == 0:
+            self.restore()
+            return history_of(self.state)
         writes = self.workdir and self.replicas.chief
         with self.workdir.exclusive() if writes else contextlib.nullcontext():
-            self.restore()
+            self.persistence.resume()
             self._begin(train)
-            return self._fit(train, epochs or math.inf, steps or math.inf, validation)
+            budget = [math.inf if limit is None else limit for limit in (epochs, steps)]
+            return self._fit(train, *budget, validation)
 
     def _fit(self, train, epochs, steps, validation):
         at = self.state.position
-        look = self._compiled(self._eval_sums)
         # Traced anew at each fit, and when other layers learn, so that freezing is seen.
         run = functools.lru_cache(1)(lambda learning: self._compiled(self._step))
-        history = keras.callbacks.History()
-        callbacks = self._callback_list(history, train, validation, epochs, steps)
+        own = self._own_callbacks(validation or train, steps)
+        callbacks = TrainingCallbacks(self.state, self.callbacks, own, epochs)
         self.model.stop_training = False
-        self.good = self.state.arrays(), self.state.record()
-        with one_optimizer(self.model), stop_signals() as stopped:
-            callbacks.on_train_begin()
-            self.state.restore_callbacks(self.callbacks)
-            history.history.update({k: list(v) for k, v in self.state.history.items()})
-            history.epoch.extend(range(at["epoch"]))
+        self.persistence.begin(
+            lambda step: explain_non_finite(self, run(self.state.learning()), train, step)
+        )
+        with one_optimizer(self.model, self.callbacks), stop_signals() as stopped:
+            callbacks.begin_training()
             try:
-                while at["epoch"] < epochs and at["step"] < steps and not self.model.stop_training:
-                    callbacks.on_epoch_begin(at["epoch"])
+                while at["epoch"] < epochs and at["step"] < steps and not self._stopped():
+                    callbacks.begin_epoch()
                     self._epoch(run(self.state.learning()), train, steps, callbacks, stopped)
-                    self._end_epoch(look, validation, callbacks)
+                    self._end_epoch(validation, callbacks)
                     if stopped:  # while evaluating or drawing; the epoch is saved
                         raise KeyboardInterrupt(stopped[0])
             finally:
-                callbacks.on_train_end()
-        return history
+                self.persistence.end_training(callbacks.list)
+        return callbacks.history
+
+    def _stopped(self):
+        return self.model.stop_training or self.persistence.ended()
 
     def _epoch(self, run, train, steps, callbacks, stopped):
-        at, sums = self.state.position, self.state.sums
-        dataset = dataset_of(train, at["epoch"]).skip(at["step_in_epoch"])
-        for batch in self.replicas.share(dataset):
-            callbacks.on_train_batch_begin(at["step_in_epoch"])
-            logs = {name: float(value) for name, value in run(batch).items()}
-            if not all(map(math.isfinite, logs.values())):
-                self._explain_non_finite(run, train, batch, logs)
-            for name, value in logs.items():
-                sums[name] = sums.get(name, 0.0) + value
-            at["step"] += 1
-            at["step_in_epoch"] += 1
-            callbacks.on_train_batch_end(at["step_in_epoch"] - 1, logs)
+        at = self.state.position
+        dataset = dataset_of(train, at["epoch"])
+        for batch in dataset.take(1):
+            self.state.expect_first_batch(batch)
+        rest = self.model.checked(dataset.skip(at["step_in_epoch"]))
+        for batch in reading(self.replicas.share(rest)):
+            callbacks.list.on_train_batch_begin(at["step_in_epoch"])
+            with self.persistence.all_or_nothing():
+                logs = numbers_of(run(batch))
+                finite = all(map(math.isfinite, logs.values()))
+                if finite:
+                    self.state.advance(logs)
+            if not finite:
+                self.persistence.explain(at["step"] + 1)
+            callbacks.list.on_train_batch_end(at["step_in_epoch"] - 1, logs)
             if stopped:
-                self._save()
+                self.persistence.save()
                 raise KeyboardInterrupt(stopped[0])
             if at["step"] % self.save_every == 0:
-                self._save()
-            if at["step"] >= steps:
+                self.persistence.save()
+            if at["step"] >= steps or self.model.stop_training:
                 return
         at["steps_per_epoch"] = at["step_in_epoch"]
         if not at["step_in_epoch"]:
             raise UsageError("the training data hold zero batches; is the batch size too large?")
 
-    def _end_epoch(self, look, validation, callbacks):
+    def _end_epoch(self, validation, callbacks):
         at = self.state.position
+        if not self.state.is_finite():
+            self.persistence.explain(at["step"])
         logs = {name: total / at["step_in_epoch"] for name, total in self.state.sums.items()}
-        if at["step_in_epoch"] != at["steps_per_epoch"]:
-            self._save()  # a budget of steps ended in mid-epoch: with more, it goes on from here
+        complete = at["step_in_epoch"] == at["steps_per_epoch"]
+        self.persistence.note_end()
+        if not complete:
+            self.persistence.save()  # with a larger budget, training resumes here
         if validation is not None:
-            found = self._evaluate(look, validation)
-            logs |= {f"val_{name}": value for name, value in found.items()}
-        callbacks.on_epoch_end(at["epoch"], logs)
-        if at["step_in_epoch"] != at["steps_per_epoch"]:
+            logs |= {f"val_{k}": value for k, value in self._validate(validation).items()}
+        if not complete:
+            callbacks.show_partial_epoch(logs)
             return
-        for name, value in logs.items():
-            self.state.history.setdefault(name, []).append(value)
-        self.state.sums.clear()
-        at["epoch"], at["step_in_epoch"] = at["epoch"] + 1, 0
-        self._save(self.state.is_best(logs, self.best))
+        callbacks.list.on_epoch_end(at["epoch"], logs)
+        self.persistence.note_end()
+        with self.persistence.all_or_nothing():
+            for name, value in logs.items():
+                self.state.history.setdefault(name, []).append(value)
+            self.state.sums.clear()
+            at["epoch"], at["step_in_epoch"] = at["epoch"] + 1, 0
+        self.persistence.save(self.state.is_best(logs, self.best))
 
-    def _callback_list(self, history, train, validation, epochs, steps):
-        own = []
+    def _validate(self, validation):
+        try:
+            return self._evaluate(validation)
+        except NonFiniteError:
+            self.persistence.save()  # the epoch is not lost
+            raise
+
+    def _own_callbacks(self, shown, steps):
         if self.replicas.chief and self.workdir:
-            own += self.workdir.callbacks(validation or train, self.figures_every, self.averaged)
+            yield from self.workdir.callbacks(shown, self.figures_every, self.averaged)
         if self.replicas.chief and self.verbose:
-            own.append(Progress(self.state.position, steps))
-        return keras.callbacks.CallbackList(
-            [history, *self.callbacks, *own],
-            model=self.model,
-            epochs=epochs,
-            steps=self.state.position["steps_per_epoch"],
-            verbose=0,
-        )
+            yield Progress(self.state.position, steps)
 
     def _begin(self, train):
         dataset = dataset_of(train, self.state.position["epoch"])
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.replicas.check_size(batch)
+            pieces.check_size(self.model, batch, self.sub_batches * self.replicas.count)
         pieces.check(dataset, self.sub_batches)
         self.state.expect(int(dataset.cardinality()))
         if not self.state.position["step"]:
-            self.model.adapt(dataset)
+            with batch_errors():
+                self.model.adapt(self.model.checked(dataset))
 
     # One step.
 
@@ -204,23 +234,6 @@ class Trainer:
             return function
         return tf.function(function, reduce_retracing=True, jit_compile=self.jit_compile or None)
 
-    def _explain_non_finite(self, run, train, batch, logs):
-        """Goes back to the last good state, replays up to the bad step, and looks inside it."""
-        step, epoch = self.state.position["step"], self.state.position["epoch"]
-        arrays, start = self.good[0], self.good[1]["position"]
-        self.state.assign(arrays)
-        replay = dataset_of(train, epoch).skip(start["step_in_epoch"]).take(step - start["step"])
-        for earlier in self.replicas.share(replay):
-            run(earlier)
-        inspected = self.inspect(batch) if self.replicas.count == 1 else None
-        raise NonFiniteError(
-            f"{', '.join(name for name, value in logs.items() if not math.isfinite(value))} not"
-            f" finite at step {step + 1}, epoch {epoch + 1};"
-            f" {inspected.blame() if inspected else 'under a strategy no layer can be named'}."
-            " The model is as it was before this step; checkpoints are untouched. Try a lower"
-            " learning rate, or clipping: keras.optimizers.Adam(1e-4, global_clipnorm=1.0)"
-        )
-
     # Looking.
 
     def evaluate(self, data):
@@ -230,22 +243,22 @@ class Trainer:
         keeps them, and the same random numbers at each call; training is not disturbed.
         """
         self.restore()
-        return self._evaluate(self._compiled(self._eval_sums), data)
+        return self._evaluate(data)
 
-    def _evaluate(self, run, data):
+    def _evaluate(self, data):
+        run = self.evaluation(self.state.learning())
         self.replicas.agree(self.state)
-        totals, count = {}, 0
+        totals = {}
         dataset = dataset_of(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged():
-            for batch in self.replicas.share(dataset):
-                sums = {name: float(value) for name, value in run(batch).items()}
-                count += int(sums.pop("examples"))
-                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
-        if not count:
-            raise UsageError("the data to evaluate on hold zero batches")
-        return {name: total / count for name, total in totals.items()}
+            for batch in reading(self.replicas.share(self.model.checked(dataset))):
+                for name, value in sorted(run(batch).items()):
+                    totals[name] = totals.get(name, 0.0) + value.numpy()
+        means = pieces.means(totals)
+        check_finite(self.model, means)
+        return means
 
     def _eval_sums(self, batch):
         def sums(batch):
@@ -271,30 +284,15 @@ class Trainer:
     def restore(self, best=False):
         """Takes up the newest sound checkpoint of the workdir, once; without one, does nothing.
 
+        `fit` goes on from the newest, whatever was taken up to be looked at.
+
         Args:
             best: take the best epoch's instead, whatever was taken before.
 
-        Raises CheckpointError: damaged, of another model, or no best epoch was kept.
+        Raises CheckpointError: damaged, of another model, or no best epoch was kept; UsageError: of
+        a run with other settings.
         """
         if best:
-            if not self.workdir or not self.workdir.best.exists():
-                raise CheckpointError(f"no best epoch is kept: none has logged {self.best}")
-            self.restored = True
-            arrays, record = checkpoint.read(self.workdir.best)
-            checkpoint.check_fits(self.workdir.best, arrays, self.state.arrays())
-            self.state.take(arrays, record)
-        elif self.workdir and not self.restored:
-            found = self.workdir.checkpoints.latest(self.state.arrays())
-            self.restored = True
-            if found:
-                self.state.take(*found[:2])
-                for reason in found[2]:
-                    print(f"warning: {reason}; using the one before", file=sys.stderr)
-
-    def _save(self, best=False):
-        self.replicas.agree(self.state)
-        arrays, record = self.good = self.state.arrays(), self.state.record(self.callbacks)
-        if self.workdir and self.replicas.chief:
-            self.workdir.checkpoints.save(record["position"]["step"], arrays, record)
-            if best:
-                checkpoint.save(self.workdir.best, arrays, record)
+            self.persistence.restore_best(self.best)
+        else:
+            self.persistence.restore()

@@ -1,4 +1,4 @@
-"""`zoo translate`: texts in other words, by a run; and what `zoo train` is told about texts."""
+"""`zoo translate`: texts in other words, by a run; options about texts for other commands."""
 
 import functools
 import sys
@@ -8,17 +8,17 @@ import click
 
 from zoo import registry, runs
 from zoo.data.texts import TOKENS, Texts
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 from zoo.finished import ready
-from zoo.sampling import writing
-from zoo.terminal import BEST, SEED, SIZE, answers, import_tensorflow
+from zoo.options import FIGURES, SEED, Languages, Number, OutputFile, refuse
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow
 
-SHOWN = 8  # texts, or images, of a picture, at most
+MAPS = 8  # texts, or images, of an attention figure, at most
 OPTIONS = (
     click.option(
         "--languages",
         metavar="FROM,TO",
-        callback=lambda context, option, value: value and tuple(value.split(",")),
+        type=Languages(),
         help="Of texts, as in de,en; of a table, its columns, as in 1,0.  [default: the data's]",
     ),
     click.option(
@@ -28,14 +28,18 @@ OPTIONS = (
     ),
     click.option(
         "--vocabulary-size",
-        type=SIZE,
+        type=Number("vocabulary_size"),
         default=8000,
         show_default=True,
         help="Sub-words or words at most, both languages together.",
     ),
     click.option("--lowercase", is_flag=True, help="Lower-case all texts."),
     click.option(
-        "--limit", type=SIZE, default=100, show_default=True, help="Tokens of a text at most."
+        "--limit",
+        type=Number("limit"),
+        default=100,
+        show_default=True,
+        help="Tokens of a text at most.",
     ),
     click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error."),
 )
@@ -54,24 +58,38 @@ def searching(command):
     The command is told `search`, as verbs take it, and `picture`, a path or None.
     """
 
-    @click.option("--beam", type=SIZE, default=5, show_default=True, help="1 is greedy.")
+    @click.option("--beam", type=Number("beam"), default=5, show_default=True, help="1 is greedy.")
     @click.option("--seed", type=SEED, help="Draw words at random in place of a search.")
-    @click.option("--limit", type=SIZE, help="Tokens of a text at most.  [default: the run's]")
+    @click.option(
+        "--limit", type=Number("limit"), help="Tokens of a text at most.  [default: the run's]"
+    )
     @click.option(
         "--attention",
         "picture",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="A picture (.png) of where the model looked for each word.",
+        type=OutputFile(*FIGURES),
+        help="A figure (.png, .jpg, .pdf, .svg) of where the model looked for each word.",
     )
     @BEST
     @functools.wraps(command)
     def run(beam, seed, picture, **options):
-        if picture and picture.suffix != ".png":
-            raise UsageError(f"--attention takes a file that ends in .png; got {str(picture)!r}")
+        if seed is not None:
+            refuse(["beam"], "--seed draws words at random, without a beam; leave one of them out")
         search = {"beam": beam} if seed is None else {"seed": seed}
         return command(search=search, picture=picture, **options)
 
     return run
+
+
+def drawn(draw, *args, path):
+    """Calls `draw(*args, path=path)`; returns the error of a figure that cannot be made.
+
+    So that the answer that it belongs to is not lost: {"error": ...}, or {}.
+    """
+    try:
+        draw(*args, path=path)
+    except (ZooError, OSError, ValueError) as error:
+        return {"error": f"{path} was not written: {error}"}
+    return {}
 
 
 def show(record):
@@ -86,7 +104,7 @@ def show(record):
     "-i",
     "--input",
     "file",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=UserPath(path_type=Path, allow_dash=True),
     help="A file of one text a line, gzipped or not; - is stdin.",
 )
 @click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")
@@ -108,15 +126,16 @@ def translate(run, text, file, limit, truncate, search, picture, best):
     begin = runs.one_thread_each
     with ready(run, best, speaking("pairs"), begin) as (model, where, settings):
         given = list(text) if text else lines(file)
-        limit = limit or (settings or Texts).limit
-        said = model.translate(given, limit=limit, truncate=truncate, **search)
-        if picture:
-            draw(model, given, said, picture, limit + 2, truncate)  # room for both marks
+        limit = (settings or Texts).limit if limit is None else limit
+        how = {"num_maps": MAPS if picture else 0, "limit": limit, "truncate": truncate}
+        said, maps = model.translate_with_attention(given, **how, **search)
+    failure = draw(maps, picture) if picture else {}
     pairs = zip(given, said, strict=True)
     return {
         "run": where and str(where),
         **search,
         "translations": [{"source": source, "target": target} for source, target in pairs],
+        **failure,
     }
 
 
@@ -138,20 +157,17 @@ def speaking(kind):
 def lines(path):
     """The lines of a file, or of stdin."""
     import_tensorflow()
-    from zoo.data import corpora
+    from zoo.data import text_files
 
     if str(path) == "-":
-        return corpora.lines_of(sys.stdin.buffer.read(), "stdin")
-    return corpora.lines(path)
+        return text_files.lines_of(sys.stdin.buffer.read(), "stdin")
+    return text_files.lines(path)
 
 
-def draw(model, texts, said, path, limit, truncate):
-    """Where the model looks while it says what it said, of the first texts."""
+def draw(maps, path):
+    """The figure of attention maps, as `drawn` makes it."""
     from zoo import figures
 
-    told = [(a, b) for a, b in zip(texts, said, strict=True) if a][:SHOWN]
-    if not told:
-        raise UsageError("--attention needs a text that is not empty")
-    maps = model.attention(*zip(*told, strict=True), limit, truncate)
-    with writing(path):
-        figures.attention(maps, path=path)
+    if not maps:
+        return {"error": f"{path} was not written: --attention needs a text that is not empty"}
+    return drawn(figures.attention, maps, path=path)

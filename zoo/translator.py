@@ -7,6 +7,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
 from zoo.speaker import Speaker
+from zoo.verbs import read_feature
 
 SIDES = ("source", "target")
 
@@ -49,9 +50,7 @@ class Translator(Speaker):
         return {side: tf.TensorSpec((None, None), tf.int32) for side in SIDES}
 
     def given(self, source):
-        source = tf.convert_to_tensor(source)
-        source = tf.cast(source, tf.int32) if source.dtype.is_integer else source
-        self.check_feature("source", source, self.batch_spec["source"])
+        source = read_feature(self, "source", source)
         if source.shape[1] == 0:
             raise BatchError(
                 f"{self.name} needs a column of ids at least, zeros where there is no word; got"
@@ -69,20 +68,46 @@ class Translator(Speaker):
             truncate: cut what has more than `limit` ids, instead of an error that names it.
             batch_size: how many are translated at a time.
         """
-        check_numbers(batch_size=batch_size)
-        self.vocabulary("target")  # an error before the search, if there is none
-        ids = self.vocabulary("source").array(texts, limit=limit, truncate=truncate)
+        how |= {"beam": beam, "limit": limit, "truncate": truncate, "batch_size": batch_size}
+        return self.translate_with_attention(texts, 0, **how)[0]
+
+    def translate_with_attention(
+        self, texts, num_maps=8, beam=1, limit=100, truncate=False, batch_size=64, **how
+    ):
+        """Translations, and where the model looked for each word of them, by one search.
+
+        Args:
+            texts, beam, limit, truncate, batch_size, **how: as in `translate`.
+            num_maps: how many attention maps to return, of the first texts that are not empty.
+
+        Returns (translations, maps): as `translate` and `attention` return them.
+        """
+        check_numbers(batch_size=batch_size, num_maps=num_maps, limit=limit)
+        reads, says = (self.vocabulary(side) for side in SIDES)  # errors before the search
+        lines = [line if line.strip() else "" for line in text.readable(texts)]
+        ids = reads.array(lines, limit=limit, truncate=truncate)
         lengths = (ids != text.PAD).sum(axis=1)
         order = [i for i in np.argsort(lengths, kind="stable") if lengths[i]]
-        said = [""] * len(ids)
+        maps = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
+        translations = [""] * len(ids)
         for k in range(0, len(order), batch_size):
             rows = order[k : k + batch_size]
             found = self.generate(ids[rows, : lengths[rows[-1]]], beam, limit, **how)
-            for i, sentence in zip(rows, self.sentences(found), strict=True):
-                said[i] = sentence
-        return said
+            tokens, weights = self.best(found)
+            for i, sentence in zip(rows, says.decode(tokens), strict=True):
+                translations[i] = sentence
+            for i, words, looks in zip(rows, tokens, weights, strict=True):
+                if i in maps:
+                    maps[i] = self.attention_map(ids[i], words, looks)
+        return translations, [*maps.values()]
 
-    def attention(self, texts, translations=None, limit=100, truncate=False):
+    def attention_map(self, source, target, weights):
+        """(source pieces, target pieces, weights [t, s]) of one sentence, without its padding."""
+        s, t = (source != text.PAD).sum(), (target != text.PAD).sum()
+        reads, says = (self.vocabulary(side) for side in SIDES)
+        return reads.pieces(source[:s]), says.pieces(target[:t]), weights[:t, :s]
+
+    def attention(self, texts, translations=None, limit=100, truncate=False, **how):
         """Where the model looked for each word: a list of (source pieces, target pieces, weights).
 
         Args:
@@ -90,22 +115,20 @@ class Translator(Speaker):
             translations: what it is to say; without them, what it says by itself.
             limit: of ids, on both sides.
             truncate: cut what has more, instead of an error that names it.
+            **how: of the search without `translations`, as in `generate`.
 
         Returns, for each text, the pieces of both sides, as labels, and weights [t, s], which sum
         to 1 over s. The last target piece is END, if it came within the limit.
         """
+        check_numbers(limit=limit)
         reads, says = (self.vocabulary(side) for side in SIDES)
-        source = reads.array(texts, limit=limit, truncate=truncate)
-        if not len(source):
-            return []
+        source = reads.array(text.readable(texts), limit=limit, truncate=truncate)
         if translations is None:
-            target = self.generate(source, limit=limit).tokens.numpy()
+            target, weights = self.best(self.generate(source, limit=limit, **how))
         else:
             target = says.array(translations, True, limit, truncate)[:, 1:]
             if len(target) != len(source):
                 raise UsageError(f"{len(source)} texts need as many translations: {len(target)}")
-        found = []
-        for x, y, weights in zip(source, target, self.alignments(source, target), strict=True):
-            s, t = (x != text.PAD).sum(), (y != text.PAD).sum()
-            found.append((reads.pieces(x[:s]), says.pieces(y[:t]), weights.numpy()[:t, :s]))
-        return found
+            weights = self.alignments(source, target).numpy()
+        rows = zip(source, target, weights, strict=True)
+        return [self.attention_map(*row) for row in rows]

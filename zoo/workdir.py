@@ -17,6 +17,9 @@ import filelock
 
 from zoo import checkpoint
 from zoo.errors import WorkdirBusy, WriteError
+from zoo.files import remove_temporary
+
+LOCK = ".lock"
 
 
 class Workdir:
@@ -32,24 +35,47 @@ class Workdir:
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", keep)
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
+        self.lock = filelock.FileLock(self.path / LOCK, timeout=0)
+        self.held = None
 
     @contextlib.contextmanager
     def exclusive(self):
-        """Holds the folder; raises WorkdirBusy if another process or trainer does."""
+        """Holds the folder; raises WorkdirBusy if another process or trainer does.
+
+        May be entered again by who holds it. Removes what killed writes have left.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / ".lock", timeout=0)
-            lock.acquire()
+            self.lock.acquire()
         except filelock.Timeout as error:
             raise WorkdirBusy(
                 f"another trainer is at work in {self.path}; wait for it, or use another workdir"
             ) from error
         except OSError as error:
-            raise WriteError(f"cannot write to {self.path}: {error.strerror}") from error
+            raise WriteError(
+                f"cannot write to {self.path}: {error.strerror or error}; use another workdir"
+            ) from error
         try:
+            if self.lock.lock_counter == 1:
+                self.held = self._number()
+                remove_temporary(self.path)
             yield
         finally:
-            lock.release()
+            self.lock.release()
+
+    def check_held(self):
+        """Raises WriteError if the folder was removed or replaced while it was held."""
+        if self._number() != self.held:
+            raise WriteError(
+                f"{self.path} was removed or replaced while training: nothing more is written;"
+                " train again in a workdir that stays"
+            )
+
+    def _number(self):
+        """What tells this folder's lock from that of another one of its name; None: it is gone."""
+        with contextlib.suppress(OSError):
+            return (self.path / LOCK).stat().st_ino
+        return None
 
     def callbacks(self, data, figures_every, averaged):
         """What every run writes: history, TensorBoard, and figures of the first batch of `data`.

@@ -29,14 +29,29 @@ Only `prepare` touches the network. Importing this package imports neither Tenso
 import os
 from pathlib import Path
 
+from zoo import quiet
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
 from zoo.data.location import splits
-from zoo.data.store import directory, is_prepared, prepare
+from zoo.data.storage import directory, generated_directory, is_prepared
+from zoo.data.store import prepare
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 
-__all__ = ["Data", "directory", "info", "is_prepared", "load", "names", "prepare", "splits"]
+__all__ = [
+    "Data",
+    "directory",
+    "generated_directory",
+    "info",
+    "is_prepared",
+    "load",
+    "names",
+    "prepare",
+    "splits",
+]
+
+BINARIZE_SEED = 777
 
 
 def __getattr__(name):
@@ -55,7 +70,7 @@ def load(
     shuffle=None,
     seed=0,
     binarize="none",
-    binarize_seed=777,
+    binarize_seed=BINARIZE_SEED,
     augment="none",
     image_size=None,
     data_dir=None,
@@ -66,23 +81,29 @@ def load(
     source: a name of the catalog ("mnist", "ratings"); a name and one class of it
       ("quickdraw_bitmap/cat"); an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a
       dict of arrays with the key "image" or with "source" and "target"; a folder of images, of one
-      folder of images per class, or of one .npy or .npz file per class; such a file; "AtoB:PATH"
-      or "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
+      folder of images per class, or of one .npy or .npz file per class; a folder with "train" and
+      "test" (`zoo.data.folders.SPLITS`) that hold these; a .npy or .npz file; "AtoB:PATH" or
+      "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
       Where a name is also a folder here, the name wins: write "./mnist" for the folder.
     split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]"; `splits` says which
-      there are.
+      there are. Parts of class folders have each class in its share, parts of arrays are in their
+      order; "train.ordered[:90%]" and "train.stratified[:90%]" ask for one or the other.
     shuffle, drop_remainder: True for the train split of a named data set, else False.
     seed: of the order, of dynamic binarization and of augmentation. binarize, binarize_seed,
       augment: see the package.
-    image_size: cut the centre square out and scale it to this many pixels; celeb_a has 64 if
+    image_size: cut the center square out and scale it to this many pixels; celeb_a has 64 if
       not told otherwise, other sources stay as they are.
-    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets.
+    data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
+      this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
     Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
-    prepares it) and UsageError (all else); nothing is downloaded.
+    prepares it) and UsageError (all else, also arguments that mean nothing for the source);
+    nothing is downloaded.
     """
+    quiet.import_tensorflow()
     from zoo.data import paired, sources, store
-    from zoo.data.pipeline import Data, check_protocols
+    from zoo.data.image_files import square
+    from zoo.data.pipeline import Data, check_protocols, class_count
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
@@ -90,26 +111,40 @@ def load(
     check_optional_numbers(image_size=image_size)
     check_protocols(binarize, augment)
     named, pairs = location.is_named(source), location.pairs(source)
-    if named and info(source).kind == "ratings":
+    ratings = named and info(source).kind == "ratings"
+    if binarize_seed != BINARIZE_SEED and binarize != "once":
+        raise UsageError(
+            f"binarize_seed={binarize_seed} means nothing with binarize={binarize!r}: leave it out,"
+            " or use binarize='once'"
+        )
+    if not named and data_dir is not None:
+        raise UsageError("data_dir is where named data sets are kept: leave it out for other data")
+    if ratings or pairs:
+        _check_meaning(source, binarize=binarize)
+    if ratings:
+        _check_meaning(source, augment=augment, image_size=image_size)
         from zoo.data import ratings
 
         how = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, "data_dir": data_dir}
         return ratings.load(source, split, drop_remainder=drop_remainder, **how)
+    names, count = None, None
     if named:
         name, arrays = source, store.read(source, split, image_size, data_dir)
+        names = store.class_names(source, data_dir)
     elif pairs:
         name, arrays = pairs[1].name, paired.read(*pairs, split, image_size)
-    elif isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        if not path.exists():
-            raise _missing(source)
-        name, arrays = path.name, sources.from_path(path, image_size)
     else:
-        name, arrays = "arrays", sources.from_arrays(source)
-    if not named and not pairs:
-        arrays = sources.cut(arrays, split)
+        name, own = "arrays", None
+        if isinstance(source, (str, os.PathLike)):
+            path = user_path(source)
+            if not path.exists():
+                raise _missing(source)
+            name, own = path.name, sources.from_path(path, split, image_size)
+        own = own or sources.Source(sources.from_arrays(source))
+        names, count = own.class_names, class_count(own.arrays)
+        arrays = sources.cut(own.arrays, split, own.splits, name, ordered=names is None)
         if image_size is not None:
-            arrays |= {k: sources.square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
+            arrays |= {k: square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
     return Data(
         arrays,
@@ -122,7 +157,19 @@ def load(
         binarize_seed=binarize_seed,
         augment=augment,
         drop_remainder=training if drop_remainder is None else drop_remainder,
+        class_names=names,
+        num_classes=count,
     )
+
+
+def _check_meaning(source, **arguments):
+    """Raises UsageError for what was asked of images and means nothing for this source."""
+    for name, value in arguments.items():
+        if value not in ("none", None):
+            holds = "ratings" if location.is_named(source) else "pairs of images"
+            raise UsageError(
+                f"{source} holds {holds}, for which {name}={value!r} means nothing: leave it out"
+            )
 
 
 def _missing(source):

@@ -33,6 +33,11 @@ class DataSet:
         return self.name if "/" in self.name or not self.config else f"{self.name}/{self.config}"
 
     @property
+    def generated(self):
+        """Whether this library makes it, of nothing that has to be fetched."""
+        return self.module is not None and not self.network and self.manual is None
+
+    @property
     def loader(self):
         """What loads data of its kind."""
         return LOADERS[self.kind]

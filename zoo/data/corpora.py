@@ -8,17 +8,16 @@ load_captions("flickr8k", "test", image_size=160)
 load_captions("photos", captions="photos.txt")      # photos/NAME and lines NAME, tab, caption
 """
 
-import csv
-import gzip
-import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from zoo.data import location, sources, store
+from zoo.checks import check_optional_numbers
+from zoo.data import image_files, location, sources, store, text_files
 from zoo.data.catalog import info
-from zoo.errors import UsageError
+from zoo.errors import UsageError, short_repr
+from zoo.files import user_path
 from zoo.text.vocabulary import readable
 
 SHOWN = 5  # names that an error lists
@@ -55,34 +54,57 @@ class Corpus:
         return found
 
 
-def load_pairs(source, split="train", languages=None, *, columns=(0, 1), data_dir=None):
+def load_pairs(source, split="train", languages=None, *, columns=None, data_dir=None):
     """Pairs of texts as a `Corpus` with "source" and "target".
 
     source: a name of the catalog ("multi30k", "tatoeba/tatoeba_fr"); a table with tabs; two
       files; a folder of files named SPLIT.LANGUAGE; any of these files may end in .gz. The split
       "validation" may be called valid, val or dev, and "test" test_2016_flickr.
     split: as TFDS writes it; a table and two files have the one split "train", or parts of it.
-    languages: (of the source, of the target); a named data set has a direction of its own.
-    columns: of a table, counted from 0: (of the source, of the target).
+    languages: of a folder or a name: (of the source, of the target); a name has a direction of
+      its own.
+    columns: of a table, counted from 0: (of the source, of the target), (0, 1) if not given.
 
     Raises UsageError that names the file and the line, and what `zoo.data.load` raises.
     """
-    if location.is_named(source):
+    _check_text(split=split)
+    named, files = location.is_named(source), isinstance(source, tuple | list)
+    folder = not named and not files and user_path(source).is_dir()
+    if columns is not None and (named or files or folder):
+        raise UsageError(f"columns are of a table; of {short_repr(str(source))} leave them out")
+    if languages is not None and not named and not folder:
+        raise UsageError(
+            "languages are of a folder or a named data set (a table has columns=); of"
+            f" {short_repr(str(source))} leave them out"
+        )
+    if languages is not None:
+        languages = location.check_languages(languages)
+    if named:
         return _named_pairs(source, split, languages, data_dir)
     there = ("train",)
-    if isinstance(source, tuple | list):
-        name, sides = Path(source[0]).name, _parallel(*source)
-    elif Path(source).expanduser().is_dir():
-        path, there = Path(source).expanduser(), (split.partition("[")[0].strip(),)
-        if not languages:
+    if files:
+        sides = _parallel(*source)
+        name = Path(source[0]).name
+    elif folder:
+        path, there = user_path(source), (split.partition("[")[0].strip(),)
+        if languages is None:
             raise UsageError(f"say which files of {path} to read, as in languages=('de', 'en')")
         name = path.name
         sides = _parallel(*(file(path, *location.texts(there[0], x)) for x in languages))
     else:
-        name, sides = Path(source).name, _table(Path(source).expanduser(), columns)
+        name = Path(source).name
+        sides = text_files.table(source, (0, 1) if columns is None else columns)
+    if not sides[0]:
+        raise UsageError(f"{name} is empty: it holds no text")
     part = sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
     pairs = zip(("source", "target"), sides, strict=True)
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
+
+
+def _check_text(**values):
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{name} must be text, got {short_repr(value)}")
 
 
 def _named_pairs(name, split, languages, data_dir):
@@ -92,20 +114,21 @@ def _named_pairs(name, split, languages, data_dir):
     builder, data = store.opened(name, split, data_dir)
     known = [*builder.info.features]
     languages = tuple(languages or builder.info.supervised_keys or row.features)
-    if len(languages) != 2 or not {*languages} <= {*known}:
+    if not {*languages} <= {*known}:
         raise UsageError(f"{name} has the languages {', '.join(known)}; got {languages}")
     sides = {key: [] for key in languages}
-    data = data.map(lambda example: {key: example[key] for key in languages})
-    for batch in data.batch(1024).as_numpy_iterator():
-        for key in languages:
-            sides[key] += readable(batch[key], f"{name} {split}, {key}:")
+    with store.damage(name, builder.data_dir):
+        data = data.map(lambda example: {key: example[key] for key in languages})
+        for batch in data.batch(1024).as_numpy_iterator():
+            for key in languages:
+                sides[key] += readable(batch[key], f"{name} {split}, {key}:")
     return Corpus(dict(zip(("source", "target"), sides.values(), strict=True)), name, split)
 
 
 def _parallel(*paths):
     if len(paths) != 2:
         raise UsageError(f"pairs come from two files, got {len(paths)}")
-    sides = [lines(path) for path in paths]
+    sides = [text_files.lines(path) for path in paths]
     if len(sides[0]) != len(sides[1]):
         raise UsageError(
             f"{paths[0]} has {len(sides[0]):,} lines and {paths[1]} {len(sides[1]):,}; line n of"
@@ -124,41 +147,6 @@ def file(folder, *names):
     )
 
 
-def _table(path, columns):
-    sides = [], []
-    for number, line in enumerate(lines(path), 1):
-        cells = line.split("\t")
-        if len(cells) <= max(columns):
-            raise UsageError(
-                f"{path}: line {number:,} has {len(cells)} columns, no column {max(columns)}"
-                f" (from 0), in {line[:60]!r}; separate them by tabs"
-            )
-        for side, column in zip(sides, columns, strict=True):
-            side.append(cells[column])
-    return sides
-
-
-def lines(path):
-    """The lines of a UTF-8 file, gzipped or not. Raises UsageError naming the file and the line."""
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}, and no data set of that name")
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    return lines_of(raw, path)
-
-
-def lines_of(raw, name):
-    """The lines of the bytes of a UTF-8 text. Raises UsageError naming the text and the line."""
-    found = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if not found[-1]:
-        del found[-1]
-    return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
-
-
 def load_captions(
     source, split="train", *, captions=None, names=None, image_size=None, data_dir=None
 ):
@@ -172,19 +160,25 @@ def load_captions(
 
     Raises UsageError, which lists images that are missing, and what `zoo.data.load` raises.
     """
+    _check_text(split=split)
+    check_optional_numbers(image_size=image_size)
     if location.is_named(source):
+        if captions is not None or names is not None:
+            raise UsageError(f"captions= and names= are of a folder; of {source} leave them out")
         return _named_captions(source, split, image_size, data_dir)
-    folder = Path(source).expanduser()
+    folder = user_path(source)
     if captions is None or not folder.is_dir():
         raise UsageError(
             f"{folder} must be a folder of images, and captions= a file, got {captions}"
         )
-    said = captioned(captions)
-    wanted = [line.strip() for line in lines(names) if line.strip()] if names else [*said]
+    said = text_files.captioned(captions)
+    wanted = [*said]
+    if names is not None:
+        wanted = [line.strip() for line in text_files.lines(names) if line.strip()]
     check_images(wanted, folder, said)
     wanted = sources.cut({"name": np.array(wanted)}, split)["name"]
-    images = [sources.picture(folder / name) for name in wanted]
-    arrays = {"image": sources.stacked(folder, images, image_size)}
+    files = [folder / name for name in wanted]
+    arrays = {"image": image_files.read_images(files, folder, size=image_size)}
     return _flat([said[name] for name in wanted], folder.name, split, arrays)
 
 
@@ -202,28 +196,9 @@ def mirrored(corpus):
     return replace(corpus, texts=texts, arrays=arrays, rows=rows)
 
 
-def captioned(path):
-    """Image name -> its captions, of a file of captions."""
-    found = {}
-    for number, line in enumerate(lines(path), 1):
-        name, tab, caption = line.partition("\t")
-        if not tab:
-            name, *rest = next(csv.reader([line]), [""])
-            caption = ",".join(rest)
-            if (name, caption) == ("image", "caption"):
-                continue
-        if not name or not caption:
-            raise UsageError(
-                f"{path}: line {number:,} must be an image's name, a tab or comma, and a caption;"
-                f" got {line[:60]!r}"
-            )
-        found.setdefault(name.partition("#")[0], []).append(caption)
-    return found
-
-
 def check_images(names, folder, said):
     """Raises UsageError listing the images that have no file in a folder, or no caption."""
-    missing = [name for name in names if name not in said or not (folder / name).is_file()]
+    missing = [name for name in names if name not in said or not user_path(folder / name).is_file()]
     if missing:
         listed = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
         raise UsageError(
@@ -239,14 +214,15 @@ def _named_captions(name, split, image_size, data_dir):
     builder, data = store.opened(name, split, data_dir)
     size, decode = image_size or row.image_size, builder.info.features["image"].decode_example
     said, arrays = [], {name: [] for name in row.features if name != "captions"}
-    for example in data.as_numpy_iterator():
-        image = decode(example["image"]).numpy()
-        example["image"] = image if size is None else sources.square(image, size)
-        texts = example["captions"]
-        texts = texts["text"] if isinstance(texts, dict) else texts
-        said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
-        for feature, values in arrays.items():
-            values.append(example[feature])
+    with store.damage(name, builder.data_dir):
+        for example in data.as_numpy_iterator():
+            image = decode(example["image"]).numpy()
+            example["image"] = image if size is None else image_files.square(image, size)
+            texts = example["captions"]
+            texts = texts["text"] if isinstance(texts, dict) else texts
+            said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
+            for feature, values in arrays.items():
+                values.append(example[feature])
     return _flat(said, name, split, {key: np.stack(values) for key, values in arrays.items()})
 
 

@@ -7,9 +7,11 @@ arXiv 1611.07004).
 Importing this module registers the TFDS data set "facades", which reads a folder filled by hand.
 """
 
+from pathlib import Path
+
 import tensorflow_datasets as tfds
 
-from zoo.data import location, paired
+from zoo.data import folders, paired
 from zoo.errors import UsageError
 
 SIZE = 256  # pixels
@@ -33,12 +35,13 @@ class Facades(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        folder = dl_manager.manual_dir / self.name
-        splits = location.splits(f"BtoA:{folder}")
-        return {name: self._generate_examples(folder / name) for name in splits}
+        folder = Path(dl_manager.manual_dir / self.name)
+        places = folders.split_places(folder) or {"train": folder}
+        return {name: self._generate_examples(place) for name, place in places.items()}
 
     def _generate_examples(self, folder):
-        for number, (photograph, labels) in enumerate(paired.pairs(folder)):
+        pairs = zip(*paired.pairs(folder), strict=True)
+        for number, (photograph, labels) in enumerate(pairs):
             if labels.shape != (SIZE, SIZE, 3):
                 height, width, channels = labels.shape
                 raise UsageError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from zoo.data import corpora
+from zoo.data import corpora, text_files
 
 SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 IMAGES = "Flicker8k_Dataset"  # the archive's own spelling
@@ -45,9 +45,9 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         folder = Path(dl_manager.manual_dir / self.name)
-        said = corpora.captioned(corpora.file(folder, CAPTIONS))
+        said = text_files.captioned(corpora.file(folder, CAPTIONS))
         lists = {
-            split: corpora.lines(corpora.file(folder, f"Flickr_8k.{part}Images.txt"))
+            split: text_files.lines(corpora.file(folder, f"Flickr_8k.{part}Images.txt"))
             for split, part in SPLITS.items()
         }
         corpora.check_images(sum(lists.values(), []), folder / IMAGES, said)

@@ -2,12 +2,12 @@
 
 PATH holds files with both pictures side by side, A on the left and B on the right; or two folders,
 A the first by name and B the second, whose files have the same names. Where PATH holds folders
-named train, val, validation or test, these are the splits, each in one of the two forms.
+named as splits (`zoo.data.folders`), each of them is in one of the two forms.
 """
 
 from collections import Counter
 
-from zoo.data import location, sources
+from zoo.data import folders, image_files, sources
 from zoo.errors import UsageError
 
 SHOWN = 5  # names that an error lists
@@ -20,10 +20,9 @@ def read(direction, path, split, image_size=None):
     """
     if not path.is_dir():
         raise UsageError(f"there is no folder {path} with pairs of pictures")
-    there = location.splits(f"{direction}:{path}")
-    name = sources.parsed(split, there)[0]
-    folder = path / name if (path / name).is_dir() else path
-    sides = [sources.stacked(folder, side, image_size) for side in zip(*pairs(folder), strict=True)]
+    places = folders.split_places(path) or {"train": path}
+    folder = places[sources.parsed(split, places)["name"]]
+    sides = [image_files.stack_images(side, folder, size=image_size) for side in pairs(folder)]
     if sides[0].shape[1:3] != sides[1].shape[1:3]:
         (h, w), (high, wide) = (side.shape[1:3] for side in sides)
         raise UsageError(
@@ -31,27 +30,31 @@ def read(direction, path, split, image_size=None):
             f" {wide}x{high} (width x height); image_size cuts and scales both to one"
         )
     source, target = sides if direction == "AtoB" else sides[::-1]
-    return sources.cut({"source": source, "target": target}, split, there)
+    return sources.cut({"source": source, "target": target}, split, places, path.name)
 
 
 def pairs(folder):
-    """[(A, B), ...], each uint8 [h, w, 1 or 3]."""
-    files = sources.files(folder)
-    folders = [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith(".")]
-    if files and not folders:
-        return [halves(file) for file in files]
-    if len(folders) == 2 and not files:
-        return [(sources.picture(a), sources.picture(b)) for a, b in matched(*folders)]
+    """(A, B) of a folder, each a list of uint8 [h, w, 1 or 3]."""
+    files = folders.visible_files(folder)
+    images = folders.of_kind(files, folders.IMAGES)
+    folders.report_left_out(folder, files, images)
+    loose = [file for file in images if file.parent == folder]
+    inner = folders.subfolders(folder)
+    if loose and not inner:
+        both = image_files.read_each(loose)
+        return [*zip(*map(halves, loose, both), strict=True)]
+    if len(inner) == 2 and not loose:
+        sides = ([file for file in images if file.is_relative_to(side)] for side in inner)
+        return [image_files.read_each(side) for side in matched(inner, sides)]
     raise UsageError(
-        f"{folder} holds {len(files)} pictures ({', '.join(sources.SUFFIXES)}) and {len(folders)}"
+        f"{folder} holds {len(loose)} pictures ({', '.join(folders.IMAGES)}) and {len(inner)}"
         " folders; expected pairs side by side in one file each, or two folders of pictures with"
         " the same names"
     )
 
 
-def halves(file):
-    """The left and the right half of a picture file: uint8 [h, w / 2, 1 or 3] each."""
-    both = sources.picture(file)
+def halves(file, both):
+    """The left and the right half of the image of a file: uint8 [h, w / 2, 1 or 3] each."""
     width = both.shape[1]
     if width % 2:
         raise UsageError(
@@ -61,17 +64,20 @@ def halves(file):
     return both[:, : width // 2], both[:, width // 2 :]
 
 
-def matched(*folders):
-    """[(file of A, file of B), ...] with the same names, endings aside."""
-    sides = [sorted(sources.files(folder), key=lambda file: file.stem) for folder in folders]
-    a, b = (Counter(file.stem for file in files) for files in sides)
-    alone = [f"{folders[0].name}/{name}" for name in sorted(a - b)]
-    alone += [f"{folders[1].name}/{name}" for name in sorted(b - a)]
+def matched(inner, sides):
+    """(files of A, files of B), in the order of their names, which agree but for the endings."""
+    stems = [
+        {file: file.relative_to(folder).with_suffix("").as_posix() for file in files}
+        for folder, files in zip(inner, sides, strict=True)
+    ]
+    a, b = (Counter(side.values()) for side in stems)
+    alone = [f"{inner[0].name}/{name}" for name in sorted(a - b)]
+    alone += [f"{inner[1].name}/{name}" for name in sorted(b - a)]
     if alone or not a:
         listed = ", ".join(alone[:SHOWN]) + (", ..." if len(alone) > SHOWN else "")
         raise UsageError(
-            f"{folders[0].parent} has {len(alone)} pictures without a partner ({listed or 'none'})"
-            f" and {(a & b).total()} pairs: each picture in {folders[0].name} needs one of the"
-            f" same name in {folders[1].name}"
+            f"{inner[0].parent} has {len(alone)} pictures without a partner ({listed or 'none'})"
+            f" and {(a & b).total()} pairs: each picture in {inner[0].name} needs one of the"
+            f" same name in {inner[1].name}"
         )
-    return zip(*sides, strict=True)
+    return [sorted(side, key=side.get) for side in stems]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from zoo.data import sources
+from zoo.data.image_files import read_image
 
 SIZE = 256
 HILLS = ((0.46, 0.43, 0.62), (0.27, 0.36, 0.45), (0.13, 0.24, 0.2))  # the farther, the hazier
@@ -84,7 +84,7 @@ def ridge(x, random):
 
 def read(path, size=None):
     """A picture file, its longest side scaled to `size` pixels: uint8 [h, w, 1 or 3]."""
-    picture = sources.picture(path)
+    picture = read_image(path)
     h, w = picture.shape[:2]
     if size is None:
         return picture

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers
+from zoo.data.arrays import checked
 from zoo.data.augment import AUGMENTATIONS
 from zoo.errors import UnknownName, UsageError
 
@@ -14,11 +15,14 @@ NOUNS = {"image": "images", "target": "pairs"}
 class Data:
     """A data set in memory: call it with an epoch for a tf.data.Dataset of batches.
 
-    arrays: name -> array [n, ...]; those of rank 4 are images, uint8, or float32 in [0, 1].
+    arrays: name -> array [n, ...]; those of rank 4 are images, uint8, or floats in [0, 1].
     Batches have the same names; their images are float32 in [0, 1], [b, h, w, c]. `shuffle`
     orders epoch e by numpy.random.default_rng((seed, e)), so batch k of epoch e is a function of
-    (seed, e, k) and of nothing else. `binarize`, `augment`: see the package. Raises UsageError
-    when there is no batch.
+    (seed, e, k) and of nothing else. `binarize`, `augment`: see the package.
+    class_names: what the labels 0, 1, ... stand for, if that is known. num_classes: how many
+    classes there are, where these arrays are a part that may not have all of them.
+
+    Raises UsageError when there is no batch, and for values that are neither images nor labels.
     """
 
     def __init__(
@@ -34,10 +38,16 @@ class Data:
         binarize_seed=777,
         augment="none",
         drop_remainder=False,
+        class_names=None,
+        num_classes=None,
     ):
         check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
         check_protocols(binarize, augment)
+        arrays = checked(arrays)
+        check_images_for(arrays, binarize, augment)
         self.name, self.split = name, split
+        self.class_names = None if class_names is None else tuple(class_names)
+        self.num_classes = class_count(arrays, self.class_names, num_classes)
         self.batch_size, self.drop_remainder = batch_size, drop_remainder
         self.shuffle, self.seed = shuffle, seed
         self.binarize, self.binarize_seed = binarize, binarize_seed
@@ -48,8 +58,7 @@ class Data:
                 f"{name} {split} has {self.num_examples:,} examples, not enough for one batch of "
                 f"{batch_size}; use a smaller batch_size or drop_remainder=False"
             )
-        arrays = dict(arrays)
-        if binarize in ("threshold", "once") and "image" in arrays:
+        if binarize in ("threshold", "once"):
             arrays["image"] = _binary(arrays["image"], binarize, binarize_seed)
         with tf.device("CPU:0"):
             self._tensors = {name: tf.constant(value) for name, value in arrays.items()}
@@ -92,7 +101,7 @@ class Data:
         if augment and images:
             other = tf.random.experimental.stateless_fold_in(key, 1, alg="philox")
             images = augment(images, other)
-        if self.binarize == "dynamic" and "image" in images:
+        if self.binarize == "dynamic":
             grey = images["image"]
             noise = tf.random.stateless_uniform(tf.shape(grey), key, alg="philox")
             images["image"] = tf.cast(noise < grey, tf.float32)
@@ -169,3 +178,21 @@ def check_protocols(binarize, augment):
             f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"
             " 0 or 1: use binarize='dynamic', which comes after it, or leave one of them out"
         )
+
+
+def check_images_for(arrays, binarize, augment):
+    """Raises UsageError for a binarization or augmentation of arrays that are not images."""
+    there = ", ".join(arrays)
+    if binarize != "none" and "image" not in arrays:
+        raise UsageError(f"binarize={binarize!r} is for 'image', got {there}: leave binarize out")
+    if augment != "none" and not any(value.ndim == 4 for value in arrays.values()):
+        raise UsageError(f"augment={augment!r} is for images, got {there}: leave augment out")
+
+
+def class_count(arrays, class_names=None, num_classes=None):
+    """The number of classes: of names, or as given, or one more than the largest label."""
+    if class_names is not None:
+        return len(class_names)
+    if num_classes is None and "label" in arrays:
+        return int(arrays["label"].max(initial=-1)) + 1
+    return num_classes

@@ -64,10 +64,11 @@ def load(
     row = info(source)
     if row.kind != "ratings":
         raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
-    whole = sources.parsed(split, [*row.splits])[0]
-    data = store.opened(source, whole, data_dir)[1]
-    data = data.map(lambda example: {feature: example[feature] for feature in row.features})
-    batches = list(data.batch(4096).as_numpy_iterator())
+    whole = sources.parsed(split, [*row.splits])["name"]
+    builder, data = store.opened(source, whole, data_dir)
+    with store.damage(source, builder.data_dir):
+        data = data.map(lambda example: {feature: example[feature] for feature in row.features})
+        batches = list(data.batch(4096).as_numpy_iterator())
     arrays = {
         name: np.concatenate([batch[feature] for batch in batches])
         for name, feature in zip(FEATURES, row.features, strict=True)
@@ -78,7 +79,7 @@ def load(
     arrays["rating"] = arrays["rating"].astype(np.float32)
     training = whole == "train"
     return Data(
-        sources.cut(arrays, split, [*row.splits]),
+        sources.cut(arrays, split, [*row.splits], source),
         name=source,
         split=split,
         batch_size=batch_size,

@@ -11,12 +11,42 @@ Rows end in zeros. What a model is to say ("target", "caption") stands between S
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.data import sources
 from zoo.data.pipeline import ahead
 from zoo.errors import UsageError
 from zoo.text import fit
 
 SAID = ("target", "caption")
+
+
+def check_corpus(corpus):
+    """Raises UsageError unless texts, arrays and rows fit each other, and images are images."""
+    for values in (corpus.texts, corpus.arrays):
+        counts = {name: len(value) for name, value in values.items()}
+        if len({*counts.values()}) > 1:
+            raise UsageError(f"{corpus.name} must have as many of each, got {counts}")
+    if not corpus.arrays:
+        return
+    if "image" in corpus.arrays:
+        sources.from_arrays(corpus.arrays["image"])  # raises UsageError unless they are images
+    count = len(next(iter(corpus.arrays.values())))
+    rows = np.arange(len(corpus)) if corpus.rows is None else np.asarray(corpus.rows)
+    if len(rows) != len(corpus) or (len(rows) and not 0 <= rows.min() <= rows.max() < count):
+        raise UsageError(
+            f"{corpus.name} has {len(corpus):,} texts and {count:,} images; rows= must give each"
+            f" text the number of its image, from 0 to {count - 1}"
+        )
+
+
+def check_ids(ids, size, what):
+    """Raises UsageError, which names the text, unless all ids are of a vocabulary of this size."""
+    for number, row in enumerate(ids, 1):
+        if row and not 0 <= min(row) <= max(row) < size:
+            raise UsageError(
+                f"{what} {number:,} has ids from {min(row)} to {max(row)}; its vocabulary has 0 to"
+                f" {size - 1}"
+            )
 
 
 class Sentences:
@@ -60,11 +90,12 @@ class Sentences:
         drop_remainder=False,
     ):
         check_numbers(batch_size=batch_size, seed=seed, limit=limit, multiple=multiple)
+        check_optional_numbers(batch_tokens=batch_tokens)
         if batch_tokens is not None:
-            check_numbers(batch_tokens=batch_tokens)
             if drop_remainder:
                 raise UsageError("drop_remainder goes with batch_size, not with batch_tokens")
             batch_size = None
+        check_corpus(corpus)
         one_each = isinstance(tokenizer, dict)
         self.corpus = corpus
         self.vocabularies = {
@@ -80,6 +111,7 @@ class Sentences:
             for name, texts in corpus.texts.items():
                 what = f"{corpus.name} {corpus.split}: {name}"
                 ids = self.vocabularies[name].encode(texts)
+                check_ids(ids, len(self.vocabularies[name]), what)
                 ids = fit(ids, name in SAID, limit, truncate, what)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths

@@ -1,4 +1,4 @@
-"""People's own images: arrays, .npy and .npz files, folders. All become a dict of NumPy arrays.
+"""People's own images from files and folders as dicts of NumPy arrays, and parts of them.
 
 "image" is uint8 (0..255) or float32 (0..1) of shape [n, h, w, c]; "label" int32 or int64 [n].
 Pairs of images are "source" and "target".
@@ -6,243 +6,237 @@ Bitmaps as Quick, Draw! has them, rows of 784 values, are 28 x 28 images.
 """
 
 import re
-import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.data.arrays import from_arrays
+from zoo.data.folders import (
+    IMAGES,
+    NUMPY,
+    of_kind,
+    report_left_out,
+    split_places,
+    subfolders,
+    visible_files,
+)
+from zoo.data.image_files import check_same_size, has_color, read_images, square
+from zoo.data.numpy_files import read_numpy
+from zoo.errors import UsageError, one_line
+from zoo.log import note_once
 
-IMAGE_KEYS = ("image", "images", "x", "arr_0")
-LABEL_KEYS = ("label", "labels", "y")
-SUFFIXES = (".png", ".jpg", ".jpeg")
-NUMPY = (".npy", ".npz")
-PAIR = ("source", "target")
-SPLIT = re.compile(r"(\w+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
-
-
-def from_arrays(source):
-    """An array of images, or a dict of arrays with the key "image" or those of pairs, checked."""
-    arrays = dict(source) if isinstance(source, dict) else {"image": source}
-    images = PAIR if arrays.keys() >= {*PAIR} else ("image",)
-    if not arrays.keys() >= {*images}:
-        raise UsageError(
-            "the images must have the key 'image', pairs of images 'source' and 'target', got the"
-            f" keys {sorted(arrays)}"
-        )
-    arrays = {name: np.asarray(value) for name, value in arrays.items()}
-    arrays |= {name: _images(arrays[name]) for name in images}
-    count = len(arrays[images[0]])
-    for name, value in arrays.items():
-        if value.ndim < 1 or len(value) != count:
-            raise UsageError(
-                f"there are {count} images but {name!r} has the shape {value.shape}; "
-                f"its first dimension must be {count}"
-            )
-        if value.dtype.kind not in "biuf":
-            raise UsageError(f"{name!r} must hold numbers, got {value.dtype}")
-    label = arrays.get("label")
-    if label is not None and label.dtype.kind in "biu" and label.dtype != np.int32:
-        arrays["label"] = label.astype(np.int64)
-    return arrays
+SPLIT = re.compile(
+    r"(?P<name>\w+?)(?:\.(?P<order>stratified|ordered))?"
+    r"(?:\[(?P<start>-?\d{1,15}%?)?:(?P<stop>-?\d{1,15}%?)?\])?"
+)
+FREE = (None, "", "0")  # ends of a split that need no unit
 
 
-def _images(images):
-    """uint8 or float32 [n, h, w, c] of any acceptable array; a UsageError says why one is not."""
-    if images.dtype == bool:
-        images = images.astype(np.uint8) * 255
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or 0 in images.shape:
-        raise UsageError(f"images must be [n, h, w] or [n, h, w, c], got shape {images.shape}")
-    if images.shape[-1] > 4:
-        raise UsageError(
-            f"images must have 1 to 4 channels, channels last, got shape {images.shape}; "
-            "from [n, c, h, w] use images.transpose(0, 2, 3, 1)"
-        )
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise UsageError(f"images must be uint8 (0..255) or floats (0..1), got {images.dtype}")
-    low, high = images.min(), images.max()
-    if np.isnan(low):
-        raise UsageError(f"images must be in [0, 1], got {np.isnan(images).sum():,} NaN values")
-    if low < 0 or high > 1:
-        raise UsageError(
-            f"float images must be in [0, 1], got values from {low:g} to {high:g}; "
-            "rescale them, or pass uint8 for 0..255"
-        )
-    return images.astype(np.float32)
+@dataclass(frozen=True)
+class Source:
+    """A split of a person's data.
 
-
-def from_path(path, image_size=None):
-    """A folder of images, of class folders or of a NumPy file per class; such a file (a Path)."""
-    if path.is_dir():
-        return _folder(path, image_size)
-    if path.suffix not in NUMPY:
-        raise UsageError(f"{path} must be a folder of images, a .npy or a .npz file")
-    return from_arrays(_numpy(path))
-
-
-def _numpy(path):
-    """What a .npy or .npz file holds, as a dict of arrays."""
-    try:
-        with path.open("rb") as file:  # np.load leaves a torn file open
-            loaded = np.load(file, allow_pickle=False)
-            arrays = _keyed(path, loaded) if path.suffix == ".npz" else {"image": loaded}
-    except UsageError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path} cannot be read as NumPy data: {error}") from error
-    image = arrays["image"]
-    if image.ndim == 2 and image.shape[1] == 28 * 28:
-        arrays["image"] = image.reshape(-1, 28, 28)
-    return arrays
-
-
-def _keyed(path, loaded):
-    """The images, and the labels if there are any, of an open .npz file."""
-    image, label = (
-        next((key for key in keys if key in loaded.files), None)
-        for keys in (IMAGE_KEYS, LABEL_KEYS)
-    )
-    if image is None:
-        raise UsageError(
-            f"{path} holds no images: expected one of the keys {', '.join(IMAGE_KEYS)}, "
-            f"got {', '.join(loaded.files) or 'none'}"
-        )
-    return {"image": loaded[image]} | ({"label": loaded[label]} if label else {})
-
-
-def _folder(path, image_size):
-    """folder/*.png; folder/CLASS/*.png or folder/CLASS.npy, labels in the order of the names."""
-    loose = files(path)
-    classes = {d.name: files(d) for d in sorted(path.iterdir()) if d.is_dir()}
-    empty = [name for name, group in classes.items() if not group and name[0] not in "._"]
-    classes = {name: group for name, group in classes.items() if group}
-    if classes and empty:
-        raise UsageError(f"the class {path / empty[0]} is empty; remove the folder, or fill it")
-    if not loose and not classes and (bitmaps := files(path, NUMPY)):
-        return _classes(bitmaps, image_size)
-    if bool(loose) == bool(classes):
-        what = "both images and folders of images" if loose else "no images"
-        raise UsageError(
-            f"{path} holds {what} ({', '.join(SUFFIXES)}); expected images, one folder of images "
-            f"per class, or one {' or '.join(NUMPY)} file per class"
-        )
-    loose = loose or [file for group in classes.values() for file in group]
-    arrays = {"image": stacked(path, [picture(file) for file in loose], image_size)}
-    if classes:
-        counts = [len(group) for group in classes.values()]
-        arrays["label"] = np.repeat(np.arange(len(classes)), counts)
-    return arrays
-
-
-def _classes(bitmaps, image_size):
-    """The images of .npy and .npz files, one file a class."""
-    groups = []
-    for file in bitmaps:
-        image = _numpy(file)["image"]
-        if not len(image):
-            raise UsageError(f"the class {file} is empty; remove the file, or fill it")
-        groups.append(_images(image))
-    groups = _alike(bitmaps[0].parent, groups, image_size)
-    label = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    return from_arrays({"image": np.concatenate(groups), "label": label})
-
-
-def stacked(path, images, image_size):
-    """Images [h, w, 1 or 3] as one array, cut and scaled if so asked; `path` is where they are."""
-    if len({image.shape[-1] for image in images}) > 1:  # grey ones among colour ones
-        images = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in images]
-    return np.stack(_alike(path, images, image_size))
-
-
-def _alike(path, images, image_size):
-    """A list of images [..., h, w, c], cut and scaled if so asked, with a check of their sizes."""
-    if image_size is not None:
-        images = [square(image, image_size) for image in images]
-    sizes = sorted({image.shape[-3:-1] for image in images})
-    if len(sizes) > 1:
-        listed = ", ".join(f"{w}x{h}" for h, w in sizes[:3])
-        raise UsageError(
-            f"the images in {path} have {len(sizes)} sizes (width x height: {listed}"
-            f"{', ...' if len(sizes) > 3 else ''}); give image_size to cut and scale them to one"
-        )
-    return images
-
-
-def files(path, suffixes=SUFFIXES):
-    """The files in a folder that are images, sorted by their names."""
-    return sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
-
-
-def picture(file):
-    """One image file as uint8 [h, w, 1 or 3]."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.mode[0] in "IF":
-                raise UsageError(f"{file} has more than 8 bits a channel; convert it to 8 bits")
-            grey = image.mode in ("1", "L", "LA")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read as an image: {error}") from error
-    return pixels[..., None] if grey else pixels
-
-
-def square(images, size):
-    """Cut the centre square out of images [..., h, w, c] and scale it to [..., size, size, c].
-
-    Bilinear with anti-aliasing; the type stays. A TensorFlow tensor gives a tensor, an array an
-    array (in pieces, since the floats of many images do not fit in memory).
+    Attributes:
+        arrays: name -> array [n, ...].
+        splits: the names of the splits that the data have.
+        class_names: of the labels, where folders or files name them; else None.
     """
-    import tensorflow as tf
 
-    if tuple(images.shape[-3:-1]) == (size, size):
-        return images
-    if isinstance(images, np.ndarray) and images.ndim == 4:
-        return np.concatenate(
-            [_square(tf, images[i : i + 256], size).numpy() for i in range(0, len(images), 256)]
+    arrays: dict
+    splits: tuple = ("train",)
+    class_names: tuple | None = None
+
+
+def from_path(path, split="train", image_size=None):
+    """The whole split, as a `Source`, of a folder of images, or of a .npy or .npz file.
+
+    A folder holds images, a folder of images per class, or a NumPy file per class; or folders
+    named as splits that hold these. Only the name in `split` counts here; `cut` does the rest.
+    """
+    if path.is_dir():
+        return _folder(path, split, image_size)
+    if path.suffix.lower() not in NUMPY:
+        raise UsageError(f"{path} must be a folder of images, a .npy or a .npz file")
+    return Source(from_arrays(read_numpy(path)))
+
+
+def _folder(path, split, image_size):
+    places = split_places(path) or {"train": path}
+    chosen = parsed(split, places)["name"]
+    groups = {name: _groups(place) for name, place in places.items()}
+    mine = groups[chosen]
+    if not mine:
+        raise UsageError(
+            f"{places[chosen]} holds no images ({', '.join(IMAGES)}); expected images, one folder"
+            f" of images per class, or one {' or '.join(NUMPY)} file per class"
         )
-    scaled = _square(tf, images, size)
-    return scaled.numpy() if isinstance(images, np.ndarray) else scaled
+    files = {name: [f for group in groups[name].values() for f in group] for name in groups}
+    report_left_out(path, visible_files(path), [file for group in files.values() for file in group])
+    class_names = tuple(sorted({name for classes in groups.values() for name in classes} - {None}))
+    _check_classes(path, class_names, groups)
+    names = {"splits": tuple(places), "class_names": class_names or None}
+    if all(file.suffix.lower() in NUMPY for file in files[chosen]):
+        return Source(_stored(places[chosen], mine, class_names, image_size), **names)
+    others = (file for name in files if name != chosen for file in files[name])
+    channels = 3 if any(map(has_color, others)) else None
+    arrays = {"image": read_images(files[chosen], places[chosen], channels, image_size)}
+    if None not in mine:
+        arrays["label"] = _labels(class_names, {name: len(mine[name]) for name in mine})
+    return Source(arrays, **names)
 
 
-def _square(tf, images, size):
-    height, width = images.shape[-3], images.shape[-2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    images = tf.image.crop_to_bounding_box(images, top, left, side, side)
-    scaled = tf.image.resize(images, (size, size), antialias=True)
-    return tf.saturate_cast(tf.round(scaled) if images.dtype == tf.uint8 else scaled, images.dtype)
+def _groups(place):
+    """Class -> its files, of a folder; None -> all its files, where they have no classes."""
+    if place.is_file():
+        return {None: [place]}
+    files = visible_files(place)
+    images = of_kind(files, IMAGES)
+    loose = [file for file in images if file.parent == place]
+    arrays = of_kind([file for file in files if file.parent == place], NUMPY)
+    if not images:
+        groups = {file.stem: [file] for file in arrays}
+        if len(groups) < len(arrays):
+            raise UsageError(f"{place} has two files of one class; name a class by one file")
+        return groups
+    if len(loose) not in (0, len(images)):
+        raise UsageError(
+            f"{place} holds both images and folders of images ({', '.join(IMAGES)}); expected"
+            " images, or one folder of images per class"
+        )
+    if loose:
+        return {None: images}
+    groups = {folder.name: [] for folder in subfolders(place)}
+    for file in images:
+        groups[file.relative_to(place).parts[0]].append(file)
+    return groups
+
+
+def _check_classes(path, class_names, groups):
+    """Raises UsageError for a class that has images in no split."""
+    for name in class_names:
+        if not any(classes.get(name) for classes in groups.values()):
+            raise UsageError(
+                f"the class {path / name} is empty; remove the folder, or fill it with images"
+                f" ({', '.join(IMAGES)})"
+            )
+
+
+def _labels(class_names, counts):
+    return np.repeat([class_names.index(name) for name in counts], [*counts.values()])
+
+
+def _stored(place, groups, class_names, image_size):
+    """The arrays of NumPy files: of one file a class, or of the one file of a split."""
+    if None in groups:
+        return from_arrays(read_numpy(groups[None][0]))
+    images = {}
+    for name, (file,) in groups.items():
+        image = read_numpy(file).get("image")
+        if image is None or not len(image):
+            raise UsageError(f"the class {file} is empty; remove the file, or fill it")
+        image = from_arrays(image)["image"]
+        images[name] = image if image_size is None else square(image, image_size)
+    check_same_size([*images.values()], place)
+    label = _labels(class_names, {name: len(image) for name, image in images.items()})
+    return from_arrays({"image": np.concatenate([*images.values()]), "label": label})
 
 
 def parsed(split, there=("train",)):
-    """A split's name, which must be there, and the texts of its boundaries or None."""
+    """{"name", "order", "start", "stop"} of a split, the last three None where it is silent.
+
+    Raises UsageError unless the name is among those that are there.
+    """
     match = SPLIT.fullmatch(split.replace(" ", ""))
-    if not match or match[1] not in there:
+    if not match or match["name"] not in there:
+        first = next(iter(there))
         raise UsageError(
             f"the splits there are: {', '.join(map(repr, there))}, or a part of one like "
-            f"'{there[0]}[:1000]' or '{there[0]}[90%:]'; got {split!r}"
+            f"'{first}[:1000]' or '{first}[90%:]'; got {one_line(split)!r}"
         )
-    return match.groups()
+    return match.groupdict()
 
 
-def cut(arrays, split, there=("train",)):
-    """The part of arrays that a split names: "train", "train[100:]", "train[:-10%]"."""
-    count = len(next(iter(arrays.values())))
-    start, stop = (_boundary(text, count, split) for text in parsed(split, there)[1:])
-    arrays = {name: value[start:stop] for name, value in arrays.items()}
-    if not len(next(iter(arrays.values()))):
-        raise UsageError(f"the split {split!r} of {count} examples is empty; choose a larger part")
-    return arrays
+def cut(arrays, split, there=("train",), name="the data", ordered=True):
+    """The part of arrays that a split names: "train", "train[100:]", "train[:-10%]".
+
+    A part is taken in the order of the arrays, or, if it is "train.stratified[:90%]", of
+    `stratified`; which of both, where the split says neither, is `ordered`.
+    """
+    words = parsed(split, there)
+    count, label = len(next(iter(arrays.values()))), arrays.get("label")
+    rows = slice_of(split, words, count)
+    order = words["order"] or ("ordered" if ordered or label is None else "stratified")
+    if order == "stratified" and label is None:
+        raise UsageError(f"{split!r} needs labels, and {name} has none; leave .stratified out")
+    if rows == slice(0, count):
+        return arrays
+    if order == "stratified":
+        rows = stratified(label)[rows]
+    elif label is not None and not words["order"]:
+        _report_missing(label, rows, split, name)
+    return {key: value[rows] for key, value in arrays.items()}
 
 
-def _boundary(text, count, split):
+def stratified(label):
+    """Row numbers, int64 [n], such that whatever part is cut out has each class in its share.
+
+    The rows of class c are shuffled by numpy.random.default_rng((0, c)); the i-th of its n rows
+    then stands at (i + 1/2) / n of the way.
+    """
+    rows = np.argsort(label, kind="stable")  # class after class
+    place = np.empty(len(label))
+    start = 0
+    for c, count in zip(*np.unique(label, return_counts=True), strict=True):
+        shuffled = np.random.default_rng((0, int(c))).permutation(rows[start : start + count])
+        place[shuffled] = (np.arange(count) + 0.5) / count
+        start += count
+    return np.lexsort((label, place))
+
+
+def _report_missing(label, rows, split, name):
+    """One note if a part has fewer classes than it could have, since labels lie in runs."""
+    runs = np.count_nonzero(np.diff(label)) + 1
+    if 4 * runs >= len(label):
+        return
+    missing = np.setdiff1d(label, label[rows])
+    best = np.setdiff1d(label, label[stratified(label)[rows]])
+    if len(missing) > len(best):
+        missing = [str(c) for c in missing]
+        listed = ", ".join(missing[:10]) + (", ..." if missing[10:] else "")
+        first, _, bounds = split.partition("[")
+        note_once(
+            f"note: {split!r} of {name} leaves out the classes {listed}: its labels are sorted;"
+            f" shuffle the arrays, or write '{first}.stratified[{bounds}'"
+        )
+
+
+def slice_of(split, words, count):
+    """The rows, as a slice, that a parsed split of `count` examples names; UsageError if none."""
+    percent = [text.endswith("%") for text in (words["start"], words["stop"]) if text not in FREE]
+    if len({*percent}) > 1:
+        raise UsageError(
+            f"the split {split!r} cannot be read: it mixes examples and percent; write both ends as"
+            " numbers, or both as percent"
+        )
+    start = _boundary(words["start"], 0, count, split)
+    stop = _boundary(words["stop"], count, count, split)
+    if start >= stop:
+        reason = "is empty" if start == stop else "ends before it begins"
+        raise UsageError(
+            f"the split {split!r} cannot be read: of {count:,} examples it {reason}; choose a"
+            " larger part"
+        )
+    return slice(start, stop)
+
+
+def _boundary(text, default, count, split):
     if not text:
-        return None
-    where = round(count * int(text[:-1]) / 100) if text.endswith("%") else int(text)
-    if abs(where) > count:
-        raise UsageError(f"the split {split!r} goes beyond the {count} examples there are")
-    return where
+        return default
+    number, most = (int(text[:-1]), 100) if text.endswith("%") else (int(text), count)
+    where = round(count * number / 100) if text.endswith("%") else number
+    if abs(number) > most:
+        raise UsageError(
+            f"the split {split!r} cannot be read: it goes beyond the {count:,} examples that there"
+            " are; choose a smaller part"
+        )
+    return where if where >= 0 and not text.startswith("-") else count + where

@@ -6,64 +6,64 @@ Reading never touches the network and never downloads; `prepare` does, and only 
 import contextlib
 import importlib
 import io
-import os
 import re
 import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from zoo.data import storage
 from zoo.data.catalog import info
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError, one_line, short_repr
 
 TIMEOUT = 5  # seconds a host has to answer before a download is tried
 
 
-def directory(data_dir=None):
-    """The folder TFDS keeps data in: `data_dir`, TFDS_DATA_DIR or ~/tensorflow_datasets."""
-    chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(chosen).expanduser()
-
-
-def is_prepared(name, data_dir=None):
-    """Whether the data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
-    found = (directory(data_dir) / info(name).path).rglob("dataset_info.json")
-    return any("incomplete" not in path.parent.name for path in found)
-
-
-def manual_dir(name, data_dir=None):
-    """The folder for what has to be fetched by hand before a data set can be prepared."""
-    return directory(data_dir) / "downloads" / "manual" / info(name).name
-
-
 def prepare(name, data_dir=None):
-    """Download a data set (or grow it) into `directory(data_dir)`, if it is not there yet.
+    """Download a data set (or generate it), if it is not there yet; one process at a time.
 
-    Progress is TFDS' own. Returns the folder. Raises UnknownName, DataNotPrepared when something
-    must be fetched by hand first, and ZooError when a host does not answer or the download fails;
-    without a network that takes seconds.
+    Downloads go to `storage.directory(data_dir)`; what this library generates to `data_dir` or
+    `storage.generated_directory()`. Progress is TFDS' own. Returns the folder.
+
+    Raises UnknownName, DataNotPrepared when something must be fetched by hand first, and ZooError
+    when a host does not answer, the download fails or the disk is full; without a network that
+    takes seconds.
     """
-    import requests
+    row = info(name)
+    folder = storage.folder_of(row.name, data_dir)
+    builder = _builder(row, folder)
+    if builder.is_prepared():
+        return Path(builder.data_dir)
+    with storage.exclusive(folder, row.name):
+        builder = _builder(row, folder)  # another process may have prepared it meanwhile
+        if not builder.is_prepared():
+            _prepare(row, builder, folder, data_dir)
+    return Path(builder.data_dir)
+
+
+def _prepare(row, builder, folder, data_dir):
     import tensorflow_datasets as tfds
 
-    row = info(name)
-    builder = _builder(row, data_dir)
-    if not builder.is_prepared():
-        by_hand = row.manual and manual_dir(row.name, data_dir).is_dir()
-        if row.manual and not by_hand and not row.network:
-            raise _by_hand(row, data_dir)
-        if row.network and not by_hand:
-            _check_hosts(row, builder)
-        try:
-            builder.download_and_prepare(
-                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-            )
-        except (requests.RequestException, tfds.download.DownloadError, OSError) as error:
-            raise ZooError(
-                f"could not prepare {row.name!r} in {directory(data_dir)}: {error}. Check the "
-                f"network and the free space, then try again: zoo data prepare {row.name}"
-            ) from error
-    return Path(builder.data_dir)
+    by_hand = row.manual and storage.manual_dir(row.name, data_dir).is_dir()
+    if row.manual and not by_hand and not row.network:
+        raise _by_hand(row, data_dir)
+    if row.network and not by_hand:
+        _check_hosts(row, builder)
+    try:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    except ZooError:
+        raise
+    except Exception as error:  # of TFDS, TensorFlow, the network or the disk
+        advice = f"Look at the free space there, or set {storage.OWN[0]} to another folder"
+        if not row.generated:
+            what = "the files put there by hand" if by_hand else "the network"
+            advice = f"Check {what} and the free space"
+        raise ZooError(
+            f"could not prepare {row.name!r} in {folder}: {one_line(error)}. {advice}, then try"
+            f" again: zoo data prepare {row.name}"
+        ) from error
 
 
 def read(name, split, image_size=None, data_dir=None):
@@ -76,7 +76,7 @@ def read(name, split, image_size=None, data_dir=None):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from zoo.data import sources
+    from zoo.data.image_files import square
 
     row = info(name)
     if row.kind != "images":
@@ -98,19 +98,27 @@ def read(name, split, image_size=None, data_dir=None):
         for image in images:
             found[image] = features[image].decode_example(example[image])
             if size is not None:
-                found[image] = sources.square(found[image], size)
+                found[image] = square(found[image], size)
         return found
 
     if wanted:
         data = data.filter(lambda example: example["label"] == label)
     data = data.map(pick, num_parallel_calls=tf.data.AUTOTUNE).batch(1024)
-    batches = list(data.as_numpy_iterator())
+    with damage(name, builder.data_dir):
+        batches = list(data.as_numpy_iterator())
     if not batches:
         raise UsageError(f"{name} has no examples in the split {split!r}; choose a larger one")
     arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in row.features}
     if row.binary:
         arrays["image"] = np.where(arrays["image"] > 0, 255, 0).astype(np.uint8)
     return arrays
+
+
+def class_names(name, data_dir=None):
+    """What the labels of a prepared data set stand for, if it has some; else None."""
+    row = info(name)
+    features = _ready(row, data_dir).info.features
+    return getattr(features["label"], "names", None) if "label" in row.features else None
 
 
 def opened(name, split, data_dir=None):
@@ -127,61 +135,108 @@ def opened(name, split, data_dir=None):
     return builder, _open(builder, row, split, images, tfds)
 
 
-def _builder(row, data_dir):
+def _builder(row, folder):
     import tensorflow_datasets as tfds
 
     if row.module:
         importlib.import_module(row.module)
-    return tfds.builder(row.path, data_dir=str(directory(data_dir)))
+    name, _, config = row.name.partition("/")
+    configs = tfds.builder_cls(name).builder_configs if config else {}
+    if config.partition(":")[0] not in {"", *configs}:
+        raise UnknownName(f"configuration of {name}", config, configs)
+    with damage(row.name, folder / row.path):
+        return tfds.builder(row.path, data_dir=str(folder))
+
+
+@contextlib.contextmanager
+def damage(name, folder):
+    """Turns what TFDS and TensorFlow raise while they read a prepared data set into a ZooError."""
+    try:
+        yield
+    except (ZooError, MemoryError):
+        raise
+    except Exception as error:  # damaged data may raise anything
+        raise ZooError(
+            f"the data set {name!r} in {folder} cannot be read, it may be damaged"
+            f" ({one_line(error)}): delete that folder and run: zoo data prepare"
+            f" {name.partition('/')[0]}"
+        ) from error
 
 
 def _ready(row, data_dir):
-    """The builder of a prepared data set; what needs no network prepares itself."""
-    builder = _builder(row, data_dir)
+    """The builder of a prepared data set; what is generated prepares itself."""
+    folder = storage.folder_of(row.name, data_dir)
+    builder = _builder(row, folder)
     if builder.is_prepared():
         return builder
     if row.manual:
         raise _by_hand(row, data_dir)
     if row.network:
         raise DataNotPrepared(
-            f"the data set {row.name!r} is not in {directory(data_dir)}; fetch it with: "
-            f"zoo data prepare {row.name}"
+            f"the data set {row.name!r} is not in {folder}; fetch it with: zoo data prepare"
+            f" {row.name}"
         )
-    print(f"preparing {row.name} in {directory(data_dir)} (once)", file=sys.stderr)
-    silence = io.StringIO()  # one line is enough; TFDS would print its progress bars
-    with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
-        prepare(row.name, data_dir)
-    return _builder(row, data_dir)
+    with storage.exclusive(folder, row.name):
+        builder = _builder(row, folder)
+        if not builder.is_prepared():
+            print(f"preparing {row.name} in {folder} (once)", file=sys.stderr, flush=True)
+            silence = io.StringIO()  # one line is enough; TFDS would print its progress bars
+            with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+                _prepare(row, builder, folder, data_dir)
+    return _builder(row, folder)
 
 
 def _by_hand(row, data_dir):
     fetch = f"fetch it with: zoo data prepare {row.name}; or " if row.network else ""
     return DataNotPrepared(
-        f"the data set {row.name!r} is not in {directory(data_dir)}; {fetch}put {row.manual} into "
-        f"{manual_dir(row.name, data_dir)}, then run: zoo data prepare {row.name}"
+        f"the data set {row.name!r} is not in {storage.directory(data_dir)}; {fetch}put"
+        f" {row.manual} into {storage.manual_dir(row.name, data_dir)}, then run: zoo data prepare"
+        f" {row.name}"
     )
 
 
 def _open(builder, row, split, images, tfds):
     """The undecoded tf.data.Dataset of a split, or a UsageError naming the splits there are."""
     there = list(builder.info.splits)
-    asked = [re.split(r"[\[\s]", part.strip())[0] for part in split.split("+")]
+    parts = [part.strip() for part in split.split("+")]
+    asked = [re.split(r"[\[\s.]", part)[0] for part in parts]
     if there and not set(asked) <= {*there, "all"}:
         raise UsageError(
-            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got {split!r}. "
+            f"{row.name} in {builder.data_dir} has the splits {', '.join(there)}; got "
+            f"{short_repr(split)}. "
             f"Use one of these" + _partial(row, there, builder.data_dir)
         )
-    try:
+    for part in parts if there else []:
+        _check_part(builder, row, part)
+    with damage(row.name, builder.data_dir):
         return builder.as_dataset(
-            split=split,
+            split="+".join(parts),
             decoders=dict.fromkeys(images, tfds.decode.SkipDecoding()),
             read_config=tfds.ReadConfig(interleave_cycle_length=1),  # the order on disk
         )
-    except (ValueError, AssertionError) as error:
+
+
+def _check_part(builder, row, part):
+    """Raises UsageError unless a part of a split can be parsed and holds an example."""
+    from zoo.data import sources
+
+    match = sources.SPLIT.fullmatch(part.replace(" ", ""))
+    if match and match["name"] in builder.info.splits:
+        if match["order"]:
+            raise UsageError(
+                f"{builder.name} is shuffled as it is: leave .{match['order']} out of {part!r}"
+            )
+        sources.slice_of(part, match, builder.info.splits[match["name"]].num_examples)
+    try:  # what only TFDS reads, as "train[0shard:3shard]"
+        count = builder.info.splits[part].num_examples
+        reason = "it holds no example"
+    except Exception as error:
+        count, reason = 0, one_line(error)
+    if count <= 0:
         raise UsageError(
-            f"the split {split!r} of {row.name} cannot be read ({error}); write it like "
-            "'train', 'train[:1000]' or 'train[90%:]'"
-        ) from error
+            f"the split {short_repr(part)} of {row.name} cannot be read ({reason}); write it like"
+            " 'train', 'train[:1000]' or 'train[90%:]'"
+        )
 
 
 def _partial(row, there, folder):

@@ -5,9 +5,10 @@ Needs only Python until something is loaded.
 
 from dataclasses import dataclass
 
+from zoo.checks import check_numbers
 from zoo.data import location
 from zoo.data.catalog import info
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownName
 
 TOKENS = ("bpe", "unigram", "words", "characters")
 
@@ -36,12 +37,9 @@ class Texts:
         if self.tokens not in TOKENS:
             raise UnknownName("kind of tokens", self.tokens, TOKENS)
         if self.languages is not None:
-            if len(self.languages) != 2:
-                raise UsageError(
-                    f"languages are two, as in de,en (of a table, its columns: 1,0); got"
-                    f" {','.join(self.languages)!r}"
-                )
-            object.__setattr__(self, "languages", tuple(self.languages))  # lists, in JSON
+            languages = location.check_languages(self.languages)
+            object.__setattr__(self, "languages", languages)  # lists, in JSON
+        check_numbers(vocabulary_size=self.vocabulary_size, limit=self.limit)
 
     @property
     def seen(self):
@@ -52,9 +50,9 @@ class Texts:
         """The texts of a split as a `corpora.Corpus`; raises what `load_pairs` raises."""
         from zoo.data import corpora
 
-        columns = self.languages and all(text.isdigit() for text in self.languages)
-        if columns and not location.is_named(data):
-            return corpora.load_pairs(data, split, columns=tuple(map(int, self.languages)))
+        table = not location.is_named(data) and location.path(data).is_file()
+        if table and self.languages is not None:
+            return corpora.load_pairs(data, split, columns=location.columns(self.languages))
         return corpora.load_pairs(data, split, self.languages)
 
     def shown(self, corpus, training=False):
@@ -81,7 +79,7 @@ class Texts:
         from zoo.data.sentences import Sentences
 
         corpus = self.corpus(data, split)
-        vocabulary = vocabulary or self.learn(corpus)
+        vocabulary = self.learn(corpus) if vocabulary is None else vocabulary
         shown = self.shown(corpus, training=how.get("shuffle", False))
         return Sentences(shown, vocabulary, limit=self.limit, truncate=self.truncate, **how)
 

@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -19,9 +18,10 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.checks import check_numbers
-from zoo.data.sources import square
+from zoo.data.arrays import as_images
+from zoo.data.image_files import square
 from zoo.errors import UnknownName, UsageError
-from zoo.files import write_atomically, write_json
+from zoo.files import user_path, write_atomically, write_json
 
 
 class Network:
@@ -47,7 +47,10 @@ class Network:
         self.name = network if isinstance(network, str) else network.name
         self.model, self.scale = network, tf.identity
         if isinstance(network, str):
-            build, self.scale = application(network)
+            build, scale = application(network)
+            self.scale = functools.partial(scale, data_format="channels_last")
+            layout = keras.config.image_data_format()
+            keras.config.set_image_data_format("channels_last")  # nothing else tells the network
             try:
                 shape = size, size, 3
                 self.model = build(include_top=False, weights=weights, input_shape=shape)
@@ -56,6 +59,8 @@ class Network:
                     f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
                     f" {error}; give weights= a file of it without its top"
                 ) from error
+            finally:
+                keras.config.set_image_data_format(layout)
         self.shape = tuple(self.model.compute_output_shape((None, size, size, 3))[1:])
         if len(self.shape) != 3:
             raise UsageError(
@@ -69,10 +74,12 @@ class Network:
         return tf.cast(self.model(self.scale(images), training=False), tf.float32)
 
     def __call__(self, images):
-        images = tf.convert_to_tensor(images)
+        images = tf.convert_to_tensor(as_images(np.asarray(images)))
         pixels = tf.cast(images, tf.float32) * (1 if images.dtype == tf.uint8 else 255)
         if pixels.shape.rank != 4 or pixels.shape[-1] not in (1, 3):
             raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
+        if not len(images):
+            return tf.zeros((0, *self.shape))
         return self._see(square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
 
     @functools.cached_property
@@ -122,14 +129,14 @@ def features(images, network, folder, batch_size=32, progress=True):
         UsageError: there are no images, or a feature is too large for float16.
     """
     check_numbers(batch_size=batch_size)
-    images = np.asarray(images)
+    images = as_images(np.asarray(images))
     if not len(images):
         raise UsageError("there are no images to look at")
     key = hashlib.sha256((network.fingerprint + digest(images)).encode()).hexdigest()
-    path = Path(folder).expanduser() / f"{network.name}-{network.size}-{key[:16]}.npy"
+    path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
-        if json.loads(record.read_text()).get("sha256") == of_file(path):
+        if recorded(record) == of_file(path):
             return np.load(path)
         Console(stderr=True).print(f"{path} is damaged and is made anew")
     found = np.empty((len(images), *network.shape), np.float16)
@@ -146,6 +153,14 @@ def features(images, network, folder, batch_size=32, progress=True):
     write_atomically(path, lambda file: np.save(file, found))
     write_json(record, {"sha256": of_file(path), "network": network.name, "size": network.size})
     return found
+
+
+def recorded(path):
+    """The SHA-256 in a record; None if the record is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def of_file(path):

@@ -1,7 +1,8 @@
 """Pictures a person looks at: samples, reconstructions, latent spaces, attention, curves.
 
-Every function returns its picture, uint8 [rows, columns, 3], and writes it as a PNG file when given
-a `path`. Whatever is random has a seed of its own: drawing never changes training, and pictures of
+Every function returns its picture, uint8 [rows, columns, 3], and writes it when given a `path`: in
+the format of its suffix, which is .png, .jpg, .jpeg, .pdf or .svg, at `dpi` dots per inch; see
+`save`. Whatever is random has a seed of its own: drawing never changes training, and pictures of
 the same model taken epoch after epoch can be compared.
 
 Images come as arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that
@@ -25,6 +26,7 @@ from zoo.figures.drawing import (
     written,
 )
 from zoo.figures.epochs import loss_curves, progress, series
+from zoo.figures.formats import FORMATS, check_format
 from zoo.figures.images import interpolation, reconstructions, samples
 from zoo.figures.latents import latent_grid, latent_scatter, prior_components
 from zoo.figures.pairs import translations
@@ -32,10 +34,12 @@ from zoo.figures.style import descents, stylized
 
 __all__ = [
     "BLUE",
+    "FORMATS",
     "ORANGE",
     "PALETTE",
     "attention",
     "caption_maps",
+    "check_format",
     "descents",
     "grid",
     "interpolation",

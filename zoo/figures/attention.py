@@ -5,21 +5,24 @@ import functools
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.figures.drawing import plot, rendered, save
+from zoo.figures.drawing import plot, save
+from zoo.figures.formats import check_format
 
 MAPS = 12  # in a picture, at most
 PIECE, ROOM = 22, 150  # pixels of a piece, and beside all of them
 
 
-def attention(maps, path=None):
+def attention(maps, path=None, dpi=None):
     """Maps of what was looked at (columns) for each piece that was said (rows); black is all of it.
 
     Args:
         maps: what `model.attention(texts)` returns: a list of (source pieces, target pieces,
             weights [target, source]); the first twelve are drawn.
+        path, dpi: see `save`.
 
     Raises UsageError: there is no map, or weights do not fit their pieces.
     """
+    check_format(path, dpi)
     maps = [(source, target, np.asarray(weights)) for source, target, weights in maps[:MAPS]]
     if not maps:
         raise UsageError("attention has nothing to draw: there are no maps")
@@ -42,7 +45,7 @@ def attention(maps, path=None):
         long = max(map(len, source)) > 2
         axes.tick_params(axis="x", length=0, rotation=90 if long else 0)
         axes.tick_params(axis="y", length=0)
-    return save(path, rendered(figure))
+    return save(path, figure, dpi)
 
 
 def shown(piece):

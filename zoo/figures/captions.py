@@ -5,18 +5,21 @@ from PIL import Image
 
 from zoo.errors import UsageError
 from zoo.figures.drawing import WHITE, grid, pixels
+from zoo.figures.formats import check_format
 
 TILE = 120  # pixels: height of an image
 DARK = 0.25  # of its light that a place keeps which was not looked at
 
 
-def caption_maps(images, found, path=None):
+def caption_maps(images, found, path=None, dpi=None):
     """A row for each image: the image, then for each word where the model looked, the rest dark.
 
     Args:
         images: [n, h, w, 1 or 3].
         found: what `model.attention(images)` gives: n times (pieces, maps [t, rows, columns]).
+        path, dpi: see `save`.
     """
+    check_format(path, dpi)
     if len(images) != len(found) or not len(found):
         raise UsageError(
             f"caption_maps needs what was seen in each image: {len(images)} and {len(found)}"
@@ -31,7 +34,7 @@ def caption_maps(images, found, path=None):
         tiles += [light, *(overlaid(light, one) for one in maps)]
         tiles += [np.full_like(light, WHITE)] * rest
         captions += ["", *pieces, *[""] * rest]
-    return grid(tiles, columns, padding=4, scale=1, captions=captions, path=path)
+    return grid(tiles, columns, padding=4, scale=1, captions=captions, path=path, dpi=dpi)
 
 
 def overlaid(image, weights):

@@ -4,8 +4,9 @@ import numpy as np
 from keras.ops import convert_to_numpy
 from PIL import Image, ImageDraw, ImageFont
 
+from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import UsageError
-from zoo.files import write_atomically
+from zoo.figures.formats import DPI, check_format, write
 
 SIDE = 900  # pixels that a grid of small images may fill
 PADDING = 2  # white pixels between its images
@@ -16,16 +17,37 @@ PALETTE = ["#332288", "#cc6677", "#117733", "#88ccee", "#ddcc77"]
 PALETTE += ["#882255", "#44aa99", "#aa4499", "#999933", "#777777"]
 
 
-def save(path, image):
-    """The pixels of an image [h, w, 1 or 3], written as PNG (all or nothing) if there is a path."""
-    picture = pixels(image)
+def save(path, image, dpi=None):
+    """The pixels of a figure, written in the format of the path's suffix if there is a path.
+
+    Args:
+        path: a file name that ends in .png, .jpg, .jpeg, .pdf or .svg; None: nothing is written.
+        image: an image [h, w, 1 or 3], or a Matplotlib figure of `plot`.
+        dpi: dots per inch; default 120. A plot has that many pixels, and in PDF and SVG it is
+            vectors. An image keeps its pixels, and is printed at that size.
+
+    Raises UsageError: another format. WriteError: the file cannot be written.
+    """
+    check_format(path, dpi)
+    figure = image if hasattr(image, "savefig") else None
+    if figure is not None and dpi is not None:
+        figure.set_dpi(dpi)
+    picture = pixels(image) if figure is None else rendered(figure)
     if path is not None:
-        png = Image.fromarray(picture)
-        write_atomically(path, lambda file: png.save(file, format="PNG"))
+        write(path, picture, figure, dpi)
     return picture
 
 
-def grid(images, columns=None, padding=PADDING, scale=None, captions=None, title="", path=None):
+def grid(
+    images,
+    columns=None,
+    padding=PADDING,
+    scale=None,
+    captions=None,
+    title="",
+    path=None,
+    dpi=None,
+):
     """Images [n, h, w, c], row by row, at least one.
 
     Args:
@@ -33,15 +55,22 @@ def grid(images, columns=None, padding=PADDING, scale=None, captions=None, title
         padding: white pixels around each image.
         scale: whole number by which pixels are enlarged; None: as much as fits 900 pixels.
         captions: a text under each image; `title` is one above them all.
+        path, dpi: see `save`.
     """
+    check_format(path, dpi)
+    check_numbers(padding=padding)
+    check_optional_numbers(columns=columns, scale=scale)
     tiles = pixels(images)
     if tiles.ndim != 4 or not len(tiles):
         raise UsageError(f"expected images [n, h, w, c] with n >= 1, got shape {np.shape(images)}")
     n, h, w, _ = tiles.shape
-    columns = columns or min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
+    if captions is not None and len(captions) != n:
+        raise UsageError(f"captions are one for each of the {n} images, got {len(captions)}")
+    if columns is None:
+        columns = min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
     columns, rows = min(n, columns), -(-n // columns)
     fits = ((SIDE - padding * (k + 1)) // (k * size) for k, size in ((rows, h), (columns, w)))
-    scale = scale or max(1, min(fits))
+    scale = max(1, min(fits)) if scale is None else scale
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     if captions is not None:
         tiles = np.concatenate([tiles, [written(t, tiles.shape[2]) for t in captions]], axis=1)
@@ -52,7 +81,7 @@ def grid(images, columns=None, padding=PADDING, scale=None, captions=None, title
         picture[top : top + h - padding, left : left + w - padding] = tile
     if title:
         picture = np.vstack([written(title, picture.shape[1]), picture])
-    return save(path, picture)
+    return save(path, picture, dpi)
 
 
 def verb(model, name):
@@ -95,7 +124,8 @@ def plot(width, height, panels=1):
 
     columns = 2 if panels == 4 else min(3, panels)
     rows = -(-panels // columns)
-    figure = Figure((columns * width / 120, rows * height / 120), dpi=120, layout="constrained")
+    size = columns * width / DPI, rows * height / DPI
+    figure = Figure(size, dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     FigureCanvasAgg(figure)
     for k in range(panels):

@@ -2,30 +2,47 @@
 
 import numpy as np
 
+from zoo.checks import check_numbers
+from zoo.errors import UsageError
 from zoo.figures.drawing import WHITE, grid, pixels, verb
+from zoo.figures.formats import check_format
 
 
-def samples(model, n=64, seed=0, path=None, **told):
+def samples(model, n=64, seed=0, path=None, dpi=None, **told):
     """`n` images out of `model.sample`, from the same noise whenever the seed is the same.
 
-    What else `model.sample` takes, such as a `label`, may be given too.
+    What else `model.sample` takes, such as a `label`, may be given too. `path` and `dpi`: see
+    `save`.
     """
-    return grid(verb(model, "sample")(n, seed=seed, **told), path=path)
+    check_format(path, dpi)
+    check_numbers(n=n)
+    return grid(verb(model, "sample")(n, seed=seed, **told), path=path, dpi=dpi)
 
 
-def reconstructions(model, images, n=16, path=None):
-    """The first `n` images, each with `model.reconstruct` of it right below."""
+def reconstructions(model, images, n=16, path=None, dpi=None):
+    """The first `n` images, each with `model.reconstruct` of it right below; see `save`."""
+    check_format(path, dpi)
+    check_numbers(n=n)
     originals, again = pixels(images[:n]), pixels(verb(model, "reconstruct")(images[:n]))
     line = np.full_like(originals[:, :1], WHITE)
     pairs = np.concatenate([originals, line, again], axis=1)
     title = "originals above, reconstructions below"
-    return grid(pairs, columns=8, padding=10, title=title, path=path)
+    return grid(pairs, columns=8, padding=10, title=title, path=path, dpi=dpi)
 
 
-def interpolation(model, a, b, steps=10, path=None):
-    """A row for each pair: the image of `a`, `model.interpolate` between them, that of `b`."""
+def interpolation(model, a, b, steps=10, path=None, dpi=None):
+    """A row for each pair: the image of `a`, `model.interpolate` between them, that of `b`.
+
+    `path` and `dpi`: see `save`.
+    """
+    check_format(path, dpi)
+    check_numbers(steps=steps)
+    if np.shape(a) != np.shape(b):
+        raise UsageError(
+            f"interpolation needs pairs of images of one shape, got {np.shape(a)} and {np.shape(b)}"
+        )
     a, b, between = map(pixels, (a, b, verb(model, "interpolate")(a, b, steps=steps)))
     gap = np.full_like(a[:, :, :4], WHITE)
     rows = np.concatenate([a, gap, *between.swapaxes(0, 1), gap, b], axis=2)
     title = "originals at the ends, decoded between their codes"
-    return grid(rows, columns=1, title=title, path=path)
+    return grid(rows, columns=1, title=title, path=path, dpi=dpi)

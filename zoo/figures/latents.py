@@ -4,32 +4,41 @@ import numpy as np
 import tensorflow as tf
 from keras.ops import convert_to_numpy
 
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.figures.drawing import BLUE, PALETTE, grid, plot, rendered, save, verb
+from zoo.figures.formats import check_format
 
 PLANE = {"xlabel": "z₁", "ylabel": "z₂", "aspect": "equal", "adjustable": "datalim"}
 
 
-def latent_grid(model, n=20, path=None):
+def latent_grid(model, n=20, path=None, dpi=None):
     """The plane of codes decoded at `n` x `n` points: z1 grows to the right, z2 upwards.
 
     As in figure 4 of Kingma & Welling (2013), an axis has the quantiles of the prior at 1/2n, 3/2n,
     ...; here those of 4,096 draws, so that any prior will do. `latent_dim` must be 2.
+
+    `path` and `dpi`: see `save`.
     """
+    check_format(path, dpi)
+    check_numbers(n=n)
     decode, prior = verb(model, "decode"), verb(model, "prior")()
     if (latent_dim := getattr(model, "latent_dim", None)) != 2:
         raise UsageError(f"latent_grid draws a plane and needs latent_dim=2, got {latent_dim}")
     draws = convert_to_numpy(prior.sample(4096, seed=tf.constant([0, 0], tf.int32)))
     z1, z2 = np.quantile(draws, (np.arange(n) + 0.5) / n, axis=0).T
     points = np.stack(np.meshgrid(z1, z2[::-1]), axis=-1).reshape(-1, 2)
-    return grid(decode(points.astype(np.float32)), columns=n, padding=0, path=path)
+    return grid(decode(points.astype(np.float32)), columns=n, padding=0, path=path, dpi=dpi)
 
 
-def latent_scatter(model, images, labels=None, path=None):
+def latent_scatter(model, images, labels=None, path=None, dpi=None):
     """`model.encode` of the images, first two dimensions, coloured by label.
 
     Up to ten different labels [n] get a legend; more, which must be numbers, a colour bar.
+
+    `path` and `dpi`: see `save`.
     """
+    check_format(path, dpi)
     codes = convert_to_numpy(verb(model, "encode")(images))
     values = np.zeros(len(codes)) if labels is None else convert_to_numpy(labels)
     if codes.ndim != 2 or codes.shape[1] < 2 or values.shape != codes.shape[:1]:
@@ -48,15 +57,19 @@ def latent_scatter(model, images, labels=None, path=None):
             axes.scatter([], [], s=60, c=color, label=name)
         figure.legend(title="label", loc="outside right center", frameon=False)
     axes.set(title=f"posterior means of {len(codes)} images", **PLANE)
-    return save(path, rendered(figure))
+    return save(path, figure, dpi)
 
 
-def prior_components(model, n=36, path=None):
+def prior_components(model, n=36, path=None, dpi=None):
     """The means of the prior, a `tfd.MixtureSameFamily`, decoded; captions are "number: weight".
 
     The `n` heaviest come first to last; beside them, when codes are two-dimensional, the plane
     with each component's ellipses of one and two standard deviations, the bolder the heavier.
+
+    `path` and `dpi`: see `save`; this figure is an image also where it holds the plane.
     """
+    check_format(path, dpi)
+    check_numbers(n=n)
     from matplotlib.patches import Ellipse
 
     decode, prior = verb(model, "decode"), verb(model, "prior")()
@@ -79,4 +92,4 @@ def prior_components(model, n=36, path=None):
         axes.set(title="components, at 1 and 2 standard deviations", **PLANE)
         axes.autoscale_view()
         picture = np.hstack([picture, rendered(figure)])
-    return save(path, picture)
+    return save(path, picture, dpi)

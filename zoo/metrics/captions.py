@@ -19,6 +19,7 @@ import numpy as np
 from zoo.metrics.corpus import CorpusScore, checked, fingerprint_of
 
 ORDERS = 4
+NAMES = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
 TINY, SMALL = 1e-15, 1e-9  # COCO's guards against 0 / 0
 BETA = 1.2  # of ROUGE-L: recall counts more than precision
 SIGMA = 6.0  # of CIDEr-D: words of difference in length
@@ -43,7 +44,8 @@ def caption_scores(hypotheses, references):
         references: list of lists of str; COCO and Flickr8k have five.
 
     Returns: a dict of `CorpusScore`, all in % (papers print CIDEr-D 0.525 as 52.5 or as it is).
-        CIDEr-D weighs words by how rare they are in these references, so it belongs to the set.
+        CIDEr-D weighs words by how rare they are in these references, so it belongs to the set;
+        of a single image it is 0 by definition.
 
     Raises:
         UsageError: the lists do not fit together.

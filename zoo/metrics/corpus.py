@@ -3,13 +3,15 @@
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.metrics.estimate import Comparison
+from zoo.metrics.estimate import Comparison, finite_numbers
+from zoo.metrics.runs import check_different, over_runs, sides
 
 RESAMPLES = 1000
 
@@ -40,8 +42,9 @@ class CorpusScore:
 
     @classmethod
     def of(cls, statistics, combine, **what):
-        """The score of statistics [n, k]."""
+        """The score of statistics [n, k]; raises UsageError if they are NaN or infinite."""
         statistics = np.asarray(statistics, np.float64)
+        finite_numbers(statistics.reshape(-1), f"statistics of {what['name']!r}")
         return cls(
             float(combine(statistics.sum(0))), statistics=statistics, combine=combine, **what
         )
@@ -63,7 +66,12 @@ class CorpusScore:
 
     @property
     def interval(self):
-        """(low, high): 95 %, about the choice of test texts, for this one model."""
+        """(low, high): 95 %, about the choice of test texts, for this one model.
+
+        Of a single text, infinitely wide: there is no other one to be drawn.
+        """
+        if self.n < 2:
+            return -math.inf, math.inf
         return tuple(np.percentile(self.resampled, [2.5, 97.5]).tolist())
 
     def __str__(self):
@@ -80,20 +88,49 @@ class TextComparison(Comparison):
     def __str__(self):
         low, high = self.interval
         return (
-            f"{self.difference:+.2f} [{low:+.2f}, {high:+.2f}] {self.unit}, p = {self.p:.2g},"
-            f" {self.n:,} texts"
+            f"{self.difference:+.2f} [{low:+.2f}, {high:+.2f}] {self.unit}, p = {self.p:.2g};"
+            f" {self.covers}; {self.n:,} texts"
         )
 
 
 def compare_texts(a, b):
-    """Difference a - b of two CorpusScores on the same references, as a `TextComparison`.
+    """Difference a - b on the same references, as a `TextComparison`.
 
-    Both are resampled alike, so that a text which is hard for both does not blur the difference;
-    p is the share of resampled differences on the other side of 0, two-sided.
+    All are resampled alike, so that a text which is hard for both sides does not blur the
+    difference. With one run each, p is the share of differences on the other side of 0, two-sided,
+    the measured one among them. Several runs a side: see `zoo.metrics.runs`.
+
+    Args:
+        a, b: a `CorpusScore`; or a list of those of several runs that differ in their training
+            seeds and in nothing else, two or more on either side.
 
     Raises:
-        UsageError: they are of two protocols, or of other references.
+        UsageError: they are of two protocols, of other references, or of fewer than 2 texts; or
+            several runs stand against one.
     """
+    a, b = sides(a, b, CorpusScore)
+    first = a[0]
+    for one in [*a, *b]:
+        _check_alike(first, one)
+    for side in (a, b):
+        check_different([one.statistics for one in side])
+    if first.n < 2:
+        raise UsageError(f"a comparison needs 2 texts or more, got {first.n}; give more of them")
+    means = [[one.value for one in side] for side in (a, b)]
+    resampled = [np.mean([one.resampled for one in side], 0) for side in (a, b)]
+    difference, differences = float(np.mean(means[0]) - np.mean(means[1])), np.subtract(*resampled)
+    runs = len(a), len(b)
+    if runs == (1, 1):
+        interval = tuple(np.percentile(differences, [2.5, 97.5]).tolist())
+        other_side = min((differences <= 0).sum(), (differences >= 0).sum())
+        p = float(min(1.0, 2 * (1 + other_side) / (1 + RESAMPLES)))
+    else:
+        interval, p = over_runs(*means, float(differences.std(ddof=1)), first.n)
+    return TextComparison(difference, interval, p, first.n, first.unit, runs)
+
+
+def _check_alike(a, b):
+    """Raises UsageError unless two CorpusScores are of one protocol, of the same references."""
     if (a.name, a.protocol) != (b.name, b.protocol):
         raise UsageError(
             f"cannot compare {a.name} by {a.protocol!r} with {b.name} by {b.protocol!r}; they are"
@@ -105,11 +142,6 @@ def compare_texts(a, b):
             f" fingerprint {a.references[:8]} and {b.n:,} with {b.references[:8]}; give both models"
             " the same test set in the same order"
         )
-    differences = a.resampled - b.resampled
-    below, above = (differences <= 0).mean(), (differences >= 0).mean()
-    interval = tuple(np.percentile(differences, [2.5, 97.5]).tolist())
-    p = float(min(1.0, 2 * min(below, above)))
-    return TextComparison(a.value - b.value, interval, p, a.n, a.unit)
 
 
 def rank_texts(scores):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.metrics.runs import check_different, over_runs, sides
 
 
 class ProtocolWarning(UserWarning):
@@ -23,6 +24,9 @@ class Estimate:
         unit: as "nats".
         higher_is_better: which way is up.
         images: `fingerprint` of the n images, in the order of the values.
+
+    Raises:
+        UsageError: the values are not finite numbers [n], n >= 1.
     """
 
     values: np.ndarray = field(repr=False)
@@ -30,6 +34,9 @@ class Estimate:
     unit: str
     higher_is_better: bool
     images: str
+
+    def __post_init__(self):
+        object.__setattr__(self, "values", finite_numbers(self.values, f"values of {self.name!r}"))
 
     @property
     def n(self):
@@ -64,6 +71,7 @@ class Comparison:
         p: probability of a difference at least as large if there were none; two-sided.
         n: number of images.
         unit: of the difference.
+        runs: how many runs there are on either side.
     """
 
     difference: float
@@ -71,6 +79,14 @@ class Comparison:
     p: float
     n: int
     unit: str
+    runs: tuple[int, int] = (1, 1)
+
+    @property
+    def covers(self):
+        """What the interval is about, in words."""
+        if self.runs == (1, 1):
+            return "one run each: the interval covers test examples, not training seeds"
+        return f"{self.runs[0]} and {self.runs[1]} runs: it covers test examples and training seeds"
 
     @property
     def excludes_zero(self):
@@ -80,45 +96,85 @@ class Comparison:
 
     def __str__(self):
         difference = _written(self.difference, self.interval, sign="+")
-        return f"{difference} {self.unit}, p = {self.p:.2g}, {self.n:,} images"
+        return f"{difference} {self.unit}, p = {self.p:.2g}; {self.covers}; {self.n:,} images"
 
 
 def compare(a, b):
-    """Difference a - b of two Estimates on the same images, as a `Comparison`.
+    """Difference a - b on the same images, as a `Comparison`.
 
     Hard images are hard for both models. Differences are therefore taken image by image, and
-    their interval is mostly far narrower than those of the two means. Interval and p rest on the
-    normal approximation.
+    their interval is mostly far narrower than those of the two means.
+
+    One run each: interval and p rest on the normal approximation, and cover the choice of test
+    images, for these two trained models. Several runs a side: see `zoo.metrics.runs`; they cover
+    the training seeds too.
+
+    Args:
+        a, b: an `Estimate`; or a list of those of several runs that differ in their training seeds
+            and in nothing else, two or more on either side.
 
     Raises:
         UsageError: they are not of one kind (IS-500 and IS-5000 are two), not of the same
-            images, or of fewer than 2.
+            images, or of fewer than 2; or several runs stand against one.
     """
+    a, b = sides(a, b, Estimate)
+    first = a[0]
+    for one in [*a, *b]:
+        _check_alike(first, one)
+    for side in (a, b):
+        check_different([one.values for one in side])
+    if first.n < 2:
+        raise UsageError(f"a comparison needs 2 images or more, got {first.n}; give more of them")
+    each = (np.mean([one.values for one in side], 0, dtype=np.float64) for side in (a, b))
+    differences = np.subtract(*each)
+    mean, error = _mean_and_error(differences)
+    runs = len(a), len(b)
+    if runs == (1, 1):
+        p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
+        return Comparison(mean, _interval(mean, error), p, first.n, first.unit)
+    means = [[one.mean for one in side] for side in (a, b)]
+    return Comparison(mean, *over_runs(*means, error, first.n), first.n, first.unit, runs)
+
+
+def _check_alike(a, b):
+    """Raises UsageError unless two Estimates are of one kind, of the same images."""
     if (a.name, a.unit) != (b.name, b.unit):
         raise UsageError(
             f"cannot compare {a.name!r} in {a.unit} with {b.name!r} in {b.unit};"
             " measure both models in the same way"
         )
-    if a.images != b.images:
+    if (a.images, a.n) != (b.images, b.n):
         raise UsageError(
             f"numbers on different test sets cannot be compared: {a.n:,} images with the"
             f" fingerprint {a.images[:8]} and {b.n:,} with {b.images[:8]}; give both models the"
             " same images in the same order, binarized alike"
         )
-    if a.n < 2:
-        raise UsageError(f"a comparison needs 2 images or more, got {a.n}; use a larger test set")
-    differences = np.subtract(a.values, b.values, dtype=np.float64)
-    mean, error = _mean_and_error(differences)
-    p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
-    return Comparison(mean, _interval(mean, error), p, a.n, a.unit)
+
+
+def finite_numbers(values, what):
+    """An array [n] of finite numbers, n >= 1; raises UsageError, which names `what` they are."""
+    values = np.asarray(values)
+    if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiub":
+        raise UsageError(f"{what} must be numbers [n], n >= 1, got {values.dtype} {values.shape}")
+    broken = int((~np.isfinite(values)).sum())
+    if broken:
+        raise UsageError(
+            f"{broken:,} of {len(values):,} {what} are NaN or infinite; look for NaN in the data,"
+            " then in the model's weights"
+        )
+    return values
 
 
 def fingerprint(images):
     """SHA-256 in hex of an array's shape and pixels: the same for the same images in one order.
 
     Images in 0, 1, ..., 255 (uint8) and the same divided by 255 (float32) have one fingerprint.
+
+    Raises:
+        UsageError: they are not numbers, or some are NaN or infinite.
     """
     images = np.asarray(images)
+    finite_numbers(images.reshape(-1), "pixels")
     if images.dtype != np.uint8:
         images = images.astype(np.float32)
         pixels = np.round(255 * images.clip(0, 1)).astype(np.uint8)

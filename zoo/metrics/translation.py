@@ -25,7 +25,9 @@ import numpy as np
 
 from zoo.errors import UnknownName, UsageError
 from zoo.metrics.corpus import CorpusScore, checked, fingerprint_of
+from zoo.metrics.estimate import finite_numbers
 
+ROUNDING, LARGEST = 1e-3, 700  # nats a token; e^700 is near the largest float
 BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 
 
@@ -138,13 +140,21 @@ def perplexity(nll, tokens, references, vocabulary):
     Returns: a `CorpusScore`.
 
     Raises:
-        UsageError: the lists do not fit together, or a text has no token.
+        UsageError: the lists do not fit together, a text has no token, or a number is not finite,
+            negative, or so large that the perplexity would be infinite.
     """
     nll, tokens = np.asarray(nll, np.float64), np.asarray(tokens, np.float64)
     if not nll.shape == tokens.shape == (len(references),) or not (tokens > 0).all():
         raise UsageError(
             f"perplexity needs a sum and a number of tokens from 1 up for each of the"
             f" {len(references):,} texts, got {nll.shape} and {tokens.shape}"
+        )
+    finite_numbers(nll, "negative log-likelihoods")
+    each = nll / tokens
+    if not (each.min() > -ROUNDING and each.max() < LARGEST):
+        raise UsageError(
+            f"perplexity needs 0 to {LARGEST} nats a token, got {each.min():.4g} to"
+            f" {each.max():.4g}; give sums of negative log-likelihoods, in nats"
         )
     return CorpusScore.of(
         np.stack([nll, tokens], 1),

@@ -56,12 +56,9 @@ class ConditionalDCGAN(DCGAN):
         """Classes int64 [n]: each in turn, or all as `label` (an integer or n of them) says."""
         if label is None:
             return tf.range(n, dtype=tf.int64) % self.classes
-        labels = tf.cast(tf.broadcast_to(label, (n,)), tf.int64)
-        known = tf.get_static_value(tf.reduce_all((labels >= 0) & (labels < self.classes)))
-        if known is not None and not known:
-            raise ValueError(f"labels must be in 0 ... {self.classes - 1}, got {label}")
-        return labels
+        return tf.cast(tf.broadcast_to(label, (n,)), tf.int64)
 
+    @zoo.verb(n="n", label="label")
     def sample(self, n, seed=None, label=None):
         """`n` drawings [n, h, w, c] in [0, 1], of each class in turn, or of the class `label`."""
         return tf.cast(self(self.latents(n, seed, label)), tf.float32)

@@ -59,6 +59,8 @@ class InstanceDCGAN(DCGAN):
             seen += len(images[-1])
             if seen >= self.instances:
                 break
+        if not seen:
+            return
         images = tf.concat(images, axis=0)[: self.instances]
         if not tf.math.count_nonzero(self.basis):  # what was trained with others, keeps them
             self.find(images)
@@ -115,12 +117,10 @@ class InstanceDCGAN(DCGAN):
             rows = tf.random.stateless_uniform((n,), chosen, 0, self.instances, tf.int32)
             features = tf.gather(self.known, rows)
         else:
-            shape = tf.convert_to_tensor(like).shape
-            if shape[1:] != self.image_shape or shape[0] not in (1, n):
-                raise ValueError(f"like: 1 or {n} images {self.image_shape}, got shape {shape}")
             features = tf.broadcast_to(self.described(like), (n, self.features))
         return tf.concat([self.noise(n, seed), self.near(features, moved)], axis=-1)
 
+    @zoo.verb(n="n", like="like")
     def sample(self, n, seed=None, like=None):
         """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
         return tf.cast(self(self.latents(n, seed, like)), tf.float32)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import mmd
-from blocks.checks import weight
+from blocks.checks import fraction, weight
 from zoo.models.vae import VAE
 
 
@@ -28,10 +28,11 @@ class MMDVAE(VAE):
     """
 
     sub_batches = 1  # the MMD is of a batch as a whole
+    smallest_batch = 2
 
     def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.alpha = alpha
+        self.alpha = fraction(alpha, "alpha")
         self.mmd_weight = weight(mmd_weight, "mmd_weight")
         if self.bound != "elbo":
             raise ValueError(f"bound must be 'elbo', got {self.bound!r}: InfoVAE has its own loss")
@@ -43,7 +44,7 @@ class MMDVAE(VAE):
             z = q.sample(seed=self.seed())
             nll = tf.reduce_mean(-self.likelihood(z, training=True).log_prob(x))
             kl = tf.reduce_mean(self.divergence(q, self.prior(), z))
-            distance = tf.reduce_mean(self.distance(z))  # MMD(q(z), p(z))
+            distance = mean(self.distance(z))  # MMD(q(z), p(z))
             loss = nll + (1 - self.alpha) * self.beta() * kl + self.mmd_weight * distance
         self.minimize(loss, tape)
         return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
@@ -55,9 +56,19 @@ class MMDVAE(VAE):
         nll = -self.likelihood(z).log_prob(x)
         kl = q.log_prob(z) - self.prior().log_prob(z)
         distance = self.distance(z)
-        loss = nll + (1 - self.alpha) * kl + self.mmd_weight * distance
+        loss = (nll + (1 - self.alpha) * kl)[: tf.size(distance)] + self.mmd_weight * distance
         return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
 
     def distance(self, z):
-        """Terms [batch] whose mean is the MMD^2 between these codes and draws from the prior."""
+        """Terms [batch] whose mean is the MMD^2 between these codes and draws from the prior.
+
+        A single code has no other to be compared with: there are no terms, [0].
+        """
+        if z.shape[0] == 1:
+            return tf.zeros(0)
         return mmd(z, self.prior().sample(tf.shape(z)[0], seed=self.seed()))
+
+
+def mean(terms):
+    """The mean of terms; without any, 0."""
+    return tf.where(tf.size(terms) > 0, tf.reduce_mean(terms), 0.0)

@@ -96,7 +96,9 @@ class VAE(zoo.Model):
         """p(x|z), batch shape that of z without its last, event shape `image_shape`."""
         outputs = self.decoder(tf.reshape(z, (-1, self.latent_dim)), training=training)
         outputs = tf.reshape(outputs, (*z.shape[:-2], -1, *self.image_shape))
-        return self.decoder.layers[-1].distribution(outputs)
+        head = self.decoder.layers[-1]
+        how = "training_distribution" if training else "distribution"
+        return getattr(head, how, head.distribution)(outputs)
 
     def prior(self):
         """p(z), event shape [latent_dim]."""
@@ -121,6 +123,7 @@ class VAE(zoo.Model):
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
 
+    @zoo.verb(x="image")
     def log_prob_bound(self, x, samples=1, seed=None):
         """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
         q = self.posterior(x)
@@ -135,22 +138,27 @@ class VAE(zoo.Model):
     def call(self, x, training=False):
         return self.likelihood(self.posterior(x, training).mean(), training).mean()
 
+    @zoo.verb(x="image")
     def encode(self, x):
         """Posterior means: [batch, h, w, c] -> [batch, latent_dim]."""
         return self.posterior(x).mean()
 
+    @zoo.verb(z="codes")
     def decode(self, z):
         """Means of p(x|z): [batch, latent_dim] -> [batch, h, w, c] in [0, 1]."""
-        return self.likelihood(tf.convert_to_tensor(z, tf.float32)).mean()
+        return self.likelihood(z).mean()
 
+    @zoo.verb(x="image")
     def reconstruct(self, x):
         """Images through the bottleneck and back: [batch, h, w, c] -> the same."""
         return self.decode(self.encode(x))
 
+    @zoo.verb(n="n")
     def sample(self, n, seed=None):
         """`n` images decoded from the prior: [n, h, w, c]; the same for the same `seed`."""
         return self.decode(self.prior().sample(n, seed=self.seed(seed)))
 
+    @zoo.verb(a="image", b="image", steps="steps")
     def interpolate(self, a, b, steps=8):
         """Pictures along the line between two batches' codes: [batch, steps, h, w, c]."""
         t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))

@@ -16,7 +16,7 @@ from zoo import registry, text
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import folder_atomically, write_atomically, write_json
 from zoo.presets import cards, folder, rounding
-from zoo.presets.weights import datasets, numbers, saved
+from zoo.presets.weights import numbers, saved
 from zoo.records import digest, sha256
 from zoo.state import State, seed_states
 
@@ -121,7 +121,7 @@ def weights(model, stored):
         raise UsageError(f"weights are stored as one of {folder.STORED}, got {stored!r}")
     raw, count = io.BytesIO(), 0
     with saved(model) as had, h5py.File(raw, "w") as has:
-        for name, dataset in datasets(had):
+        for name, dataset in had.items():
             rounding.write(has, name, numbers(dataset), stored)
             count += dataset.size
     return raw.getvalue(), int(count)

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 import zoo.recipes
-from zoo import presets, records, reproduce, runs
+from zoo import presets, records, reproduce, run_config, runs
 from zoo.data import catalog, location
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import check_writable
 from zoo.presets import folder, licenses, sources
-from zoo.terminal import BEST, answers, import_tensorflow, note, table
+from zoo.terminal import BEST, UserPath, answers, import_tensorflow, note, table
 
 
 def push(run, target, license=None, stored="float32", results=records.RESULTS, best=False):
@@ -125,7 +125,7 @@ def recipe_of(run):
         for recipe in map(zoo.recipes.get, zoo.recipes.names())
         for budget in recipe.budgets
         if recipe.model == had.get("model")
-        and not runs.differences(had, replace(recipe, data=had["data"]).training(budget))
+        and not run_config.differences(had, replace(recipe, data=had["data"]).training(budget))
     ]
     named = [one for one in found if run.name == f"{one[0].name}-{one[1]}"] or found
     if not named:
@@ -175,7 +175,7 @@ def show(record):
 
 
 @click.command("push")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath(path_type=Path))
 @click.argument("target")
 @click.option(
     "--license",
@@ -191,7 +191,7 @@ def show(record):
 )
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False, path_type=Path),
     default=records.RESULTS,
     show_default=True,
     help="Where `zoo reproduce` has put the record.",

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import filelock
 
 from zoo.errors import PresetError, UnknownName, UsageError, one_line
-from zoo.files import write_atomically
+from zoo.files import user_path, write_atomically
 from zoo.presets import folder, web
 from zoo.presets.web import Unreachable
 from zoo.terminal import note
@@ -38,12 +38,9 @@ def locate(reference, cache=None):
         return fetched(reference, cache)
     if reference in shipped():
         return SHIPPED / reference
-    try:
-        path = Path(reference).expanduser()
-        if path.exists() or folder.being_replaced(path) or re.search(r"[/\\]", reference):
-            return path
-    except (OSError, RuntimeError, ValueError) as error:  # no home, a name no system has
-        raise UsageError(f"{reference!r:.200} is no path: {one_line(error)}") from error
+    path = user_path(reference)
+    if path.exists() or folder.being_replaced(path) or re.search(r"[/\\]", reference):
+        return path
     raise UnknownName("preset", reference, shipped())
 
 
@@ -153,7 +150,7 @@ def download(record, raw, place, get):
 
 def directory(cache=None):
     """The cache: an argument, ZOO_CACHE or ~/.cache/zoo."""
-    return Path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo").expanduser()
+    return user_path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo", "ZOO_CACHE")
 
 
 def source(reference):

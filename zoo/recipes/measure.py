@@ -1,7 +1,9 @@
 """What is asked of a trained model: a metric, its arguments, and how both are written down."""
 
+import re
 from dataclasses import dataclass, field
 
+from zoo.checks import NUMBERS, check_optional_numbers
 from zoo.errors import UnknownName, UsageError
 
 
@@ -9,7 +11,8 @@ from zoo.errors import UnknownName, UsageError
 class Metric:
     """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings.
 
-    `of` is what it is taken over: "images", or "texts", which a model translates for it.
+    `of` is what it is taken over: "images", or "texts", which a model translates for it. `takes`
+    are the arguments that it may have beside those of `defaults` and those that its names mention.
     """
 
     key: str
@@ -18,18 +21,30 @@ class Metric:
     lower_is_better: bool = True
     defaults: dict = field(default_factory=dict)
     of: str = "images"
+    takes: tuple = ()
+
+    @property
+    def arguments(self):
+        """The names of all arguments that a `Measure` of it may have."""
+        mentioned = re.findall(r"{(\w+)}", self.key + self.text)
+        return {*mentioned, *self.defaults, *self.takes} - {"search", "how"}
 
 
+NOISE = ("images", "seed", "chunk")
 MADE = {"images": 10_000}
-SEARCH = {"beam": 1, "length_penalty": 0.6}  # how a model looks for its words
+SEARCH = {"beam": 1, "length_penalty": 0.6, "texts": None}  # how a model looks for its words
 METRICS = {
     # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
-    "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats"),
-    "elbo": Metric("negative_elbo", "-ELBO", "nats"),
-    "active_units": Metric("active_units", "active units", "units", False),
+    "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats", takes=NOISE),
+    "elbo": Metric("negative_elbo", "-ELBO", "nats", takes=NOISE),
+    "active_units": Metric("active_units", "active units", "units", False, takes=("threshold",)),
     "reconstruction_error": Metric("reconstruction_error", "reconstruction error", "squared error"),
     "aggregate_mmd": Metric(
-        "aggregate_mmd", "MMD of codes to prior", "MMD^2", defaults={"images": 2000}
+        "aggregate_mmd",
+        "MMD of codes to prior",
+        "MMD^2",
+        defaults={"images": 2000},
+        takes=("seed", "permutations"),
     ),
     "knn_accuracy": Metric(
         "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
@@ -81,7 +96,8 @@ class Measure:
             many are generated. Of what a model says, `texts` is how many of the test texts are
             taken, the first ones, and `beam` is 1 for greedy.
 
-    Raises UsageError: no such metric, or one of its arguments is missing.
+    Raises UsageError: no such metric; one of its arguments is missing, not one of them, or not a
+        number in its range.
     """
 
     name: str
@@ -96,6 +112,11 @@ class Measure:
             self.key, self.text  # noqa: B018  (they name every argument that there must be)
         except KeyError as error:
             raise UsageError(f"the metric {name!r} needs the argument {error}") from error
+        for argument in arguments:
+            if argument not in self.metric.arguments:
+                what = f"argument of the metric {name!r}"
+                raise UnknownName(what, argument, self.metric.arguments)
+        check_optional_numbers(**{k: v for k, v in arguments.items() if k in NUMBERS})
 
     @property
     def metric(self):

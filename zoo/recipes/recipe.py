@@ -3,12 +3,21 @@
 import hashlib
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from zoo.data import catalog
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.data import catalog, folders
 from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
+from zoo.files import user_path
 from zoo.recipes.measure import Measure
+
+SCHEDULES = ("constant", "cosine")
+BINARIZATIONS = {  # and how a protocol writes them
+    "none": "as they are",
+    "dynamic": "binarized anew each epoch, test once (seed 777)",
+    "once": "binarized once (seed 777)",
+    "threshold": "binarized at 0.5",
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,8 @@ class Budget:
         samples: how many images are generated, or texts translated, to be measured; None: as the
             measures say.
         patience: epochs without a better validation loss after which training stops; None: never.
+
+    Raises UsageError: one of them is not such a number.
     """
 
     epochs: int
@@ -29,6 +40,17 @@ class Budget:
     is_images: int | None = None
     samples: int | None = None
     patience: int | None = None
+
+    def __post_init__(self):
+        check_numbers(epochs=self.epochs)
+        if not self.epochs:
+            raise UsageError("epochs of a budget must be an integer >= 1, got 0")
+        check_optional_numbers(
+            train_examples=self.train_examples,
+            is_images=self.is_images,
+            samples=self.samples,
+            patience=self.patience,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,9 @@ class Recipe:
         metrics: `Measure`s, THE number first.
         references: published numbers to stand beside it.
         limits: what a reader must know.
+
+    Raises UsageError: a number is out of its range, a name is not one of those above, or two
+        arguments do not go together.
     """
 
     name: str
@@ -115,6 +140,7 @@ class Recipe:
     limits: str = ""
 
     def __post_init__(self):
+        self._check_values()
         told = self.betas, self.schedule, self.ema, self.clip
         adams = told != ((0.9, 0.999), "constant", None, None)
         if self.learning_rate is None and adams:
@@ -124,11 +150,43 @@ class Recipe:
             )
         if self.valid is None and self.best:
             raise UsageError(f"{self.name} has no validation split: no epoch is best; best=False")
+        if self.valid is None and any(one.patience is not None for one in self.budgets.values()):
+            raise UsageError(
+                f"{self.name} has no validation split: no loss to be patient with; leave patience"
+                " out of its budgets, or name a split (valid=)"
+            )
         if self.texts and (self.binarize, self.augment, self.image_size) != ("none", "none", None):
             raise UsageError(
                 f"{self.name} reads texts: binarize, augment and image_size are of images, and must"
                 " be left out"
             )
+
+    def _check_values(self):
+        """Raises UsageError unless every number is in its range and every name exists."""
+        check_numbers(
+            batch_size=self.batch_size,
+            sub_batches=self.sub_batches,
+            warmup_epochs=self.warmup_epochs,
+            seed=self.seed,
+        )
+        check_optional_numbers(ema=self.ema, clip=self.clip, image_size=self.image_size)
+        several = isinstance(self.learning_rate, dict)
+        for rate in self.learning_rate.values() if several else [self.learning_rate]:
+            check_optional_numbers(learning_rate=rate)
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise UsageError(f"betas must be two numbers, got {self.betas!r}")
+        for beta in self.betas:
+            check_numbers(betas=beta)
+        for kind, name, names in (
+            ("schedule", self.schedule, SCHEDULES),
+            ("binarization", self.binarize, BINARIZATIONS),
+        ):
+            if name not in names:
+                raise UnknownName(kind, name, names)
+        if not self.metrics or not all(isinstance(one, Measure) for one in self.metrics):
+            raise UsageError(f"metrics must be one Measure or more, got {self.metrics!r}")
+        if not all(isinstance(one, Budget) for one in self.budgets.values()):
+            raise UsageError(f"budgets must be a dict, name -> Budget, got {self.budgets!r}")
 
     def budget(self, name):
         """The `Budget` of that name; raises UnknownName."""
@@ -139,7 +197,7 @@ class Recipe:
     def splits(self, budget):
         """(train, valid, test) as TFDS writes them, the first cut to what the budget allows."""
         examples = self.budget(budget).train_examples
-        train = first(self.train, examples) if examples else self.train
+        train = self.train if examples is None else first(self.train, examples)
         return train, self.valid, self.test
 
     def measures(self, budget):
@@ -169,13 +227,9 @@ class Recipe:
         """How the data are shown, as a protocol tells it."""
         if self.texts:
             return self.texts.seen
-        size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
-        return {
-            "none": size,
-            "dynamic": "binarized anew each epoch, test once (seed 777)",
-            "once": "binarized once (seed 777)",
-            "threshold": "binarized at 0.5",
-        }[self.binarize]
+        if self.binarize == "none" and self.image_size is not None:
+            return f"{self.image_size} pixels wide"
+        return BINARIZATIONS[self.binarize]
 
     def training(self, budget):
         """What decides the weights, as JSON has it: two runs that agree in this are the same."""
@@ -191,7 +245,7 @@ class Recipe:
 
 def first(split, n):
     """The first `n` examples of a split such as "train", "train[:500]" or "test[9000:]"."""
-    found = re.fullmatch(r"(\w+)(?:\[(\d*):(\d*)\])?", split)
+    found = re.fullmatch(r"(\w+(?:\.\w+)?)(?:\[(\d*):(\d*)\])?", split)
     if not found:
         raise UsageError(f"a split that is cut is written like 'train[:500]', got {split!r}")
     begin = int(found[2] or 0)
@@ -202,10 +256,10 @@ def first(split, n):
 def source(data):
     """What names data for good: a name of the catalog; of a file or folder, also a checksum."""
     direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
-    path = Path(place).expanduser()
+    path = user_path(place)
     if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else folders.visible_files(path)
     found = hashlib.sha256()
     for file in files:
         found.update(f"{file.relative_to(path.parent).as_posix()} {file.stat().st_size}\n".encode())

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ def readable(texts, what="line"):
     """
     if isinstance(texts, str | bytes):
         raise UsageError(f"expected a list of sentences, got one sentence; write [{texts!r}]")
+    if not isinstance(texts, Iterable):
+        raise UsageError(f"expected a list of sentences, got {texts!r}")
     found = []
     for number, text in enumerate(texts, 1):
         try:

@@ -1,0 +1,163 @@
+"""What a recipe cannot mean is refused when it is made; what a run needs is looked at before it."""
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.test_recipes import run, tiny
+from zoo import measuring, records, reproduce
+from zoo.callbacks import Stopwatch
+from zoo.errors import UnknownName, UsageError, WriteError
+from zoo.recipes import Budget, Measure
+
+DEEP = "[" * 100_000
+DAMAGE = ("", "{", "[]", "null", '{"seconds": 1', DEEP, "\x00", "\udcff")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    return tiny(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong"),
+    [
+        *(("batch_size", value) for value in (0, -1, 1.5, True, None, "64")),
+        *(("learning_rate", value) for value in (0, -1e-3, math.nan, math.inf, "1e-3")),
+        ("learning_rate", {"encoder": 0.0}),
+        ("sub_batches", 0),
+        ("seed", -1),
+        ("seed", None),
+        ("ema", 1.5),
+        ("clip", 0),
+        ("warmup_epochs", -1),
+        ("image_size", 0),
+        ("betas", (0.5,)),
+        ("betas", (0.5, 2)),
+        ("betas", 0.9),
+        ("schedule", "cosin"),
+        ("binarize", "dinamic"),
+        ("metrics", ()),
+        ("metrics", ("elbo",)),
+        ("budgets", {"smoke": 3}),
+    ],
+)
+def test_a_recipe_takes_only_what_it_can_mean(recipe, argument, wrong):
+    name = "binarization" if argument == "binarize" else argument
+    with pytest.raises(UsageError, match=name):
+        replace(recipe, **{argument: wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"epochs": value} for value in (0, -1, 2.5, None, math.inf)),
+        *({key: 0} for key in ("train_examples", "is_images", "samples")),
+        {"patience": -1},
+    ],
+)
+def test_a_budget_takes_only_what_it_can_mean(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Budget(**{"epochs": 1} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("log_likelihood", {"samples": 0}, "samples must be an integer >= 1"),
+        ("log_likelihood", {"samples": 5, "image": 3}, "Did you mean 'images'"),
+        ("elbo", {"samples": 5}, "unknown argument of the metric 'elbo' 'samples'"),
+        ("knn_accuracy", {"k": 1.5}, "k must be"),
+        ("psnr", {"images": 3}, "There is no argument of the metric 'psnr' at all"),
+        ("chrf", {"beam": 0}, "beam must be"),
+        ("frechet", {"extractor": "FCD-mnist-v1", "images": -1}, "images must be"),
+    ],
+)
+def test_a_measure_takes_only_what_its_metric_takes(name, arguments, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Measure(name, **arguments)
+
+
+def test_arguments_that_do_not_go_together_are_refused(recipe):
+    with pytest.raises(UsageError, match="no loss to be patient with"):
+        replace(recipe, valid=None, best=False, budgets={"smoke": Budget(1, patience=0)})
+
+
+def test_zero_is_a_number(recipe):
+    assert reproduce.optimizers(replace(recipe, ema=0.0), 10).ema_momentum == 0
+    assert reproduce.optimizers(recipe, 10).ema_momentum == 0.9
+    own = replace(recipe, learning_rate=None, ema=None, clip=None, schedule="constant")
+    assert reproduce.optimizers(own, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("measure", "error"),
+    [
+        (Measure("bleu", protocol="13b"), "unknown BLEU protocol '13b'"),
+        (Measure("caption_scores", score="CIDEr"), "unknown caption score 'CIDEr'"),
+        (Measure("knn_accuracy"), "needs the feature 'label'"),
+    ],
+)
+def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, measure, error):
+    class Unlabelled:
+        def take(self, n):
+            return {"image": None}
+
+    with pytest.raises(UsageError, match=error):
+        measuring.check(replace(recipe, metrics=(measure,)), "smoke", Unlabelled(), Unlabelled())
+
+
+def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "trained", None)  # calling it would be a TypeError
+    with pytest.raises(UnknownName, match="budget of vae.tiny 'week'"):
+        reproduce.reproduce(recipe, "week", workdir="run")
+    with pytest.raises(UnknownName, match="unknown recipe 5"):
+        reproduce.reproduce(5)
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="is not a folder"):
+        reproduce.reproduce(recipe, "smoke", results="file/results", workdir="run")
+    monkeypatch.setitem(reproduce.zoo.recipes._recipes, "vae.tiny", recipe)
+    for wrong in ("~nobody/x.npz", "absent.npz"):
+        shown = run("vae.tiny", "--budget", "smoke", "--data", wrong)
+        assert shown.exit_code == 2 and shown.stderr.count("\n") == 1, (wrong, shown.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", DAMAGE)
+def test_a_run_whose_recipe_is_damaged_is_named(tmp_path, recipe, text):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000001.npz").touch()
+    (tmp_path / "recipe.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(records.RecordError, match=r"recipe.json is damaged \(.*move .* away"):
+        reproduce.check_same(tmp_path, recipe.training("smoke"))
+
+
+@pytest.mark.parametrize("text", [*DAMAGE, '{"seconds": NaN}', '{"seconds": -1}'])
+def test_a_damaged_file_of_seconds_stops_nothing(tmp_path, text, capsys):
+    path = tmp_path / "seconds.json"
+    path.write_text(text, errors="surrogateescape")
+    stopwatch = Stopwatch(path)
+    assert stopwatch.seconds == 0
+    assert "seconds.json is damaged" in capsys.readouterr().err
+    stopwatch.on_train_begin()
+    stopwatch.on_train_end()
+    assert 0 <= json.loads(path.read_text())["seconds"] < 1
+
+
+def test_the_numbers_of_a_record_are_those_of_the_best_epoch(tmp_path, recipe):
+    """Trained on white images and validated on black ones, a model is best in the beginning."""
+    images = np.zeros((96, 8, 8))
+    images[:64] = 1
+    np.savez(tmp_path / "images.npz", image=images)
+    recipe = replace(recipe, metrics=(Measure("elbo"),), binarize="none", ema=None)
+    where = "paper", tmp_path / "results", tmp_path / "run"
+    best = reproduce.reproduce(recipe, *where)
+    last = reproduce.reproduce(replace(recipe, best=False), *where)
+    assert (best["epochs"], best["evaluated_epoch"], last["evaluated_epoch"]) == (2, 1, 2)
+    values = [one["metrics"]["negative_elbo"]["value"] for one in (best, last)]
+    assert values[0] < values[1]

@@ -1,0 +1,264 @@
+"""A run that stops and goes on is the run that never stopped, in one process or in several."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases import same_bits
+from denoiser import Denoiser, OtherDenoiser, data, run
+
+from zoo import errors
+from zoo.checkpoint import Checkpoints, read
+
+
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+# Budgets.
+
+
+@pytest.mark.parametrize("budget", [{"epochs": 0}, {"steps": 0}])
+def test_a_budget_of_nothing_trains_nothing_and_writes_nothing(tmp_path, budget):
+    fresh = run(tmp_path / "new")
+    before = fresh.state.arrays()
+    assert fresh.fit(data, **budget).history == {}
+    assert same_bits(before, fresh.state.arrays()) == [] and not (tmp_path / "new").exists()
+    run(tmp_path / "old").fit(data, epochs=1)
+    kept = files(tmp_path / "old")
+    again = run(tmp_path / "old")
+    assert len(again.fit(data, **budget).history["loss"]) == 1
+    assert again.state.position["step"] == 4 and files(tmp_path / "old") == kept
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"keep": 0},
+        {"keep": -1},
+        {"save_every": 0},
+        {"sub_batches": 0},
+        {"seed": None},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"figures_every": -1},
+        {"best": 3},
+    ],
+)
+def test_numbers_of_the_trainer_are_checked_by_name(wrong):
+    with pytest.raises(errors.UsageError, match=f"^{next(iter(wrong))} must be"):
+        run(**wrong)
+
+
+@pytest.mark.parametrize("budget", [1.5, -1, float("nan"), True, "2"])
+@pytest.mark.parametrize("name", ["epochs", "steps"])
+def test_budgets_are_whole_numbers(name, budget):
+    with pytest.raises(errors.UsageError, match=f"{name} must be an integer >= 0"):
+        run().fit(data, **{name: budget})
+
+
+def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
+    it = run(tmp_path, callbacks=None, best=None)
+    it.fit(data, epochs=1, validation=data())
+    assert not (tmp_path / "checkpoints" / "best.npz").exists()
+
+
+# What a run is.
+
+
+@pytest.mark.parametrize(
+    ("options", "had", "got"),
+    [
+        ({"optimizers": keras.optimizers.Adam(0.5)}, "learning_rate=0.001", "learning_rate=0.5"),
+        ({"optimizers": keras.optimizers.Adam(1e-3, beta_1=0.5)}, "beta_1=0.9", "beta_1=0.5"),
+        ({"optimizers": keras.optimizers.AdamW(1e-3)}, 'optimizer="Adam"', 'optimizer="AdamW"'),
+        ({"seed": 7}, "seed=0", "seed=7"),
+        ({"weight": 50.0}, "weight=1", "weight=50"),
+        ({"image_shape": (4, 1, 1)}, "image_shape=[2, 2, 1]", "image_shape=[4, 1, 1]"),
+        ({"cls": OtherDenoiser}, 'model="Denoiser"', 'model="OtherDenoiser"'),
+        ({"sub_batches": 2}, "sub_batches=1", "sub_batches=2"),
+    ],
+)
+def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, had, got):
+    def other(cls=Denoiser, optimizers=None, seed=0, sub_batches=1, **config):
+        rates = keras.optimizers.Adam(1e-3) if optimizers is None else optimizers
+        how = {"optimizers": rates, "seed": seed, "sub_batches": sub_batches}
+        return run(tmp_path, model=cls(**config), **how)
+
+    other().fit(data, steps=1)
+    kept = files(tmp_path)
+    with pytest.raises(errors.ZooError) as refused:
+        other(**options).fit(data, steps=2)
+    if not isinstance(refused.value, errors.CheckpointError):  # other slots are seen earlier
+        assert had in str(refused.value) and got in str(refused.value)
+        assert "another workdir" in str(refused.value)
+    # What is there is as it was; the lock is not counted.
+    assert {k: v for k, v in files(tmp_path).items() if k.name != ".lock"} == {
+        k: v for k, v in kept.items() if k.name != ".lock"
+    }
+    other().fit(data, steps=2)
+
+
+def test_a_rate_that_a_callback_has_changed_is_still_that_of_the_run(tmp_path):
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min")
+    model = Denoiser()
+    run(tmp_path, model=model, callbacks=[plateau]).fit(data, epochs=3)
+    assert float(next(iter(model.optimizers.values())).learning_rate) < 1e-3
+    run(tmp_path, model=model, callbacks=[plateau]).fit(data, epochs=4)
+
+
+def test_other_data_in_mid_epoch_are_refused(tmp_path):
+    run(tmp_path).fit(data, steps=2)
+    with pytest.raises(errors.UsageError, match="in the middle of epoch 1, whose first batch"):
+        run(tmp_path).fit(lambda epoch: data(epoch + 7), epochs=1)
+    run(tmp_path).fit(data, epochs=1)
+
+
+# The disk and the memory say the same.
+
+
+def test_fit_goes_on_from_what_another_trainer_has_written_since(tmp_path):
+    first, second = run(tmp_path), run(tmp_path)
+    first.fit(data, epochs=1)
+    second.restore()
+    first.fit(data, epochs=2)
+    second.fit(data, epochs=3)
+    assert second.state.history["loss"][:2] == first.state.history["loss"]
+    whole = run()
+    whole.fit(data, epochs=3)
+    assert same_bits(whole.state.arrays(), second.state.arrays()) == []
+
+
+def test_the_history_is_the_same_file_after_a_stop(tmp_path):
+    whole = run(tmp_path / "whole", eager=False)
+    whole.fit(data, epochs=2, validation=data())
+    for steps in (3, 6):
+        run(tmp_path / "stopped", eager=False).fit(data, steps=steps, validation=data())
+    run(tmp_path / "stopped", eager=False).fit(data, epochs=2, validation=data())
+    files = [(tmp_path / name / "history.json").read_bytes() for name in ("whole", "stopped")]
+    assert files[0] == files[1]
+
+
+def test_a_folder_that_is_removed_while_training_is_not_made_again(tmp_path):
+    remove = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batch == 1 and shutil.rmtree(tmp_path / "run")
+    )
+    with pytest.raises(errors.WriteError, match="was removed or replaced while training"):
+        run(tmp_path / "run", callbacks=[remove], save_every=3).fit(data, epochs=1)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_what_killed_writes_left_is_removed_by_the_next_trainer(tmp_path):
+    run(tmp_path).fit(data, steps=1)
+    left = tmp_path / "checkpoints" / ".step-000000002.npz.17.tmp"
+    left.write_bytes(b"half")
+    run(tmp_path).fit(data, steps=2)
+    assert not left.exists()
+
+
+def test_a_reader_beside_a_writer_finds_a_checkpoint(tmp_path, monkeypatch):
+    it = run(tmp_path, keep=1)
+    it.fit(data, steps=1)
+    paths = Checkpoints.paths
+    calls = []
+
+    def beside(checkpoints):
+        listed = paths(checkpoints)
+        if not calls:  # between the list and the look the writer replaces the file
+            calls.append(listed)
+            it.fit(data, steps=2)
+        return listed
+
+    reader = Checkpoints(tmp_path / "checkpoints")
+    monkeypatch.setattr(Checkpoints, "paths", beside)
+    _, _, record, reasons = reader.latest(it.state.arrays())
+    assert record["position"]["step"] == 2 and reasons == []
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, RuntimeError, RecursionError, MemoryError])
+def test_whatever_a_damaged_checkpoint_raises_the_one_before_is_used(tmp_path, monkeypatch, error):
+    run(tmp_path).fit(data, epochs=2)
+    load, newest = np.load, Checkpoints(tmp_path / "checkpoints").paths()[-1]
+
+    def broken(file, **options):
+        if file.name == str(newest):
+            raise error("that compression method is not supported")
+        return load(file, **options)
+
+    monkeypatch.setattr(np, "load", broken)
+    it = run(tmp_path)
+    it.restore()
+    assert it.state.position["step"] == 4
+
+
+# Steps that break.
+
+
+def test_a_step_that_is_broken_off_is_done_again(tmp_path):
+    it = run(tmp_path, save_every=2)
+    minimize, count = it.model.minimize, []
+
+    def interrupted(*args):
+        pairs = minimize(*args)
+        count.append(1)
+        if len(count) == 4:  # the weights have moved, the step is not counted yet
+            raise KeyboardInterrupt
+        return pairs
+
+    it.model.minimize = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        it.fit(data, epochs=2)
+    it.fit(data, epochs=2)
+    whole = run()
+    whole.fit(data, epochs=2)
+    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+
+
+@pytest.mark.parametrize("save_every", [1, 3, 200])
+def test_a_gradient_that_is_not_finite_is_blamed_at_its_own_step(tmp_path, save_every):
+    """The loss of step 3 is finite, its gradient is not: the weights are NaN before the next."""
+    it = run(tmp_path, save_every=save_every)
+    apply = it.model.apply
+
+    def breaking(part, gradients):
+        if float(it.model.step) == 2:
+            gradients = [g if i else g * np.nan for i, g in enumerate(gradients)]
+        apply(part, gradients)
+
+    it.model.apply = breaking
+    with pytest.raises(errors.NonFiniteError, match="the gradient not finite at step 3, epoch 1"):
+        it.fit(data, epochs=2)
+    assert it.state.is_finite() and it.state.position["step"] == 2
+    for path in Checkpoints(tmp_path / "checkpoints").paths():
+        assert all(np.isfinite(v).all() for k, v in read(path)[0].items() if "seed" not in k)
+    del it.model.apply
+    it.fit(data, epochs=2)
+    whole = run()
+    whole.fit(data, epochs=2)
+    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+
+
+def test_an_evaluation_that_is_not_finite_is_an_error_with_all_values(tmp_path):
+    it = run(tmp_path)
+    step = it.model.eval_step
+    it.model.eval_step = lambda batch: step(batch) | {"mmd": tf.fill(len(batch["image"]), np.nan)}
+    with pytest.raises(errors.NonFiniteError, match=r"loss=[\d.]+, .*mmd=nan; the weights are fin"):
+        it.evaluate(data())
+    with pytest.raises(errors.NonFiniteError, match="mmd=nan"):
+        it.fit(data, epochs=2, validation=data())
+    assert it.state.position["step"] == 4  # nothing is lost
+    assert Checkpoints(tmp_path / "checkpoints").paths()[-1].name == "step-000000004.npz"
+    it.model.eval_step = step
+    it.fit(data, epochs=2, validation=data())
+    whole = run()
+    whole.fit(data, epochs=2)
+    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+
+
+def test_evaluation_is_traced_once():
+    it = run(eager=False)
+    for _ in range(3):
+        it.evaluate(data())
+    assert it.evaluation(it.state.learning()).experimental_get_tracing_count() == 1

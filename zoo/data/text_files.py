@@ -1,0 +1,154 @@
+"""Files of texts: lines, tables, captions of images; UTF-8, gzipped or not, and read in bounds.
+
+Raises UsageError that names the file, and the line, of whatever cannot be read.
+"""
+
+import csv
+import gzip
+import io
+import re
+
+from zoo.errors import UsageError, one_line, short_repr
+from zoo.files import user_path
+from zoo.text.vocabulary import readable
+
+LARGEST = 4 << 30  # bytes of a text, unpacked
+SMALL = 64 << 20  # bytes that a gzipped text may have, however small its file is
+RATIO = 200  # bytes of text to a byte of a larger gzipped file; of prose they are 3 to 10
+GZIP = b"\x1f\x8b"
+NUMBER = re.compile(r"(\.\w+)#\d+$")  # photo.jpg#0: caption 0 of photo.jpg
+NAME_AND_COMMA = re.compile(r'"|[^,\t]*\.[A-Za-z]\w{1,4}(#\d+)?,')
+HEADER = ("image", "caption")
+
+
+def lines(path):
+    """The lines of a file."""
+    path = user_path(path)
+    if not path.exists():
+        raise UsageError(f"there is no file {path}, and no data set of that name")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file (but a folder, a pipe or a device)")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"it has more than {LARGEST:,} bytes; split it")
+        raw = path.read_bytes()
+        raw = _unpacked(raw) if raw.startswith(GZIP) else raw
+    except Exception as error:  # a decoder may raise anything
+        raise UsageError(f"{path} cannot be read: {one_line(error)}") from error
+    return lines_of(raw, path)
+
+
+def _unpacked(raw):
+    limit = min(LARGEST, max(SMALL, RATIO * len(raw)))
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+        text = file.read(limit + 1)
+    if len(text) > limit:
+        raise UsageError(f"{len(raw):,} bytes unpack to more than {limit:,}; unpack it yourself")
+    return text
+
+
+def lines_of(raw, name):
+    """The lines of the bytes of a text. Raises UsageError naming the text and the line."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in raw:
+        number = raw[: raw.index(b"\0")].count(b"\n") + 1
+        raise UsageError(f"{name}: line {number:,} holds NUL bytes; save it as UTF-8 text")
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    found = raw.split(b"\n")
+    if not found[-1]:
+        del found[-1]
+    return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
+
+
+def table(path, columns):
+    """The texts of some columns of a table with tabs: a list of lists; empty lines are left out.
+
+    columns: different integers, counted from 0.
+    """
+    _check_columns(columns)
+    sides, width = [[] for _ in columns], None
+    for number, line in enumerate(lines(path), 1):
+        cells = line.split("\t")
+        if cells == [line] and not line.strip():
+            continue
+        width = len(cells) if width is None else width
+        if len(cells) <= max(columns):
+            raise UsageError(
+                f"{path}: line {number:,} has {len(cells)} columns, no column {max(columns)}"
+                f" (from 0), in {line[:60]!r}; separate them by tabs"
+            )
+        if len(cells) != width:
+            raise UsageError(
+                f"{path}: line {number:,} has {len(cells)} columns, the lines before it {width}, in"
+                f" {line[:60]!r}; a text in a table holds no tab"
+            )
+        for side, column in zip(sides, columns, strict=True):
+            side.append(cells[column])
+    return sides
+
+
+def _check_columns(columns):
+    whole = [type(column) is int and column >= 0 for column in columns]
+    if not all(whole) or len(set(columns)) != 2 or len(whole) != 2:
+        raise UsageError(
+            "columns must be two different integers, counted from 0, as in (1, 0); got"
+            f" {short_repr(columns)}"
+        )
+
+
+def captioned(path):
+    """Image name -> its captions, of a file of lines NAME, tab or comma, caption.
+
+    All lines have the same separator; with commas, names and captions may be quoted. NAME.jpg#2 is
+    caption 2 of NAME.jpg. Empty lines, and the first if it says "image" and "caption", are left
+    out.
+    """
+    found = {}
+    texts = lines(path)
+    rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
+    for place, (number, name, caption) in enumerate(rows):
+        name, caption = name.strip(), caption.strip()
+        if not place and (name.lower(), caption.lower()) == HEADER:
+            continue
+        if not name or not caption:
+            raise UsageError(
+                f"{path}: line {number:,} must be an image's name, a tab or comma, and a caption;"
+                f" got {texts[number - 1][:60]!r}"
+            )
+        found.setdefault(NUMBER.sub(r"\1", name), []).append(caption)
+    if not found:
+        raise UsageError(f"{path} holds no captions: it needs lines NAME, tab or comma, caption")
+    return found
+
+
+def _has_tabs(texts):
+    """Whether tabs follow the names: in most lines, or in as many as not and in the first."""
+    votes = ["\t" in line and not NAME_AND_COMMA.match(line) for line in texts if line.strip()]
+    return bool(votes) and 2 * sum(votes) + votes[0] > len(votes)
+
+
+def _tab_rows(texts):
+    for number, line in enumerate(texts, 1):
+        if line.strip():
+            name, _, caption = line.partition("\t")
+            yield number, name, caption
+
+
+def _comma_rows(texts, path):
+    """(number of the line, name, caption); a quoted caption may hold the end of a line."""
+    reader = csv.reader((line.replace("\r", " ") + "\n" for line in texts), strict=True)
+    while True:
+        number = reader.line_num + 1
+        try:
+            name, *rest = next(reader, None) or [""]
+        except csv.Error as error:
+            raise UsageError(
+                f"{path}: line {number:,} is not CSV: {one_line(error)}, in"
+                f" {texts[number - 1][:60]!r}; a caption that begins with a quote ends with one,"
+                ' and "" stands for a quote inside'
+            ) from error
+        if reader.line_num < number:
+            return
+        if name.strip() or rest:
+            yield number, name, ",".join(rest).replace("\n", " ")
