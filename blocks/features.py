@@ -128,7 +128,7 @@ def resolve(network, dtype=None):
         return trained_vgg(cached(), dtype)
     if not isinstance(network, str) or not network.endswith((".h5", ".keras")):
         raise ValueError(f"features must be {KNOWN}; got {network!r}")
-    if not tf.io.gfile.exists(network):
+    if "://" in network or not tf.io.gfile.exists(network):  # nothing is fetched unasked
         raise ValueError(f"there is no file {network!r} to take the feature network from")
     if network.endswith(".keras"):
         return keras.saving.load_model(network)

@@ -95,6 +95,7 @@ def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
     zoo.save(model, tmp_path / "sum", {"license": "apache-2.0"})
     plain = zoo.get(str(tmp_path / "sum"), pretrained=True)
     assert len(plain.weights) == len(model.weights) - 4
+    assert zoo.info(str(tmp_path / "sum"))["parameters"] == plain.count_params()
     codes = np.ones((3, model.latent_dim), "float32")
     np.testing.assert_allclose(plain.decode(codes), model.decode(codes), atol=1e-6)
 
