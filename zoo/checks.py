@@ -67,10 +67,12 @@ NUMBERS = {
     "image_size": Interval(1, 2**15),
     "size": Interval(1, 2**15),
     "vocabulary_size": SIZE,
+    "min_count": SIZE,
     "multiple": SIZE,
     "batch_tokens": SIZE,
     # sampling and decoding
     "n": SIZE,
+    "first": COUNT,
     "samples": SIZE,
     "limit": SIZE,
     "beam": SIZE,

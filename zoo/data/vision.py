@@ -5,6 +5,7 @@ train = vision.seen(corpora.load_captions("flickr8k", "train"), network, folder=
 train.arrays["features"]        # float16 [6000, 5, 5, 1280], in place of "image"
 """
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -18,9 +19,10 @@ from rich.console import Console
 from rich.progress import track
 
 from zoo.checks import check_numbers
+from zoo.data.arrays import from_arrays
 from zoo.data.image_files import square
-from zoo.errors import UnknownName, UsageError
-from zoo.files import user_path, write_atomically, write_json
+from zoo.errors import UnknownName, UsageError, one_line
+from zoo.files import check_writable, user_path, write_atomically, write_json
 
 
 class Network:
@@ -53,7 +55,7 @@ class Network:
             except Exception as error:  # Keras raises bare ones where it cannot download
                 raise UsageError(
                     f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
-                    f" {error}; give weights= a file of it without its top"
+                    f" {one_line(error)}; give weights= a file of it without its top"
                 ) from error
         self.shape = tuple(self.model.compute_output_shape((None, size, size, 3))[1:])
         if len(self.shape) != 3:
@@ -124,13 +126,16 @@ def features(images, network, folder, batch_size=32, progress=True):
     images = np.asarray(images)
     if not len(images):
         raise UsageError("there are no images to look at")
+    images = from_arrays(images)["image"]  # raises UsageError unless they are images
     key = hashlib.sha256((network.fingerprint + digest(images)).encode()).hexdigest()
     path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
-        if json.loads(record.read_text()).get("sha256") == of_file(path):
-            return np.load(path)
+        with contextlib.suppress(Exception):  # a damaged record, or file, is as good as none
+            if json.loads(record.read_text())["sha256"] == of_file(path):
+                return np.load(path)
         Console(stderr=True).print(f"{path} is damaged and is made anew")
+    check_writable(path)
     found = np.empty((len(images), *network.shape), np.float16)
     console = Console(stderr=True)
     hidden = not (progress and console.is_terminal)
