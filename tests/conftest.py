@@ -15,6 +15,13 @@ tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small model
 
 
 @pytest.fixture(autouse=True)
+def generated_data(monkeypatch, tmp_path_factory, request):
+    """Each test has a folder of its own for the data sets that the zoo generates."""
+    name = f"{abs(hash(request.node.nodeid))}"
+    monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path_factory.getbasetemp() / "generated" / name))
+
+
+@pytest.fixture(autouse=True)
 def quiet_and_seeded():
     import keras
 

@@ -1,8 +1,10 @@
 """Text becomes ids and comes back; what is no text is refused by its line."""
 
 import json
+import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 import tensorflow as tf
 
 from zoo import text
+from zoo.data.captions import Captions
+from zoo.data.texts import Texts
 from zoo.errors import UnknownName, UsageError
 from zoo.text import END, PAD, START, UNKNOWN
 
@@ -129,6 +133,39 @@ def test_words_know_punctuation_and_letters_everything():
     assert text.Words.train(["a a b"], min_count=2).words == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Bonjour\u00a0!", ["Bonjour", "!"]),
+        ("dix\u202f000", ["dix", "000"]),
+        ("a\u3000b\u2009c\u2028d\u0085e\u1680f\x0bg\x1ch", [*"abcdefgh"]),
+        ("foo\u200bbar \u200b baz", ["foo\u200bbar", "baz"]),
+        ("\ufeffHello \u200b.", ["\ufeffHello", "\u200b."]),
+        ("m\u00ec\u200cn soft\u00adhyphen", ["m\u00ec\u200cn", "soft\u00adhyphen"]),
+        ("x\u0301y !\u0301", ["x\u0301y", "!\u0301"]),
+        ("\u2764\ufe0fok 1\ufe0f\u20e3", ["\u2764\ufe0f", "ok", "1\ufe0f\u20e3"]),
+        ("\U0001f44d\U0001f3fd!", ["\U0001f44d\U0001f3fd", "!"]),
+        (2 * "\U0001f468\U0001f3fd\u200d\U0001f680", 2 * ["\U0001f468\U0001f3fd\u200d\U0001f680"]),
+        (
+            "\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7",
+            ["\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"],
+        ),
+        ("it's red, 10 o'clock...", ["it", "'", "s", "red", ",", "10", "o", "'", "clock", *"..."]),
+    ],
+)
+def test_words_are_parted_by_any_white_space_and_keep_what_has_no_width(line, words):
+    vocabulary = text.Words.train([line])
+    assert vocabulary.pieces(vocabulary.encode([line])[0]) == words
+
+
+def test_every_white_space_parts_and_nothing_without_width_does():
+    signs = [chr(i) for i in range(sys.maxunicode + 1)]
+    parts = [sign for sign in signs if sign.isspace()]
+    joined = [sign for sign in signs if unicodedata.category(sign) in ("Mn", "Mc", "Me", "Cf")]
+    split = text.Words([]).split([f"a{sign}b" for sign in parts + joined]).row_lengths().numpy()
+    assert (split == [2] * len(parts) + [1] * len(joined)).all()
+
+
 def test_special_tokens_cannot_be_written_by_hand(tokenizer, words):
     for vocabulary in (tokenizer, words):
         for row in vocabulary.encode(["<s> </s> <pad>", " <s>"]):
@@ -171,18 +208,45 @@ def test_a_saved_vocabulary_needs_no_corpus(tokenizer, words, tmp_path):
         assert type(same) is type(vocabulary)
 
 
+DEEP = 100_000 * "["
+
+
 def test_a_damaged_vocabulary_is_refused(words, tmp_path):
     path = words.save(tmp_path)
     whole = path.read_text()
-    for damaged in (whole[:-30], whole.replace('"r"', '"q"').replace("man", "nam"), "[]", "{}"):
-        path.write_text(damaged)
-        with pytest.raises(UsageError, match=f"{path} is damaged"):
+    changed = whole.replace('"r"', '"q"').replace("man", "nam")
+    for damaged in (whole[:-30], changed, "[]", "{}", DEEP, "NaN", '{"sha256": 5}', "\udcff"):
+        path.write_text(damaged, errors="surrogateescape")
+        with pytest.raises(UsageError, match=f"{path} is damaged") as error:
             text.load(tmp_path)
-    with pytest.raises(UsageError, match="there is no vocabulary at"):
-        text.load(tmp_path / "elsewhere")
-    for wrong in ("", "{}", '{"kind": "sub-words", "model": "eA==", "lowercase": false}'):
-        with pytest.raises(UsageError, match="this is no vocabulary"):
-            text.from_json(wrong)
+        assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 400
+    path.unlink()
+    os.mkfifo(path)  # would wait for ever
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        with pytest.raises(UsageError, match="there is no vocabulary at"):
+            text.load(folder)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "{}",
+        DEEP,
+        "5",
+        '{"kind": "sub-words", "model": "eA==", "lowercase": false}',
+        '{"kind": "sub-words", "model": "eA==", "lowercase": "no"}',
+        '{"kind": "words", "unit": "word", "lowercase": "no", "words": ["a"]}',
+        '{"kind": "words", "unit": "word", "lowercase": false, "words": "abc"}',
+        '{"kind": "words", "unit": "word", "lowercase": false, "words": {"a": 1}}',
+        '{"kind": "words", "unit": "word", "lowercase": false, "words": [1, 2]}',
+        '{"kind": ["words"], "unit": "word", "lowercase": false, "words": []}',
+    ],
+)
+def test_what_is_no_vocabulary_is_one_line(wrong):
+    with pytest.raises(UsageError, match="this is no vocabulary") as error:
+        text.from_json(wrong)
+    assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 300
 
 
 def test_what_is_no_text_is_refused_by_its_line(tokenizer, words):
@@ -230,6 +294,35 @@ def test_impossible_vocabularies_are_refused():
         text.Words(["a", "a"])
     with pytest.raises(UsageError, match="no SentencePiece model"):
         text.Tokenizer(b"x")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, True, float("nan"), "8", 2**31])
+def test_numbers_are_checked(words, wrong):
+    for call in (
+        lambda: text.Tokenizer.train(CORPUS, vocabulary_size=wrong),
+        lambda: text.Words.train(CORPUS, vocabulary_size=wrong),
+        lambda: text.Words.train(CORPUS, min_count=wrong),
+        lambda: text.fit([[4]], limit=wrong),
+        lambda: words.array(["a"], limit=wrong),
+        lambda: Texts(vocabulary_size=wrong),
+        lambda: Texts(limit=wrong),
+        lambda: Captions(min_count=wrong),
+        lambda: Captions(image_size=wrong),
+    ):
+        with pytest.raises(UsageError, match="must be an integer >= 1"):
+            call()
+
+
+def test_a_limit_leaves_room_between_the_marks():
+    for limit in (1, 2):
+        with pytest.raises(UsageError, match="no room for an id between START and END"):
+            text.fit([[4, 5]], marked=True, limit=limit, truncate=True)
+    assert text.fit([[4, 5]], marked=True, limit=3, truncate=True) == [[START, 4, END]]
+
+
+def test_ids_beyond_the_vocabulary_have_the_sign_of_the_unknown(tokenizer, words):
+    for vocabulary in (tokenizer, words):
+        assert vocabulary.pieces([-1, len(vocabulary)]) == 2 * [text.vocabulary.STRANGE]
 
 
 def test_importing_the_zoo_brings_no_tokenizer():

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from zoo.data import corpora, location, text_files
+from zoo.data import corpora, text_files
 from zoo.data.sentences import Sentences
 from zoo.data.texts import Texts
 from zoo.errors import UsageError
@@ -173,7 +173,3 @@ def test_ids_beyond_the_vocabulary_are_named_by_their_text(wrong):
     corpus = corpora.Corpus({"source": ["1", "2"]}, "mine", "train")
     with pytest.raises(UsageError, match=f"mine train: source 2 has ids from .*{wrong}.*0 to 5"):
         Sentences(corpus, Odd(["1", "2"]))
-
-
-def test_a_name_with_a_digit_is_not_a_column():
-    assert location.columns(("1", "0")) == (1, 0)

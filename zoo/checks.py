@@ -80,11 +80,13 @@ NUMBERS = {
     "image_size": Interval(1, 2**15),
     "size": Interval(1, 2**15),
     "vocabulary_size": SIZE,
+    "min_count": SIZE,
     "multiple": SIZE,
     "batch_tokens": SIZE,
     # sampling and decoding
     "n": SIZE,
     "label": COUNT,
+    "first": COUNT,
     "samples": SIZE,
     "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
     "beam": Interval(1, 1000),  # memory grows with it

@@ -5,6 +5,7 @@ Needs only Python until something is loaded.
 
 from dataclasses import dataclass
 
+from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data.texts import Texts
 
 
@@ -31,6 +32,11 @@ class Captions(Texts):
     folder: str = "runs/features"
     mirrored: bool = False
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_numbers(min_count=self.min_count)
+        check_optional_numbers(image_size=self.image_size)
+
     @property
     def seen(self):
         size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
@@ -52,7 +58,9 @@ class Captions(Texts):
             return corpus
         from zoo.data import vision
 
-        size = self.image_size or corpus.arrays["image"].shape[1]
+        size = self.image_size
+        if size is None:
+            size = corpus.arrays["image"].shape[1]
         network = vision.Network(self.network, self.weights, size)
         return vision.seen(corpus, network, self.folder)
 

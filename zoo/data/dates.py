@@ -14,7 +14,8 @@ import datetime
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.errors import UsageError
+from zoo.checks import check_numbers
+from zoo.errors import UnknownName
 
 SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
 FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
@@ -91,8 +92,9 @@ def write(n, split="train", seed=0, first=0):
     A pair is a function of (split, seed, its number) alone. Raises UsageError for n < 1 or a split
     other than train, validation, test.
     """
-    if n < 1 or split not in HELD_OUT:
-        raise UsageError(f"write needs n >= 1 and a split of {[*HELD_OUT]}, got n={n}, {split!r}")
+    check_numbers(n=n, seed=seed, first=first)
+    if split not in HELD_OUT:
+        raise UnknownName("split of dates", split, HELD_OUT)
     days = np.random.default_rng(seed).permutation(DAYS)[slice(*HELD_OUT[split])]
     codes = [*LANGUAGES]
     written, iso = [], []

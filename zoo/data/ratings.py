@@ -13,6 +13,7 @@ Importing this module registers the TFDS data set "ratings".
 import numpy as np
 import tensorflow_datasets as tfds
 
+from zoo.checks import check_numbers
 from zoo.data import sources, store
 from zoo.data.catalog import info
 from zoo.data.pipeline import Data
@@ -36,6 +37,7 @@ def draw(n, seed=0):
 
     Raises UsageError for fewer than 1 or more than there are pairs.
     """
+    check_numbers(n=n, seed=seed)
     if not 1 <= n <= USERS * ITEMS:
         raise UsageError(f"draw needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
     random, known = np.random.default_rng((seed, 1)), tastes(seed)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data import sources
+from zoo.data.arrays import from_arrays
 from zoo.data.pipeline import ahead
 from zoo.errors import UsageError
 from zoo.text import fit
@@ -29,7 +29,7 @@ def check_corpus(corpus):
     if not corpus.arrays:
         return
     if "image" in corpus.arrays:
-        sources.from_arrays(corpus.arrays["image"])  # raises UsageError unless they are images
+        from_arrays(corpus.arrays["image"])  # raises UsageError unless they are images
     count = len(next(iter(corpus.arrays.values())))
     rows = np.arange(len(corpus)) if corpus.rows is None else np.asarray(corpus.rows)
     if len(rows) != len(corpus) or (len(rows) and not 0 <= rows.min() <= rows.max() < count):

@@ -13,7 +13,7 @@ captions says everything.
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo.errors import UsageError
+from zoo.checks import check_numbers
 
 SPLITS = {"train": 24_000, "validation": 1_000, "test": 1_000}
 SIZE = 48  # pixels
@@ -57,8 +57,7 @@ def scenes(n, seed=0, first=0):
 
     Raises UsageError for n < 1.
     """
-    if n < 1:
-        raise UsageError(f"scenes needs n >= 1, got {n}")
+    check_numbers(n=n, seed=seed, first=first)
     found = [_scene(np.random.default_rng((seed, i))) for i in range(first, first + n)]
     image, caption, centres = zip(*found, strict=True)
     return {"image": np.stack(image), "caption": [*caption], "centres": np.stack(centres)}

@@ -17,6 +17,7 @@ side by side, one column each, so that every operation runs along contiguous mem
 import numpy as np
 import tensorflow_datasets as tfds
 
+from zoo.checks import check_numbers
 from zoo.errors import UsageError
 
 SPLITS = {"train": 3600, "test": 400}
@@ -33,8 +34,9 @@ def grow(n, size=SIZE, seed=0, first=0):
     Ice is bright (the more water it holds, the brighter), air is 0. A crystal is a function of
     (size, seed, its number) alone, whatever n is. Raises UsageError for n < 1 or size < 8.
     """
-    if n < 1 or size < 8:
-        raise UsageError(f"grow needs n >= 1 and size >= 8 pixels, got n={n}, size={size}")
+    check_numbers(n=n, size=size, seed=seed, first=first)
+    if size < 8:
+        raise UsageError(f"a crystal needs size >= 8 pixels, got {size}")
     radius = 3 * size // 4
     cells, _, index = wedge(radius)
     water = crystals(parameters(n, seed, first), radius)

@@ -4,8 +4,10 @@ Downloaded ones are in the folder of TensorFlow Datasets, which people share and
 Generated ones are in a folder of one's own, unless they lie prepared in the shared one.
 """
 
+import atexit
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -77,8 +79,9 @@ def folder_of(name, data_dir=None):
 
 def _temporary_directory():
     if not _temporary:
-        _temporary.append(tempfile.TemporaryDirectory(prefix="zoo-data-"))
-    return Path(_temporary[0].name)
+        _temporary.append(Path(tempfile.mkdtemp(prefix="zoo-data-")))
+        atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)
+    return _temporary[0]
 
 
 def manual_dir(name, data_dir=None):

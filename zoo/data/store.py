@@ -64,6 +64,11 @@ def _prepare(row, builder, folder, data_dir):
             f"could not prepare {row.name!r} in {folder}: {one_line(error)}. {advice}, then try"
             f" again: zoo data prepare {row.name}"
         ) from error
+    if not builder.is_prepared():  # TFDS leaves alone what is there
+        raise ZooError(
+            f"the data set {row.name!r} in {builder.data_dir} is incomplete: delete that folder and"
+            f" run: zoo data prepare {row.name}"
+        )
 
 
 def read(name, split, image_size=None, data_dir=None):

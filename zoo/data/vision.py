@@ -20,8 +20,8 @@ from rich.progress import track
 from zoo.checks import check_numbers
 from zoo.data.arrays import as_images
 from zoo.data.image_files import square
-from zoo.errors import UnknownName, UsageError
-from zoo.files import user_path, write_atomically, write_json
+from zoo.errors import UnknownName, UsageError, one_line
+from zoo.files import check_writable, user_path, write_atomically, write_json
 
 
 class Network:
@@ -57,7 +57,7 @@ class Network:
             except Exception as error:  # Keras raises bare ones where it cannot download
                 raise UsageError(
                     f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
-                    f" {error}; give weights= a file of it without its top"
+                    f" {one_line(error)}; give weights= a file of it without its top"
                 ) from error
             finally:
                 keras.config.set_image_data_format(layout)
@@ -139,6 +139,7 @@ def features(images, network, folder, batch_size=32, progress=True):
         if recorded(record) == of_file(path):
             return np.load(path)
         Console(stderr=True).print(f"{path} is damaged and is made anew")
+    check_writable(path)
     found = np.empty((len(images), *network.shape), np.float16)
     console = Console(stderr=True)
     hidden = not (progress and console.is_terminal)

@@ -11,9 +11,9 @@ a vocabulary, so a model that keeps this text in its configuration needs no corp
 """
 
 import json
-from pathlib import Path
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_line
+from zoo.files import user_path
 from zoo.text.subwords import Tokenizer
 from zoo.text.vocabulary import END, FILE, PAD, START, UNKNOWN, Vocabulary, fit, readable
 from zoo.text.words import Words
@@ -40,21 +40,28 @@ def from_json(text):
     try:
         found = json.loads(text)
         return KINDS[found["kind"]].from_dict(found)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"this is no vocabulary: {type(error).__name__} {error}") from error
+    except Exception as error:  # what is not ours may fail in any way, as by 10,000 brackets
+        raise UsageError(f"this is no vocabulary: {named_line(error)}") from error
 
 
 def load(folder):
     """The vocabulary saved in a folder. Raises UsageError: there is none, or it is damaged."""
-    path = Path(folder) / FILE
+    path = user_path(folder) / FILE
+    if not path.is_file():
+        raise UsageError(f"there is no vocabulary at {path}")
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         sha256 = found.pop("sha256")
         vocabulary = from_json(json.dumps(found))
         if vocabulary.fingerprint != sha256:
             raise UsageError(f"its SHA-256 is not {sha256[:8]}...")
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no vocabulary at {path}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is damaged, restore it or train anew: {error}") from error
+    except Exception as error:
+        why = named_line(error)
+        raise UsageError(f"{path} is damaged, restore it or train again: {why}") from error
     return vocabulary
+
+
+def named_line(error):
+    """What went wrong in a line; of errors that are not ours with their type."""
+    kind = "" if isinstance(error, UsageError) else f"{type(error).__name__} "
+    return kind + one_line(error)

@@ -4,7 +4,8 @@ import base64
 import io
 import re
 
-from zoo.errors import UnknownName, UsageError
+from zoo.checks import check_numbers
+from zoo.errors import UnknownName, UsageError, one_line
 from zoo.text.vocabulary import (
     END,
     PAD,
@@ -12,6 +13,7 @@ from zoo.text.vocabulary import (
     STRANGE,
     UNKNOWN,
     Vocabulary,
+    check_flags,
     normal,
     sentences_of,
 )
@@ -32,10 +34,11 @@ class Tokenizer(Vocabulary):
     def __init__(self, model, lowercase=False):
         import sentencepiece
 
+        check_flags(lowercase=lowercase)
         try:
             self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
-            raise UsageError(f"this is no SentencePiece model: {error}") from error
+        except Exception as error:  # of a decoder of outside data
+            raise UsageError(f"this is no SentencePiece model: {one_line(error)}") from error
         pieces = self.processor
         special = [pieces.pad_id(), pieces.unk_id(), pieces.bos_id(), pieces.eos_id()]
         if special != [PAD, UNKNOWN, START, END]:
@@ -60,6 +63,8 @@ class Tokenizer(Vocabulary):
         """
         import sentencepiece
 
+        check_numbers(vocabulary_size=vocabulary_size)
+        check_flags(lowercase=lowercase)
         if kind not in ("bpe", "unigram"):
             raise UnknownName("kind of sub-words", kind, ("bpe", "unigram"))
         texts = [text for text in normal(sentences, lowercase) if text.strip()]
@@ -88,7 +93,7 @@ class Tokenizer(Vocabulary):
             )
         except (RuntimeError, ValueError) as error:
             least = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
-            why = f"bytes, marks and letters alone need {least[1]}" if least else error
+            why = f"bytes, marks and letters alone need {least[1]}" if least else one_line(error)
             raise UsageError(
                 f"{len(texts):,} sentences cannot be cut into vocabulary_size={vocabulary_size!r}"
                 f" pieces: {why}"
@@ -105,7 +110,8 @@ class Tokenizer(Vocabulary):
         )
 
     def pieces(self, ids):
-        return [self.processor.id_to_piece(int(i)) for i in ids]
+        size, name = len(self), self.processor.id_to_piece
+        return [name(int(i)) if 0 <= i < size else STRANGE for i in ids]
 
     def to_dict(self):
         model = base64.b64encode(self.model).decode()

@@ -5,12 +5,12 @@ import itertools
 import json
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
-from zoo.errors import UsageError
-from zoo.files import write_json
+from zoo.checks import check_optional_numbers
+from zoo.errors import UsageError, short_repr
+from zoo.files import user_path, write_json
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
@@ -24,9 +24,11 @@ def readable(texts, what="line"):
     Raises UsageError that names the first one (counted from 1) which is neither.
     """
     if isinstance(texts, str | bytes):
-        raise UsageError(f"expected a list of sentences, got one sentence; write [{texts!r}]")
+        raise UsageError(
+            f"expected a list of sentences, got one sentence; write [{short_repr(texts)}]"
+        )
     if not isinstance(texts, Iterable):
-        raise UsageError(f"expected a list of sentences, got {texts!r}")
+        raise UsageError(f"expected a list of sentences, got {short_repr(texts)}")
     found = []
     for number, text in enumerate(texts, 1):
         try:
@@ -39,7 +41,7 @@ def readable(texts, what="line"):
                 f" {text[:60]!r}; save it as UTF-8"
             ) from error
         except (AttributeError, TypeError) as error:
-            raise UsageError(f"{what} {number:,} must be text, got {text!r}") from error
+            raise UsageError(f"{what} {number:,} must be text, got {short_repr(text)}") from error
     return found
 
 
@@ -47,6 +49,13 @@ def normal(texts, lowercase=False):
     """`readable` in Unicode's normal form C, lower-cased if so asked: what is encoded."""
     texts = [unicodedata.normalize("NFC", text) for text in readable(texts)]
     return [text.lower() for text in texts] if lowercase else texts
+
+
+def check_flags(**values):
+    """Raises UsageError for what must be True or False, and is not."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be True or False, got {short_repr(value)}")
 
 
 class Vocabulary:
@@ -91,7 +100,7 @@ class Vocabulary:
 
     def save(self, folder):
         """Write `folder`/vocabulary.json, whole or not at all; returns its path."""
-        path = Path(folder) / FILE
+        path = user_path(folder) / FILE
         write_json(path, self.to_dict() | {"sha256": self.fingerprint})
         return path
 
@@ -110,6 +119,9 @@ def fit(ids, marked=False, limit=None, truncate=False, what="line"):
 
     Raises UsageError naming the first that is longer; with `truncate`, cuts it before its END.
     """
+    check_optional_numbers(limit=limit)
+    if limit is not None and limit <= 2 * marked:
+        raise UsageError(f"a limit of {limit} has no room for an id between START and END")
     room = None if limit is None else limit - 2 * marked
     for number, sentence in enumerate(ids, 1):
         if room is not None and not truncate and len(sentence) > room:

@@ -6,7 +6,8 @@ import functools
 import keras
 import tensorflow as tf
 
-from zoo.errors import UnknownName, UsageError
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.errors import UnknownName, UsageError, short_repr
 from zoo.text.vocabulary import (
     END,
     PAD,
@@ -15,17 +16,27 @@ from zoo.text.vocabulary import (
     STRANGE,
     UNKNOWN,
     Vocabulary,
+    check_flags,
     normal,
     sentences_of,
 )
+
+# In the language of RE2. Cf are characters of no width, M combining marks.
+SPACES = r"[\pZ\x{0B}\x{1C}-\x{1F}\x{85}]"
+FLAG = r"[\x{1F1E6}-\x{1F1FF}]{2}"
+SIGN = rf"(?:{FLAG}|[^\pL\pM\pN\p{{Cf}}\s])"
+SKIN = r"\x{1F3FB}-\x{1F3FF}"
+SYMBOL = rf"\p{{Cf}}*{SIGN}(?:\x{{200D}}{SIGN}|[\pM\p{{Cf}}{SKIN}])*"
 
 
 class Words(Vocabulary):
     """Characters or words from a list, by `keras.layers.StringLookup`: also inside a graph.
 
     `words(tensor)` and `words.strings(ids)` are `encode` and `decode` for tensors, but for the
-    normal form, which TensorFlow does not know. Words are what stands between spaces; punctuation
-    is a word of its own. Decoded words are joined by spaces, decoded characters by nothing.
+    normal form, which TensorFlow does not know. Words are what stands between white space, of any
+    kind that Unicode has; punctuation is a word of its own. What has no width (a joiner, a
+    variation selector, a combining mark) belongs to its neighbor, so an emoji of several signs is
+    one word. Decoded words are joined by spaces, decoded characters by nothing.
 
     Args:
         words: list of str; word i has the id i + 4.
@@ -36,7 +47,10 @@ class Words(Vocabulary):
     def __init__(self, words, unit="word", lowercase=False):
         if unit not in ("word", "character"):
             raise UnknownName("unit", unit, ("word", "character"))
+        check_flags(lowercase=lowercase)
         words = list(words)
+        if not all(isinstance(word, str) for word in words):
+            raise UsageError(f"words must be a list of str, got {short_repr(words)}")
         if len(set(words)) < len(words) or set(words) & {"", *SPECIAL}:
             raise UsageError(f"words must differ, and none be empty or of {SPECIAL}")
         self.words, self.unit, self.lowercase = words, unit, lowercase
@@ -51,6 +65,8 @@ class Words(Vocabulary):
 
         vocabulary_size: the four special ids counted; None takes all.
         """
+        check_optional_numbers(vocabulary_size=vocabulary_size)
+        check_numbers(min_count=min_count)
         if vocabulary_size is not None and vocabulary_size <= len(SPECIAL):
             raise UsageError(
                 f"vocabulary_size must be above {len(SPECIAL)}, the number of special ids, got"
@@ -65,7 +81,8 @@ class Words(Vocabulary):
         known = [w for w in ranked if counts[w] >= min_count and w not in SPECIAL]
         if not known:
             raise UsageError("a vocabulary needs a corpus, got no sentence that holds text")
-        return cls(known[: vocabulary_size and vocabulary_size - len(SPECIAL)], unit, lowercase)
+        room = None if vocabulary_size is None else vocabulary_size - len(SPECIAL)
+        return cls(known[:room], unit, lowercase)
 
     def split(self, texts):
         """Strings [n] as a ragged tensor of words or characters [n, None]."""
@@ -74,7 +91,10 @@ class Words(Vocabulary):
             texts = tf.strings.lower(texts, encoding="utf-8")
         if self.unit == "character":
             return tf.strings.unicode_split(texts, "UTF-8")
-        return tf.strings.split(tf.strings.regex_replace(texts, r"([^\pL\pM\pN\s])", r" \1 "))
+        texts = tf.strings.regex_replace(texts, SPACES, " ")
+        words = tf.strings.split(tf.strings.regex_replace(texts, f"({SYMBOL})", r" \1 "))
+        invisible = tf.strings.regex_full_match(words.flat_values, r"\p{Cf}+")  # with no neighbor
+        return tf.ragged.boolean_mask(words, words.with_flat_values(~invisible))
 
     def __call__(self, texts):
         """Strings [n] -> ids, an int32 RaggedTensor [n, None]."""
@@ -113,7 +133,7 @@ class Words(Vocabulary):
 
     def pieces(self, ids):
         names = [*SPECIAL, *self.words]
-        return [names[int(i)] for i in ids]
+        return [names[int(i)] if 0 <= i < len(names) else STRANGE for i in ids]
 
     def to_dict(self):
         own = {"unit": self.unit, "lowercase": self.lowercase, "words": self.words}
@@ -121,6 +141,8 @@ class Words(Vocabulary):
 
     @classmethod
     def from_dict(cls, found):
+        if not isinstance(found["words"], list):
+            raise UsageError(f"words must be a list, got {short_repr(found['words'])}")
         return cls(found["words"], found["unit"], found["lowercase"])
 
     def __len__(self):

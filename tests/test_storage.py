@@ -1,0 +1,213 @@
+"""Named data sets on disk: one process prepares, shared folders are only read, damage is said."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import zoo.data
+from zoo import doctor, environment
+from zoo.data import ratings, storage, store
+from zoo.errors import UsageError, ZooError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Few ratings, an empty shared folder, and a folder of one's own."""
+    monkeypatch.setattr(ratings, "SPLITS", {"train": 20, "test": 5})
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "shared"))
+    monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path / "own"))
+    return tmp_path
+
+
+@pytest.fixture
+def forbidden(monkeypatch):
+    """Makes folders read-only for this process, which may be root."""
+    access = os.access
+
+    def forbid(*folders):
+        def check(path, mode):
+            path = Path(path).absolute()
+            inside = any(path == folder or folder in path.parents for folder in folders)
+            return access(path, mode) and not (mode & os.W_OK and inside)
+
+        monkeypatch.setattr(os, "access", check)
+
+    return forbid
+
+
+def test_several_processes_may_need_a_data_set_first(tmp_path):
+    code = (
+        "import zoo.data; from zoo.data import ratings;"
+        "ratings.SPLITS = {'train': 20, 'test': 5};"
+        "print(zoo.data.load('ratings', 'test').num_examples)"
+    )
+    own = {"TFDS_DATA_DIR": str(tmp_path / "shared"), "ZOO_DATA_DIR": str(tmp_path / "own")}
+    command = [sys.executable, "-c", code]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(command, cwd=ROOT, env=os.environ | own, **pipes) for _ in range(2)]
+    answers = [process.communicate(timeout=120) for process in started]
+    assert [answer[0].strip() for answer in answers] == 2 * ["5"], answers
+    assert sum("preparing ratings" in answer[1] for answer in answers) == 1
+
+
+def test_threads_wait_for_the_one_that_prepares_and_say_so(small, capsys, monkeypatch):
+    prepare, calls = store._prepare, []
+    waiting = threading.Event()
+    monkeypatch.setattr(
+        storage, "_note", lambda text: (print(text, file=sys.stderr), waiting.set())
+    )
+
+    def slow(*args):
+        calls.append(args)
+        waiting.wait(10)
+        prepare(*args)
+
+    monkeypatch.setattr(store, "_prepare", slow)
+    counts = []
+    threads = [
+        threading.Thread(target=lambda: counts.append(len(ratings.load("ratings", "test"))))
+        for _ in range(2)
+    ]
+    stdout = sys.stdout
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (counts, len(calls)) == ([1, 1], 1)
+    assert sys.stdout is stdout
+    assert waiting.is_set()
+
+
+def test_a_shared_folder_is_only_read(small, capsys):
+    zoo.data.load("ratings", "test")
+    assert not (small / "shared").exists()
+    assert zoo.data.is_prepared("ratings")
+    shutil.move(small / "own", small / "shared")  # prepared there by somebody
+    zoo.data.load("ratings", "test")
+    assert not (small / "own").exists()
+    zoo.data.load("ratings", "test", data_dir=small / "asked")
+    assert (small / "asked" / "ratings").is_dir()
+
+
+def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forbidden, capsys):
+    forbidden(small)
+    zoo.data.load("ratings", "test")
+    note, preparing = capsys.readouterr().err.splitlines()
+    assert "own" in note and "for this process alone; set ZOO_DATA_DIR" in note
+    assert preparing.startswith("preparing ratings")
+    zoo.data.load("ratings", "test")
+    assert capsys.readouterr().err == ""
+    assert [*small.iterdir()] == []
+    with pytest.raises(ZooError, match="could not prepare 'ratings' in .*; set ZOO_DATA_DIR to"):
+        zoo.data.load("ratings", "test", data_dir=small / "asked")
+    storage._temporary.clear()
+
+
+def test_a_failure_to_generate_does_not_speak_of_a_network(small, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ratings, "draw", full)
+    with pytest.raises(
+        ZooError, match="No space left.*free space there, or set ZOO_DATA_DIR"
+    ) as error:
+        zoo.data.prepare("ratings")
+    assert "network" not in str(error.value)
+
+
+def damage(path, kind):
+    content = path.read_bytes()
+    if kind == "cut":
+        path.write_bytes(content[:-9])
+    elif kind == "changed":
+        path.write_bytes(bytes(255 - b for b in content))
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("kind", ["cut", "changed", "lost"])
+@pytest.mark.parametrize("name", ["*test.tfrecord*", "dataset_info.json"])
+def test_damaged_data_are_named_with_their_folder(small, name, kind):
+    zoo.data.prepare("ratings")
+    damage(next((small / "own").rglob(name)), kind)
+    with pytest.raises(ZooError, match="'ratings' in .*own/ratings.*delete that folder") as error:
+        zoo.data.load("ratings", "test")
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "split",
+    ["train[5:2]", "train[10:1%]", "train[:0]", "train[5:2]+test", "train[1:2:3]", "train[9shard:]"]
+    + ["", "train[", f"train[{'9' * 5000}:]", "nope"],
+)
+def test_impossible_splits_of_named_sets_are_one_line(small, split):
+    with pytest.raises(UsageError) as error:
+        ratings.load("ratings", "train") and store.opened("ratings", split)
+    assert len(str(error.value)) < 500 and len(str(error.value).splitlines()) == 1
+
+
+def test_an_unknown_configuration_is_named(tmp_path):
+    with pytest.raises(UsageError, match="configuration of tatoeba 'xx'"):
+        store.opened("tatoeba/xx", "train", tmp_path)
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_another_backend_is_one_line(tmp_path, where):
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}' if where == "file" else "{}")
+    own = {"KERAS_HOME": str(tmp_path)} | ({"KERAS_BACKEND": "jax"} if where == "variable" else {})
+    code = (
+        "import zoo, zoo.data\n"
+        "for call in (lambda: zoo.get('vae'), lambda: zoo.Trainer, lambda: zoo.data.load('x')):\n"
+        "    try: call()\n"
+        "    except zoo.errors.UsageError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True)
+    cure = "unset KERAS_BACKEND" if where == "variable" else f"change it in {tmp_path}/keras.json"
+    line = f"Keras uses the backend 'jax'; the zoo needs tensorflow: {cure}"
+    assert done.stdout.splitlines() == 3 * [line], done.stderr
+
+
+def test_a_process_without_a_home_leaves_no_folder_of_that_name(tmp_path):
+    code = (
+        "import os, sys; os.path.expanduser = lambda text: text\n"  # no HOME, no entry in passwd
+        "import zoo, keras; print(zoo.data.is_prepared('ratings'), os.listdir('.'))"
+    )
+    own = {k: v for k, v in os.environ.items() if k not in ("HOME", "TFDS_DATA_DIR", "KERAS_HOME")}
+    own |= {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
+    assert done.stdout.strip() == "False []", done.stderr
+
+
+@pytest.mark.parametrize("name", ["data", "generated", "cache", "runs"])
+def test_doctor_counts_a_folder_that_cannot_be_written(small, monkeypatch, forbidden, name):
+    variables = {"data": "TFDS_DATA_DIR", "generated": "ZOO_DATA_DIR", "cache": "ZOO_CACHE"}
+    monkeypatch.chdir(small)
+    monkeypatch.setenv("ZOO_CACHE", str(small / "cache"))
+    assert doctor.examine()["problems"] == []
+    folder = doctor.FOLDERS[name][0]().absolute()
+    folder.mkdir()
+    forbidden(folder)
+    cure = f"set {variables[name]} to another" if name in variables else "give --workdir"
+    assert [
+        p for p in doctor.examine()["problems"] if f"cannot write in {folder}" in p and cure in p
+    ]
+
+
+def test_doctor_counts_versions_and_backends_that_will_not_do(monkeypatch):
+    versions = {"keras": "2.0", "numpy": "1.26"}
+    monkeypatch.setattr(doctor, "version", lambda name: versions.get(name, "999"))
+    problems = doctor.unsupported()
+    assert any(p.startswith("keras 2.0 is not supported: pip install 'keras<3.") for p in problems)
+    assert any(p.startswith("numpy 1.26 is not supported") for p in problems)
+    monkeypatch.setattr(environment, "backend_in_file", lambda: "jax")
+    monkeypatch.delitem(sys.modules, "keras")
+    assert "Keras uses the backend 'jax'" in doctor.tensorflow_devices()[1][0]
