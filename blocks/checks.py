@@ -53,16 +53,25 @@ def fraction(value, argument):
 
 
 def at_least_zero(value, argument):
-    """A number >= 0."""
+    """A finite number >= 0."""
     if not is_number(value) or value < 0:
-        raise ValueError(f"{argument} must be a number >= 0, got {value!r}")
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0, got {value!r}")
     return value
 
 
 def weight(value, argument):
-    """A number >= 0, or a callable of the step."""
+    """A finite number >= 0, or a callable of the step."""
     if not callable(value) and (not is_number(value) or value < 0):
-        raise ValueError(f"{argument} must be a number >= 0 or a callable, got {value!r}")
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0 or a callable, got {value!r}")
+    return value
+
+
+def has(value, attribute, argument, wanted):
+    """A thing that has an attribute, which tells what it is; `wanted` says what that is."""
+    if not hasattr(value, attribute):
+        raise ValueError(f"{argument} must be {wanted}, got {value!r:.80}")
     return value
 
 

@@ -40,6 +40,7 @@ class FreeBits:
 
     def __init__(self, nats, kl="monte_carlo"):
         self.nats = at_least_zero(nats, "nats")
+        resolve(kl, DIVERGENCES, "kl")
         self.kl = kl
 
     def __call__(self, q, p, z):

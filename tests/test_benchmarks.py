@@ -4,6 +4,7 @@ Nothing here asserts a speed: tests share their machine.
 """
 
 import argparse
+import ast
 import importlib.util
 import json
 
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import baselines, equality, examples, speed, variants, worker
+from benchmarks import baselines, equality, examples, mutations, speed, variants, worker
 from zoo import pieces, records, text
 
 TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
@@ -226,3 +227,58 @@ def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkey
 def test_a_worker_that_dies_says_why():
     with pytest.raises(RuntimeError, match="unexpected keyword"):
         speed.Worker(speed.BASE, no_such_setting=1)
+
+
+# Mutations.
+
+SOURCE = """
+def first(x, y=2, *, z: int = 3):
+    \"\"\"1 < 2\"\"\"
+    if x < 3 and not y:
+        self.ä = f(x, y)
+        g(x)
+    else:
+        x -= 1
+    raise ValueError(f"{x + 1} < {y}")
+"""
+
+
+def test_each_mutation_is_another_program_and_messages_stay():
+    found = list(mutations.mutations("a.py", SOURCE))
+    programs = [SOURCE[: one.start] + one.new + SOURCE[one.end :] for one in found]
+    programs = {ast.unparse(ast.parse(program)) for program in programs}
+    assert len(programs) == len(found) and ast.unparse(ast.parse(SOURCE)) not in programs
+    assert all("raise ValueError(f'{x + 1} < {y}')" in program for program in programs)
+    shown = {str(one).partition(": ")[2] for one in found}
+    assert shown >= {
+        "x < 3  ->  (x <= 3)",
+        "x < 3 and not y  ->  (x < 3 or not y)",
+        "x < 3 and not y  ->  (not (x < 3 and (not y)))",
+        "not y  ->  (y)",
+        "3  ->  (4)",
+        "self.ä = f(x, y)  ->  pass",
+        "f(x, y)  ->  (f(y, x))",
+        "g(x)  ->  pass",
+        "x -= 1  ->  pass",
+    }
+    assert not any(one.old in ("1 < 2", "2", "x + 1") for one in found)
+
+
+def test_the_same_mutations_are_chosen_again_and_every_file_has_tests():
+    found = mutations.chosen(40, 3)
+    assert found == mutations.chosen(60, 3)[:40] and found != mutations.chosen(40, 4)
+    assert {one.file for one in mutations.chosen(5, 0, "zoo/state.py")} == {"zoo/state.py"}
+    for one in found:
+        assert mutations.tests_of(one.file, mutations.ROOT), one.file
+
+
+def test_a_mutation_that_no_test_notices_survives_and_the_file_is_put_back(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "added.py").write_text("def add(a, b):\n    return a + b\n")
+    (difference,) = mutations.mutations("added.py", (tmp_path / "added.py").read_text())
+    for arguments, survives in (("2, 0", True), ("2, 1", False)):
+        test = f"from added import add\n\n\ndef test():\n    assert add({arguments}) >= 2\n"
+        (tmp_path / "tests" / "test_added.py").write_text(test)
+        found = mutations.survives(difference, tmp_path, ["tests/test_added.py"], 60)
+        assert found == survives
+    assert "a + b" in (tmp_path / "added.py").read_text()

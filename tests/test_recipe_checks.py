@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.test_recipes import run, tiny
@@ -146,3 +147,17 @@ def test_a_damaged_file_of_seconds_stops_nothing(tmp_path, text, capsys):
     stopwatch.on_train_begin()
     stopwatch.on_train_end()
     assert 0 <= json.loads(path.read_text())["seconds"] < 1
+
+
+def test_the_numbers_of_a_record_are_those_of_the_best_epoch(tmp_path, recipe):
+    """Trained on white images and validated on black ones, a model is best in the beginning."""
+    images = np.zeros((96, 8, 8))
+    images[:64] = 1
+    np.savez(tmp_path / "images.npz", image=images)
+    recipe = replace(recipe, metrics=(Measure("elbo"),), binarize="none", ema=None)
+    where = "paper", tmp_path / "results", tmp_path / "run"
+    best = reproduce.reproduce(recipe, *where)
+    last = reproduce.reproduce(replace(recipe, best=False), *where)
+    assert (best["epochs"], best["evaluated_epoch"], last["evaluated_epoch"]) == (2, 1, 2)
+    values = [one["metrics"]["negative_elbo"]["value"] for one in (best, last)]
+    assert values[0] < values[1]

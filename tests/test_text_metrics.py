@@ -177,6 +177,12 @@ def plain_cider(said, right):
     return 100 * 10 * total.mean()
 
 
+def test_matches_are_clipped_by_the_reference_that_has_most_of_them():
+    """Papineni et al.: by the largest count in one reference, and not by the sum over all."""
+    found = metrics.caption_scores(["the the the the"], [["the cat the", "a the dog", "the the a"]])
+    assert found["BLEU-1"].value == pytest.approx(100 * 2 / 4)
+
+
 def test_cider_is_the_papers():
     said = [captions.tokens(line) for line in CAPTIONS]
     right = [[captions.tokens(line) for line in texts] for texts in IMAGES]

@@ -44,7 +44,8 @@ def caption_scores(hypotheses, references):
         references: list of lists of str; COCO and Flickr8k have five.
 
     Returns: a dict of `CorpusScore`, all in % (papers print CIDEr-D 0.525 as 52.5 or as it is).
-        CIDEr-D weighs words by how rare they are in these references, so it belongs to the set.
+        CIDEr-D weighs words by how rare they are in these references, so it belongs to the set;
+        of a single image it is 0 by definition.
 
     Raises:
         UsageError: the lists do not fit together.

@@ -49,10 +49,12 @@ class Classifier:
                 f"{self.name} sees images {SHAPE}, got the shape {images.shape}; give"
                 " metrics.features a network for yours"
             )
+        if not len(images):
+            raise UsageError(f"{self.name} got no image; give one or more")
         if images.dtype.kind != "f" or not 0 <= images.min() <= images.max() <= 1:
             raise UsageError(
                 f"{self.name} sees floats in [0, 1], got {images.dtype} from {images.min()} to"
-                f" {images.max()}; divide bytes by 255"
+                f" {images.max()}; divide bytes by 255, and look for NaN"
             )
 
 
@@ -63,7 +65,7 @@ def extractor(name):
         UnknownName: there is none.
         CheckpointError: its weights are missing, or are not those that were published.
     """
-    if name not in CLASSIFIERS:
+    if not isinstance(name, str) or name not in CLASSIFIERS:
         raise UnknownName("extractor", name, CLASSIFIERS)
     path, again = WEIGHTS / f"{name}.npz", "install the library anew"
     try:
@@ -99,12 +101,13 @@ def network(dropout=0.0):
     """The network without its weights, of plain Keras layers: whatever becomes of our blocks."""
     layers = keras.layers
     plain = {"dtype": "float32"}
+    maps = {**plain, "data_format": "channels_last"}
     image = x = keras.Input(SHAPE, **plain)
     for filters, size in ((32, 5), (64, 3), (64, 3)):
-        x = layers.Conv2D(filters, size, 2, padding="same", use_bias=False, **plain)(x)
+        x = layers.Conv2D(filters, size, 2, padding="same", use_bias=False, **maps)(x)
         x = layers.BatchNormalization(**plain)(x)
         x = layers.ReLU(**plain)(x)
-    x = layers.Flatten(**plain)(x)
+    x = layers.Flatten(**maps)(x)
     x = layers.Dropout(dropout, **plain)(x)
     features = layers.Dense(64, activation="relu", **plain)(x)
     logits = layers.Dense(Classifier.classes, **plain)(layers.Dropout(dropout, **plain)(features))

@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
+from zoo.metrics.compiled import compiled
 from zoo.metrics.estimate import Estimate, fingerprint
 from zoo.metrics.gather import encoder, gather, image, posterior_sampler, verb
 
@@ -25,8 +26,14 @@ def active_units(model, data, threshold=0.01):
 
     Returns:
         (count, variances): an int, and float64 [latent_dim].
+
+    Raises:
+        UsageError: a single image, which has no variance, or codes that are NaN.
     """
+    check_numbers(threshold=threshold)
     (codes,) = gather(model, data, encoder(model))
+    if len(codes) < 2:
+        raise UsageError(f"active units need 2 images or more, got {len(codes)}; give more images")
     variances = codes.var(axis=0, dtype=np.float64)
     return int((variances > threshold).sum()), variances
 
@@ -80,12 +87,20 @@ def reconstruction_error(model, data) -> Estimate:
 
     Returns:
         An `Estimate` with a value for each image: the lower, the better.
+
+    Raises:
+        UsageError: the model lacks the verb, or its reconstructions have another shape or are NaN.
     """
-    reconstruct = tf.function(verb(model, "reconstruct"), reduce_retracing=True)
+    verb(model, "reconstruct")
+    reconstruct = compiled(model, "reconstruct", lambda model, x: model.reconstruct(x))
 
     def error(batch):
-        squares = (batch["image"] - reconstruct(batch["image"])) ** 2
-        return tf.reduce_sum(squares, axis=(1, 2, 3))
+        x, again = batch["image"], reconstruct(batch["image"])
+        if x.shape != again.shape:
+            raise UsageError(
+                f"{model.name} reconstructs images {tuple(x.shape)} as {tuple(again.shape)}"
+            )
+        return tf.reduce_sum((x - again) ** 2, axis=(1, 2, 3))
 
     x, values = gather(model, data, image, error)
     return Estimate(values, "reconstruction error", "squared error", False, fingerprint(x))
@@ -113,7 +128,8 @@ def ex_post(model, data, components=10, seed=0):
         A `tfd.MixtureSameFamily`, float32, with event shape [latent_dim].
 
     Raises:
-        UsageError: fewer images than components, or the model has neither verb.
+        UsageError: fewer different codes than components, codes that are NaN, or the model has
+            neither verb.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -121,10 +137,11 @@ def ex_post(model, data, components=10, seed=0):
     variational = hasattr(model, "posterior")
     code = posterior_sampler(model, seed) if variational else encoder(model)
     (codes,) = gather(model, data, code)
-    if len(codes) < components:
+    different = len(np.unique(codes, axis=0))
+    if different < components:
         raise UsageError(
-            f"{components} Gaussians cannot be fitted to {len(codes)} images; give more images or"
-            " fewer components"
+            f"{components} Gaussians cannot be fitted to {len(codes)} images, with {different}"
+            " different codes; give more images or fewer components"
         )
     fit = GaussianMixture(components, random_state=seed, max_iter=500).fit(codes.astype(np.float64))
     scale_tril = np.linalg.cholesky(fit.covariances_)

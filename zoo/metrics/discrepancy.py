@@ -6,7 +6,9 @@ import tensorflow as tf
 from blocks.mmd import kernel
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
-from zoo.metrics.gather import choose, folded, gather, posterior_sampler, verb
+from zoo.metrics.gather import check_finite, choose, folded, gather, posterior_sampler, verb
+
+LARGEST = 1e15  # squares are summed in float32
 
 
 def mmd(x, y, permutations=1000, seed=0):
@@ -28,15 +30,25 @@ def mmd(x, y, permutations=1000, seed=0):
         as large or larger; it is never below 1 / (1 + permutations).
 
     Raises:
-        UsageError: the samples are not two tables of as many columns, with 2 rows or more each.
+        UsageError: the samples are not two tables of as many columns, with 2 rows or more each, or
+            a code is NaN, infinite or larger than 1e15.
     """
     check_numbers(permutations=permutations, seed=seed)
-    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    if x.ndim != 2 or x.shape[1:] != y.shape[1:] or min(len(x), len(y)) < 2:
+    x, y = np.asarray(x), np.asarray(y)
+    tables = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
+    if not tables or min(len(x), len(y)) < 2:
         raise UsageError(
             f"mmd needs codes [n, d] and [m, d] with n, m >= 2, got {x.shape} and {y.shape};"
             " flatten what is no vector"
         )
+    for codes, name in ((x, "x"), (y, "y")):
+        check_finite(codes, f"codes {name}")
+        largest = float(np.abs(codes).max())
+        if largest > LARGEST:
+            raise UsageError(
+                f"codes {name} are as large as {largest:.3g}; scale them below {LARGEST:g}"
+            )
+    x, y = x.astype(np.float32), y.astype(np.float32)
     both = tf.concat([x, y], 0)
     similar = kernel(both, both).numpy().astype(np.float64)
     np.fill_diagonal(similar, 0)  # no point is compared with itself

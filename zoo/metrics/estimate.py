@@ -159,7 +159,7 @@ def finite_numbers(values, what):
     broken = int((~np.isfinite(values)).sum())
     if broken:
         raise UsageError(
-            f"{broken:,} of {len(values):,} {what} are NaN or infinite; look for NaN in the images,"
+            f"{broken:,} of {len(values):,} {what} are NaN or infinite; look for NaN in the data,"
             " then in the model's weights"
         )
     return values

@@ -8,6 +8,9 @@ from rich.progress import track
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
+from zoo.metrics.gather import check_finite
+
+LARGEST = 1e50  # the kernel distance takes the sixth power
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class Features:
         labels: integer array [n] of the classes, or None.
 
     Raises:
-        UsageError: a shape is another one, or a value is NaN or infinite.
+        UsageError: a shape is another one, or a value is NaN, infinite or larger than 1e50.
     """
 
     values: np.ndarray = field(repr=False)
@@ -44,6 +47,12 @@ class Features:
             raise UsageError(
                 f"{broken:,} of {len(values):,} images of {self.split!r} have features that are"
                 " NaN or infinite; look for NaN in the images, then in the extractor's weights"
+            )
+        largest = float(np.abs(values).max(initial=0))
+        if largest > LARGEST:
+            raise UsageError(
+                f"features of {self.split!r} are as large as {largest:.3g}, too large to be"
+                f" compared; scale them below {LARGEST:g}"
             )
         if self.labels is not None and np.shape(self.labels) != (self.n,):
             raise UsageError(
@@ -80,6 +89,8 @@ def features(extract, images, batch_size=256, *, name, split, progress=False) ->
             f"features need images [n, h, w, c], n >= 2, got the shape {images.shape}; add the"
             " axis of channels, or more images"
         )
+    if images.dtype.kind == "f":
+        check_finite(images, f"images of {split!r}")
     console = Console(stderr=True)
     shown = progress and console.is_terminal
     values, labels = [], []
@@ -89,6 +100,12 @@ def features(extract, images, batch_size=256, *, name, split, progress=False) ->
         found = extract(batch)
         if isinstance(found, (tuple, list)):
             found, scores = found
+            if np.ndim(scores) != 2 or len(scores) != len(batch):
+                raise UsageError(
+                    f"{name} must give class scores [{len(batch)}, classes] for images"
+                    f" {batch.shape}, gave {np.shape(scores)}"
+                )
+            check_finite(scores, f"class scores by {name}")
             labels.append(np.argmax(scores, axis=-1))
         if np.ndim(found) != 2 or len(found) != len(batch):
             raise UsageError(

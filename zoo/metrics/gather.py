@@ -1,12 +1,14 @@
 """From a model and its data to arrays: what all metrics begin with."""
 
 import itertools
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
+from zoo.metrics.compiled import compiled
 from zoo.replicas import dataset_of
 
 
@@ -25,13 +27,12 @@ def gather(model, data, *functions):
     """What each function says of every batch, joined: a list of arrays [n, ...].
 
     Raises:
-        BatchError: the first batch does not fit the model.
+        BatchError: a batch does not fit the model.
         UsageError: there are no batches.
     """
     found = []
     for batch in dataset_of(data):
-        if not found:
-            model.check_batch(batch)
+        model.check_batch(batch)
         found.append([np.asarray(function(batch)) for function in functions])
     if not found:
         raise UsageError("the data hold no batch; a metric needs one image or more")
@@ -45,13 +46,15 @@ def generate(model, n, seed=0, batch_size=250):
     unless both are whole batches.
 
     Raises:
-        UsageError: the model cannot sample.
+        UsageError: the model cannot sample, or samples NaN.
     """
     check_numbers(n=n, seed=seed, batch_size=batch_size)
     sample = verb(model, "sample")
     sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
     drawn = [np.asarray(sample(size, seed=folded(seed, k))) for k, size in enumerate(sizes)]
-    return np.concatenate(drawn)
+    images = np.concatenate(drawn)
+    check_finite(images, f"images that {model.name} sampled")
+    return images
 
 
 def translations(model, data, seed=0):
@@ -79,7 +82,8 @@ def image(batch):
 
 def encoder(model):
     """Batch -> codes as `model.encode` has them, each flattened: [batch, d]."""
-    encode = tf.function(verb(model, "encode"), reduce_retracing=True)
+    verb(model, "encode")
+    encode = compiled(model, "encode", lambda model, x: model.encode(x))
     return lambda batch: _flat(encode(batch["image"]))
 
 
@@ -88,19 +92,20 @@ def posterior_sampler(model, seed):
 
     The k-th call draws what belongs to (seed, k).
     """
-    posterior = verb(model, "posterior")
+    verb(model, "posterior")
+    draw = compiled(model, "sample of the posterior", _draw)
     calls = itertools.count()
+    return lambda batch: _flat(draw(batch["image"], folded(seed), tf.constant(next(calls))))
 
-    @tf.function(reduce_retracing=True)
-    def draw(x, call):
-        return posterior(x).sample(seed=folded(seed, call))
 
-    return lambda batch: _flat(draw(batch["image"], tf.constant(next(calls))))
+def _draw(model, x, key, call):
+    return model.posterior(x).sample(seed=folded(key, call))
 
 
 def folded(seed, *numbers):
-    """An int32[2] seed for TFP, a function of a whole number and of integer tensors."""
-    key = tf.constant([seed, 0], tf.int32)
+    """An int32[2] seed for TFP, of a whole number (or of a seed) and of integer tensors."""
+    whole = isinstance(seed, Integral)
+    key = tf.constant(np.array([seed, 0], np.uint32).view(np.int32)) if whole else seed
     for number in numbers:
         key = tf.random.experimental.stateless_fold_in(key, number)
     return key
@@ -113,5 +118,20 @@ def choose(n, count, seed):
     return np.sort(np.random.default_rng(seed).choice(n, count, replace=False))
 
 
+def check_finite(values, what):
+    """Raises UsageError, which names `what` they are, if some of n arrays are NaN or infinite."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiub":
+        raise UsageError(f"{what} must be numbers, got {values.dtype}")
+    broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if broken.any():
+        raise UsageError(
+            f"{broken.sum():,} of {len(values):,} {what} are NaN or infinite; look for NaN in the"
+            " data, then in the model's weights"
+        )
+
+
 def _flat(codes):
-    return np.asarray(codes).reshape(len(codes), -1)
+    codes = np.asarray(codes).reshape(len(codes), -1)
+    check_finite(codes, "codes of a batch")
+    return codes

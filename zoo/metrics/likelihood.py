@@ -1,5 +1,6 @@
 """How probable a model finds images it has not seen, in nats."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -8,7 +9,8 @@ from rich.console import Console
 from rich.progress import track
 
 from blocks import BernoulliHead
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, check_optional_numbers
+from zoo.metrics.compiled import compiled
 from zoo.metrics.estimate import Estimate, ProtocolWarning, fingerprint
 from zoo.metrics.gather import choose, folded, gather, image, verb
 
@@ -50,38 +52,42 @@ def log_likelihood(
     Warns:
         ProtocolWarning: the model's pixels are Bernoulli and the images are not binary.
     """
-    given = {"images": images, "chunk": chunk}
-    check_numbers(samples=samples, seed=seed, **{k: v for k, v in given.items() if v is not None})
-    bound = verb(model, "log_prob_bound")
+    check_numbers(samples=samples, seed=seed)
+    check_optional_numbers(images=images, chunk=chunk)
+    verb(model, "log_prob_bound")
     (x,) = gather(model, data, image)
     x = x[choose(len(x), images, seed)]
     _warn_of_grey(model, x)
 
-    chunk = chunk or max(1, PIXELS // x[0].size)
+    chunk = max(1, PIXELS // x[0].size) if chunk is None else chunk
     rows = min(len(x), max(1, chunk // samples))  # images in a call
     whole, rest = divmod(int(samples), int(chunk))
     pieces = [chunk] * whole + [rest] * (rest > 0)  # samples in a call
 
-    @tf.function
-    def run(x, count, start, piece):  # fixed shapes: one trace, two if the last piece is smaller
-        return bound(x, count, folded(seed, start, piece))
-
+    key = folded(seed)
     name = f"IS-{samples} bound"
     console = Console(stderr=True)
     shown = progress and console.is_terminal
     values = np.empty((len(pieces), len(x)))
     for start in track(range(0, len(x), rows), name, console=console, disable=not shown):
         some = x[np.minimum(np.arange(start, start + rows), len(x) - 1)]  # the last ones repeat
-        for piece, count in enumerate(pieces):
-            found = run(some, int(count), tf.constant(start), tf.constant(piece))
+        for piece, count in enumerate(pieces):  # a trace for each count: one or two
+            bound = functools.partial(_bound, int(count))
+            run = compiled(model, f"bound of {count}", bound, fixed_shapes=True)
+            found = run(some, key, tf.constant(start), tf.constant(piece))
             values[piece, start : start + rows] = found.numpy()[: len(x) - start]
     return Estimate(_log_mean(values, pieces), name, "nats", True, fingerprint(x))
+
+
+def _bound(count, model, x, key, start, piece):
+    return model.log_prob_bound(x, count, folded(key, start, piece))
 
 
 def _log_mean(values, counts):
     """Log of a mean over all samples, from the log means [pieces, n] over `counts` of them."""
     sums = values + np.log(counts)[:, None]
-    return np.logaddexp.reduce(sums) - np.log(sum(counts))
+    with np.errstate(invalid="ignore"):  # NaN is found afterwards
+        return np.logaddexp.reduce(sums) - np.log(sum(counts))
 
 
 def _warn_of_grey(model, x):

@@ -70,10 +70,15 @@ def _each(a, b, function):
             f"pairs are images [n, h, w, c] of one shape, got {a.shape} and {b.shape}; give each"
             " image its partner"
         )
-    for images in (a, b):
-        if not (
-            np.issubdtype(images.dtype, np.floating) and 0 <= images.min() <= images.max() <= 1
-        ):
+    for images, name in ((a, "true"), (b, "other")):
+        floats = np.issubdtype(images.dtype, np.floating)
+        broken = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum()) if floats else 0
+        if broken:
+            raise UsageError(
+                f"pairs are float images in [0, 1], got {broken:,} of {len(images):,} {name} images"
+                " with pixels that are NaN or infinite"
+            )
+        if not floats or not 0 <= images.min() <= images.max() <= 1:
             raise UsageError(
                 f"pairs are float images in [0, 1], got {images.dtype} from {images.min()} to"
                 f" {images.max()}; divide bytes by 255, clip what a model gives"

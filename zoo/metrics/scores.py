@@ -22,6 +22,9 @@ class Score:
         error: standard error of the value, where it is known.
         floor: the same Score of other real images in place of the generated ones; what a perfect
             model would have.
+
+    Raises:
+        UsageError: the value or its error is NaN or infinite.
     """
 
     value: float
@@ -32,6 +35,12 @@ class Score:
     lower_is_better: bool
     error: float | None = None
     floor: Score | None = None
+
+    def __post_init__(self):
+        if not math.isfinite(self.value) or not math.isfinite(self.error or 0):
+            raise UsageError(
+                f"{self.name} is {self.value}: the features are too large for it; scale them down"
+            )
 
     @property
     def ratio(self):

@@ -77,7 +77,10 @@ class DCGAN(zoo.Model):
         down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
         self.discriminator = Stack(
             [Downsample(n, **down) for n in self.filters]
-            + [keras.layers.Flatten(dtype=dtype), keras.layers.Dense(1, dtype=dtype)],
+            + [
+                keras.layers.Flatten(data_format="channels_last", dtype=dtype),
+                keras.layers.Dense(1, dtype=dtype),
+            ],
             dtype=dtype,
         )
 

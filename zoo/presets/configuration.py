@@ -27,11 +27,11 @@ MODULES = (
     "optimizers.schedules",
     "regularizers",
 )
-NETWORKS = (  # as Keras writes networks and precisions
-    ("keras", "DTypePolicy"),
-    ("keras", "Sequential"),
-    ("keras.src.models.functional", "Functional"),
-)
+NETWORKS = {  # as Keras writes networks and precisions: class -> what its module begins, ends with
+    "DTypePolicy": ("keras", "keras"),
+    "Sequential": ("keras", "keras"),
+    "Functional": ("keras.", ".models.functional"),
+}
 READERS = (  # layers that read files or run code of their own
     "FlaxLayer",
     "IntegerLookup",
@@ -162,8 +162,9 @@ def allowed(part):
     there = keras.saving.get_registered_object(part.get("registered_name", kind))
     if there is not None:
         return is_ours(there)
-    if (module, kind) in NETWORKS:
-        return True
+    if kind in NETWORKS:
+        start, end = NETWORKS[kind]
+        return type(module) is str and module.startswith(start) and module.endswith(end)
     place = keras
     for step in module.split(".")[1:] if type(module) is str else ():
         place = getattr(place, step, None)
