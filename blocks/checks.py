@@ -75,6 +75,13 @@ def has(value, attribute, argument, wanted):
     return value
 
 
+def share_or_schedule(value, argument):
+    """A number in [0, 1], or a callable of the step."""
+    if not callable(value) and (not is_number(value) or not 0 <= value <= 1):
+        raise ValueError(f"{argument} must be a number in [0, 1] or a callable, got {value!r}")
+    return value
+
+
 def interval(value, argument):
     """Two numbers, the lower one first; as a tuple."""
     pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value))

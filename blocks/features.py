@@ -122,9 +122,9 @@ def resolve(network, dtype=None):
     """The Keras model that `FeatureNetwork` means by its argument; raises ValueError."""
     if isinstance(network, keras.Model):
         return network
-    if network == "random":
+    if isinstance(network, str) and network == "random":
         return random_vgg(dtype)
-    if network == "vgg19":
+    if isinstance(network, str) and network == "vgg19":
         return trained_vgg(cached(), dtype)
     if not isinstance(network, str) or not network.endswith((".h5", ".keras")):
         raise ValueError(f"features must be {KNOWN}; got {network!r}")

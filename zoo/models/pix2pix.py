@@ -55,7 +55,7 @@ class Pix2Pix(zoo.Model):
         self.source_channels = at_least_one(source_channels, "source_channels")
         self.filters = at_least_one(filters, "filters")
         self.levels = levels if levels is None else at_least_one(levels, "levels", most=16)
-        self.norm = one_of(norm, NORMS, "norm")
+        self.norm = one_of(norm, (None, *NORMS), "norm")
         self.dropout = share(dropout, "dropout")
         self.discriminator_filters = sizes(discriminator_filters, "discriminator_filters")
         self.l1_weight = at_least_zero(l1_weight, "l1_weight")

@@ -11,7 +11,7 @@ import tensorflow as tf
 import zoo
 from blocks import AttentionDecoder, SequenceEncoder, TokenEmbedding
 from blocks.attention import AdditiveAttention, MultiplicativeAttention
-from blocks.checks import at_least_one, one_of, share, weight
+from blocks.checks import at_least_one, one_of, share, share_or_schedule
 from blocks.recurrent import CELLS, AttentionCell, InputFeedingCell
 
 ALIGNMENTS = {
@@ -76,7 +76,7 @@ class Seq2Seq(zoo.Translator):
         self.tied = one_of(tied, (None, "output", "all"), "tied")
         self.dropout = share(dropout, "dropout")
         self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.own_words = weight(own_words, "own_words")
+        self.own_words = share_or_schedule(own_words, "own_words")
         source_size, target_size = self.sizes.values()
         if tied == "all" and self.source_vocabulary != self.target_vocabulary:
             raise ValueError("tied='all' needs one vocabulary for both sides")

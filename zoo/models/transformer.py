@@ -12,7 +12,7 @@ import zoo
 from blocks import SinusoidalPositions, TokenEmbedding
 from blocks import TransformerDecoderLayer as DecoderLayer
 from blocks import TransformerEncoderLayer as EncoderLayer
-from blocks.checks import at_least_one, one_of, share, weight
+from blocks.checks import at_least_one, one_of, share, share_or_schedule
 from blocks.schedules import InverseSquareRoot
 
 WARMUP = 2000  # steps; the paper's larger model on larger data takes 4000
@@ -62,7 +62,7 @@ class Transformer(zoo.Translator):
         self.tied = one_of(tied, (None, "output", "all"), "tied")
         self.dropout = share(dropout, "dropout")
         self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.own_words = weight(own_words, "own_words")
+        self.own_words = share_or_schedule(own_words, "own_words")
         if tied == "all" and self.source_vocabulary != self.target_vocabulary:
             raise ValueError("tied='all' needs one vocabulary for both sides")
 

@@ -1,0 +1,66 @@
+"""Every argument of every model: a wrong value is one line that names the argument."""
+
+import math
+
+import pytest
+import tensorflow as tf
+from cases import small_config
+
+import zoo
+from zoo.errors import UsageError
+from zoo.registry import arguments, get_class
+
+TABLE = [(name, argument) for name in zoo.names() for argument in arguments(get_class(name))]
+NEVER = (math.nan, math.inf, "x", {}, [1, "a"], tf.constant(3))
+WRONG = (None, -1, 0, (), True, 10**9, 5, (6,), 2.5, -math.inf, *NEVER)
+SIZES = ["latent_dim", "units", "embedding_dim", "users", "items", "classes", "instances"]
+SIZES += ["components", "couplings", "num_heads", "encoder_layers", "hidden_units", "finest"]
+SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
+
+
+@pytest.mark.parametrize(("name", "argument"), TABLE)
+def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
+    config = small_config(name)
+    for value in WRONG:
+        try:
+            zoo.get(name, **{**config, argument: value})
+        except UsageError as error:
+            assert "\n" not in str(error) and len(str(error)) < 400
+            assert argument in str(error.__cause__) and type(error.__cause__) is ValueError
+        else:
+            assert not any(value is never for never in NEVER), value
+            assert not (value == 10**9 and argument in SIZES), value
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("mmd_vae", {"alpha": None}),
+        ("mmd_vae", {"alpha": 2}),
+        ("mmd_vae", {"mmd_weight": lambda step: 1.0}),
+        ("captioning", {"encoder": 5}),
+        ("captioning", {"tied": "output"}),
+        ("seq2seq", {"alignment": (6,)}),
+        ("seq2seq", {"own_words": 1.5}),
+        ("transformer", {"own_words": 5}),
+        ("transformer", {"hidden_units": 2.5}),
+        ("pix2pix", {"levels": 0}),
+        ("simple_dot", {"scale": (5, 1)}),
+        ("simple_dot", {"scale": (1, math.nan)}),
+        ("vae", {"image_shape": (8, 8)}),
+        ("vae", {"filters": (8, 10**9)}),
+    ],
+    ids=str,
+)
+def test_values_that_look_right_are_refused_too(name, config):
+    with pytest.raises(UsageError, match=next(iter(config))):
+        zoo.get(name, **{**small_config(name), **config})
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "units": (8,)})],
+    ids=str,
+)
+def test_values_that_may_be_left_out_are_taken(name, config):
+    zoo.get(name, **{**small_config(name), **config})
