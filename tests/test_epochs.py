@@ -12,6 +12,7 @@ import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, trainer
 
 from zoo.callbacks import Figures, Stopwatch
+from zoo.state import seed_states
 
 
 def toy(**config):
@@ -64,17 +65,17 @@ def test_a_signal_at_the_end_of_an_epoch_stops_the_run_after_it(tmp_path, moment
 
 def test_evaluation_has_random_numbers_that_training_does_not_have():
     it = run()
-    fresh = [state.numpy() for state in it.state.seed_states()]
+    fresh = [state.numpy() for state in seed_states(it.model)]
 
     def inside():
         with it.averaged():
-            return [state.numpy() for state in it.state.seed_states()]
+            return [state.numpy() for state in seed_states(it.model)]
 
     first = inside()
     assert fresh and not any((a == b).all() for a, b in zip(fresh, first, strict=True))
-    np.testing.assert_array_equal(fresh, [state.numpy() for state in it.state.seed_states()])
+    np.testing.assert_array_equal(fresh, [state.numpy() for state in seed_states(it.model)])
     it.fit(data, epochs=1)
-    trained = [state.numpy() for state in it.state.seed_states()]
+    trained = [state.numpy() for state in seed_states(it.model)]
     assert any((a != b).any() for a, b in zip(fresh, trained, strict=True))
     np.testing.assert_array_equal(inside(), first)  # the same at each evaluation
 

@@ -97,7 +97,6 @@ def get(name, *, pretrained=False, cache=None, **config):
         UsageError: a value that the model cannot take.
         PresetError: a preset that is damaged, too new, or cannot be fetched.
     """
-    check_backend()
     if pretrained or not PLAIN.fullmatch(name):
         from zoo import presets
 

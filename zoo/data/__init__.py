@@ -56,7 +56,7 @@ BINARIZE_SEED = 777
 
 def __getattr__(name):
     if name == "Data":  # comes with TensorFlow
-        check_backend()
+        quiet.import_tensorflow()
         from zoo.data.pipeline import Data
 
         return Data
