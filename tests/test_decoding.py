@@ -267,7 +267,7 @@ def test_impossible_arguments_are_refused():
         decoding.beam_search(step, state, START, END, LIMIT, beam=0)
     with pytest.raises(UsageError, match="length_penalty must be 0 or more, got -1"):
         decoding.beam_search(step, state, START, END, LIMIT, length_penalty=-1)
-    with pytest.raises(UsageError, match="limit must be an integer >= 1, got 0"):
+    with pytest.raises(UsageError, match="limit must be an integer >= 1 and <= 100000, got 0"):
         decoding.greedy(step, state, START, END, 0)
     with pytest.raises(UsageError, match="the state must hold a tensor"):
         decoding.greedy(step, (), START, END, LIMIT)

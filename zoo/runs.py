@@ -1,7 +1,6 @@
 """A run of the command line: what it was asked for, and how it is found and taken up again."""
 
 import contextlib
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,29 +181,24 @@ def saved_at(workdir):
 
 
 def record(settings, workdir, trainer, data):
-    """What `train` and `evaluate` answer: the metrics on data, with an error if one is not finite.
+    """What `train` and `evaluate` answer: the metrics on data, and which examples these are.
 
     Args:
         workdir: of the run; None: the weights are fresh.
         data: what is evaluated on.
     """
     metrics, position = trainer.evaluate(data), trainer.state.position
-    examples = evaluation.examples_of(data, settings.kind)
-    found = {
+    return {
         "run": workdir and str(workdir),
         "model": settings.model,
         "kind": settings.kind,
         "data": settings.data,
         "split": settings.test_split,
-        "examples": examples,
+        "examples": evaluation.examples_of(data, settings.kind),
         "epochs": position["epoch"],
         "steps": position["step"],
         "metrics": metrics,
     }
-    wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if wrong:
-        found["error"] = f"{', '.join(wrong)} not finite on {examples}"
-    return found
 
 
 def warn_of_grey(model, data):

@@ -138,10 +138,7 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
         trainer.restore()
         run_config.write(workdir, settings, model, data_files)
         fit(trainer, data, test, epochs, steps)
-        found = runs.record(settings, workdir, trainer, test)
-    if "error" in found:
-        found["error"] += "; train with a lower --learning-rate in another --workdir"
-    return found
+        return runs.record(settings, workdir, trainer, test)
 
 
 def fit(trainer, data, test, epochs, steps):
