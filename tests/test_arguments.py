@@ -50,7 +50,7 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
         ("vae", {"image_shape": (8, 8)}),
         ("vae", {"filters": (8, 10**9)}),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_values_that_look_right_are_refused_too(name, config):
     with pytest.raises(UsageError, match=next(iter(config))):
