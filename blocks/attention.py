@@ -189,7 +189,8 @@ class MultiHeadAttention(Attention):
         self.num_heads = at_least_one(num_heads, "num_heads")
         if units % num_heads:
             raise ValueError(
-                f"units must be a multiple of {num_heads} heads, got {units}: change units or num_heads"
+                f"units must be a multiple of {num_heads} heads, got {units}: change"
+                " units or num_heads"
             )
         dense, dtype = keras.layers.Dense, self.dtype_policy
         self.query, self.key, self.value, self.output_layer = (
