@@ -1,10 +1,14 @@
-"""The table of numbers: what each argument accepts, and what its message says."""
+"""Arguments: the table of numbers, those of blocks, and what their messages say."""
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
+import blocks
+from blocks.checks import at_least_zero, share, weight
+from blocks.style import Canvas
 from zoo.checks import NUMBERS, check_numbers, check_optional_numbers
 from zoo.errors import UsageError
 
@@ -36,3 +40,35 @@ def test_messages_say_both_ends():
         UsageError, match="seed must be an integer >= 0 and <= 4294967294, got 4294967295"
     ):
         check_numbers(seed=2**32 - 1)
+
+
+CELL = keras.layers.GRUCell(4)
+REFUSED = {
+    "nan": (lambda: at_least_zero(math.nan, "peak"), "peak must be a number >= 0, got nan"),
+    "inf": (lambda: at_least_zero(math.inf, "peak"), "peak must be a finite number >= 0, got inf"),
+    "truth": (lambda: at_least_zero(True, "peak"), "peak must be a number >= 0, got True"),
+    "weight nan": (lambda: weight(math.nan, "kl_weight"), "kl_weight must be a number"),
+    "weight inf": (lambda: weight(math.inf, "kl_weight"), "kl_weight must be a finite number"),
+    "share": (lambda: share(False, "dropout"), "dropout must be a share"),
+    "list": (lambda: blocks.Downsample(4, norm=["batch"]), "norm must be one of"),
+    "no size": (lambda: blocks.Upsample(4, output_size=()), "output_size must be 2 integers"),
+    "zero size": (lambda: blocks.Upsample(4, output_size=0), "output_size must be 2 integers"),
+    "cell": (lambda: blocks.AttentionCell(5, blocks.AdditiveAttention(4)), "cell must be a Keras"),
+    "attention": (lambda: blocks.AttentionCell(CELL, 6), "attention must be a layer of blocks"),
+    "decoder": (lambda: blocks.AttentionDecoder(CELL), "cell must be a cell with attention"),
+    "encoder": (lambda: blocks.VampPrior(2, 5, (4, 4, 1)), "encoder must be a stack"),
+    "layers": (lambda: blocks.Stack([5]), "every one of layers must be a Keras layer, got 5"),
+    "directions": (lambda: blocks.SequenceEncoder(4, bidirectional=3), "must be True or False"),
+    "scaled": (lambda: blocks.MultiplicativeAttention(scaled=0.5), "must be True or False"),
+    "words": (lambda: blocks.TokenEmbedding(0, 4), "input_dim must be an integer >= 1"),
+    "nats": (lambda: blocks.FreeBits(math.nan), "nats must be a number >= 0"),
+    "kl": (lambda: blocks.FreeBits(1.0, ["analytic"]), "kl must be one of"),
+    "canvas": (lambda: Canvas(5), "image_shape must be 3 integers"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_blocks_refuse_what_they_cannot_take(case):
+    make, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        make()

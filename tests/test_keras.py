@@ -163,13 +163,15 @@ def test_one_rate_set_scales_all():
 
 
 def test_fit_ends_with_moving_averages_where_an_optimizer_keeps_them():
-    model = small_model("dcgan")
+    model, settled = small_model("dcgan"), []
+    model.settle = lambda: settled.append(True)
     averaging = keras.optimizers.SGD(0.1, use_ema=True)
     model.compile({"generator": averaging, "discriminator": keras.optimizers.SGD(0.1)})
     model.fit(shuffled("dcgan")(0), verbose=0)
     averages = [v for v in averaging.variables if "average" in v.name]
     for weight, average in zip(model.generator.trainable_variables, averages, strict=True):
         np.testing.assert_array_equal(weight, average)
+    assert settled == [True]
     finetuning.freeze(model, "generator/0")
     with pytest.raises(UsageError, match="without use_ema, or take zoo.Trainer"):
         model.fit(shuffled("dcgan")(0), verbose=0)

@@ -1,5 +1,6 @@
 """Names: what is there, what is refused, what a listing costs."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -167,6 +168,31 @@ def test_listing_and_info_import_neither_tensorflow_nor_matplotlib():
         print(sorted(heavy & set(sys.modules)))
     """)
     assert out.strip() == "[]"
+
+
+def test_python_hears_nothing_of_tensorflows_start_unless_it_asked_to():
+    code = "import zoo; print(zoo.metrics.__name__, zoo.text.__name__); zoo.get('simple_dot')"
+    told = {}
+    for level in (None, "0"):
+        environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
+        told[level] = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=registry.FOLDER.parent.parent,
+            env=environment,
+            check=True,
+        )
+    assert told[None].stdout == "zoo.metrics zoo.text\n"
+    assert told[None].stderr == "" and told["0"].stderr
+
+
+def test_an_argument_that_is_offered_can_be_given():
+    with pytest.raises(errors.UnknownName) as caught:
+        zoo.get("vae", nam="x")
+    assert "name" not in str(caught.value).partition("unknown argument of vae 'nam'")[2].split()
+    assert zoo.get("simple_dot", dtype="mixed_bfloat16").name == "simple_dot"
 
 
 def test_the_public_names_exist():
