@@ -55,7 +55,7 @@ def fraction(value, argument):
 def at_least_zero(value, argument):
     """A finite number >= 0."""
     if not is_number(value) or value < 0:
-        finite = "finite " if value == math.inf else ""
+        finite = "finite " if isinstance(value, float) and math.isinf(value) else ""
         raise ValueError(f"{argument} must be a {finite}number >= 0, got {value!r}")
     return value
 
@@ -63,7 +63,7 @@ def at_least_zero(value, argument):
 def weight(value, argument):
     """A finite number >= 0, or a callable of the step."""
     if not callable(value) and (not is_number(value) or value < 0):
-        finite = "finite " if value == math.inf else ""
+        finite = "finite " if isinstance(value, float) and math.isinf(value) else ""
         raise ValueError(f"{argument} must be a {finite}number >= 0 or a callable, got {value!r}")
     return value
 

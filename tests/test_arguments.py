@@ -26,7 +26,7 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
             zoo.get(name, **{**config, argument: value})
         except UsageError as error:
             assert "\n" not in str(error) and len(str(error)) < 400
-            assert argument in str(error.__cause__) and type(error.__cause__) is ValueError
+            assert argument in str(error.__cause__) and isinstance(error.__cause__, ValueError)
         else:
             assert not any(value is never for never in NEVER), value
             assert not (value == 10**9 and argument in SIZES), value

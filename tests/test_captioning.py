@@ -133,7 +133,6 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
         (lambda m: m.caption(IMAGES * 2.0), BatchError, r"in \[0, 1\]"),
         (lambda m: m.caption(IMAGES.astype(int)), BatchError, "as float32, got int64"),
         (lambda m: m.caption(IMAGES, beam=0), UsageError, "beam"),
-        (lambda m: m.generate(IMAGES[:0]), BatchError, "one image at least"),
         (lambda m: m.attention(IMAGES, ["a"]), UsageError, "3 images need as many captions: 1"),
         (lambda m: m.attention(IMAGES, CAPTIONS, limit=4), UsageError, "more than the limit of 4"),
     ],

@@ -44,7 +44,7 @@ class Speaker(Model):
         sides = {side: kept(one, f"{side}_vocabulary") for side, one in vocabularies.items()}
         for side, one in sides.items():
             setattr(self, f"{side}_vocabulary", one)
-        self.vocabularies = {side: opened(one) for side, one in sides.items()}
+        self.vocabularies = {side: opened(one, f"{side}_vocabulary") for side, one in sides.items()}
         self.sizes = {
             side: one if isinstance(one, int) else len(self.vocabularies[side])
             for side, one in sides.items()
@@ -234,6 +234,11 @@ def kept(vocabulary, argument):
     )
 
 
-def opened(vocabulary):
-    """The vocabulary that `kept` kept, or None where that is a size."""
-    return text.from_json(vocabulary) if isinstance(vocabulary, str) else None
+def opened(vocabulary, argument):
+    """The vocabulary that `kept` kept, or None where that is a size; raises UsageError."""
+    if not isinstance(vocabulary, str):
+        return None
+    try:
+        return text.from_json(vocabulary)
+    except UsageError as error:
+        raise UsageError(f"{argument}: {error}") from error

@@ -82,7 +82,7 @@ def read_feature(model, name, value):
     Images may be of any float type in [0, 1], or uint8, which are scaled; ids of any integer type.
     """
     spec = model.batch_spec[name]
-    x = read_array(model, name, value)
+    x = read_array(model, name, value, spec.dtype.name)
     if x.shape == (0,):  # an empty list
         x = tf.zeros((0, *(size or 1 for size in spec.shape[1:])), spec.dtype)
     if x.dtype == tf.uint8 and spec.dtype == tf.float32:
@@ -154,11 +154,11 @@ READERS = {"n": read_count, "steps": read_count, "picture": read_picture}
 PER_SAMPLE = {"label": read_label, "like": read_like}  # these go with `n`
 
 
-def read_array(model, what, value):
-    """A tensor of numbers; raises BatchError for anything else."""
+def read_array(model, what, value, dtype="numbers"):
+    """A tensor of numbers; raises BatchError for anything else, naming the `dtype` expected."""
     x = as_tensor(f"{model.name} expects {what!r} as one array of numbers", value)
     if not (x.dtype.is_floating or x.dtype.is_integer):
-        raise BatchError(f"{model.name} expects {what!r} as numbers, got {x.dtype.name}")
+        raise BatchError(f"{model.name} expects {what!r} as {dtype}, got {x.dtype.name}")
     return x
 
 
