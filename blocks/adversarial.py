@@ -9,7 +9,7 @@ A penalty is called with the discriminator, as a function of images, and returns
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, at_least_zero, one_of, share
+from blocks.checks import MANY, at_least_one, at_least_zero, one_of, share
 
 
 def flat(values):
@@ -135,7 +135,7 @@ class Penalty(Configured):
 
     def __init__(self, strength, every):
         self.weight = at_least_zero(strength, "weight")
-        self.every = at_least_one(every, "every")
+        self.every = at_least_one(every, "every", most=MANY)
 
     def __call__(self, discriminator, real, fake, step, seed):
         """The penalty of each example.

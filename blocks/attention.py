@@ -16,7 +16,7 @@ Calling the layer, `attention(query, values)`, does both and returns the context
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, one_of
+from blocks.checks import at_least_one, boolean, one_of
 
 
 def masked_softmax(scores, mask):
@@ -143,7 +143,7 @@ class MultiplicativeAttention(Attention):
     def __init__(self, kind="general", scaled=False, **kwargs):
         super().__init__(**kwargs)
         self.kind = one_of(kind, ("dot", "general"), "kind")
-        self.scaled = scaled
+        self.scaled = boolean(scaled, "scaled")
 
     def build(self, query_shape, values_shape):
         wide, width = values_shape[-1], query_shape[-1]

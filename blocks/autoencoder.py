@@ -17,7 +17,7 @@ def image_encoder(filters, units, latent_dim, dtype):
     """
     return Stack(
         [Downsample(n, dtype=dtype) for n in filters]
-        + [keras.layers.Flatten(dtype=dtype)]
+        + [keras.layers.Flatten(data_format="channels_last", dtype=dtype)]
         + [GatedDense(n, dtype=dtype) for n in units]
         + [GaussianHead(latent_dim, dtype=dtype)],
         dtype=dtype,

@@ -1,17 +1,26 @@
 """Checks of arguments, made once, at the boundary; each returns the value or raises ValueError."""
 
+import math
 
-def at_least_one(value, argument):
-    """An integer >= 1."""
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{argument} must be an integer >= 1, got {value!r}")
-    return value
+LARGEST = 2**20  # width of a layer: with more, memory ends before an error says why
+MANY = 2**31 - 1  # what only counts
 
 
-def count(value, argument):
-    """An integer >= 0."""
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{argument} must be an integer >= 0, got {value!r}")
+def at_least_one(value, argument, most=LARGEST):
+    """An integer from 1 to `most`."""
+    return integer(value, argument, 1, most)
+
+
+def count(value, argument, most=LARGEST):
+    """An integer from 0 to `most`."""
+    return integer(value, argument, 0, most)
+
+
+def integer(value, argument, least, most):
+    if type(value) is not int or value < least:
+        raise ValueError(f"{argument} must be an integer >= {least}, got {value!r}")
+    if value > most:
+        raise ValueError(f"{argument} must be at most {most:,}, got {value:,}")
     return value
 
 
@@ -23,30 +32,67 @@ def sizes(value, argument, length=None, least=1):
     return tuple(at_least_one(item, f"every one of {argument}") for item in value)
 
 
+def is_number(value):
+    """Whether a value is a finite number and no truth value."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
 def share(value, argument):
     """A number in [0, 1)."""
-    if not isinstance(value, int | float) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise ValueError(f"{argument} must be a share in [0, 1), got {value!r}")
     return value
 
 
+def fraction(value, argument):
+    """A number in [0, 1]."""
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{argument} must be a number in [0, 1], got {value!r}")
+    return value
+
+
 def at_least_zero(value, argument):
-    """A number >= 0."""
-    if not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"{argument} must be a number >= 0, got {value!r}")
+    """A finite number >= 0."""
+    if not is_number(value) or value < 0:
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0, got {value!r}")
     return value
 
 
 def weight(value, argument):
-    """A number >= 0, or a callable of the step."""
-    if not callable(value) and (not isinstance(value, int | float) or not value >= 0):
-        raise ValueError(f"{argument} must be a number >= 0 or a callable, got {value!r}")
+    """A finite number >= 0, or a callable of the step."""
+    if not callable(value) and (not is_number(value) or value < 0):
+        finite = "finite " if value == math.inf else ""
+        raise ValueError(f"{argument} must be a {finite}number >= 0 or a callable, got {value!r}")
+    return value
+
+
+def has(value, attribute, argument, wanted):
+    """A thing that has an attribute, which tells what it is; `wanted` says what that is."""
+    if not hasattr(value, attribute):
+        raise ValueError(f"{argument} must be {wanted}, got {value!r:.80}")
+    return value
+
+
+def interval(value, argument):
+    """Two numbers, the lower one first; as a tuple."""
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value))
+    if not pair or not value[0] < value[1]:
+        raise ValueError(f"{argument} must be two numbers (lowest, highest), got {value!r}")
+    return tuple(value)
+
+
+def boolean(value, argument):
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{argument} must be True or False, got {value!r}")
     return value
 
 
 def one_of(value, known, argument):
     """A key of `known`, or None if that is among them."""
-    if value not in known:
+    if not (value is None or isinstance(value, str)) or value not in known:
         raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
     return value
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one
+from blocks.checks import MANY, at_least_one
 
 MEMORY = 10  # pairs of steps and changes of the gradient that L-BFGS remembers
 
@@ -26,8 +26,8 @@ def descent(losses, x, steps, optimizer="lbfgs", every=10):
     Raises:
         ValueError: another optimizer, no whole number of steps.
     """
-    at_least_one(steps, "steps")
-    at_least_one(every, "every")
+    at_least_one(steps, "steps", most=MANY)
+    at_least_one(every, "every", most=MANY)
     losses = tf.function(losses)
     if isinstance(optimizer, keras.optimizers.Optimizer):
         way = gradient_descent(losses, x, steps, optimizer, every)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one
+from blocks.checks import at_least_one, at_least_zero
 from blocks.latent import resolve
 
 tfd = tfp.distributions
@@ -39,7 +39,8 @@ class FreeBits:
     """
 
     def __init__(self, nats, kl="monte_carlo"):
-        self.nats = nats
+        self.nats = at_least_zero(nats, "nats")
+        resolve(kl, DIVERGENCES, "kl")
         self.kl = kl
 
     def __call__(self, q, p, z):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one
+from blocks.checks import at_least_one, boolean
 
 PAD = 0  # the token that fills a batch up
 
@@ -28,12 +28,13 @@ class TokenEmbedding(keras.layers.Embedding):
     """
 
     def __init__(self, input_dim, output_dim, scaled=False, embeddings_initializer=None, **kwargs):
+        at_least_one(input_dim, "input_dim")
         width = at_least_one(output_dim, "output_dim")
         spread = keras.initializers.RandomNormal(stddev=width**-0.5)
         super().__init__(
             input_dim, output_dim, embeddings_initializer=embeddings_initializer or spread, **kwargs
         )
-        self.scaled = scaled
+        self.scaled = boolean(scaled, "scaled")
 
     def call(self, tokens):
         vectors = super().call(tokens)

@@ -10,6 +10,8 @@ import math
 import keras
 import tensorflow as tf
 
+from blocks.stack import of_no_example
+
 BLOCKS = (2, 2, 4, 4, 4)  # convolutions of VGG19, block by block
 FILTERS = (64, 128, 256, 512, 512)
 RANDOM_FILTERS = (16, 32, 64, 64, 64)
@@ -84,6 +86,8 @@ class FeatureNetwork(keras.layers.Layer):
         return all(math.prod(shape) > 0 for shape in shapes)
 
     def call(self, images):
+        if images.shape[0] == 0:
+            return of_no_example(self.call, images)
         images = tf.repeat(images, self._network.inputs[0].shape[-1] // images.shape[-1], axis=-1)
         found = self._network(images, training=False)
         return {name: tf.cast(features, tf.float32) for name, features in found.items()}
@@ -124,7 +128,7 @@ def resolve(network, dtype=None):
         return trained_vgg(cached(), dtype)
     if not isinstance(network, str) or not network.endswith((".h5", ".keras")):
         raise ValueError(f"features must be {KNOWN}; got {network!r}")
-    if not tf.io.gfile.exists(network):
+    if "://" in network or not tf.io.gfile.exists(network):  # nothing is fetched unasked
         raise ValueError(f"there is no file {network!r} to take the feature network from")
     if network.endswith(".keras"):
         return keras.saving.load_model(network)
@@ -144,13 +148,17 @@ def vgg(filters, initializer, first, dtype):
                 width,
                 3,
                 padding="same",
+                data_format="channels_last",
                 activation="relu",
                 kernel_initializer=initializer(number),
                 name=f"block{block}_conv{k}",
                 dtype=dtype,
             )(x)
             number += 1
-        x = keras.layers.AveragePooling2D(2, name=f"block{block}_pool", dtype=dtype)(x)
+        pool = keras.layers.AveragePooling2D(
+            2, data_format="channels_last", name=f"block{block}_pool", dtype=dtype
+        )
+        x = pool(x)
     return keras.Model(pixels, x)
 
 

@@ -13,6 +13,8 @@ from blocks.checks import at_least_one
 from blocks.thin import ThinConv2DTranspose
 
 tfd = tfp.distributions
+SMALLEST_SCALE = 1e-3  # of a NormalHead
+MOMENTUM = 0.9  # of a NormalHead's moving average: some ten batches
 
 
 def float32(tensor):
@@ -80,6 +82,10 @@ class ImageHead(keras.layers.Layer):
     def call(self, features):
         return self.conv(features)
 
+    def training_distribution(self, outputs):
+        """`distribution` in training, for heads that learn from x by more than a gradient."""
+        return self.distribution(outputs)
+
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.channels)
 
@@ -106,20 +112,54 @@ class BernoulliHead(ImageHead):
 
 @keras.saving.register_keras_serializable("blocks")
 class NormalHead(ImageHead):
-    """p(x|z) of real pixels in [0, 1]: N(sigmoid(output), scale^2), one learned scale for all.
+    """p(x|z) of real pixels in [0, 1]: N(sigmoid(output), scale^2), one scale for all.
 
-    The scale is that of Rybkin et al., "Simple and Effective VAE Training with Calibrated
-    Decoders" (2021, arXiv 2006.13202): learned, so that nobody has to weigh the KL by hand.
+    In training the scale is the best one for the batch, the root of the mean squared error: Rybkin
+    et al., "Simple and Effective VAE Training with Calibrated Decoders" (2021, arXiv 2006.13202),
+    eq. 6, so that nobody has to weigh the KL by hand. Its moving average over batches is a weight,
+    `raw_scale`, the scale outside training; a frozen head keeps it, in training too.
     """
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.raw_scale = self.add_weight(shape=(), initializer="zeros", name="raw_scale")
+        self.raw_scale = self.add_weight(
+            shape=(), initializer="zeros", name="raw_scale", trainable=False, autocast=False
+        )
 
     def distribution(self, outputs):
         loc = tf.sigmoid(float32(outputs))
-        scale = tf.nn.softplus(float32(self.raw_scale)) + 1e-3
-        return tfd.Independent(tfd.Normal(loc, scale), 3)
+        return tfd.Independent(tfd.Normal(loc, self.scale()), 3)
+
+    def training_distribution(self, outputs):
+        if not self.trainable:
+            return self.distribution(outputs)
+        normal = FittedNormal(tf.sigmoid(float32(outputs)), self.scale())
+        normal.fit_scale = self.fit_scale
+        return tfd.Independent(normal, 3)
+
+    def scale(self):
+        """The scale outside training, from SMALLEST_SCALE up."""
+        return tf.nn.softplus(float32(self.raw_scale)) + SMALLEST_SCALE
+
+    def fit_scale(self, errors):
+        """The best scale for the errors x - loc, a scalar without gradient; moves the average.
+
+        Where the scale is the best one the loss has no slope in it, so the gradient of the loss is
+        that of (pixels / 2) log(mean squared error).
+        """
+        scale = tf.sqrt(tf.reduce_mean(tf.stop_gradient(errors) ** 2))
+        raw = tfp.math.softplus_inverse(tf.maximum(scale - SMALLEST_SCALE, SMALLEST_SCALE))
+        old = tf.convert_to_tensor(self.raw_scale)
+        kept = tf.where(old == 0, 0.0, MOMENTUM)  # 0: no batch has been seen
+        self.raw_scale.assign(kept * old + (1 - kept) * raw)
+        return tf.nn.softplus(raw) + SMALLEST_SCALE
+
+
+class FittedNormal(tfd.Normal):
+    """A Normal that `log_prob(x)` gives the scale `fit_scale(x - loc)`, an attribute to be set."""
+
+    def _log_prob(self, x):
+        return tfd.Normal(self.loc, self.fit_scale(x - self.loc)).log_prob(x)
 
 
 HEADS = {"bernoulli": BernoulliHead, "normal": NormalHead}
@@ -129,7 +169,9 @@ def resolve(identifier, table, argument):
     """The table's entry, the callable itself, or what Keras registers so; raises ValueError."""
     if callable(identifier):
         return identifier
-    found = table.get(identifier) or keras.saving.get_registered_object(identifier)
+    found = None
+    if isinstance(identifier, str):
+        found = table.get(identifier) or keras.saving.get_registered_object(identifier)
     if found is None:
         raise ValueError(
             f"{argument} must be one of {sorted(table)} or a callable, got {identifier!r}"

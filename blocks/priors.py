@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one, sizes
+from blocks.checks import at_least_one, has, sizes
 from blocks.latent import float32
 from blocks.stack import Stack
 
@@ -150,7 +150,7 @@ class VampPrior(Prior):
 
     def __init__(self, latent_dim, encoder, image_shape, components=500, **kwargs):
         super().__init__(latent_dim, **kwargs)
-        self.encoder = encoder
+        self.encoder = has(encoder, "distribution", "encoder", "a stack that ends in a head")
         self.image_shape = sizes(image_shape, "image_shape", 3)
         self.components = at_least_one(components, "components")
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from blocks.cells import in_two, scan, state_sizes, time_major, whole
-from blocks.checks import at_least_one, one_of
+from blocks.checks import at_least_one, boolean, has, one_of
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
@@ -35,7 +35,7 @@ class SequenceEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = at_least_one(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
-        self.bidirectional = bidirectional
+        self.bidirectional = boolean(bidirectional, "bidirectional")
         self.cells = [CELLS[cell](units, dtype=self.dtype_policy) for _ in range(1 + bidirectional)]
         self.supports_masking = True
 
@@ -101,8 +101,8 @@ class AttentionCell(keras.layers.Layer):
 
     def __init__(self, cell, attention, **kwargs):
         super().__init__(**kwargs)
-        self.cell = cell
-        self.attention = attention
+        self.cell = has(cell, "state_size", "cell", "a Keras cell, as keras.layers.GRUCell(64)")
+        self.attention = has(attention, "memorize", "attention", "a layer of blocks.attention")
         self.own_sizes = state_sizes(cell)
         self.state_size = [*self.own_sizes, None, None]
 
@@ -250,7 +250,7 @@ class AttentionDecoder(keras.layers.Layer):
 
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
-        self.cell = cell
+        self.cell = has(cell, "attention", "cell", "a cell with attention, as AttentionCell(...)")
         self.supports_masking = True
 
     def build(self, inputs_shape, values_shape):

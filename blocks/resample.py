@@ -74,6 +74,7 @@ class Resample(Stack):
             self.kernel_size,
             strides,
             padding="same",
+            data_format="channels_last",
             use_bias=not self.norm,
             kernel_initializer=self.kernel_initializer.clone(),  # one would repeat its numbers
             dtype=self.dtype_policy,
@@ -148,7 +149,7 @@ class Upsample(Resample):
     def __init__(self, filters, method="transpose", output_size=None, **kwargs):
         super().__init__(filters, **kwargs)
         self.method = one_of(method, METHODS, "method")
-        self.output_size = output_size and sizes(output_size, "output_size", 2)
+        self.output_size = None if output_size is None else sizes(output_size, "output_size", 2)
         resampling = getattr(self, method)()
         if self.output_size:
             resampling.append(Crop(self.output_size, dtype=self.dtype_policy))
@@ -160,8 +161,8 @@ class Upsample(Resample):
         return [self.convolution(strides=self.strides, layer=Conv2DTranspose)]
 
     def resize(self):
-        grow = keras.layers.UpSampling2D(self.strides, dtype=self.dtype_policy)
-        return [grow, self.convolution()]
+        how = {"data_format": "channels_last", "dtype": self.dtype_policy}
+        return [keras.layers.UpSampling2D(self.strides, **how), self.convolution()]
 
     def subpixel(self):
         shuffle = PixelShuffle(self.strides, dtype=self.dtype_policy)

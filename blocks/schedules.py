@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, at_least_zero
+from blocks.checks import MANY, at_least_one, at_least_zero
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -20,7 +20,7 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak, warmup_steps):
         self.peak = at_least_zero(peak, "peak")
-        self.warmup_steps = at_least_one(warmup_steps, "warmup_steps")
+        self.warmup_steps = at_least_one(warmup_steps, "warmup_steps", most=MANY)
 
     def __call__(self, step):
         taken = (tf.cast(step, tf.float32) + 1) / self.warmup_steps

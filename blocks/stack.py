@@ -1,6 +1,9 @@
 """A list of layers applied one after another."""
 
 import keras
+import tensorflow as tf
+
+from blocks.checks import has
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -19,7 +22,9 @@ class Stack(keras.layers.Layer):
 
     def __init__(self, layers, **kwargs):
         super().__init__(**kwargs)
-        self.layers = list(layers)
+        self.layers = [
+            has(one, "compute_output_shape", "a layer", "a Keras layer") for one in layers
+        ]
 
     def build(self, input_shape):
         for layer in self.layers:
@@ -28,6 +33,8 @@ class Stack(keras.layers.Layer):
             input_shape = layer.compute_output_shape(input_shape)
 
     def call(self, inputs, training=None, features=False):
+        if inputs.shape[0] == 0:
+            return of_no_example(lambda one: self.call(one, False, features), inputs)
         seen = through(self.layers[:-1], inputs, training)
         outputs = through(self.layers[-1:], seen, training)
         return (outputs, seen) if features else outputs
@@ -49,6 +56,12 @@ class Stack(keras.layers.Layer):
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
         return cls(layers, **config)
+
+
+def of_no_example(call, inputs):
+    """What a call gives for an empty batch, whose shape TensorFlow's convolutions get wrong."""
+    outputs = call(tf.zeros((1, *inputs.shape[1:]), inputs.dtype))
+    return tf.nest.map_structure(lambda x: x[:0], outputs)
 
 
 def through(layers, x, training=None):

@@ -5,6 +5,8 @@ Algorithm of Artistic Style" (2015, arXiv 1508.06576).
 import keras
 import tensorflow as tf
 
+from blocks.checks import sizes
+
 GREY = 0.5  # of an untouched canvas
 
 
@@ -73,7 +75,7 @@ class Canvas(keras.layers.Layer):
 
     def __init__(self, image_shape, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape = image_shape
+        self.image_shape = sizes(image_shape, "image_shape", 3)
 
     def build(self, input_shape=None):
         grey = keras.initializers.Constant(GREY)

@@ -24,7 +24,9 @@ class ThinConv2DTranspose(keras.layers.Conv2DTranspose):
     def __init__(self, filters, kernel_size=3, **kwargs):
         if at_least_one(kernel_size, "kernel_size") % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-        super().__init__(filters, kernel_size, padding="same", **kwargs)
+        super().__init__(
+            filters, kernel_size, padding="same", data_format="channels_last", **kwargs
+        )
 
     def call(self, inputs):
         return thin(inputs, tf.convert_to_tensor(self.kernel)) + self.bias

@@ -44,6 +44,7 @@ def here(tmp_path, monkeypatch):
     shell.write_images(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path / "generated"))
     return tmp_path
 
 

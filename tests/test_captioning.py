@@ -305,7 +305,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         (): "Missing argument",
         ("2.png",): "2.png cannot be read as an image",
         ("torn.png",): "cannot be read as an image",
-        ("0.png", "--beam", "0"): "x>=1",
+        ("0.png", "--beam", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
         ("0.png", "--network", "VGG16"): "sees images: leave --network out",
     }.items():

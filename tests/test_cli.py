@@ -93,7 +93,7 @@ BAD = {
     ("info", "dcgna"): "'dcgan'",
     ("list", "nonesuch"): "There are: captioning",
     ("train",): "Missing argument",
-    ("train", "vae", "--stepss", "1"): "'--steps'",
+    ("train", "vae", "--stepss", "1"): "--steps",
     ("train", "vae", "--epochs", "many"): "valid integer",
     ("train", "vae", "--epochs", "1", "--steps", "1"): "either --epochs or --steps",
     ("train", "vae", "--batch-size", "-1"): "must be an integer >= 1, got -1",

@@ -183,5 +183,7 @@ def test_classes_follow_from_the_data(here):
     error = refused("sample", run_folder, "--label", 2)
     assert "has the classes 0 ... 1, got --label 2" in error
     answer(*train, *small, "--set", "classes=2")  # the same settings
+    write_classes(here / "one", (3,))
+    assert answer("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
     error = refused("evaluate", run_folder, "--data", "three")
     assert "was trained with classes=2, and three has 3 classes" in error

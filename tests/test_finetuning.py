@@ -95,8 +95,16 @@ def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
     zoo.save(model, tmp_path / "sum", {"license": "apache-2.0"})
     plain = zoo.get(str(tmp_path / "sum"), pretrained=True)
     assert len(plain.weights) == len(model.weights) - 4
+    assert zoo.info(str(tmp_path / "sum"))["parameters"] == plain.count_params()
     codes = np.ones((3, model.latent_dim), "float32")
     np.testing.assert_allclose(plain.decode(codes), model.decode(codes), atol=1e-6)
+
+
+def has_stepped(model):
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(model.trainable_variables)
+    optimizer.iterations.assign(1)
+    return optimizer
 
 
 @pytest.mark.parametrize(
@@ -108,12 +116,31 @@ def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
             "layer of vae 'encodre'.*'encoder'",
         ),
         (lambda m: finetuning.lora(m, "latent_prior"), UsageError, "knows LoRA"),
-        (lambda m: finetuning.lora(m, "decoder/0", rank=-1), UsageError, "decoder/0 cannot take"),
+        (
+            lambda m: finetuning.lora(m, "decoder/0", rank=0),
+            UsageError,
+            "rank must be .* >= 1, got 0",
+        ),
+        (lambda m: finetuning.lora(m, "decoder/0", rank=True), UsageError, "rank must be"),
+        (lambda m: (m.prepare(), finetuning.lora(m, "decoder/0")), UsageError, "has an optimizer"),
+        (lambda m: finetuning.freeze(m), UsageError, "no layers of vae are named"),
+        (lambda m: finetuning.lora(m), UsageError, "no layers of vae are named"),
+        (lambda m: zoo.features(m, []), UsageError, "name a layer of vae"),
+        (
+            lambda m: finetuning.layerwise(has_stepped(m), m, {"encoder": 0.5}),
+            UsageError,
+            "1 steps",
+        ),
+        (
+            lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"encoder": float("inf")}),
+            UsageError,
+            "must be a finite number > 0, got inf",
+        ),
         (lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"x": 1}), UnknownName, "'x'"),
         (
             lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"encoder": 0}),
             UsageError,
-            "must be above 0, got 0; or freeze it",
+            "must be a finite number > 0, got 0; or freeze it",
         ),
         (lambda m: finetuning.GradualUnfreezing("encoder"), UsageError, "a list of patterns"),
         (lambda m: finetuning.GradualUnfreezing(["a"], every=0), UsageError, ">= 1, got 0"),

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import zoo.data
-from zoo import log, runs
+from zoo import evaluation, log, runs
 from zoo.cli import main
 from zoo.errors import UsageError
 
@@ -255,13 +255,26 @@ def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_pa
         zoo.data.load(image, "train.stratified[:5]")
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "shared"),
+    [
+        ("train.stratified[:50%]", "train.stratified[50%:]", False),
+        ("train.stratified[:50%]", "train.stratified[40%:]", True),
+        ("train.ordered[:50%]", "train[50%:]", True),
+        ("train.ordered[:50%]", "test", False),
+    ],
+)
+def test_parts_of_two_orders_share_examples(a, b, shared):
+    assert evaluation.overlap(a, b) is shared
+
+
 def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tree(tmp_path, "photos/train/?.png*4", "photos/val/?.png*2", "more/?.png*4"))
-    assert runs.default_test_split("photos", "train") == "val"
+    assert evaluation.default_test_split("photos", "train") == "val"
     tree(tmp_path, "photos/test/1.png")
-    assert runs.default_test_split("photos", "train") == "test"
+    assert evaluation.default_test_split("photos", "train") == "test"
     assert capsys.readouterr().err == ""
-    assert runs.default_test_split("more", "train") == "train"
+    assert evaluation.default_test_split("more", "train") == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
     settings = runs.asked("vae", "photos", ["latent_dim=2"], binarize="dynamic")
     test = settings.load(settings.test_split)
@@ -272,4 +285,4 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
         ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0", "--eager"],
     )
     assert done.exit_code == 0 and "on photos train: 4 images 8x8x1" in done.stderr, done.output
-    assert "/photos, test:" in done.stdout
+    assert "evaluated on photos test, 1 images" in done.stdout

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from cases import examples, small_model
 
 import blocks
 from blocks.priors import DiagonalMixture
@@ -69,6 +70,13 @@ def test_free_bits_push_no_further_below_the_threshold():
             np.testing.assert_array_equal(kl, [nats] * 3)
 
 
+def test_free_bits_are_of_the_mean_over_the_batch():
+    q = tfd.MultivariateNormalDiag([[0.0], [2.0]], [[1.0], [1.0]])  # 0 and 2 nats: 1 on average
+    p = tfd.MultivariateNormalDiag([0.0], [1.0])
+    np.testing.assert_allclose(blocks.FreeBits(0.9, "analytic")(q, p, None), [0.0, 2.0])
+    np.testing.assert_allclose(blocks.FreeBits(1.1, "analytic")(q, p, None), [1.1, 1.1])
+
+
 def test_likelihood_heads_are_normalized():
     x = (random((2, 3, 3, 1)) > 0.5).astype("float32")
     outputs = tf.constant(random((2, 3, 3, 1)))
@@ -112,6 +120,36 @@ def test_the_vamp_prior_is_the_mean_of_what_the_encoder_says_of_its_pictures():
         loss = tf.reduce_sum(prior(z))
     gradients = tape.gradient(loss, [v.value for v in prior.trainable_variables])
     assert len(gradients) == 3 and all(np.abs(g).max() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("images", [3, 4])
+def test_fewer_images_than_pseudo_inputs_are_told_of(images, capsys):
+    model = small_model("vamp_vae", components=4)
+    model.adapt(tf.data.Dataset.from_tensor_slices(examples(model, images)).batch(2))
+    told = "4 pseudo-inputs, and there are only 3 training images" in capsys.readouterr().err
+    assert told == (images < 4)
+
+
+def test_the_vamp_prior_shows_its_encoder_pixels_in_range():
+    prior, z = vamp(), random((5, 2))
+    outside = 3 * random((3, 4, 4, 1)) - 1
+    prior.pseudo_inputs.assign(outside)
+    found = prior(z).numpy()
+    prior.pseudo_inputs.assign(np.clip(outside, 0, 1))
+    np.testing.assert_array_equal(found, prior(z))
+
+
+@pytest.mark.parametrize("latent_dim", [2, 5])
+def test_the_flow_moves_every_dimension(latent_dim):
+    prior = blocks.FlowPrior(latent_dim, couplings=2, units=8)
+    prior.build()
+    rng = np.random.default_rng(0)
+    for v in prior.trainable_variables:
+        v.assign(rng.normal(scale=0.4, size=v.shape))
+    z = random((64, latent_dim))
+    x = np.array(prior.distribution().bijector.forward(z))
+    # As many exchanges as couplings: after two, each dimension is where it was.
+    assert (np.abs(x - z).max(axis=0) > 1e-3).all()
 
 
 def test_the_vamp_prior_starts_as_the_images_it_is_shown():

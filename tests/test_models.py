@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import keras
@@ -199,6 +200,34 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
     assert len(same_bits(before, after)) > len(before) // 2
     scaled = {type(o) is keras.optimizers.LossScaleOptimizer for o in model.optimizers.values()}
     assert scaled == {policy == "mixed_float16"}
+
+
+@pytest.mark.parametrize("name", ["vae", "dcgan"])
+def test_inspection_shows_gradients_as_they_are_before_they_are_scaled(name):
+    norms = {}
+    for policy in ("float32", "mixed_float16"):
+        run = trainer(name, model=small_model(name, dtype=policy), eager=True)
+        rows = run.inspect(examples(run.model, 8)).variables
+        norms[policy] = np.array([row["gradient_norm"] for row in rows])
+    found, wanted = norms["mixed_float16"], norms["float32"]
+    fits = np.isfinite(found)  # scaled, a gradient may be too large for float16
+    assert fits.sum() > 8
+    np.testing.assert_allclose(found[fits], wanted[fits], rtol=0.1, atol=1e-3)
+
+
+def test_seeds_of_threads_are_all_different():
+    model = small_model("vae")
+    with ThreadPoolExecutor(8) as threads:
+        seeds = list(threads.map(lambda _: tuple(model.seed().numpy()), range(400)))
+    assert len(set(seeds)) == 400
+
+
+@pytest.mark.parametrize("value", [2**31, 2**32 - 2, np.uint32(7), [3, 2**31], tf.constant(5)])
+def test_every_seed_that_fits_is_one(value):
+    seed = small_model("simple_dot").seed(value)
+    wanted = np.array(value, np.int64) if np.ndim(value) else np.array([int(value), 0])
+    assert seed.dtype == tf.int32
+    np.testing.assert_array_equal(seed, wanted.astype(np.uint32).astype(np.int32))
 
 
 @contextlib.contextmanager

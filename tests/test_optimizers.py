@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo.optimizers import Optimizers, is_scheduled
 
 SCHEDULE = keras.optimizers.schedules.InverseTimeDecay(0.01, 2, 0.5)
 OPTIONS = {
@@ -57,3 +58,32 @@ def test_adam_survives_its_configuration():
     again = keras.optimizers.deserialize(keras.optimizers.serialize(adam))
     assert type(again) is zoo.Adam
     assert again.get_config() == adam.get_config()
+
+
+# Several as one.
+
+
+def two():
+    return {"one": keras.optimizers.SGD(0.1), "other": zoo.Adam(0.01)}
+
+
+def test_several_optimizers_have_one_rate_and_a_configuration():
+    both = Optimizers(two())
+    both.learning_rate = 0.2
+    assert [float(one.learning_rate) for one in both.optimizers] == pytest.approx([0.2, 0.02])
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(both))
+    assert again.get_config() == both.get_config()
+    assert {part: type(one) for part, one in again.parts.items()} == {
+        "one": keras.optimizers.SGD,
+        "other": zoo.Adam,
+    }
+    both.learning_rate = 0.0
+    both.learning_rate = 0.5
+    assert [float(one.learning_rate) for one in both.optimizers] == [0.5, 0.5]
+
+
+def test_what_scales_the_loss_is_looked_through():
+    scaled = {part: keras.optimizers.LossScaleOptimizer(one) for part, one in two().items()}
+    assert [one.name for one in Optimizers(scaled).optimizers] == ["one", "other"]
+    assert not is_scheduled(scaled["one"])
+    assert is_scheduled(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(SCHEDULE)))

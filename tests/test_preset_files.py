@@ -96,6 +96,10 @@ SPOILT = {
     "negative": (files(sha256=HASH, size=-1), "must tell sha256 and size"),
     "huge": (files(sha256=HASH, size=10**12), "1,000,000,000,000 bytes: these do not go together"),
     "more parameters": (lambda place: rewrite(place, parameters=10**9), "do not go together"),
+    "fewer parameters": (
+        lambda place: rewrite(place, parameters=7),
+        "do not fit vae .*parameters, not 7",
+    ),
     "no answers": (lambda place: rewrite(place, golden={"loss": "x"}), "cannot be asked what it"),
     "wrong answers": (
         lambda place: rewrite(place, golden={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}),
@@ -133,6 +137,7 @@ SPOILT = {
         config(head=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})),
         "unusable.*__numpy__",
     ),
+    "no name": (config(head=part([], "x", registered_name={})), "the configuration in .* is unus"),
     "cloud": (other_model("style_transfer", features="gs://b/x.h5"), "features='gs://b/x.h5': an?"),
     "web": (other_model("style_transfer", features="http://h/x"), "an address has no place there"),
     "path": (other_model("style_transfer", features="/etc/x.h5"), "a path has no place there"),
@@ -200,7 +205,7 @@ def pieces(file, name):
     array = file[name][()]
     del file[name]
     how = {"maxshape": [None] * array.ndim, "chunks": (2**19, *[1] * (array.ndim - 1))}
-    file.create_dataset(name, data=array, **how)
+    file.create_dataset(name, data=array, compression="gzip", **how)
 
 
 def replaced(make):

@@ -31,6 +31,9 @@ def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_s
             run.fit(data, epochs=1)
         with pytest.raises(UsageError, match="loss, mmd: there is no value.*batches of 2 or more"):
             run.evaluate(data)
+        for x, how in ((data, {}), ({"image": np.zeros((4, 8, 8, 1))}, {"batch_size": 1})):
+            with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
+                model.fit(x, verbose=0, **how)
         assert all(map(np.array_equal, weights, model.get_weights()))
         return
     logs = run.fit(data, epochs=1).history

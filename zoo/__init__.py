@@ -10,7 +10,8 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 
 import importlib
 
-from zoo.environment import check_backend, give_keras_a_home
+from zoo import errors, quiet
+from zoo.environment import give_keras_a_home
 from zoo.registry import get, info, names, register
 
 __version__ = "0.1.0"
@@ -22,6 +23,7 @@ __all__ = [
     "Trainer",
     "Translator",
     "data",
+    "errors",
     "export",
     "features",
     "figures",
@@ -30,10 +32,14 @@ __all__ = [
     "info",
     "inspection",
     "load_block",
+    "metrics",
     "names",
+    "note",
     "presets",
+    "recipes",
     "register",
     "save",
+    "text",
     "transfer",
     "verb",
 ]
@@ -54,19 +60,27 @@ LAZY = {
     "finetuning": None,
     "inspection": None,
     "load_block": "zoo.presets",
+    "metrics": None,
+    "note": "zoo.log",
     "presets": None,
+    "recipes": None,
     "save": "zoo.presets",
+    "text": None,
     "transfer": "zoo.adapting",
     "verb": "zoo.verbs",
 }
 
 
+LIGHT = {"data", "load_block", "presets", "recipes", "save"}  # need no TensorFlow yet
+
+
 def __getattr__(name):
     if name not in LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    if LAZY[name] is None:  # packages that are light by themselves
+    if name not in LIGHT:
+        quiet.import_tensorflow()
+    if LAZY[name] is None:
         return importlib.import_module(f"zoo.{name}")
-    check_backend()
     return getattr(importlib.import_module(LAZY[name]), name)
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.decoding_checks import LENGTH_PENALTY, check_drawing, check_penalty
 from zoo.errors import UsageError
-from zoo.verbs import read_seed
+from zoo.model import seed_of
 
 NEVER = -float("inf")
 
@@ -82,8 +82,7 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
         UsageError: as `greedy`, or an argument is out of range.
     """
     check_drawing(temperature, top_k, top_p)
-    seed = read_seed(seed, "seed")
-    key = seed if tf.is_tensor(seed) else tf.constant([seed, 0], tf.int32)
+    key = seed_of(seed)
 
     def choose(logits, time):
         now = tf.random.experimental.stateless_fold_in(key, time)

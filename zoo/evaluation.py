@@ -7,6 +7,7 @@ from zoo.data import location
 from zoo.log import note
 
 PART = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
+ORDER = re.compile(r"\.(stratified|ordered)\b")
 NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 
@@ -56,9 +57,11 @@ def note_training_examples(settings):
 
 def overlap(a, b):
     """Whether two splits share examples, as far as can be told without counting them."""
-    parts = [PART.fullmatch(split.replace(" ", "")) for split in (a, b)]
+    parts = [PART.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b)]
     if a == b or not all(parts) or parts[0][1] != parts[1][1]:
         return a == b
+    if ORDER.findall(a) != ORDER.findall(b):
+        return True  # parts of two orders
     bounds = [bound for part in parts for bound in part.groups()[1:] if bound]
     if not (parts[0][2] or parts[0][3]) or not (parts[1][2] or parts[1][3]):
         return True  # one of them is all there is
@@ -85,4 +88,4 @@ def _held_out(there):
 
 
 def _name(split):
-    return split.partition("[")[0].strip()
+    return ORDER.sub("", split.partition("[")[0]).strip()

@@ -3,7 +3,7 @@
 import keras
 
 from zoo import inspection
-from zoo.errors import UnknownName
+from zoo.errors import UnknownName, UsageError
 
 
 def features(model, layers):
@@ -19,8 +19,11 @@ def features(model, layers):
 
     Raises:
         UnknownName: there is no layer of that path.
+        UsageError: none is named.
     """
     known = dict(inspection.layers(model))
+    if not layers:
+        raise UsageError(f"name a layer of {model.name}, or several: {[*known][:3]} ...")
     for path in [layers] if isinstance(layers, str) else layers:
         if path not in known:
             raise UnknownName(f"layer of {model.name}", path, known)

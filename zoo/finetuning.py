@@ -14,20 +14,27 @@ import fnmatch
 import keras
 
 from zoo import inspection
+from zoo.checks import POSITIVE, SIZE, check_numbers
 from zoo.errors import UnknownName, UsageError
 
 
 def freeze(model, *patterns):
     """What matches learns nothing from now on; returns the paths of its layers that have weights.
 
-    Raises UnknownName for a pattern that matches no layer.
+    Raises UnknownName for a pattern that matches no layer, UsageError without one.
     """
-    return switch(model, patterns, False)
+    return switch(model, some(model, patterns), False)
 
 
 def unfreeze(model, *patterns):
     """What matches learns again, and nothing else; returns and raises as `freeze` does."""
-    return switch(model, patterns, True)
+    return switch(model, some(model, patterns), True)
+
+
+def some(model, patterns):
+    if not patterns:
+        raise UsageError(f"no layers of {model.name} are named: give patterns such as 'encoder'")
+    return patterns
 
 
 def switch(model, patterns, learns):
@@ -90,8 +97,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
         super().__init__()
         if isinstance(stages, str) or not stages:
             raise UsageError(f"stages must be a list of patterns, got {stages!r}")
-        if type(every) is not int or every < 1:
-            raise UsageError(f"every must be a number of epochs >= 1, got {every!r}")
+        if not SIZE.accepts(every):
+            raise UsageError(f"every, in epochs, must be {SIZE}, got {every!r}")
         self.stages = [(one,) if isinstance(one, str) else tuple(one) for one in stages]
         self.every = every
 
@@ -99,8 +106,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
         due = epoch // self.every + 1
         waiting = [pattern for stage in self.stages[due:] for pattern in stage]
         thawed = [pattern for stage in self.stages[:due] for pattern in stage]
-        freeze(self.model, *waiting)
-        unfreeze(self.model, *thawed)
+        switch(self.model, waiting, False)
+        switch(self.model, thawed, True)
         if getattr(self.model, "compiled", False):  # Keras' own `fit` keeps its graph
             self.model.make_train_function(force=True)
 
@@ -115,28 +122,58 @@ def layerwise(optimizer, model, rates):
         model: what it is to train: a model, or the part of that name.
         rates: {pattern: share of the learning rate}; of several that match, the last one counts.
 
-    Raises UnknownName for a pattern, UsageError for a share that is not above 0.
+    Raises UnknownName for a pattern, UsageError for a share that is not above 0 or an optimizer
+    that has taken steps.
     """
+    if optimizer.built and int(optimizer.iterations):
+        raise UsageError(
+            f"{optimizer.name} has taken {int(optimizer.iterations)} steps, and its state would be"
+            " lost: give a new optimizer"
+        )
     for pattern, rate in rates.items():
-        if not rate > 0:
-            raise UsageError(f"the share of {pattern!r} must be above 0, got {rate}; or freeze it")
+        if not POSITIVE.accepts(rate):
+            raise UsageError(
+                f"the share of {pattern!r} must be {POSITIVE}, got {rate!r}; or freeze it"
+            )
     shares = {
         id(variable): float(rate)
         for pattern, rate in rates.items()
         for layer in matching(model, pattern).values()
         for variable in layer.variables
     }
+    return scaled(optimizer, lambda variables: [shares.get(id(one), 1.0) for one in variables])
 
-    class Layerwise(type(optimizer)):
-        def build(self, variables):
-            super().build(variables)
-            self.shares = tuple(shares.get(id(variable), 1.0) for variable in variables)
 
-        def update_step(self, gradient, variable, learning_rate):
-            share = self.shares[self._get_variable_index(variable)]  # as Keras' guide does
-            super().update_step(gradient, variable, learning_rate * share)
+@keras.saving.register_keras_serializable("zoo")
+class Layerwise:
+    """What `layerwise` adds to an optimizer's class; a saved model brings it along."""
 
-    return Layerwise.from_config(optimizer.get_config())
+    def build(self, variables):
+        super().build(variables)
+        self.shares = tuple(self.shares_of(variables))
+
+    def update_step(self, gradient, variable, learning_rate):
+        share = self.shares[self._get_variable_index(variable)]  # as Keras' guide does
+        super().update_step(gradient, variable, learning_rate * share)
+
+    def get_config(self):
+        shares = list(self.shares) if self.built else []
+        return {**super().get_config(), "kind": self.kind, "shares": shares}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        own = {key: value for key, value in config.items() if key not in ("kind", "shares")}
+        optimizer = keras.optimizers.deserialize({**config["kind"], "config": own}, custom_objects)
+        return scaled(optimizer, lambda variables: config["shares"])
+
+
+def scaled(optimizer, shares_of):
+    """A copy of an optimizer, with shares of its rate: a function of the variables it is for."""
+    kind = keras.optimizers.serialize(optimizer) | {"config": {}}
+    facts = {"shares_of": staticmethod(shares_of), "kind": kind, "__module__": __name__}
+    cls = type("Layerwise", (Layerwise, type(optimizer)), facts)
+    keras.saving.register_keras_serializable("zoo")(cls)
+    return type(optimizer).from_config.__func__(cls, optimizer.get_config())
 
 
 def lora(model, *patterns, rank=4):
@@ -147,8 +184,15 @@ def lora(model, *patterns, rank=4):
     are the sums: a plain model again.
 
     Returns the paths of the layers that learn. Raises UnknownName for a pattern, UsageError if no
-    layer that matches can.
+    layer that matches can, or there is an optimizer already.
     """
+    check_numbers(rank=rank)
+    some(model, patterns)
+    if getattr(model, "optimizers", None):
+        raise UsageError(
+            f"{model.name} has an optimizer, which would not know the new weights: lora comes"
+            " before the Trainer, and before compile"
+        )
     every = [path for path, _ in inspection.layers(model)]
     able = {
         path: layer

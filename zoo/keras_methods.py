@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import keras_data
+from zoo import keras_data, pieces
 from zoo.batches import BatchChecks, batch_errors
 from zoo.callbacks import check_rates
 from zoo.checks import check_optional_numbers
@@ -75,12 +75,23 @@ class KerasMethods(BatchChecks, keras.Model):
             given["validation_data"] = keras_data.checked_data(
                 given["validation_data"], self.cast_and_check, self.checked
             )
+        if self.smallest_batch > 1:
+            self._check_size(given["x"], given.get("batch_size"))
         averaging = self.compiled and self._begin_fit(given.get("callbacks"))
         with batch_errors():
             history = super().fit(**given)
         if averaging and history.epoch:
             self._take_averages()
         return history
+
+    def _check_size(self, x, batch_size):
+        """Raises UsageError if the first batch is too small for `train_step`."""
+        if isinstance(x, tf.data.Dataset):
+            for batch in x.take(1):
+                pieces.check_size(self, batch, 1)
+        elif isinstance(x, dict):
+            rows = slice(32 if batch_size is None else batch_size)  # Keras' own default
+            pieces.check_size(self, {name: value[rows] for name, value in x.items()}, 1)
 
     def _begin_fit(self, callbacks):
         """Sees to the optimizers; returns whether one of them keeps moving averages."""

@@ -42,7 +42,13 @@ class Model(KerasMethods):
     smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        dtype = kwargs.pop("dtype", None)
+        policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+        if dtype is None and policy.variable_dtype != "float32":  # such as floatx of keras.json
+            policy = keras.dtype_policies.get("float32")
+        if policy.compute_dtype == "float64":
+            raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
+        super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
         # Out of Keras' sight: weights files and `variables` hold no optimizers and no metrics.
         self.optimizers = MappingProxyType({})

@@ -108,8 +108,8 @@ def worded(config, data):
     for key, value in found.items():
         if config.get(key, value) != value:
             raise UsageError(
-                f"{key} follows from {data.name}, got {shown(config[key])}: leave it out, and set"
-                " vocabulary_size in its place"
+                f"{key} follows from {data.name}, got {shown(config[key])}: leave it out; how large"
+                " it is says --vocabulary-size of `zoo train`"
             )
     return found
 

@@ -17,7 +17,7 @@ import inspect
 import re
 from pathlib import Path
 
-from zoo.environment import check_backend
+from zoo import quiet
 from zoo.errors import UnknownName, UsageError
 
 GROUP = "zoo.models"
@@ -75,7 +75,7 @@ def get_class(name):
         module = _modules().get(name)
         if module is None:
             raise UnknownName("model", name, names())
-        check_backend()
+        quiet.import_tensorflow()
         importlib.import_module(module)
         if name not in _registered:
             raise UsageError(f"module {module} does not register {name!r} with @zoo.register")
@@ -102,7 +102,7 @@ def get(name, *, pretrained=False, cache=None, **config):
 
         return presets.get(name, pretrained, cache, **config)
     cls = get_class(name)
-    known = [*arguments(cls), "dtype", "name"]
+    known = [*arguments(cls), "dtype"]  # `name` is the first argument here
     for key in config:
         if key not in known:
             raise UnknownName(f"argument of {name}", key, known)

@@ -10,6 +10,7 @@ from zoo import registry
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
+from zoo.log import note_once
 from zoo.overrides import FITTED, defaults, shown
 from zoo.settings import Settings
 from zoo.workdir import Workdir
@@ -91,8 +92,8 @@ def _settings(record):
 def check_same(workdir, settings, fingerprint=None):
     """The `Run` in a folder, or None; raises UsageError, listing what differs from the settings.
 
-    Data that have moved are the same data, and data that have changed are other data: where
-    fingerprints are known, they decide.
+    Data that have moved are the same data, where fingerprints are known; a note says if they have
+    changed in their place.
     """
     if not Workdir(workdir).checkpoints.paths():
         return None
@@ -106,11 +107,11 @@ def check_same(workdir, settings, fingerprint=None):
     if run.fingerprint and fingerprint:
         other = [pair for pair in other if not pair[0].startswith("data=")]
         if run.fingerprint != fingerprint and run.settings.data == settings.data:
-            raise UsageError(
-                f"{settings.data} has changed since the run in {workdir} began; use another"
-                " --workdir, or bring the data back"
+            note_once(
+                f"warning: {settings.data} has changed since the run in {workdir} began or was"
+                " resumed; training goes on with the data as they are"
             )
-        if run.fingerprint != fingerprint:
+        elif run.fingerprint != fingerprint:
             other += differences({"data": run.settings.data}, {"data": settings.data})
     if settings.model == run.settings.model:
         written = {k: v for k, v in defaults(settings.model).items() if v is not None}

@@ -74,6 +74,8 @@ def sample(run, n, seed, label, like, output, best):
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
     told = asked(trainer.model, label, like)
+    if pairs and not getattr(trainer.model, "dropout", True):
+        refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
     with trainer.averaged() as model:
         if texts:
             limit = settings.limit

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from zoo import text
 from zoo.checks import check_numbers
-from zoo.errors import UsageError
+from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
 from zoo.speaker import Speaker
 from zoo.terminal import note
@@ -67,7 +67,13 @@ def export(model, folder, *, beam=1, limit=100):
         raise UsageError(f"{folder} is there already; choose another folder, or remove it")
     archive, tables, told = keras.export.ExportArchive(), tf.Module(), {}
     for verb, (function, takes) in functions(model, beam, limit).items():
-        traced = archive.add_endpoint(verb, function, takes).get_concrete_function()
+        try:
+            traced = archive.add_endpoint(verb, function, takes).get_concrete_function()
+        except Exception as error:  # whatever a verb does to tensors that it was not made for
+            raise UsageError(
+                f"{verb} of {model.name} is no function of {shown(takes)}, so it cannot be"
+                f" exported: {one_line(error)}"
+            ) from error
         told[verb] = shown(takes), shown(traced.structured_outputs)
     known = {side: one for side, one in getattr(model, "vocabularies", {}).items() if one}
     tables.all = [getattr(vocabulary, "tables", []) for vocabulary in known.values()]
@@ -95,9 +101,9 @@ def functions(model, beam=1, limit=100):
     if isinstance(model, Speaker):
         return dict([spoken(model, beam, limit)])
     number = tf.TensorSpec((), tf.int32)
-    codes = tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
     labels = tf.TensorSpec((None,), tf.int64)
-    specs = {"label": labels, **model.batch_spec, "codes": codes, "n": number, "seed": number}
+    specs = {"label": labels, **model.batch_spec, "n": number, "seed": number}
+    specs["codes"] = codes_of(model)
     found = {}
     for verb in filter(lambda verb: hasattr(model, verb), VERBS):
         function, takes = getattr(model, verb), VERBS[verb]
@@ -110,6 +116,16 @@ def functions(model, beam=1, limit=100):
             " functions of tensors"
         )
     return found
+
+
+def codes_of(model):
+    """The spec of what `decode` takes: what `encode` gives, such as integers."""
+    found = None
+    if hasattr(model, "encode"):
+        found = model.encode(tf.zeros((1, *model.batch_spec["image"].shape[1:])))
+    if tf.is_tensor(found):
+        return tf.TensorSpec((None, *found.shape[1:]), found.dtype)
+    return tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
 
 
 def spoken(model, beam, limit):

@@ -14,9 +14,10 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.errors import UsageError
 from zoo.model import Model
-from zoo.verbs import cut, one_row, read_seed
+from zoo.verbs import cut, one_row
 
 LEAST = 8  # sentences of a piece that is searched by itself
+LARGEST = 2**24  # ids of a vocabulary
 
 
 class Speaker(Model):
@@ -153,7 +154,7 @@ class Speaker(Model):
             pieces = 1 if eager else min(threads.at_once(), (size or 1) // LEAST)
         pieces = min(max(pieces, 1), size or 1) if seed is None else 1
         if seed is not None:
-            seed = self.seed(read_seed(seed, "seed"))
+            seed = self.seed(seed)
             drawing["temperature"] = 1.0 if temperature is None else temperature
         if beam > 1 and length_penalty is None:
             length_penalty = LENGTH_PENALTY
@@ -224,11 +225,12 @@ def kept(vocabulary, argument):
     if isinstance(vocabulary, text.Vocabulary):
         return vocabulary.to_json()
     least = text.END + 2  # one word at least
-    if isinstance(vocabulary, str) or (type(vocabulary) is int and vocabulary >= least):
+    if isinstance(vocabulary, str) or (type(vocabulary) is int and least <= vocabulary <= LARGEST):
         return vocabulary
+    most = f" and at most {LARGEST:,}" if type(vocabulary) is int and vocabulary > LARGEST else ""
     raise ValueError(
-        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up,"
-        f" got {vocabulary!r}"
+        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up"
+        f"{most}, got {vocabulary!r}"
     )
 
 

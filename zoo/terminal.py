@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from zoo.environment import check_backend
+from zoo import quiet
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import user_path
 from zoo.log import forget, note
@@ -115,24 +115,13 @@ def unwritten(error):
 
 
 def import_tensorflow():
-    """Imports TensorFlow without the greetings of its C++ side.
-
-    The log level, heeded only if set before, does not silence those that come before logging is
-    set up (TensorFlow issue 100442), so the file they go to is closed meanwhile.
-    """
-    check_backend()
-    if "tensorflow" in sys.modules:
+    """Imports TensorFlow without its greetings; of what it says later, errors are left."""
+    late = "tensorflow" in sys.modules
+    quiet.import_tensorflow()
+    if late:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    import tensorflow
+
     tensorflow.get_logger().setLevel("ERROR")
     logging.getLogger("absl").setLevel("ERROR")  # TFDS' remarks on folders it is about to fill
 

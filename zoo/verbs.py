@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.style import picture
-from zoo.checks import LARGEST, NUMBERS, Interval
+from zoo.checks import LARGEST, Interval
 from zoo.errors import BatchError, UsageError, one_line
 
 COUNT = Interval(1, math.inf)
@@ -31,9 +31,9 @@ def verb(**kinds):
     Args:
         **kinds: argument -> what it is: a feature of the model's `batch_spec`, as tensors of its
             dtype (images may be uint8, and are scaled; ids may be any integers); "codes", float32
-            [n, latent_dim]; "seed", an integer or int32[2]; "n" or "steps", how many images;
-            "picture", one of any size; "label" or "like", one class or image, or `n` of them,
-            after `n`. An argument left at its default is not looked at.
+            [n, latent_dim]; "n" or "steps", how many images; "picture", one of any size; "label" or
+            "like", one class or image, or `n` of them, after `n`. An argument left at its default
+            is not looked at.
 
     Raises (the method, when called):
         UsageError: a value that is not possible. BatchError: a batch that does not fit the model.
@@ -87,19 +87,14 @@ def read_feature(model, name, value):
         x = tf.zeros((0, *(size or 1 for size in spec.shape[1:])), spec.dtype)
     if x.dtype == tf.uint8 and spec.dtype == tf.float32:
         x = tf.cast(x, tf.float32) / 255
-    elif x.dtype.is_floating and spec.dtype.is_floating or 0 in x.shape:
-        x = tf.cast(x, spec.dtype)
-    elif x.dtype.is_integer and spec.dtype.is_integer:
-        inside = tf.clip_by_value(tf.cast(x, tf.int64), -1, LARGEST)  # nothing wraps round
-        x = tf.cast(inside, spec.dtype)
     if x.shape.rank != spec.shape.rank:
         alone = spec.shape[1:].is_compatible_with(x.shape)
         raise BatchError(
             f"{model.name} expects a batch of {name!r} of shape {tuple(spec.shape)}, got"
             f" {tuple(x.shape)}{'; a single one is a batch of 1: x[None]' if alone else ''}"
         )
+    x = model.cast_batch({name: x})[name]
     model.check_feature(name, x, spec)
-    check_finite(model, name, x)
     return x
 
 
@@ -122,22 +117,8 @@ def read_codes(model, value):
             f" {tuple(z.shape)}: each of latent_dim={model.latent_dim} numbers"
         )
     z = tf.cast(z, tf.float32)
-    check_finite(model, "codes", z)
+    model.check_range("finite codes", z, tf.float32.min, tf.float32.max)
     return z
-
-
-def read_seed(value, argument):
-    """None, an integer that fits int32, or an int32[2]."""
-    if value is None or is_symbolic(value):
-        return value
-    array = np.asarray(value)
-    if array.dtype.kind in "iu" and array.shape == (2,):
-        return tf.constant(array.astype(np.int32))
-    interval = NUMBERS["seed"]
-    whole = array.item() if array.shape == () and array.dtype.kind in "iu" else value
-    if not interval.accepts(whole):
-        raise UsageError(f"{argument} must be {interval}, or an int32[2], got {value!r}")
-    return int(np.uint32(whole).astype(np.int32))
 
 
 def read_count(value, argument):
@@ -169,7 +150,7 @@ def read_like(model, argument, value, n):
     return read_feature(model, "image", value)
 
 
-READERS = {"seed": read_seed, "n": read_count, "steps": read_count, "picture": read_picture}
+READERS = {"n": read_count, "steps": read_count, "picture": read_picture}
 PER_SAMPLE = {"label": read_label, "like": read_like}  # these go with `n`
 
 
@@ -200,13 +181,6 @@ def describe(value):
     if value is None or isinstance(value, numbers.Number | str | bytes):
         return repr(value)[:60]
     return type(value).__name__
-
-
-def check_finite(model, what, x):
-    if is_symbolic(x) or not x.dtype.is_floating:
-        return
-    if not bool(tf.reduce_all(tf.math.is_finite(x))):
-        raise BatchError(f"{model.name} expects {what!r} to be finite, got NaN or infinity")
 
 
 def common_length(name, batches):

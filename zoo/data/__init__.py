@@ -29,13 +29,13 @@ Only `prepare` touches the network. Importing this package imports neither Tenso
 import os
 from pathlib import Path
 
+from zoo import quiet
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import location
 from zoo.data.catalog import info, names
 from zoo.data.location import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.store import prepare
-from zoo.environment import check_backend
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
 
@@ -100,7 +100,7 @@ def load(
     prepares it) and UsageError (all else, also arguments that mean nothing for the source);
     nothing is downloaded.
     """
-    check_backend()
+    quiet.import_tensorflow()
     from zoo.data import paired, sources, store
     from zoo.data.image_files import square
     from zoo.data.pipeline import Data, check_protocols, class_count

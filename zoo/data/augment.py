@@ -35,7 +35,8 @@ def moved(images, draws):
     scale_x = tf.where(turn, -scale_x, scale_x)
     none = tf.zeros_like(draws[:, 0])
     maps = [scale_x, none, shift_x, none, scale_y + none, shift_y, none, none]
-    return keras.ops.image.affine_transform(images, tf.stack(maps, axis=1), fill_mode="nearest")
+    how = {"fill_mode": "nearest", "data_format": "channels_last"}
+    return keras.ops.image.affine_transform(images, tf.stack(maps, axis=1), **how)
 
 
 def cut(size, draw):

@@ -29,6 +29,7 @@ SPLIT = re.compile(
     r"(?P<name>\w+?)(?:\.(?P<order>stratified|ordered))?"
     r"(?:\[(?P<start>-?\d{1,15}%?)?:(?P<stop>-?\d{1,15}%?)?\])?"
 )
+FREE = (None, "", "0")  # ends of a split that need no unit
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,12 @@ def _report_missing(label, rows, split, name):
 
 def slice_of(split, words, count):
     """The rows, as a slice, that a parsed split of `count` examples names; UsageError if none."""
+    percent = [text.endswith("%") for text in (words["start"], words["stop"]) if text not in FREE]
+    if len({*percent}) > 1:
+        raise UsageError(
+            f"the split {split!r} cannot be read: it mixes examples and percent; write both ends as"
+            " numbers, or both as percent"
+        )
     start = _boundary(words["start"], 0, count, split)
     stop = _boundary(words["stop"], count, count, split)
     if start >= stop:

@@ -47,7 +47,10 @@ class Network:
         self.name = network if isinstance(network, str) else network.name
         self.model, self.scale = network, tf.identity
         if isinstance(network, str):
-            build, self.scale = application(network)
+            build, scale = application(network)
+            self.scale = functools.partial(scale, data_format="channels_last")
+            layout = keras.config.image_data_format()
+            keras.config.set_image_data_format("channels_last")  # nothing else tells the network
             try:
                 shape = size, size, 3
                 self.model = build(include_top=False, weights=weights, input_shape=shape)
@@ -56,6 +59,8 @@ class Network:
                     f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
                     f" {error}; give weights= a file of it without its top"
                 ) from error
+            finally:
+                keras.config.set_image_data_format(layout)
         self.shape = tuple(self.model.compute_output_shape((None, size, size, 3))[1:])
         if len(self.shape) != 3:
             raise UsageError(
@@ -73,6 +78,8 @@ class Network:
         pixels = tf.cast(images, tf.float32) * (1 if images.dtype == tf.uint8 else 255)
         if pixels.shape.rank != 4 or pixels.shape[-1] not in (1, 3):
             raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
+        if not len(images):
+            return tf.zeros((0, *self.shape))
         return self._see(square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
 
     @functools.cached_property

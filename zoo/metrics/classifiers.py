@@ -101,12 +101,13 @@ def network(dropout=0.0):
     """The network without its weights, of plain Keras layers: whatever becomes of our blocks."""
     layers = keras.layers
     plain = {"dtype": "float32"}
+    maps = {**plain, "data_format": "channels_last"}
     image = x = keras.Input(SHAPE, **plain)
     for filters, size in ((32, 5), (64, 3), (64, 3)):
-        x = layers.Conv2D(filters, size, 2, padding="same", use_bias=False, **plain)(x)
+        x = layers.Conv2D(filters, size, 2, padding="same", use_bias=False, **maps)(x)
         x = layers.BatchNormalization(**plain)(x)
         x = layers.ReLU(**plain)(x)
-    x = layers.Flatten(**plain)(x)
+    x = layers.Flatten(**maps)(x)
     x = layers.Dropout(dropout, **plain)(x)
     features = layers.Dense(64, activation="relu", **plain)(x)
     logits = layers.Dense(Classifier.classes, **plain)(layers.Dropout(dropout, **plain)(features))

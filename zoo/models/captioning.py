@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import AdditiveAttention, AttentionDecoder, Downsample, Stack, TokenEmbedding
-from blocks.checks import at_least_one, at_least_zero, one_of, share, sizes
+from blocks.checks import at_least_one, at_least_zero, boolean, one_of, share, sizes
 from blocks.recurrent import CELLS, GatedAttentionCell
 
 
@@ -55,11 +55,13 @@ class Captioning(zoo.Captioner):
         super().__init__(caption_vocabulary, image_shape, **kwargs)
         self.call_feature = "features" if encoder is None else "image"
         own = isinstance(encoder, list | tuple)
+        if not (own or encoder is None or isinstance(encoder, keras.Layer)):
+            raise ValueError(f"encoder must be channels, a layer or None, got {encoder!r}")
         self.encoder = sizes(encoder, "encoder") if own else encoder
         self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
         self.units = at_least_one(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
-        self.tied = tied
+        self.tied = boolean(tied, "tied")
         self.dropout = share(dropout, "dropout")
         self.annotation_dropout = share(annotation_dropout, "annotation_dropout")
         self.label_smoothing = share(label_smoothing, "label_smoothing")

@@ -77,7 +77,10 @@ class DCGAN(zoo.Model):
         down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
         self.discriminator = Stack(
             [Downsample(n, **down) for n in self.filters]
-            + [keras.layers.Flatten(dtype=dtype), keras.layers.Dense(1, dtype=dtype)],
+            + [
+                keras.layers.Flatten(data_format="channels_last", dtype=dtype),
+                keras.layers.Dense(1, dtype=dtype),
+            ],
             dtype=dtype,
         )
 
@@ -153,7 +156,7 @@ class DCGAN(zoo.Model):
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
 
-    @zoo.verb(n="n", seed="seed")
+    @zoo.verb(n="n")
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
         return tf.cast(self(self.latents(n, seed)), tf.float32)

@@ -24,7 +24,7 @@ class FlowVAE(VAE):
 
     def __init__(self, latent_dim=2, couplings=6, coupling_units=64, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.couplings = at_least_one(couplings, "couplings")
+        self.couplings = at_least_one(couplings, "couplings", most=1000)
         self.coupling_units = at_least_one(coupling_units, "coupling_units")
 
     def make_prior(self):

@@ -59,6 +59,8 @@ class InstanceDCGAN(DCGAN):
             seen += len(images[-1])
             if seen >= self.instances:
                 break
+        if not seen:
+            return
         images = tf.concat(images, axis=0)[: self.instances]
         if not tf.math.count_nonzero(self.basis):  # what was trained with others, keeps them
             self.find(images)
@@ -118,7 +120,7 @@ class InstanceDCGAN(DCGAN):
             features = tf.broadcast_to(self.described(like), (n, self.features))
         return tf.concat([self.noise(n, seed), self.near(features, moved)], axis=-1)
 
-    @zoo.verb(n="n", seed="seed", like="like")
+    @zoo.verb(n="n", like="like")
     def sample(self, n, seed=None, like=None):
         """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
         return tf.cast(self(self.latents(n, seed, like)), tf.float32)

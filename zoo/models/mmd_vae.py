@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import mmd
-from blocks.checks import weight
+from blocks.checks import fraction, weight
 from zoo.models.vae import VAE
 
 
@@ -32,7 +32,7 @@ class MMDVAE(VAE):
 
     def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.alpha = alpha
+        self.alpha = fraction(alpha, "alpha")
         self.mmd_weight = weight(mmd_weight, "mmd_weight")
         if self.bound != "elbo":
             raise ValueError(f"bound must be 'elbo', got {self.bound!r}: InfoVAE has its own loss")

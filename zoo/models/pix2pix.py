@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import zoo
 from blocks import PatchDiscriminator, UNet, adversarial
-from blocks.checks import at_least_one, at_least_zero, sizes
+from blocks.checks import at_least_one, at_least_zero, one_of, share, sizes
+from blocks.resample import NORMS
 from blocks.unet import halvings
 
 
@@ -52,7 +53,10 @@ class Pix2Pix(zoo.Model):
         super().__init__(**kwargs)
         self.image_shape = sizes(image_shape, "image_shape", 3)
         self.source_channels = at_least_one(source_channels, "source_channels")
-        self.filters, self.levels, self.norm, self.dropout = filters, levels, norm, dropout
+        self.filters = at_least_one(filters, "filters")
+        self.levels = levels if levels is None else at_least_one(levels, "levels", most=16)
+        self.norm = one_of(norm, NORMS, "norm")
+        self.dropout = share(dropout, "dropout")
         self.discriminator_filters = sizes(discriminator_filters, "discriminator_filters")
         self.l1_weight = at_least_zero(l1_weight, "l1_weight")
         self.objective = adversarial.loss(objective)
@@ -135,7 +139,7 @@ class Pix2Pix(zoo.Model):
         seed = self.seed() if training else None
         return (self.generator(2 * source - 1, seed=seed, training=training) + 1) / 2
 
-    @zoo.verb(images="source", seed="seed")
+    @zoo.verb(images="source")
     def translate(self, images, seed=None):
         """What the source `images` [n, h, w, source_channels] become: [n, h, w, c] in [0, 1].
 

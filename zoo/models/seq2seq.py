@@ -69,6 +69,8 @@ class Seq2Seq(zoo.Translator):
         self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
         self.units = at_least_one(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
+        if not isinstance(alignment, keras.Layer):
+            one_of(alignment, ALIGNMENTS, "alignment")
         self.alignment = alignment
         self.order = one_of(order, ORDERS, "order")
         self.tied = one_of(tied, (None, "output", "all"), "tied")
@@ -90,7 +92,6 @@ class Seq2Seq(zoo.Translator):
         states = 2 if cell == "lstm" else 1
         self.bridges = [dense(units, activation="tanh", dtype=dtype) for _ in range(states)]
         if isinstance(alignment, str):
-            one_of(alignment, ALIGNMENTS, "alignment")
             alignment = ALIGNMENTS[alignment](units, dtype)
         step = ORDERS[order](CELLS[cell](units, dtype=dtype), alignment, dtype=dtype)
         self.decoder = AttentionDecoder(step, dtype=dtype)

@@ -7,7 +7,9 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks.checks import at_least_one, at_least_zero
+from blocks.checks import at_least_one, at_least_zero, interval
+
+MOST = 2**26  # users, or items
 
 
 @zoo.register("simple_dot")
@@ -31,13 +33,11 @@ class SimpleDot(zoo.Model):
         self, users=400, items=150, embedding_dim=16, penalty=0.02, scale=(1.0, 5.0), **kwargs
     ):
         super().__init__(**kwargs)
-        self.users = at_least_one(users, "users")
-        self.items = at_least_one(items, "items")
+        self.users = at_least_one(users, "users", most=MOST)
+        self.items = at_least_one(items, "items", most=MOST)
         self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
         self.penalty = at_least_zero(penalty, "penalty")
-        if len(scale) != 2 or not scale[0] < scale[1]:
-            raise ValueError(f"scale must be (lowest, highest) rating, got {scale!r}")
-        self.scale = tuple(scale)
+        self.scale = interval(scale, "scale")
         self.user_points = keras.layers.Embedding(users, embedding_dim, dtype=self.dtype_policy)
         self.item_points = keras.layers.Embedding(items, embedding_dim, dtype=self.dtype_policy)
         self.dot = keras.layers.Dot(axes=1, dtype=self.dtype_policy)

@@ -126,7 +126,7 @@ class StyleTransfer(zoo.Model):
         """The canvas as a picture: [h, w, c] in [0, 1]."""
         return tf.clip_by_value(self.canvas()[0], 0.0, 1.0)
 
-    @zoo.verb(content="picture", style="picture", steps="steps", seed="seed")
+    @zoo.verb(content="picture", style="picture", steps="steps")
     def stylize(
         self, content, style, steps=300, optimizer="lbfgs", start="content", seed=None, watch=None
     ):

@@ -55,10 +55,10 @@ class Transformer(zoo.Translator):
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
         self.units = at_least_one(units, "units")
-        self.hidden_units = hidden_units
-        self.num_heads = num_heads
-        self.encoder_layers = at_least_one(encoder_layers, "encoder_layers")
-        self.decoder_layers = at_least_one(decoder_layers, "decoder_layers")
+        self.hidden_units = at_least_one(hidden_units, "hidden_units")
+        self.num_heads = at_least_one(num_heads, "num_heads")
+        self.encoder_layers = at_least_one(encoder_layers, "encoder_layers", most=1000)
+        self.decoder_layers = at_least_one(decoder_layers, "decoder_layers", most=1000)
         self.tied = one_of(tied, (None, "output", "all"), "tied")
         self.dropout = share(dropout, "dropout")
         self.label_smoothing = share(label_smoothing, "label_smoothing")

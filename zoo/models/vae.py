@@ -96,7 +96,9 @@ class VAE(zoo.Model):
         """p(x|z), batch shape that of z without its last, event shape `image_shape`."""
         outputs = self.decoder(tf.reshape(z, (-1, self.latent_dim)), training=training)
         outputs = tf.reshape(outputs, (*z.shape[:-2], -1, *self.image_shape))
-        return self.decoder.layers[-1].distribution(outputs)
+        head = self.decoder.layers[-1]
+        how = "training_distribution" if training else "distribution"
+        return getattr(head, how, head.distribution)(outputs)
 
     def prior(self):
         """p(z), event shape [latent_dim]."""
@@ -121,7 +123,7 @@ class VAE(zoo.Model):
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
 
-    @zoo.verb(x="image", seed="seed")
+    @zoo.verb(x="image")
     def log_prob_bound(self, x, samples=1, seed=None):
         """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
         q = self.posterior(x)
@@ -151,7 +153,7 @@ class VAE(zoo.Model):
         """Images through the bottleneck and back: [batch, h, w, c] -> the same."""
         return self.decode(self.encode(x))
 
-    @zoo.verb(n="n", seed="seed")
+    @zoo.verb(n="n")
     def sample(self, n, seed=None):
         """`n` images decoded from the prior: [n, h, w, c]; the same for the same `seed`."""
         return self.decode(self.prior().sample(n, seed=self.seed(seed)))

@@ -41,4 +41,12 @@ class VampVAE(VAE):
             images = tf.concat([images, batch["image"]], 0)
             if len(images) >= self.components:
                 break
+        if not len(images):
+            return
+        if len(images) < self.components:
+            zoo.note(
+                f"warning: {self.name} has {self.components:,} pseudo-inputs, and there are only"
+                f" {len(images):,} training images: the prior will fit these, and no others; set"
+                " components= to a fraction of that"
+            )
         self.latent_prior.adapt(tf.gather(images, tf.range(self.components) % len(images)))

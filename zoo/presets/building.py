@@ -1,6 +1,7 @@
 """A limit to what the building of a stranger's model may take."""
 
 import contextlib
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -46,3 +47,8 @@ def size_of(value):
     except Exception:  # an initializer that needs eager execution, which only other code's has
         return 0
     return tf.TensorShape(shape).num_elements() or 0
+
+
+def parameters(model):
+    """How many numbers a weights file of a model holds."""
+    return sum(math.prod(variable.shape) for variable in model.weights)

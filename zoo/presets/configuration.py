@@ -7,6 +7,7 @@ no address and, in a preset, no path of a file; no size that the weights do not 
 import copy
 import json
 import math
+import re
 
 from zoo.errors import PresetError, UnknownName
 
@@ -27,11 +28,9 @@ MODULES = (
     "optimizers.schedules",
     "regularizers",
 )
-NETWORKS = {  # as Keras writes networks and precisions: class -> what its module begins, ends with
-    "DTypePolicy": ("keras", "keras"),
-    "Sequential": ("keras", "keras"),
-    "Functional": ("keras.", ".models.functional"),
-}
+NETWORKS = re.compile(  # module and class, as Keras writes precisions and networks
+    r"keras (DTypePolicy|Sequential)|keras\.\w+\.models\.functional Functional"
+)
 READERS = (  # layers that read files or run code of their own
     "FlaxLayer",
     "IntegerLookup",
@@ -159,12 +158,14 @@ def allowed(part):
         places = {"keras.activations": keras.activations, "keras.losses": keras.losses}
         named = any(callable(getattr(place, name, None)) for place in places.values())
         return named and name not in MAKERS and module in ("builtins", *places)
-    there = keras.saving.get_registered_object(part.get("registered_name", kind))
+    name = part.get("registered_name", kind)
+    if type(name) not in (str, type(None)):
+        return False
+    there = keras.saving.get_registered_object(name)
     if there is not None:
         return is_ours(there)
-    if kind in NETWORKS:
-        start, end = NETWORKS[kind]
-        return type(module) is str and module.startswith(start) and module.endswith(end)
+    if NETWORKS.fullmatch(f"{module} {kind}"):
+        return True
     place = keras
     for step in module.split(".")[1:] if type(module) is str else ():
         place = getattr(place, step, None)

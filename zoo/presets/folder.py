@@ -72,7 +72,7 @@ class Preset:
         try:
             with building.limited_variables(parameters, adapted=bool(config)):
                 own = configuration.deserialized(stored)
-                return registry.get(self.model, **own | config)
+                model = registry.get(self.model, **own | config)
         except PresetError:
             raise
         except Exception as error:  # whatever Keras and constructors make of a stranger's arguments
@@ -80,6 +80,7 @@ class Preset:
                 raise
             reason = one_line(error.__cause__ or error)
             raise PresetError(f"{self.folder} cannot be built: {reason}") from error
+        return model
 
     def get_class(self):
         """The class of its architecture; raises PresetError if nothing has that name."""
@@ -102,9 +103,12 @@ class Preset:
 
     def load(self, model):
         """Gives `model` the weights; raises PresetError if they are of another configuration."""
-        from zoo.presets import weights
+        from zoo.presets import building, weights
 
         try:
+            count, told = building.parameters(model), self.record["parameters"]
+            if count > told:
+                raise ValueError(f"that makes {count:,} parameters, not {told:,}")
             weights.load(model, self.weights, self.record["stored"])
         except Exception as error:  # HDF5 and Keras raise what they like at a damaged file
             raise PresetError(
@@ -220,12 +224,12 @@ def check_fields(record, where):
         hashed = hashed and re.fullmatch("[0-9a-f]{64}", str(facts["sha256"]))
         if not hashed or type(facts["size"]) is not int or facts["size"] < 0:
             raise PresetError(f"{where} must tell sha256 and size of each file, got {facts!r:.80}")
-    package = record.get("package", {"name": "the-zoo", "version": FORMAT})
+    package = record.get("package", {"name": "the-zoo", "version": "1"})
     if type(package) is not dict or set(package) != {"name", "version"}:
         raise PresetError(f"{where} must tell name and version of its package, got {package!r:.80}")
     versions = record["versions"]
     for text in (record["name"], record["model"], *versions, *versions.values(), *package.values()):
-        if not str(text).isprintable() or not 0 < len(str(text)) <= LONGEST:
+        if type(text) is not str or not text.isprintable() or not 0 < len(text) <= LONGEST:
             raise PresetError(f"{where} must tell names and versions in a line, got {text!r:.80}")
     if record["stored"] not in STORED:
         raise PresetError(

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import io
+import json
 import math
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from zoo import registry, text
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import folder_atomically, write_atomically, write_json
 from zoo.presets import cards, folder, rounding
-from zoo.presets.weights import datasets, numbers, saved
+from zoo.presets.weights import numbers, saved
 from zoo.records import digest, sha256
 from zoo.state import State, seed_states
 
@@ -33,10 +34,9 @@ def save(model, target, card, name, stored):
     cards.check(card)
     kind = architecture(model)
     check_free(target)
-    raw = weights(model, stored)
+    raw, count = weights(model, stored)
     own = model.get_config()
     config = {key: own[key] for key in registry.arguments(type(model))}
-    count = sum(int(np.prod(v.shape)) for v in model.weights)
     told = f"{count:,} parameters, {stored}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
     files = {
         folder.WEIGHTS: raw,
@@ -70,6 +70,11 @@ def placed(target, record, files):
     with folder_atomically(target) as new:
         for key, raw in files.items():
             write_atomically(new / key, lambda file, raw=raw: file.write(raw))
+        if len(json.dumps(record)) > folder.LARGEST // 2:
+            raise UsageError(
+                f"the model's arguments take {len(json.dumps(record)):,} bytes, too many for a"
+                f" {folder.CONFIG}: a smaller vocabulary, or network, will do"
+            )
         loaded = folder.Preset(target, record, files[folder.CARD].decode(), files[folder.WEIGHTS])
         try:
             folder.check_fields(record, target)
@@ -108,18 +113,18 @@ def architecture(model):
 
 
 def weights(model, stored):
-    """The bytes of a weights file: nothing but the numbers, stored as `rounding` does it.
+    """(bytes of a weights file, how many numbers are in it), stored as `rounding` does it.
 
     Keras' own file also has the names that layers happened to get in this process.
     """
     if stored not in folder.STORED:
         raise UsageError(f"weights are stored as one of {folder.STORED}, got {stored!r}")
-    raw = io.BytesIO()
+    raw, count = io.BytesIO(), 0
     with saved(model) as had, h5py.File(raw, "w") as has:
-        for name, dataset in datasets(had):
-            if not name.startswith("optimizer/"):
-                rounding.write(has, name, numbers(dataset), stored)
-    return raw.getvalue()
+        for name, dataset in had.items():
+            rounding.write(has, name, numbers(dataset), stored)
+            count += dataset.size
+    return raw.getvalue(), int(count)
 
 
 def check_answers(preset, model):
@@ -161,7 +166,7 @@ def answers(model):
     """
     seeds = [(seed, keras.ops.copy(seed)) for seed in seed_states(model)]
     try:
-        with State(model, seed=0).evaluating():
+        with tf.device("CPU:0"), State(model, seed=0).evaluating():  # a GPU may round more
             found = model.eval_step(examples(model))
     finally:
         for seed, value in seeds:
