@@ -109,6 +109,15 @@ def test_the_p_of_equal_systems_is_1_and_no_p_is_0():
     assert metrics.compare(run(), run()).p == 1
 
 
+def test_the_p_of_texts_is_two_sided():
+    for seeds in ((1, 2), (3, 4), (5, 6)):
+        a, b = (text_run(seed, 0.1) for seed in seeds)
+        found = metrics.compare_texts(a, b)
+        error = np.std(a.resampled - b.resampled)
+        normal = 2 * stats.norm.sf(abs(found.difference) / error)
+        assert 0.8 * normal - 0.02 < found.p < 1.2 * normal + 0.02
+
+
 def test_records_of_several_runs_are_compared(tmp_path):
     values = {
         "a.x": [2.0, 3.0, 5.0],

@@ -122,7 +122,7 @@ def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path,
     with pytest.raises(WriteError, match="is not a folder"):
         reproduce.reproduce(recipe, "smoke", results="file/results", workdir="run")
     monkeypatch.setitem(reproduce.zoo.recipes._recipes, "vae.tiny", recipe)
-    for wrong in ("~nobody/x.npz", "absent.npz"):
+    for wrong in ("~nobody/x.npz", "x" * 300, "absent.npz"):
         shown = run("vae.tiny", "--budget", "smoke", "--data", wrong)
         assert shown.exit_code == 2 and shown.stderr.count("\n") == 1, (wrong, shown.stderr)
     assert not (tmp_path / "run").exists()
