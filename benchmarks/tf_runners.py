@@ -1,7 +1,6 @@
 """The loops that train in TensorFlow: by hand, by `keras.Model.fit`, by the zoo's Trainer."""
 
 import itertools
-import sys
 
 import keras
 import tensorflow as tf
@@ -10,6 +9,8 @@ import zoo
 from benchmarks.examples import EPOCH, SAID, prepared
 from benchmarks.variants import SENTENCES, settings
 from zoo.threads import one_per_operation
+
+ENDLESS = 2**31 - 1  # epochs; the data end earlier
 
 
 class AfterStep(keras.callbacks.Callback):
@@ -31,7 +32,7 @@ def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
     keras.utils.set_random_seed(0)
     how |= {"sub_batches": parts, "optimizers": optimizers(name), "verbose": False}
     ours = zoo.Trainer(make(**settings(name)), callbacks=[AfterStep(protocol)], **how)
-    ours.fit(data(found, batch_size), epochs=sys.maxsize)
+    ours.fit(data(found, batch_size), epochs=ENDLESS)
 
 
 def data(found, batch_size):
@@ -56,7 +57,7 @@ def fit(name, make, found, batch_size, protocol):
     batches = dataset(name, found, batch_size)
     model = make(**settings(name))
     callbacks = [AfterStep(protocol)]
-    model.fit(batches, epochs=sys.maxsize, callbacks=callbacks, shuffle=False, verbose=0)
+    model.fit(batches, epochs=ENDLESS, callbacks=callbacks, shuffle=False, verbose=0)
 
 
 def loop(name, make, found, batch_size, protocol):

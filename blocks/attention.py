@@ -189,7 +189,7 @@ class MultiHeadAttention(Attention):
         self.num_heads = at_least_one(num_heads, "num_heads")
         if units % num_heads:
             raise ValueError(
-                f"units must be a multiple of {num_heads} heads, got {units}: change one of them"
+                f"num_heads must divide units={units}, got {num_heads}: change one of the two"
             )
         dense, dtype = keras.layers.Dense, self.dtype_policy
         self.query, self.key, self.value, self.output_layer = (

@@ -23,7 +23,8 @@ class Stack(keras.layers.Layer):
     def __init__(self, layers, **kwargs):
         super().__init__(**kwargs)
         self.layers = [
-            has(one, "compute_output_shape", "a layer", "a Keras layer") for one in layers
+            has(one, "compute_output_shape", "every one of layers", "a Keras layer")
+            for one in layers
         ]
 
     def build(self, input_shape):

@@ -439,7 +439,7 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
 def test_the_file_is_short_and_speaks_of_no_infrastructure(name):
     text = Path(inspect.getsourcefile(get_class(name))).read_text()
     code = text.lower()
-    assert len(text.splitlines()) <= 160
+    assert len(text.splitlines()) <= 200
     for word in ("strategy", "scaler", "device", "summary", "checkpoint", "replica"):
         assert word not in code, f"{word} in the file of {name}"
 

@@ -189,7 +189,9 @@ def check_targets(preset, tmp_path):
         assert done.exit_code in (1, 2) and message in done.stderr, done.stderr
     assert not (tmp_path / "https:").exists() and not (tmp_path / "other").exists()
     done = run("train", preset)
-    assert done.exit_code == 2 and "is a preset, not a model: zoo train vae trains" in done.stderr
+    assert (
+        done.exit_code == 2 and "is a preset, not a model; `zoo list` has the models" in done.stderr
+    )
     (tmp_path / "runs" / "vae-secret" / "recipe.json").write_text("[" * 10**5)
     done = run("push", "runs/vae-secret", "other")
     assert done.exit_code == 2 and "recipe.json is damaged" in done.stderr

@@ -213,8 +213,8 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
         ("ftp://host/x", "is no place of a preset"),
         ("https://[x", "is no place of a preset"),
         ("https://host/" + "x" * 9999, "is no place of a preset"),
-        ("~nobody-of-that-name/x", "is no path"),
-        ("x/" + "y" * 300, "does not exist|is no path"),
+        ("~nobody-of-that-name/x", "there is no home folder for"),
+        ("x/" + "y" * 300, "does not exist|File name too long"),
     ],
 )
 def test_what_leads_nowhere_or_out_of_the_cache_is_refused(reference, message, tmp_path):

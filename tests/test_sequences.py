@@ -280,7 +280,7 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         (lambda: blocks.SequenceEncoder(4, cell="rnn"), "cell must be one of.*got 'rnn'"),
         (lambda: blocks.LearnedPositions(3)(random(1, 4, 2)), "3 positions, got 4 steps"),
         (lambda: blocks.SinusoidalPositions()(random(1, 4, 3)), "an even width, got 3"),
-        (lambda: blocks.TransformerEncoderLayer(6, 4, 8), "multiple of 4 heads, got 6"),
+        (lambda: blocks.TransformerEncoderLayer(6, 4, 8), "num_heads must divide units=6, got 4"),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8).build((1, 2, 5)), "6 wide, got 5"),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a share"),
     ],

@@ -15,7 +15,7 @@ FOLLOWS = ("name", "is_legacy_optimizer")  # says nothing about the numbers of a
 
 def identity(model, seed, sub_batches):
     """Setting -> value: whatever decides the weights of a run, the data aside."""
-    config = _config(model)
+    config = _config(model) or {name: getattr(model, name, None) for name in arguments(type(model))}
     values = {"model": keras.saving.get_registered_name(type(model)).rpartition(">")[2]}
     values |= {name: config.get(name) for name in arguments(type(model))}
     values |= {"dtype": model.dtype_policy.name, "seed": seed, "sub_batches": sub_batches}
@@ -72,7 +72,7 @@ def batch_digest(batch):
 def _config(thing):
     try:
         return thing.get_config()
-    except NotImplementedError:  # a class of the user's without a configuration
+    except (NotImplementedError, TypeError, ValueError):  # of a class that Keras cannot write down
         return {}
 
 
