@@ -259,7 +259,7 @@ def test_a_preset_draws_from_the_command_line(tmp_path):
     for words, said in (
         (("--best",), "vae.snowflakes is one model"),
         (("--label", "7"), "vae was told of no classes"),
-        (("-o", "crystals.gif"), "ends in .png, .npy or .npz"),
+        (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):
         done = run(*words)
         assert done.exit_code == 2 and said in done.stderr

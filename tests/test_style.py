@@ -409,7 +409,7 @@ def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
     [
         (["one.png"], "give two pictures"),
         (["one.png", "two.png"], "one.png cannot be read"),
-        (["-o", "out.tiff"], "the formats are .png, .jpg"),
+        (["-o", "out.tiff"], "takes a file that ends in .png, .jpg"),
         (["--set", "style_wait=3"], "style_weight"),
         (["--size=2", "--steps=1"], "too small"),
         (["--features=none.h5"], "no file 'none.h5'"),
