@@ -69,5 +69,6 @@ def check_finite(model, values):
     where = f"the weights {broken[0]} are not finite" if broken else "the weights are finite"
     listed = ", ".join(f"{name}={value:.6g}" for name, value in values.items())
     raise NonFiniteError(
-        f"evaluation gives {listed}; {where}: look at the data, or evaluate an earlier checkpoint"
+        f"evaluation gives {listed}; {where}: look at the data,"
+        " or train with a lower learning rate in another workdir"
     )
