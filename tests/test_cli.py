@@ -1,7 +1,6 @@
 """The command line: exit codes, messages, JSON, speed of looking, standard streams."""
 
 import os
-import resource
 import subprocess
 import sys
 from unittest import mock
@@ -19,12 +18,19 @@ from zoo.terminal import jsonable
 # Looking, without TensorFlow.
 
 
+# What takes a good part of a second to import: `zoo list` answers in less than half of one.
+HEAVY = {
+    *("tensorflow", "keras", "tensorflow_datasets", "tensorflow_probability", "matplotlib"),
+    *("numpy", "scipy", "sklearn", "PIL", "h5py", "requests", "sentencepiece", "sacrebleu"),
+}
+
+
 @pytest.mark.parametrize("args", (["list"], ["info", "vae"], ["data", "list"], ["--help"]))
 def test_looking_imports_nothing_heavy(args, here):
     code = (
         "import sys; from zoo.cli import main; main(sys.argv[1:], standalone_mode=False);"
         "print({m.partition('.')[0] for m in sys.modules} &"
-        " {'tensorflow', 'keras', 'tensorflow_datasets', 'matplotlib'}, file=sys.stderr)"
+        f" {HEAVY}, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *args],
@@ -33,13 +39,6 @@ def test_looking_imports_nothing_heavy(args, here):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "set()\n")
-
-
-def test_list_takes_less_than_half_a_second_of_computing(here):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process(here, "list").communicate()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_list_takes_wildcards_and_parts_of_names():
