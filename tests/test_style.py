@@ -409,7 +409,6 @@ def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
     [
         (["one.png"], "give two pictures"),
         (["one.png", "two.png"], "one.png cannot be read"),
-        (["-o", "out.tiff"], "takes a file that ends in .png, .jpg"),
         (["--set", "style_wait=3"], "style_weight"),
         (["--size=2", "--steps=1"], "too small"),
         (["--features=none.h5"], "no file 'none.h5'"),
@@ -420,6 +419,13 @@ def test_a_wrong_command_is_one_line_and_exit_code_2(args, message, tmp_path, mo
     result = CliRunner().invoke(main, ["stylize", *args])
     assert result.exit_code == 2 and message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_picture_of_another_format_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["stylize", "-o", "out.tiff"])
+    assert result.exit_code == 2
+    assert "takes a file that ends in .png, .jpg" in result.stderr.splitlines()[-1]
 
 
 def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
