@@ -91,26 +91,26 @@ def newest(reference, home, get):
     try:
         if offline:
             raise Unreachable("ZOO_OFFLINE is set")
-        return asked(reference, home, get)
+        return current_folder(reference, home, get)
     except Unreachable as error:
         if not (home / CURRENT).exists():
             raise PresetError(f"cannot get {reference}: {error}, and {home} has no copy") from error
-        copy = kept(reference, home)
+        copy = cached_folder(reference, home)
         if not offline:
             note(f"{reference}: {error}; using the copy in {home}")
         return copy
 
 
-def kept(reference, home):
+def cached_folder(reference, home):
     """The newest copy in the cache; raises PresetError if it is damaged."""
     record = folder.parse((home / CURRENT).read_bytes(), home / CURRENT)
     place = home / record["digest"][:16]
     if not place.exists():
-        raise PresetError(f"{place} is missing, and {reference} cannot be asked for it now")
+        raise PresetError(f"{place} is missing, and {reference} cannot be reached now")
     return folder.read(place).folder
 
 
-def asked(reference, home, get):
+def current_folder(reference, home, get):
     """The folder with what the source has now; raises Unreachable if it cannot be had."""
     answers = home / "asked"
     shutil.rmtree(answers, ignore_errors=True)
