@@ -12,8 +12,9 @@
 
 Each way has the same network, data, order of the data, optimizer, seeds and number of steps; only
 what it begins with differs. --source is the reference of any preset with such a network. With
---record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.pictures
-finetuning` draws the curves. The cpu-hour budget takes some ten minutes on one thread.
+--record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m
+benchmarks.result_figures finetuning` draws the curves. The cpu-hour budget takes some ten minutes
+on one thread.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.learners import (
+from benchmarks.finetuning_tasks import (
     FROZEN,
     SCRATCH,
     TUNED,
@@ -35,7 +36,8 @@ from benchmarks.learners import (
     digits,
     way_back,
 )
-from zoo import metrics, presets, records, reproduce
+from zoo import metrics, presets
+from zoo.recipes import records, run
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,7 +79,7 @@ class Case:
 
     Attributes:
         source: preset that it is meant for.
-        runs: one of `benchmarks.learners`.
+        runs: one of `benchmarks.finetuning_tasks`.
         compare: a `metrics.Comparison` of the scores of two ways.
         metric, unit, lower_is_better: what the scores are.
         protocol: with the attributes of a `Spent` in braces.
@@ -224,7 +226,7 @@ def main(arguments=None):
         "metric": {k: getattr(case, k) for k in ("metric", "unit", "lower_is_better")},
         "settings": asdict(spent),
         "seconds": time.perf_counter() - began,
-        "threads": reproduce.threads(),
+        "threads": run.threads(),
         **facts,
         "results": rows,
     }

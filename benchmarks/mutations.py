@@ -31,27 +31,27 @@ TIMEOUT = 600  # seconds of one run of the tests
 TRAINING = ("trainer", "epochs", "resume", "callbacks")
 # What is changed, and the words of the names of the test files that are run for it.
 TESTS = {
-    "zoo/trainer.py": TRAINING,
-    "zoo/state.py": TRAINING,
-    "zoo/persistence.py": TRAINING,
-    "zoo/training_callbacks.py": TRAINING,
-    "zoo/callback_state.py": TRAINING,
-    "zoo/non_finite.py": TRAINING,
-    "zoo/evaluation.py": TRAINING,
-    "zoo/identity.py": (*TRAINING, "cli_identity"),
-    "zoo/callbacks.py": (*TRAINING, "recipe_checks"),
-    "zoo/replicas.py": (*TRAINING, "distribution"),
-    "zoo/checkpoint.py": (*TRAINING, "test_files"),
+    "zoo/training/trainer.py": TRAINING,
+    "zoo/training/train_state.py": TRAINING,
+    "zoo/training/persistence.py": TRAINING,
+    "zoo/training/callback_list.py": TRAINING,
+    "zoo/training/callback_state.py": TRAINING,
+    "zoo/training/non_finite.py": TRAINING,
+    "zoo/cli/evaluation_data.py": TRAINING,
+    "zoo/training/run_identity.py": (*TRAINING, "cli_identity"),
+    "zoo/training/callbacks.py": (*TRAINING, "recipe_checks"),
+    "zoo/training/distribution.py": (*TRAINING, "distribution"),
+    "zoo/training/checkpoint.py": (*TRAINING, "test_files"),
     "zoo/files.py": ("test_files", "records", "cli_outputs", "preset_files"),
     "zoo/checks.py": ("checks",),
     "zoo/model.py": ("models", "trainer", "test_callbacks"),
-    "zoo/batches.py": ("models", "trainer", "metric_inputs"),
+    "zoo/model/batch_checks.py": ("models", "trainer", "metric_inputs"),
     "zoo/decoding*.py": ("decoding", "generation"),
-    "zoo/records.py": ("records", "comparisons", "recipes"),
-    "zoo/reproduce.py": ("recipes", "recipe_checks"),
-    "zoo/measuring.py": ("recipes", "recipe_checks"),
+    "zoo/recipes/records.py": ("records", "comparisons", "recipes"),
+    "zoo/recipes/run.py": ("recipes", "recipe_checks"),
+    "zoo/recipes/evaluate.py": ("recipes", "recipe_checks"),
     "zoo/recipes/recipe.py": ("recipes", "recipe_checks"),
-    "zoo/recipes/measure.py": ("recipes", "recipe_checks"),
+    "zoo/recipes/metric_spec.py": ("recipes", "recipe_checks"),
     "zoo/metrics/*.py": ("metric", "fidelity", "comparisons", "classifiers"),
     "zoo/data/*.py": ("data", "image_f", "arrays", "pairs", "sentences", "captioning", "test_text"),
     "blocks/divergences.py": ("blocks", "latent", "models"),
@@ -273,7 +273,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutations", description=__doc__)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--files", default="*", help="only files that match, as 'zoo/state.py'")
+    parser.add_argument(
+        "--files", default="*", help="only files that match, as 'zoo/training/train_state.py'"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds of one run")
     parser.add_argument("--list", action="store_true", help="show the changes and run nothing")

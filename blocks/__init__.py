@@ -6,12 +6,11 @@ training. `call` takes and returns tensors; a layer that stands for a distributi
 """
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
+from blocks.convolution import Conv2DTranspose, ThinConv2DTranspose
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
-from blocks.entropy import cross_entropy
-from blocks.fourier import Conv2DTranspose
 from blocks.gated import GatedDense
-from blocks.latent import BernoulliHead, GaussianHead, NormalHead
+from blocks.heads import BernoulliHead, GaussianHead, NormalHead
 from blocks.mmd import mmd
 from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, scattered
@@ -25,7 +24,7 @@ from blocks.recurrent import (
 from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
-from blocks.thin import ThinConv2DTranspose
+from blocks.token_cross_entropy import cross_entropy
 from blocks.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from blocks.unet import PatchDiscriminator, UNet
 

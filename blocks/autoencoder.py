@@ -3,7 +3,7 @@
 import keras
 
 from blocks.gated import GatedDense
-from blocks.latent import GaussianHead
+from blocks.heads import GaussianHead
 from blocks.resample import Downsample, Upsample, pyramid
 from blocks.stack import Stack
 

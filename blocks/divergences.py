@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from blocks.checks import at_least_one, at_least_zero
-from blocks.latent import resolve
+from blocks.heads import resolve
 
 tfd = tfp.distributions
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from blocks.checks import at_least_one, has, sizes
-from blocks.latent import float32
+from blocks.heads import float32
 from blocks.stack import Stack
 
 tfb = tfp.bijectors

@@ -2,14 +2,14 @@
 
 The loops over all steps give the numbers of `keras.layers.RNN` over the same cells and are faster:
 what needs no state is computed for all steps in one product, and so is what the weights learn
-(`blocks.cells`).
+(`blocks.recurrent_loop`).
 """
 
 import keras
 import tensorflow as tf
 
-from blocks.cells import in_two, scan, state_sizes, time_major, whole
 from blocks.checks import at_least_one, boolean, has, one_of
+from blocks.recurrent_loop import in_two, scan, state_sizes, time_major, whole
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
@@ -127,7 +127,7 @@ class AttentionCell(keras.layers.Layer):
         return self.step(inputs, states, whole(self.cell))
 
     def step(self, x, states, move):
-        """What happens in a step; `move` is the inner cell's, see `blocks.cells.whole`."""
+        """What happens in a step; `move` is the inner cell's, see `blocks.recurrent_loop.whole`."""
         *state, _, memory = states
         context, weights = self.look(state[0], memory)  # c_i from s_{i-1}
         output, state = move(x, context, state)  # s_i from y_{i-1}, c_i, s_{i-1}

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import at_least_one, one_of, share, sizes
-from blocks.fourier import Conv2DTranspose
+from blocks.convolution import Conv2DTranspose
 from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 

@@ -4,8 +4,8 @@ import json
 
 import keras
 
-from zoo.presets import folder, making
-from zoo.records import digest
+from zoo.presets import preset, saving
+from zoo.recipes.records import digest
 
 CARD = {"license": "apache-2.0", "data": "noise", "title": "A small network that knows nothing"}
 
@@ -20,7 +20,7 @@ def same(a, b):
 
 def rewrite(place, **changes):
     """Changes a config.json as its author could: the digest fits."""
-    path = place / folder.CONFIG
+    path = place / preset.CONFIG
     record = json.loads(path.read_text()) | changes
     path.write_text(json.dumps(record | {"digest": digest(record)}))
 
@@ -28,5 +28,5 @@ def rewrite(place, **changes):
 def replace_file(place, name, raw):
     """Changes another file as its author could: size and hash fit."""
     (place / name).write_bytes(raw)
-    files = json.loads((place / folder.CONFIG).read_text())["files"]
-    rewrite(place, files=files | {name: {"sha256": making.sha256(raw), "size": len(raw)}})
+    files = json.loads((place / preset.CONFIG).read_text())["files"]
+    rewrite(place, files=files | {name: {"sha256": saving.sha256(raw), "size": len(raw)}})

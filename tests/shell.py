@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import zoo
-from zoo.cli import main
+from zoo.cli.main import main
 
 HOME = Path(zoo.__file__).parents[1]
 SMALL = ("--data", "images.npz", "--batch-size", "16")

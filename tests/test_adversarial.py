@@ -10,7 +10,7 @@ import blocks
 import zoo
 from blocks import adversarial
 from blocks.adversarial import LOSSES, PENALTIES, R1, GradientPenalty, NonSaturating
-from blocks.statistics import reestimate
+from blocks.normalization import reestimate
 
 RNG = np.random.default_rng(0)
 REAL = tf.constant(RNG.normal(size=(6, 1)), tf.float32)

@@ -173,7 +173,7 @@ def test_splits_of_no_example_are_refused_in_one_line(split, source, tiny_snowfl
 @pytest.fixture(scope="module")
 def tiny_snowflakes(tmp_path_factory):
     """The data set `snowflakes` with six training examples."""
-    from zoo.data import snowflakes
+    from zoo.data.builders import snowflakes
 
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:

@@ -7,8 +7,8 @@ import tensorflow as tf
 from cases import examples, inputs, small_model, trainer
 
 import zoo
-from zoo.batches import reading
 from zoo.errors import BatchError
+from zoo.model.batch_checks import reading
 
 every_model = pytest.mark.parametrize("name", zoo.names())
 

@@ -12,8 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import baselines, equality, examples, mutations, speed, variants, worker
-from zoo import pieces, records, text
+from benchmarks import mutations
+from benchmarks.speed import __main__ as speed
+from benchmarks.speed import equivalence, synthetic_data, tf_images, variants, worker
+from zoo import text
+from zoo.recipes import records
+from zoo.training import micro_batches
 
 TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
 
@@ -26,8 +30,8 @@ def short(monkeypatch):
     places = {"caption_vocabulary": 12, "image_shape": (2, 2, 5)}
     monkeypatch.setitem(variants.SETTINGS, "seq2seq", sizes | words)
     monkeypatch.setitem(variants.SETTINGS, "captioning", sizes | places)
-    monkeypatch.setattr(examples, "LENGTH", 2)
-    monkeypatch.setattr(equality, "SAID", 3)
+    monkeypatch.setattr(synthetic_data, "LENGTH", 2)
+    monkeypatch.setattr(equivalence, "SAID", 3)
 
 
 def runnable(*names):
@@ -49,58 +53,58 @@ def runnable(*names):
     ),
 )
 def test_every_variant_computes_what_the_zoo_computes(variant):
-    found = equality.check("mixture_vae", [variant, "zoo", "zoo eager"], batch_size=4)
+    found = equivalence.check("mixture_vae", [variant, "zoo", "zoo eager"], batch_size=4)
     assert [*found] == [variant] and found[variant] <= 1e-4
 
 
 @pytest.mark.parametrize("variant", runnable("eager loop", "pytorch"))
 def test_two_networks_are_compared_as_well(variant):
-    assert equality.check("dcgan", [variant], batch_size=4)[variant] <= 1e-4
+    assert equivalence.check("dcgan", [variant], batch_size=4)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize("variant", runnable("tf.function loop", "pytorch", "pytorch tuned"))
 def test_a_translator_learns_what_the_zoos_learns(variant, short):
-    assert equality.check("seq2seq", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
+    assert equivalence.check("seq2seq", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize(
     "variant", runnable("keras fit", "zoo train", "eager loop", "pytorch tuned")
 )
 def test_a_captioner_learns_what_the_zoos_learns(variant, short):
-    assert equality.check("captioning", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
+    assert equivalence.check("captioning", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize(
     "variant", runnable("tf.function step", "eager loop", "pytorch", "pytorch tuned")
 )
 def test_a_translator_says_what_the_zoos_says(variant, short):
-    assert equality.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
+    assert equivalence.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
 
 
 def test_other_words_are_refused(monkeypatch, short):
-    from benchmarks import eager_sequence_baselines
+    from benchmarks.speed import tf_sequences_eager
 
     shy = lambda model, source, limit: np.full((len(source), limit), 4)  # noqa: E731
-    monkeypatch.setattr(eager_sequence_baselines, "said", shy)
+    monkeypatch.setattr(tf_sequences_eager, "said", shy)
     with pytest.raises(AssertionError, match="'eager loop' is not the zoo's computation: words"):
-        equality.check("seq2seq-decode", ["eager loop"], batch_size=3)
+        equivalence.check("seq2seq-decode", ["eager loop"], batch_size=3)
 
 
 def test_other_work_is_refused(monkeypatch):
     def slower_learner():
-        model = baselines.KerasVAE()
+        model = tf_images.KerasVAE()
         model.optimizer.learning_rate = 5e-4
         return model
 
-    monkeypatch.setitem(baselines.STYLES["keras fit"], "vae", slower_learner)
+    monkeypatch.setitem(tf_images.STYLES["keras fit"], "vae", slower_learner)
     with pytest.raises(AssertionError, match="'keras fit' is not the zoo's computation.*step [23]"):
-        equality.check("vae", ["keras fit"], batch_size=4)
+        equivalence.check("vae", ["keras fit"], batch_size=4)
 
 
 def test_pieces_that_learn_nothing_are_refused(monkeypatch):
-    monkeypatch.setattr(pieces, "train_step", lambda model, batch, count: {"loss": 543.0})
+    monkeypatch.setattr(micro_batches, "train_step", lambda model, batch, count: {"loss": 543.0})
     with pytest.raises(AssertionError, match="'zoo train' is not the zoo's computation.*step [23]"):
-        equality.check("vae", ["zoo train"], batch_size=4)
+        equivalence.check("vae", ["zoo train"], batch_size=4)
 
 
 def test_nothing_is_timed_when_the_check_fails(monkeypatch):
@@ -119,15 +123,15 @@ def test_the_zoos_model_takes_the_settings_that_all_variants_share(short):
 
 def test_prepared_images_lie_where_the_networks_expect_them():
     images = np.array([0, 255], "uint8")
-    assert examples.prepared("vae", images).tolist() == [0, 1]
-    assert examples.prepared("dcgan", images).tolist() == [-1, 1]
+    assert synthetic_data.prepared("vae", images).tolist() == [0, 1]
+    assert synthetic_data.prepared("dcgan", images).tolist() == [-1, 1]
 
 
 @pytest.mark.parametrize("name", variants.SENTENCES)
 def test_examples_of_words_are_of_the_vocabulary_and_without_padding(name, short):
-    assert (examples.START, examples.END) == (text.START, text.END)
+    assert (synthetic_data.START, synthetic_data.END) == (text.START, text.END)
     model = variants.factory("zoo", name)(**variants.settings(name))
-    batch = examples.examples(name, 5)
+    batch = synthetic_data.examples(name, 5)
     model.check_batch(batch)
     said = batch[model.said]
     assert said.shape == (5, 3) and (said[:, 0] == text.START).all()
@@ -267,7 +271,9 @@ def test_each_mutation_is_another_program_and_messages_stay():
 def test_the_same_mutations_are_chosen_again_and_every_file_has_tests():
     found = mutations.chosen(40, 3)
     assert found == mutations.chosen(60, 3)[:40] and found != mutations.chosen(40, 4)
-    assert {one.file for one in mutations.chosen(5, 0, "zoo/state.py")} == {"zoo/state.py"}
+    assert {one.file for one in mutations.chosen(5, 0, "zoo/training/train_state.py")} == {
+        "zoo/training/train_state.py"
+    }
     for one in found:
         assert mutations.tests_of(one.file, mutations.ROOT), one.file
 

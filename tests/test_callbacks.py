@@ -6,7 +6,7 @@ import pytest
 from cases import same_bits
 from denoiser import data, run, worse
 
-from zoo.checkpoint import Checkpoints
+from zoo.training.checkpoint import Checkpoints
 
 
 class Seen(keras.callbacks.Callback):

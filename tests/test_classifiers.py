@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import zoo
-from benchmarks import yardstick
+from benchmarks import metric_sensitivity
 from zoo import metrics
-from zoo.data import snowflakes
+from zoo.data.builders import snowflakes
 from zoo.errors import CheckpointError, UnknownName, UsageError
 from zoo.metrics import classifiers
 
@@ -116,10 +116,10 @@ def test_packing_halves_the_precision_and_keeps_what_is_seen():
     assert classifiers.packed(again) == classifiers.packed(again)  # the same bytes
 
 
-@pytest.mark.parametrize("alteration", yardstick.ALTERED)
+@pytest.mark.parametrize("alteration", metric_sensitivity.ALTERED)
 def test_the_yardsticks_images_are_altered_a_little(alteration):
     drawn = snowflakes.grow(8, size=28) / np.float32(255)
-    altered = np.asarray(yardstick.ALTERED[alteration](drawn))
+    altered = np.asarray(metric_sensitivity.ALTERED[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
     difference = np.abs(altered - drawn).mean()
     assert difference == 0 if alteration == "as they are" else 0.01 < difference < 0.15
@@ -128,5 +128,5 @@ def test_the_yardsticks_images_are_altered_a_little(alteration):
 def test_half_a_pixel_divides_a_line_between_two_columns():
     line = np.zeros((2, 28, 28, 1), np.float32)
     line[:, :, 10] = 1
-    moved = np.asarray(yardstick.half_a_pixel(line))[0, 14, :, 0]
+    moved = np.asarray(metric_sensitivity.half_a_pixel(line))[0, 14, :, 0]
     np.testing.assert_allclose(moved[9:13], [0, 0.5, 0.5, 0], atol=1e-6)

@@ -9,11 +9,12 @@ import pytest
 from shell import HOME, SMALL, answer, process, refused, run
 
 import zoo
-from zoo import doctor, registry, runs
-from zoo.cli import main
+from zoo import registry
+from zoo.cli import doctor, runs
+from zoo.cli.main import main
+from zoo.cli.overrides import overrides
+from zoo.cli.terminal import jsonable
 from zoo.errors import ZooError
-from zoo.overrides import overrides
-from zoo.terminal import jsonable
 
 # Looking, without TensorFlow.
 

@@ -8,8 +8,8 @@ import pytest
 from shell import SMALL, answer, refused, run, write_classes, write_images
 
 import zoo
-from zoo import evaluation, runs
-from zoo.settings import Settings
+from zoo.cli import evaluation_data, runs
+from zoo.cli.train_config import Settings
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
@@ -100,7 +100,7 @@ def test_other_data_are_never_cut_like_the_training_split(
 ):
     monkeypatch.setattr(zoo.data, "splits", lambda *args: there)
     settings = Settings("vae", {}, "x", split=training, test_split=own)
-    assert evaluation.split_of_other("images.npz", settings) == chosen
+    assert evaluation_data.split_of_other("images.npz", settings) == chosen
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_other_data_are_never_cut_like_the_training_split(
     ),
 )
 def test_overlap_of_two_splits(a, b, shared):
-    assert evaluation.overlap(a, b) is evaluation.overlap(b, a) is shared
+    assert evaluation_data.overlap(a, b) is evaluation_data.overlap(b, a) is shared
 
 
 @pytest.mark.parametrize(

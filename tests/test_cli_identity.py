@@ -9,12 +9,12 @@ import pytest
 from shell import SMALL, answer, refused, run, write_classes, write_images
 
 import zoo
-from zoo import run_config
-from zoo.cli import main
-from zoo.data import location
+from zoo.cli import run_config
+from zoo.cli.main import main
+from zoo.cli.train_config import Settings
+from zoo.data import source_names
 from zoo.errors import CheckpointError, UsageError, WorkdirBusy
-from zoo.settings import Settings
-from zoo.workdir import Workdir
+from zoo.training.workdir import Workdir
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 CHANGEABLE = {"epochs", "steps", "workdir", "eager", "figures_every", "as_json"}
@@ -175,22 +175,22 @@ def test_data_that_have_changed_are_pointed_out_and_other_data_are_refused(here)
 def test_a_fingerprint_is_of_files_not_of_places(here):
     write_classes(here / "one", (2, 1))
     shutil.copytree("one", "two")
-    both = [location.fingerprint(folder) for folder in ("one", "two")]
-    assert both[0] == both[1] != location.fingerprint("AtoB:one")
+    both = [source_names.fingerprint(folder) for folder in ("one", "two")]
+    assert both[0] == both[1] != source_names.fingerprint("AtoB:one")
     for ignored in ("two/.DS_Store", "two/run/checkpoints/x.npz", "two/.hidden/a.png"):
         (here / ignored).parent.mkdir(parents=True, exist_ok=True)
         (here / ignored).write_bytes(b"x")
-    assert location.fingerprint("two") == both[0]
+    assert source_names.fingerprint("two") == both[0]
     (here / "two/a/0.png").rename("two/b/9.png")
-    assert location.fingerprint("two") != both[0]
+    assert source_names.fingerprint("two") != both[0]
     for name in ("train.de", "train.en.gz", "notes.txt"):
         (here / "two" / name).write_bytes(b"x")
-    texts = location.fingerprint("two", ("de", "en"))
+    texts = source_names.fingerprint("two", ("de", "en"))
     (here / "two/notes.txt").write_bytes(b"other")
-    assert location.fingerprint("two", ("de", "en")) == texts
+    assert source_names.fingerprint("two", ("de", "en")) == texts
     (here / "two/train.en.gz").write_bytes(b"other")
-    assert location.fingerprint("two", ("de", "en")) != texts
-    assert location.fingerprint("mnist") is location.fingerprint("none.npz") is None
+    assert source_names.fingerprint("two", ("de", "en")) != texts
+    assert source_names.fingerprint("mnist") is source_names.fingerprint("none.npz") is None
 
 
 # Folders that are no run of `zoo train`.

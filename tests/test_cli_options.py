@@ -6,9 +6,9 @@ import click
 import pytest
 from shell import HOME, SMALL, refused, run
 
-from zoo.cli import main
+from zoo.cli.main import main
+from zoo.cli.options import Number
 from zoo.errors import UsageError
-from zoo.options import Number
 
 NUMBERS = [
     (name, max(param.opts, key=len), param.type)
@@ -92,7 +92,7 @@ def test_options_that_messages_name_exist():
 
 def test_no_option_is_looked_at_outside_of_a_command():
     """`fitting` in Python: values count, and not a command line that is not there."""
-    from zoo import runs
+    from zoo.cli import runs
 
     runs.asked("vae", "images.npz", limit=100, test_split="train")
     with pytest.raises(UsageError, match="of which --limit says nothing"):

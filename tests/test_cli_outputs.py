@@ -10,10 +10,11 @@ from PIL import Image
 from shell import answer, refused, run
 
 import zoo
-from zoo import figures, finished, runs, text
+from zoo import figures, text
+from zoo.cli import load, runs
+from zoo.cli.options import FIGURES
 from zoo.errors import ZooError
 from zoo.figures import formats
-from zoo.options import FIGURES
 
 OUTPUTS = {  # command line -> what is read-only, or no folder
     ("sample", "vae", "-o", "images.npz/a.png"): "images.npz is not a folder",
@@ -47,7 +48,7 @@ def test_whether_one_may_write_is_looked_at_before_the_work(here, monkeypatch, a
     def work(*args, **options):
         raise AssertionError("work has begun")
 
-    for module, name in ((runs, "taken"), (runs, "asked"), (finished.presets, "get")):
+    for module, name in ((runs, "taken"), (runs, "asked"), (load.presets, "get")):
         monkeypatch.setattr(module, name, work)
     error = refused(*args, code=1)
     assert error.startswith("error: cannot write ") and OUTPUTS[args] in error

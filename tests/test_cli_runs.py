@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from shell import SMALL, answer, process, run
 
-from zoo import run_config, runs
+from zoo.cli import run_config, runs
 
 # Runs.
 

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from tests.test_records import write
-from zoo import metrics, records
+from zoo import metrics
 from zoo.errors import UsageError
+from zoo.recipes import records
 
 LINES = ["a b c d e f", "b c d e f g", "c d e f g h", "d e f g h a", "e f g h a b", "f g h a b c"]
 

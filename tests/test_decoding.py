@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import decoding
 from zoo.errors import UsageError
+from zoo.generation import decoding
 
 START, END, SIZE, LIMIT = 2, 3, 7, 6
 

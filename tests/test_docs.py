@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 import pytest
 
-from zoo import registry
-from zoo.cli import main
+from zoo import factory, registry
+from zoo.cli.main import main
+from zoo.cli.overrides import overrides
 from zoo.data import names as data_names
-from zoo.overrides import overrides
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -123,7 +123,7 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
             options = command.make_context(name, words).params  # parses, runs nothing
         except click.exceptions.Exit:  # --help, --version
             continue
-        models = {*registry.names(), *registry.names(pretrained=True), *own_models(path)}
+        models = {*registry.names(), *factory.names(pretrained=True), *own_models(path)}
         if name in ("train", "info") and command is not main.commands["data"]:
             model = options["name"]
             assert model in {*models, *data_names()}, f"there is no model {model}"

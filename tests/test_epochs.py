@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, trainer
 
-from zoo.callbacks import Figures, Stopwatch
-from zoo.state import seed_states
+from zoo.model.evaluation_mode import seed_states
+from zoo.training.callbacks import Figures, Stopwatch
 
 
 def toy(**config):

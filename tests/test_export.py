@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 import zoo
 from zoo import saved_model, text
-from zoo.cli import main
-from zoo.data import dates
+from zoo.cli.main import main
+from zoo.data.builders import dates
 from zoo.errors import UsageError
 
 ALONE = """

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 import zoo.data
-from zoo import captioning, sampling
-from zoo.data import corpora, pictures
+from zoo.cli import caption
+from zoo.cli import sample as sample_command
+from zoo.data import corpora
+from zoo.data.builders import style_images
 from zoo.data.image_files import read_image
 from zoo.errors import UsageError
 
@@ -202,7 +204,7 @@ def phone(tmp_path):
 
 def captioned(phone):
     model = types.SimpleNamespace(image_shape=(4, 4, 3), call_feature="image", name="captioner")
-    return captioning.looked_at(model, [phone], None)[1][0]
+    return caption.looked_at(model, [phone], None)[1][0]
 
 
 def corpus(phone):
@@ -212,7 +214,7 @@ def corpus(phone):
 
 
 def painted(phone):
-    return pictures.read(phone)[1:5].repeat(3, -1)
+    return style_images.read(phone)[1:5].repeat(3, -1)
 
 
 def like(phone):
@@ -220,7 +222,7 @@ def like(phone):
         return like
 
     model = types.SimpleNamespace(image_shape=(4, 4, 3), sample=sample)
-    return np.round(255 * sampling.asked(model, None, phone)["like"][0])
+    return np.round(255 * sample_command.asked(model, None, phone)["like"][0])
 
 
 def folder(phone):

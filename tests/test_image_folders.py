@@ -6,8 +6,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import zoo.data
-from zoo import evaluation, log, runs
-from zoo.cli import main
+from zoo import log
+from zoo.cli import evaluation_data, runs
+from zoo.cli.main import main
 from zoo.errors import UsageError
 
 
@@ -265,16 +266,16 @@ def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_pa
     ],
 )
 def test_parts_of_two_orders_share_examples(a, b, shared):
-    assert evaluation.overlap(a, b) is shared
+    assert evaluation_data.overlap(a, b) is shared
 
 
 def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tree(tmp_path, "photos/train/?.png*4", "photos/val/?.png*2", "more/?.png*4"))
-    assert evaluation.default_test_split("photos", "train") == "val"
+    assert evaluation_data.default_test_split("photos", "train") == "val"
     tree(tmp_path, "photos/test/1.png")
-    assert evaluation.default_test_split("photos", "train") == "test"
+    assert evaluation_data.default_test_split("photos", "train") == "test"
     assert capsys.readouterr().err == ""
-    assert evaluation.default_test_split("more", "train") == "train"
+    assert evaluation_data.default_test_split("more", "train") == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
     settings = runs.asked("vae", "photos", ["latent_dim=2"], binarize="dynamic")
     test = settings.load(settings.test_split)

@@ -1,4 +1,5 @@
-"""`kill -9` loses nothing; `python -m benchmarks.kill` does this ten times for every model."""
+"""`kill -9` loses nothing; `python -m benchmarks.kill_and_resume` does this ten times for every
+model."""
 
 from pathlib import Path
 
@@ -7,6 +8,6 @@ import pytest
 
 def test_a_killed_run_ends_in_the_same_bits(monkeypatch):
     monkeypatch.chdir(Path(__file__).parent.parent)
-    kill = pytest.importorskip("benchmarks.kill")
+    kill = pytest.importorskip("benchmarks.kill_and_resume")
     differing, count = kill.compare("dcgan", kills=1)
     assert count > 40 and differing == []

@@ -13,7 +13,7 @@ from tests.test_metrics import Linear, Pixels, batches, uniform
 from zoo import finetuning, metrics
 from zoo.errors import UsageError
 from zoo.metrics import Features
-from zoo.metrics.gather import folded
+from zoo.metrics.model_outputs import folded
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(30, 3))

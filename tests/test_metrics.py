@@ -9,7 +9,7 @@ from cases import small_model
 import zoo
 from blocks.mmd import kernel
 from zoo import errors, metrics
-from zoo.metrics.gather import folded
+from zoo.metrics.model_outputs import folded
 from zoo.models.vae import VAE
 
 tfd = tfp.distributions

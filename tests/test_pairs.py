@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
-from zoo.data import snowflake_maps
+from zoo.data.builders import snowflake_maps
 from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
 
 # ---------------------------------------------------------------- jitter

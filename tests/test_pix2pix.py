@@ -13,8 +13,8 @@ import blocks
 import zoo
 from blocks.unet import halvings
 from zoo import figures
-from zoo.cli import main
-from zoo.data import snowflake_maps
+from zoo.cli.main import main
+from zoo.data.builders import snowflake_maps
 
 SEED = tf.constant([1, 2])
 TINY = {"image_shape": (16, 16, 3), "filters": 8, "discriminator_filters": (8, 16)}

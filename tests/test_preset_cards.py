@@ -9,11 +9,12 @@ from preset_cases import CARD, replace_file
 
 import zoo
 from zoo import presets
-from zoo.cli import main
+from zoo.cli import save as save_command
+from zoo.cli.main import main
 from zoo.data import catalog
 from zoo.errors import PresetError, UsageError
-from zoo.presets import cards, folder, licenses, pushing
-from zoo.records import HOME
+from zoo.presets import cards, licenses, preset
+from zoo.recipes.records import HOME
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -71,8 +72,8 @@ def test_cards_of_before_are_read():
 
 
 def test_a_terminal_is_not_obeyed(copy):
-    text = (copy / folder.CARD).read_text() + "\x1b]0;title\x07\x9b2J\u202e\r hidden\n"
-    replace_file(copy, folder.CARD, text.encode())
+    text = (copy / preset.CARD).read_text() + "\x1b]0;title\x07\x9b2J\u202e\r hidden\n"
+    replace_file(copy, preset.CARD, text.encode())
     shown = CliRunner().invoke(main, ["info", str(copy)])
     assert shown.exit_code == 0 and "hidden" in shown.stdout
     assert all(c.isprintable() or c == "\n" for c in shown.stdout)
@@ -99,8 +100,8 @@ def test_a_card_of_one_s_own_is_kept_as_it_is():
 
 
 def test_a_card_that_lost_its_licence_is_refused(copy):
-    raw = (copy / folder.CARD).read_bytes().replace(b"license: apache-2.0", b"license:")
-    replace_file(copy, folder.CARD, raw)
+    raw = (copy / preset.CARD).read_bytes().replace(b"license: apache-2.0", b"license:")
+    replace_file(copy, preset.CARD, raw)
     with pytest.raises(PresetError, match="names no licence"):
         presets.open(copy)
 
@@ -198,18 +199,18 @@ def check_targets(preset, tmp_path):
 
 
 def test_data_are_shown_without_the_way_to_them():
-    assert pushing.shown("/home/me/photos") == "photos"
-    assert pushing.shown("AtoB:/home/me/pairs") == "AtoB:pairs"
-    assert pushing.shown("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
+    assert save_command.shown("/home/me/photos") == "photos"
+    assert save_command.shown("AtoB:/home/me/pairs") == "AtoB:pairs"
+    assert save_command.shown("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
 
 def test_a_plug_in_s_preset_names_its_package(model, monkeypatch, tmp_path):
     import importlib.metadata
 
-    from zoo.presets import making
+    from zoo.presets import saving
 
     cls = type("Foreign", (), {"__module__": "numpy.somewhere"})
-    assert making.package(cls) == {
+    assert saving.package(cls) == {
         "package": {"name": "numpy", "version": importlib.metadata.version("numpy")}
     }
-    assert making.package(type(model)) == {} == making.package(type("X", (), {}))
+    assert saving.package(type(model)) == {} == saving.package(type("X", (), {}))

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from preset_cases import CARD, rewrite, same
 
 import zoo
-from zoo import presets
-from zoo.cli import main
+from zoo import files, presets
+from zoo.cli.main import main
 from zoo.errors import PresetError, UsageError
-from zoo.presets import folder, making, sources, web
+from zoo.presets import download, http, preset
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -44,8 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         raw = path.read_bytes()
         begin = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
-        facts = {"ETag": f'"{making.sha256(raw)}"', "X-Repo-Commit": "0" * 40}
-        breaks = server.breaks and name == folder.WEIGHTS
+        facts = {"ETag": f'"{files.sha256(raw)}"', "X-Repo-Commit": "0" * 40}
+        breaks = server.breaks and name == preset.WEIGHTS
         body = raw[begin : server.breaks if breaks else None] if self.command == "GET" else b""
         self.answer(206 if begin else 200, facts, body, len(raw) - begin)
         self.close_connection = True
@@ -83,7 +83,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def fetched(server):
-    return [name for name, _ in server.asked if name == folder.WEIGHTS]
+    return [name for name, _ in server.asked if name == preset.WEIGHTS]
 
 
 def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
@@ -105,7 +105,7 @@ def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
 
 def test_a_new_version_is_fetched_and_a_damaged_copy_is_replaced(server, cache, model):
     first = presets.open(server.url).folder
-    (first / folder.WEIGHTS).write_bytes(b"damaged")
+    (first / preset.WEIGHTS).write_bytes(b"damaged")
     assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 2
     zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny")
     assert "The second" in presets.open(server.url).card and len(fetched(server)) == 3
@@ -117,11 +117,11 @@ def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
         presets.open(server.url)
     server.breaks = None
     assert same(model, zoo.get(server.url, pretrained=True))
-    assert [r for name, r in server.asked if name == folder.WEIGHTS] == [None, "bytes=32768-"]
+    assert [r for name, r in server.asked if name == preset.WEIGHTS] == [None, "bytes=32768-"]
 
 
 def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, model):
-    path = server.root / folder.WEIGHTS
+    path = server.root / preset.WEIGHTS
     raw = path.read_bytes()
     path.write_bytes(raw[:-1] + b"?")
     with pytest.raises(PresetError, match="wrong hash"):
@@ -131,7 +131,7 @@ def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, 
         presets.open(server.url)
     path.write_bytes(raw)
     assert same(model, zoo.get(server.url, pretrained=True))  # nothing bad was kept
-    (server.root / folder.CONFIG).unlink()
+    (server.root / preset.CONFIG).unlink()
     with pytest.raises(PresetError, match="answers 404: no preset is there"):
         presets.open(server.url)
 
@@ -165,7 +165,7 @@ def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
     assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
     assert "using the copy in" in capsys.readouterr().err
     server.down = False
-    server.acts[folder.CONFIG] = endless  # the limit holds on the hub, too
+    server.acts[preset.CONFIG] = endless  # the limit holds on the hub, too
     assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
     assert "more than the 8,388,608 bytes it should have; using" in capsys.readouterr().err
     with pytest.raises(UsageError, match="hf://some--body/x is no name"):
@@ -193,10 +193,10 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
     stub = type(sys)("huggingface_hub")
     stub.HfApi = Api
     stub.errors = type("errors", (), {"HfHubHTTPError": OSError})
-    monkeypatch.setattr(sources, "hub_library", lambda: stub)
+    monkeypatch.setattr(download, "hub_library", lambda: stub)
     pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
     assert pushed.exit_code == 0, pushed.output
-    files = sorted([folder.CARD, folder.CONFIG, folder.WEIGHTS])
+    files = sorted([preset.CARD, preset.CONFIG, preset.WEIGHTS])
     assert calls == [("somebody/vae.tiny", True), ("somebody/vae.tiny", files)]
 
 
@@ -290,22 +290,22 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
     how, server, cache, model, monkeypatch, capsys
 ):
     act, message = BEHAVIOR[how]
-    monkeypatch.setattr(web, "HEAD", 0.5)
-    monkeypatch.setattr(web, "PATIENCE", 0.5)
-    server.acts[folder.CONFIG] = act
+    monkeypatch.setattr(http, "HEAD", 0.5)
+    monkeypatch.setattr(http, "PATIENCE", 0.5)
+    server.acts[preset.CONFIG] = act
     with pytest.raises((PresetError, UsageError), match=message) as caught:
         presets.open(server.url)
     assert "\n" not in str(caught.value)
-    del server.acts[folder.CONFIG]
+    del server.acts[preset.CONFIG]
     presets.open(server.url)
-    server.acts[folder.CONFIG] = act
+    server.acts[preset.CONFIG] = act
     capsys.readouterr()
     assert same(model, zoo.get(server.url, pretrained=True))
     said = capsys.readouterr().err
     assert "using the copy in" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", [folder.WEIGHTS, folder.CARD])
+@pytest.mark.parametrize("name", [preset.WEIGHTS, preset.CARD])
 def test_a_body_without_an_end_stops_at_the_size_it_should_have(name, server, cache):
     server.acts[name] = endless
     with pytest.raises(PresetError, match="sends more than the"):
@@ -325,12 +325,12 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
         seen.append((url, headers))
         yield moves.pop(0)
 
-    monkeypatch.setattr(web, "received", received)
+    monkeypatch.setattr(http, "received", received)
     moves = [(302, "http://127.0.0.1/x")]
-    with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
-        web.answer("https://127.0.0.1/x", {})
+    with pytest.raises(http.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
+        http.answer("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
-    assert web.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
+    assert http.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
     assert seen[1:] == [
         ("https://host/x", {"Authorization": "secret", "A": "b"}),
         ("https://host/y", {"Authorization": "secret", "A": "b"}),
@@ -347,9 +347,9 @@ def test_a_new_version_that_breaks_off_leaves_the_old_one_in_use(server, cache, 
 
 
 def test_waiting_for_another_process_is_said_and_has_an_end(server, cache, monkeypatch, capsys):
-    monkeypatch.setattr(sources, "QUIET", 0.1)
-    monkeypatch.setattr(sources, "WAITING", 0.2)
-    home = cache / sources.source(server.url)[0]
+    monkeypatch.setattr(download, "QUIET", 0.1)
+    monkeypatch.setattr(download, "WAITING", 0.2)
+    home = cache / download.source(server.url)[0]
     home.mkdir(parents=True)
     with (
         filelock.FileLock(home / ".lock"),
@@ -360,10 +360,10 @@ def test_waiting_for_another_process_is_said_and_has_an_end(server, cache, monke
 
 
 def test_sizes_that_the_author_declares_are_not_fetched(server, cache):
-    record = json.loads((server.root / folder.CONFIG).read_text())
-    record["files"][folder.WEIGHTS]["size"] = 10**12
+    record = json.loads((server.root / preset.CONFIG).read_text())
+    record["files"][preset.WEIGHTS]["size"] = 10**12
     rewrite(server.root, files=record["files"])
-    server.acts[folder.WEIGHTS] = endless
+    server.acts[preset.WEIGHTS] = endless
     with pytest.raises(PresetError, match="1,000,000,000,000 bytes: these do not go together"):
         presets.open(server.url)
-    assert folder.WEIGHTS not in [name for name, _ in server.asked]
+    assert preset.WEIGHTS not in [name for name, _ in server.asked]

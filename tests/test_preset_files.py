@@ -11,9 +11,10 @@ from cases import small_config, small_model
 from preset_cases import CARD, replace_file, rewrite
 
 import zoo
-from zoo import finished, presets
+from zoo import presets
+from zoo.cli import load
 from zoo.errors import PresetError, UsageError
-from zoo.presets import folder, weights
+from zoo.presets import preset, weights
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -33,7 +34,7 @@ def spoil(name, change):
 
 def files(**facts):
     return lambda place: rewrite(
-        place, files={folder.CARD: {"sha256": HASH, "size": 1}, folder.WEIGHTS: facts}
+        place, files={preset.CARD: {"sha256": HASH, "size": 1}, preset.WEIGHTS: facts}
     )
 
 
@@ -58,25 +59,25 @@ def function(name, module="builtins"):
 
 SPOILT = {
     # files
-    "flipped": (spoil(folder.WEIGHTS, lambda raw: raw[:-1] + b"?"), "has the wrong hash"),
-    "half": (spoil(folder.WEIGHTS, lambda raw: raw[:100]), "has 100 bytes in place of .*half a"),
-    "missing": (lambda place: (place / folder.WEIGHTS).unlink(), "weights.h5 is missing"),
-    "card": (spoil(folder.CARD, lambda raw: raw + b"x"), "card.md has .* half a file"),
-    "no text": (lambda place: replace_file(place, folder.CARD, b"\xff"), "is no UTF-8 text"),
+    "flipped": (spoil(preset.WEIGHTS, lambda raw: raw[:-1] + b"?"), "has the wrong hash"),
+    "half": (spoil(preset.WEIGHTS, lambda raw: raw[:100]), "has 100 bytes in place of .*half a"),
+    "missing": (lambda place: (place / preset.WEIGHTS).unlink(), "weights.h5 is missing"),
+    "card": (spoil(preset.CARD, lambda raw: raw + b"x"), "card.md has .* half a file"),
+    "no text": (lambda place: replace_file(place, preset.CARD, b"\xff"), "is no UTF-8 text"),
     # the JSON
     "edited": (
-        spoil(folder.CONFIG, lambda raw: raw.replace(b'"latent_dim": 2', b'"latent_dim": 3')),
+        spoil(preset.CONFIG, lambda raw: raw.replace(b'"latent_dim": 2', b'"latent_dim": 3')),
         "the digest in config.json is not that of its content",
     ),
     "newer": (lambda place: rewrite(place, format=99), "99, made by a newer .*reads up to 1"),
     "old": (lambda place: rewrite(place, format=0), "has the format 0; this version reads up to 1"),
     "true": (lambda place: rewrite(place, format=True), "has the format True"),
-    "empty": (spoil(folder.CONFIG, lambda raw: b"{}"), "is no preset.*zoo push"),
-    "list": (spoil(folder.CONFIG, lambda raw: b"[1]"), "is no preset.*TypeError"),
-    "deep": (spoil(folder.CONFIG, lambda raw: b"[" * 10**5), "is no preset.*RecursionError"),
-    "nan": (spoil(folder.CONFIG, lambda raw: b'{"format": 1, "x": NaN}'), "NaN is not JSON"),
-    "infinite": (spoil(folder.CONFIG, lambda raw: b'{"format": 1, "x": 1e999}'), "the digest in"),
-    "large": (spoil(folder.CONFIG, lambda raw: b" " * 2**24), "16,777,216 bytes, more than"),
+    "empty": (spoil(preset.CONFIG, lambda raw: b"{}"), "is no preset.*zoo push"),
+    "list": (spoil(preset.CONFIG, lambda raw: b"[1]"), "is no preset.*TypeError"),
+    "deep": (spoil(preset.CONFIG, lambda raw: b"[" * 10**5), "is no preset.*RecursionError"),
+    "nan": (spoil(preset.CONFIG, lambda raw: b'{"format": 1, "x": NaN}'), "NaN is not JSON"),
+    "infinite": (spoil(preset.CONFIG, lambda raw: b'{"format": 1, "x": 1e999}'), "the digest in"),
+    "large": (spoil(preset.CONFIG, lambda raw: b" " * 2**24), "16,777,216 bytes, more than"),
     # its types and sizes
     "nothing": (lambda place: rewrite(place, model=None), r"must tell .*got \['model'\]"),
     "versions": (lambda place: rewrite(place, versions=[1]), r"must tell .*got \['versions'\]"),
@@ -89,7 +90,7 @@ SPOILT = {
         r"files those of .*got \['../../x'\]",
     ),
     "no facts": (
-        lambda place: rewrite(place, files={folder.WEIGHTS: {}, folder.CARD: 5}),
+        lambda place: rewrite(place, files={preset.WEIGHTS: {}, preset.CARD: 5}),
         "must tell sha256 and size",
     ),
     "hash": (files(sha256=5, size=1), "must tell sha256 and size"),
@@ -165,12 +166,12 @@ def edited(change, stored="float32"):
         if stored == "int8":
             model = small_model("vae", units=(32,), filters=(8,))
             zoo.save(model, place, CARD, stored="int8")
-        raw = io.BytesIO((place / folder.WEIGHTS).read_bytes())
+        raw = io.BytesIO((place / preset.WEIGHTS).read_bytes())
         with h5py.File(raw, "a") as file:
             arrays = [(name, item.ndim) for name, item in weights.datasets(file)]
             name = next(n for n, axes in arrays if axes > 1 and not n.endswith(".scale"))
             change(file, name)
-        replace_file(place, folder.WEIGHTS, raw.getvalue())
+        replace_file(place, preset.WEIGHTS, raw.getvalue())
 
     return spoilt
 
@@ -242,7 +243,7 @@ WEIGHTS = {
         edited(lambda file, name: file.move(name + ".scale", "x.scale"), "int8"),
         "is missing|is not the model's|does not answer",
     ),
-    "no file": (lambda place: replace_file(place, folder.WEIGHTS, b"x" * 999), "do not fit vae"),
+    "no file": (lambda place: replace_file(place, preset.WEIGHTS, b"x" * 999), "do not fit vae"),
     "another model's": (config(latent_dim=5), "weights in .* do not fit vae"),
 }
 
@@ -290,7 +291,7 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
     changes, message = KERAS[how]
     keras_file(tmp_path / "x.keras", **changes)
     with pytest.raises(UsageError, match=message) as caught:
-        finished.load(tmp_path / "x.keras")
+        load.load(tmp_path / "x.keras")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 

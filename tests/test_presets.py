@@ -12,9 +12,9 @@ from preset_cases import CARD, arrays, same
 
 import zoo
 from zoo import files, presets, text
-from zoo.cli import main
+from zoo.cli.main import main
 from zoo.errors import UnknownName, UsageError
-from zoo.presets import folder, making
+from zoo.presets import preset, saving
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -24,7 +24,7 @@ pytest_plugins = ("preset_fixtures",)
 @pytest.mark.parametrize("name", presets.names())
 def test_a_shipped_preset_says_of_three_examples_what_it_said_when_it_was_made(name):
     preset = presets.open(name)
-    found = making.answers(zoo.get(name, pretrained=True))
+    found = saving.answers(zoo.get(name, pretrained=True))
     assert found.keys() == preset.record["golden"].keys()
     for metric, values in preset.record["golden"].items():
         assert found[metric] == pytest.approx(values, rel=1e-3, abs=1e-4), metric
@@ -66,7 +66,7 @@ def test_the_same_weights_give_the_same_bytes_whatever_the_process_has_made_befo
 
 def test_float16_takes_half_the_bytes_and_little_of_the_weights(model, whole, tmp_path):
     half = zoo.save(model, tmp_path / "half", CARD, stored="float16")
-    size = [p.record["files"][folder.WEIGHTS]["size"] for p in (half, whole)]
+    size = [p.record["files"][preset.WEIGHTS]["size"] for p in (half, whole)]
     assert size[0] < 0.8 * size[1]  # of a network this small, names are a good part
     for a, b in zip(arrays(model), arrays(zoo.get(str(half.folder), pretrained=True)), strict=True):
         np.testing.assert_allclose(a, b, rtol=2**-11, atol=1e-7)
@@ -80,7 +80,7 @@ def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_colum
     part, whole = (
         zoo.save(model, tmp_path / stored, CARD, stored=stored) for stored in ("int8", "float32")
     )
-    size = [p.record["files"][folder.WEIGHTS]["size"] for p in (part, whole)]
+    size = [p.record["files"][preset.WEIGHTS]["size"] for p in (part, whole)]
     assert size[0] < 0.35 * size[1]
     loaded = arrays(zoo.get(str(part.folder), pretrained=True))
     for a, b in zip(arrays(model), loaded, strict=True):
@@ -112,10 +112,10 @@ def test_what_cannot_be_a_preset_is_told(tmp_path):
 
 def test_a_new_preset_has_its_answers_and_noise_is_left_as_it_was(model, whole):
     golden = whole.record["golden"]
-    assert golden == making.answers(model) and {len(x) for x in golden.values()} == {3}
+    assert golden == saving.answers(model) and {len(x) for x in golden.values()} == {3}
     states = []
     for _ in range(2):
-        making.asked.clear()
+        saving.asked.clear()
         states.append(zoo.get(str(whole.folder), pretrained=True).seed_generator.state)
     assert not np.array_equal(*states)  # seeds of its own, asked or not
 
@@ -148,7 +148,7 @@ def test_readers_beside_a_writer_get_one_preset_or_the_other(model, whole, copy)
     try:
         while time.monotonic() < ends:
             preset = presets.open(copy)
-            assert making.sha256(preset.weights) == preset.record["files"][folder.WEIGHTS]["sha256"]
+            assert saving.sha256(preset.weights) == preset.record["files"][preset.WEIGHTS]["sha256"]
             digests.add(preset.record["digest"])
     finally:
         writer.join()

@@ -6,7 +6,7 @@ import tensorflow as tf
 from cases import small_model
 
 import zoo
-from zoo.data import ratings
+from zoo.data.builders import ratings
 from zoo.errors import BatchError, UsageError
 
 

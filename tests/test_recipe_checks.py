@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.test_recipes import run, tiny
-from zoo import measuring, records, reproduce
-from zoo.callbacks import Stopwatch
 from zoo.errors import UnknownName, UsageError, WriteError
-from zoo.recipes import Budget, Measure
+from zoo.recipes import Budget, Measure, evaluate, records
+from zoo.recipes import run as reproduction
+from zoo.training.callbacks import Stopwatch
 
 DEEP = "[" * 100_000
 DAMAGE = ("", "{", "[]", "null", '{"seconds": 1', DEEP, "\x00", "\udcff")
@@ -88,10 +88,10 @@ def test_arguments_that_do_not_go_together_are_refused(recipe):
 
 
 def test_zero_is_a_number(recipe):
-    assert reproduce.optimizers(replace(recipe, ema=0.0), 10).ema_momentum == 0
-    assert reproduce.optimizers(recipe, 10).ema_momentum == 0.9
+    assert reproduction.optimizers(replace(recipe, ema=0.0), 10).ema_momentum == 0
+    assert reproduction.optimizers(recipe, 10).ema_momentum == 0.9
     own = replace(recipe, learning_rate=None, ema=None, clip=None, schedule="constant")
-    assert reproduce.optimizers(own, 10) is None
+    assert reproduction.optimizers(own, 10) is None
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, meas
             return {"image": None}
 
     with pytest.raises(UsageError, match=error):
-        measuring.check(replace(recipe, metrics=(measure,)), "smoke", Unlabelled(), Unlabelled())
+        evaluate.check(replace(recipe, metrics=(measure,)), "smoke", Unlabelled(), Unlabelled())
 
 
 def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce, "trained", None)  # calling it would be a TypeError
+    monkeypatch.setattr(run, "trained", None)  # calling it would be a TypeError
     with pytest.raises(UnknownName, match="budget of vae.tiny 'week'"):
-        reproduce.reproduce(recipe, "week", workdir="run")
+        reproduction.reproduce(recipe, "week", workdir="run")
     with pytest.raises(UnknownName, match="unknown recipe 5"):
-        reproduce.reproduce(5)
+        reproduction.reproduce(5)
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="is not a folder"):
-        reproduce.reproduce(recipe, "smoke", results="file/results", workdir="run")
-    monkeypatch.setitem(reproduce.zoo.recipes._recipes, "vae.tiny", recipe)
+        reproduction.reproduce(recipe, "smoke", results="file/results", workdir="run")
+    monkeypatch.setitem(reproduction.zoo.recipes._recipes, "vae.tiny", recipe)
     for wrong in ("~nobody/x.npz", "x" * 300, "absent.npz"):
         shown = run("vae.tiny", "--budget", "smoke", "--data", wrong)
         assert shown.exit_code == 2 and shown.stderr.count("\n") == 1, (wrong, shown.stderr)
@@ -134,7 +134,7 @@ def test_a_run_whose_recipe_is_damaged_is_named(tmp_path, recipe, text):
     (tmp_path / "checkpoints" / "step-000000001.npz").touch()
     (tmp_path / "recipe.json").write_text(text, errors="surrogateescape")
     with pytest.raises(records.RecordError, match=r"recipe.json is damaged \(.*move .* away"):
-        reproduce.check_same(tmp_path, recipe.training("smoke"))
+        reproduction.check_same(tmp_path, recipe.training("smoke"))
 
 
 @pytest.mark.parametrize("text", [*DAMAGE, '{"seconds": NaN}', '{"seconds": -1}'])
@@ -156,8 +156,8 @@ def test_the_numbers_of_a_record_are_those_of_the_best_epoch(tmp_path, recipe):
     np.savez(tmp_path / "images.npz", image=images)
     recipe = replace(recipe, metrics=(Measure("elbo"),), binarize="none", ema=None)
     where = "paper", tmp_path / "results", tmp_path / "run"
-    best = reproduce.reproduce(recipe, *where)
-    last = reproduce.reproduce(replace(recipe, best=False), *where)
+    best = reproduction.reproduce(recipe, *where)
+    last = reproduction.reproduce(replace(recipe, best=False), *where)
     assert (best["epochs"], best["evaluated_epoch"], last["evaluated_epoch"]) == (2, 1, 2)
     values = [one["metrics"]["negative_elbo"]["value"] for one in (best, last)]
     assert values[0] < values[1]

@@ -14,14 +14,16 @@ from click.testing import CliRunner
 
 import zoo
 import zoo.recipes
-from benchmarks import table
-from zoo import callbacks, measuring, metrics, records, reproduce
-from zoo.cli import main
+from benchmarks import results_page
+from zoo import metrics
+from zoo.cli.main import main
 from zoo.errors import DataNotPrepared, UnknownName, UsageError
-from zoo.recipes import Budget, Measure, Recipe, Reference
+from zoo.recipes import Budget, Measure, Recipe, Reference, evaluate, records
+from zoo.recipes import run as reproduction
 from zoo.recipes.gans import fidelity
-from zoo.recipes.measure import METRICS
+from zoo.recipes.metric_spec import METRICS
 from zoo.recipes.recipe import first, source
+from zoo.training import callbacks
 
 ALL = [zoo.recipes.get(name) for name in zoo.recipes.names()]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
@@ -105,7 +107,7 @@ def test_recipes_need_no_tensorflow():
 @each
 def test_a_recipe_is_complete(recipe):
     assert recipe.name.startswith(f"{recipe.model}.")
-    assert set(recipe.budgets) == set(reproduce.BUDGETS)
+    assert set(recipe.budgets) == set(reproduction.BUDGETS)
     assert json.loads(json.dumps(asdict(recipe)))["config"] == recipe.config
     splits = zoo.data.info(recipe.data).splits
     asked = filter(None, recipe.splits("paper"))
@@ -203,7 +205,7 @@ def done(tmp_path_factory):
     """(recipe, its folder, the record of a run without a break)."""
     folder = tmp_path_factory.mktemp("reproduce")
     recipe = tiny(folder)
-    record = reproduce.reproduce(recipe, "paper", folder / "results", folder / "run")
+    record = reproduction.reproduce(recipe, "paper", folder / "results", folder / "run")
     return recipe, folder, record
 
 
@@ -232,7 +234,7 @@ def test_a_reproduction_leaves_a_record_of_all_that_was_asked(done):
 def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_path, monkeypatch):
     recipe, _, record = done
     where = tmp_path / "results", tmp_path / "run"
-    again = functools.partial(reproduce.reproduce, recipe, "paper", *where)
+    again = functools.partial(reproduction.reproduce, recipe, "paper", *where)
 
     class Stopped(callbacks.Stopwatch):
         def on_train_batch_end(self, batch, logs=None):
@@ -258,7 +260,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     recipe = tiny(tmp_path, learning_rate=1e-9, ema=None, metrics=(Measure("elbo"),), best=False)
     recipe = replace(recipe, warmup_epochs=0, budgets={"paper": budget})
     found = [
-        reproduce.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")["epochs"]
+        reproduction.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")["epochs"]
         for _ in range(2)
     ]
     assert found[0] == found[1] < 9
@@ -271,9 +273,9 @@ def test_a_folder_keeps_to_its_recipe(done):
         ({"config": {}}, "config="),
     ):
         with pytest.raises(UsageError, match=told):
-            reproduce.reproduce(replace(recipe, **changes), "paper", folder, folder / "run")
+            reproduction.reproduce(replace(recipe, **changes), "paper", folder, folder / "run")
     with pytest.raises(UsageError, match=r"train=train\[:64\], epochs=2, got train=train\[0:32\]"):
-        reproduce.reproduce(recipe, "smoke", folder, folder / "run")
+        reproduction.reproduce(recipe, "smoke", folder, folder / "run")
 
 
 # Generated images.
@@ -288,7 +290,7 @@ def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
 
     monkeypatch.setattr(metrics, "generate", counted)
     recipe = tiny_gan(tmp_path)
-    record = reproduce.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")
+    record = reproduction.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")
     assert calls == [80]  # one draw for all that is asked
     assert [*record["metrics"]] == [measure.name for measure in recipe.metrics]
     name = metrics.extractor("FCD-mnist-v1").name
@@ -303,11 +305,11 @@ def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
     assert 0 <= found["label_histogram"]["floor"] <= found["label_histogram"]["value"] <= 1
     assert found["memorization"]["z"] > 0 and found["memorization"]["copies"] == 0
     assert record["steps"] == 3 and "values" not in record
-    assert f"(floor {found['frechet']['floor']:.4g})" in table.render([record])
+    assert f"(floor {found['frechet']['floor']:.4g})" in results_page.render([record])
 
 
 def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypatch):
-    again = functools.partial(reproduce.reproduce, results=tmp_path, workdir=tmp_path / "run")
+    again = functools.partial(reproduction.reproduce, results=tmp_path, workdir=tmp_path / "run")
     small = np.random.default_rng(0).random((120, 8, 8))
     np.savez(tmp_path / "small.npz", image=small)
     with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
@@ -334,14 +336,14 @@ def test_pairs_are_measured_image_by_image():
     random = np.random.default_rng(0)
     source, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
     data = zoo.data.load({"source": source, "target": target}, batch_size=4)
-    number, values = measuring.measured(Measure("l1"), Copier(), None, data)
+    number, values = evaluate.measured(Measure("l1"), Copier(), None, data)
     assert values == pytest.approx(np.abs(source - target).mean((1, 2, 3)), rel=1e-5)
     assert number["value"] == pytest.approx(values.mean()) and number["n"] == 6
     assert number["interval"][0] < number["value"] < number["interval"][1]
     assert drawn[0] != drawn[1]  # other noise for each batch
     same = zoo.data.load({"source": target, "target": target}, batch_size=4)
-    assert measuring.measured(Measure("psnr"), Copier(), None, same)[0]["value"] == 100
-    found, _ = measuring.measured(Measure("ssim"), Copier(), None, same)
+    assert evaluate.measured(Measure("psnr"), Copier(), None, same)[0]["value"] == 100
+    found, _ = evaluate.measured(Measure("ssim"), Copier(), None, same)
     assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
     assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same whenever it is asked
 
@@ -349,7 +351,7 @@ def test_pairs_are_measured_image_by_image():
 def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeypatch, offline):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(DataNotPrepared, match="zoo data prepare mnist"):
-        reproduce.reproduce("vae.mnist_gated", "smoke", tmp_path, tmp_path / "run")
+        reproduction.reproduce("vae.mnist_gated", "smoke", tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     missing = run("vae.mnist_d2", "--budget", "smoke", "--workdir", tmp_path / "run")
     assert missing.exit_code == 1 and "zoo data prepare mnist" in missing.stderr
@@ -380,7 +382,7 @@ def check_pushed(workdir, record):
     assert pushed.exit_code == 0, pushed.output
     model = zoo.get("made/vae.tiny", pretrained=True)
     recipe = zoo.recipes.get("vae.tiny")
-    trainer = reproduce.trainer_of(recipe, "smoke", workdir, range(2))
+    trainer = reproduction.trainer_of(recipe, "smoke", workdir, range(2))
     trainer.restore(best=recipe.best)
     with trainer.averaged() as evaluated:
         for a, b in zip(evaluated.weights, model.weights, strict=True):

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import table
-from zoo import records
+from benchmarks import results_page
 from zoo.errors import UsageError
-from zoo.records import RecordError
+from zoo.recipes import records
+from zoo.recipes.records import RecordError
 
 SPEED = {
     "kind": "speed",
@@ -257,12 +257,14 @@ def test_circumstances(monkeypatch, tmp_path):
 
 
 def test_the_page_is_what_the_records_say():
-    page = table.render(records.all(table.ROOT / records.RESULTS))
-    assert table.PAGE.read_text() == page, "docs/results.md is stale: python -m benchmarks.table"
+    page = results_page.render(records.all(results_page.ROOT / records.RESULTS))
+    assert results_page.PAGE.read_text() == page, (
+        "docs/results.md is stale: python -m benchmarks.results_page"
+    )
 
 
 def test_a_page_of_no_records_says_so():
-    assert "There are no records yet." in table.render([])
+    assert "There are no records yet." in results_page.render([])
 
 
 def test_the_page_ranks_marks_and_compares(tmp_path):
@@ -276,7 +278,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     records.write(tmp_path / "speed.json", SPEED | records.circumstances())
     records.write(tmp_path / "style.json", STYLE | records.circumstances())
     records.write(tmp_path / "yardstick.json", YARDSTICK | records.circumstances())
-    page = table.render(records.all(tmp_path))
+    page = results_page.render(records.all(tmp_path))
     assert "Never edit it by hand" in page
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows[1:5]] == [
@@ -298,13 +300,13 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
 
 
 def test_a_stale_page_fails_the_check(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "ROOT", tmp_path)
-    monkeypatch.setattr(table, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(results_page, "ROOT", tmp_path)
+    monkeypatch.setattr(results_page, "PAGE", tmp_path / "results.md")
     with pytest.raises(SystemExit, match="results.md is not what the records say"):
-        table.main(["--check"])
-    table.main([])
-    table.main(["--check"])
+        results_page.main(["--check"])
+    results_page.main([])
+    results_page.main(["--check"])
     (tmp_path / records.RESULTS).mkdir(parents=True)
     write(tmp_path / records.RESULTS)
     with pytest.raises(SystemExit, match="is not what the records say"):
-        table.main(["--check"])
+        results_page.main(["--check"])

@@ -10,7 +10,7 @@ from cases import same_bits
 from denoiser import Denoiser, OtherDenoiser, data, run
 
 from zoo import errors
-from zoo.checkpoint import Checkpoints, read
+from zoo.training.checkpoint import Checkpoints, read
 
 
 def files(folder):

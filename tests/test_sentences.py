@@ -10,8 +10,9 @@ from PIL import Image
 
 import zoo.data
 from zoo import text
-from zoo.data import corpora, dates, ratings, shapes
-from zoo.data.sentences import Sentences
+from zoo.data import corpora
+from zoo.data.builders import dates, ratings, shapes
+from zoo.data.text_dataset import Sentences
 from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
 from zoo.text import END, PAD, START
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import zoo.data
-from zoo.data import snowflakes
+from zoo.data.builders import snowflakes
 from zoo.errors import UsageError
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import zoo.data
-from zoo import doctor, environment
-from zoo.data import ratings, storage, store
+from zoo import environment
+from zoo.cli import doctor
+from zoo.data import storage, tfds_store
+from zoo.data.builders import ratings
 from zoo.errors import UsageError, ZooError
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +60,7 @@ def test_several_processes_may_need_a_data_set_first(tmp_path):
 
 
 def test_threads_wait_for_the_one_that_prepares_and_say_so(small, capsys, monkeypatch):
-    prepare, calls = store._prepare, []
+    prepare, calls = tfds_store._prepare, []
     waiting = threading.Event()
     monkeypatch.setattr(
         storage, "_note", lambda text: (print(text, file=sys.stderr), waiting.set())
@@ -69,7 +71,7 @@ def test_threads_wait_for_the_one_that_prepares_and_say_so(small, capsys, monkey
         waiting.wait(10)
         prepare(*args)
 
-    monkeypatch.setattr(store, "_prepare", slow)
+    monkeypatch.setattr(tfds_store, "_prepare", slow)
     counts = []
     threads = [
         threading.Thread(target=lambda: counts.append(len(ratings.load("ratings", "test"))))
@@ -149,13 +151,13 @@ def test_damaged_data_are_named_with_their_folder(small, name, kind):
 )
 def test_impossible_splits_of_named_sets_are_one_line(small, split):
     with pytest.raises(UsageError) as error:
-        ratings.load("ratings", "train") and store.opened("ratings", split)
+        ratings.load("ratings", "train") and tfds_store.opened("ratings", split)
     assert len(str(error.value)) < 500 and len(str(error.value).splitlines()) == 1
 
 
 def test_an_unknown_configuration_is_named(tmp_path):
     with pytest.raises(UsageError, match="configuration of tatoeba 'xx'"):
-        store.opened("tatoeba/xx", "train", tmp_path)
+        tfds_store.opened("tatoeba/xx", "train", tmp_path)
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])

@@ -12,13 +12,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 import zoo
-from blocks.descent import descent
-from blocks.features import MEANS, FeatureNetwork
+from blocks.feature_network import MEANS, FeatureNetwork
+from blocks.image_optimization import descent
 from blocks.style import gram_matrix, layer_error, picture, relative_error, total_variation
-from zoo import figures, inspection, records
-from zoo.cli import main
-from zoo.data import pictures
+from zoo import figures, inspection
+from zoo.cli.main import main
+from zoo.data.builders import style_images
 from zoo.errors import UsageError
+from zoo.recipes import records
 
 SHALLOW = {"content_layers": ("block1_conv2",), "style_layers": ("block1_conv1", "block1_conv2")}
 
@@ -131,7 +132,7 @@ def test_any_keras_optimizer_goes_down_step_by_step():
 @pytest.fixture(scope="module")
 def painted():
     """optimizer -> (picture, history), from the same start, with as many evaluations."""
-    it, content, style = model(), pictures.landscape(24), pictures.brushwork(20)[:, :16]
+    it, content, style = model(), style_images.landscape(24), style_images.brushwork(20)[:, :16]
     found = {"lbfgs": brief(it, content, style, steps=10)}
     steps = found["lbfgs"][1][-1]["evaluations"]
     return {**found, "adam": brief(it, content, style, steps=steps, optimizer="adam")}
@@ -353,7 +354,7 @@ def test_pictures_become_floats():
 
 
 def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
-    for draw in (pictures.landscape, pictures.brushwork):
+    for draw in (style_images.landscape, style_images.brushwork):
         first = draw(32)
         assert first.shape == (32, 32, 3) and first.dtype == np.uint8 and first.std() > 20
         np.testing.assert_array_equal(first, draw(32, seed=0))
@@ -361,18 +362,20 @@ def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
 
 
 def test_a_picture_file_keeps_its_shape_when_scaled(tmp_path):
-    Image.fromarray(pictures.landscape(40)[:20]).save(tmp_path / "wide.png")
-    Image.fromarray(pictures.landscape(40)[..., 0]).save(tmp_path / "grey.png")
-    assert pictures.read(tmp_path / "wide.png", 32).shape == (16, 32, 3)
-    assert pictures.read(tmp_path / "grey.png", 10).shape == (10, 10, 1)
-    np.testing.assert_array_equal(pictures.read(tmp_path / "wide.png"), pictures.landscape(40)[:20])
+    Image.fromarray(style_images.landscape(40)[:20]).save(tmp_path / "wide.png")
+    Image.fromarray(style_images.landscape(40)[..., 0]).save(tmp_path / "grey.png")
+    assert style_images.read(tmp_path / "wide.png", 32).shape == (16, 32, 3)
+    assert style_images.read(tmp_path / "grey.png", 10).shape == (10, 10, 1)
+    np.testing.assert_array_equal(
+        style_images.read(tmp_path / "wide.png"), style_images.landscape(40)[:20]
+    )
 
 
 def test_the_demo_pair_is_a_data_set(tmp_path):
     data = zoo.data.load("pictures", batch_size=1, data_dir=tmp_path)
     (batch,) = data(0)
-    np.testing.assert_allclose(batch["content"][0], pictures.landscape() / 255, atol=1e-6)
-    np.testing.assert_allclose(batch["style"][0], pictures.brushwork() / 255, atol=1e-6)
+    np.testing.assert_allclose(batch["content"][0], style_images.landscape() / 255, atol=1e-6)
+    np.testing.assert_allclose(batch["style"][0], style_images.brushwork() / 255, atol=1e-6)
 
 
 def test_figures_show_the_row_and_the_descent():
@@ -400,8 +403,8 @@ def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
     assert record["step"] == record["evaluations"] == 12 and record["loss"] > 0
     frames = sorted(path.name for path in (tmp_path / "frames").iterdir())
     assert frames == ["step-0000.png", "step-0010.png", "step-0012.png"]
-    last = pictures.read("frames/step-0012.png")
-    np.testing.assert_array_equal(pictures.read("stylized.png"), last)
+    last = style_images.read("frames/step-0012.png")
+    np.testing.assert_array_equal(style_images.read("stylized.png"), last)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +432,7 @@ def test_a_picture_of_another_format_is_refused_before_the_work(tmp_path, monkey
 
 
 def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    from benchmarks import style
+    from benchmarks import style_transfer
 
     done = []
 
@@ -442,20 +445,20 @@ def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ]
         return tf.constant(content[..., :3] / 255, tf.float32), history
 
-    monkeypatch.setattr(style, "paint", paint)
-    monkeypatch.setattr(style, "ROOT", tmp_path)
-    monkeypatch.setattr(style, "PICTURES", tmp_path / "pictures")
-    for name, draw in (("lake", pictures.landscape), ("brush", pictures.brushwork)):
+    monkeypatch.setattr(style_transfer, "paint", paint)
+    monkeypatch.setattr(style_transfer, "ROOT", tmp_path)
+    monkeypatch.setattr(style_transfer, "PICTURES", tmp_path / "pictures")
+    for name, draw in (("lake", style_images.landscape), ("brush", style_images.brushwork)):
         Image.fromarray(draw(40)).save(tmp_path / f"{name}.png")
     command = ["--features=random", f"--contents={tmp_path}/lake.png", "--size=24"]
     command += [f"--styles={tmp_path}/brush.png", "--lbfgs=3", f"--workdir={tmp_path}/work"]
-    style.main([*command, "--adam=5"])
+    style_transfer.main([*command, "--adam=5"])
     record = records.read(tmp_path / records.RESULTS / "style.json")
     ends = record["results"]["lake x brush"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
-    row = pictures.read(tmp_path / "pictures" / "style.jpg")
+    row = style_images.read(tmp_path / "pictures" / "style.jpg")
     assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
-    style.main([*command, "--adam=6"])
+    style_transfer.main([*command, "--adam=6"])
     assert done == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]
     with pytest.raises(SystemExit):
-        style.main([*command, "--contents", "one.png", "two.png"])
+        style_transfer.main([*command, "--contents", "one.png", "two.png"])

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from zoo import text
-from zoo.data.captions import Captions
-from zoo.data.texts import Texts
+from zoo.data.caption_config import Captions
+from zoo.data.text_config import Texts
 from zoo.errors import UnknownName, UsageError
 from zoo.text import END, PAD, START, UNKNOWN
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from zoo.data import corpora, text_files
-from zoo.data.sentences import Sentences
-from zoo.data.texts import Texts
+from zoo.data.text_config import Texts
+from zoo.data.text_dataset import Sentences
 from zoo.errors import UsageError
 from zoo.text import Words
 

@@ -10,13 +10,15 @@ from click.testing import CliRunner
 
 import zoo
 import zoo.recipes
-from blocks.schedules import InverseSquareRoot
-from zoo import figures, records, reproduce, runs
-from zoo.cli import main
-from zoo.data import location
-from zoo.data.texts import Texts
+from zoo import figures
+from zoo.cli import runs
+from zoo.cli.main import main
+from zoo.data import source_names
+from zoo.data.text_config import Texts
 from zoo.errors import UnknownName, UsageError
-from zoo.recipes import Budget, Measure, Recipe
+from zoo.optimizers import InverseSquareRoot
+from zoo.recipes import Budget, Measure, Recipe, records
+from zoo.recipes import run as reproduction
 
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
@@ -136,7 +138,7 @@ def test_what_cannot_be_learned_or_translated_is_one_clear_error(args, there):
 def test_texts_say_what_decides_the_ids(tmp_path):
     for name in ("train.de", "train.en", "val.de", "val.en", "test_2016_flickr.de"):
         (tmp_path / name).write_text("Ein Mann\n")
-    assert location.splits(str(tmp_path), ("de", "en")) == ["train", "validation"]
+    assert source_names.splits(str(tmp_path), ("de", "en")) == ["train", "validation"]
     texts = Texts(["de", "en"], tokens="words", lowercase=True)
     corpus = texts.corpus(str(tmp_path), "validation")
     assert texts.learn(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
@@ -176,7 +178,7 @@ def tiny(folder, **changes):
 
 def test_a_reproduction_says_what_was_said_and_how_it_was_scored(tmp_path):
     recipe = tiny(tmp_path)
-    record = reproduce.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
+    record = reproduction.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
     found = record["metrics"]
     assert [*found] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
     one = found["bleu_13a_beam2"]

@@ -15,7 +15,7 @@ from cases import examples, same_bits, shuffled, small_model, trainer
 
 import zoo
 from zoo import errors
-from zoo.checkpoint import Checkpoints
+from zoo.training.checkpoint import Checkpoints
 
 
 def toy(**config):

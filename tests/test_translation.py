@@ -17,7 +17,7 @@ import blocks
 import zoo
 from zoo import text
 from zoo.data import corpora
-from zoo.data.sentences import Sentences
+from zoo.data.text_dataset import Sentences
 from zoo.errors import UsageError
 from zoo.registry import get_class
 

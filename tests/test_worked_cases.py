@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from benchmarks import finetuning, learners, pictures, table
-from benchmarks.learners import SCRATCH, TUNED, Spent
-from zoo import records, text
+from benchmarks import finetuning, finetuning_tasks, result_figures, results_page
+from benchmarks.finetuning_tasks import SCRATCH, TUNED, Spent
+from zoo import text
 from zoo.data import corpora
 from zoo.errors import UsageError
+from zoo.recipes import records
 
 TINY = Spent((1, 2), examples=10, tests=10, batch_size=5)
 SENTENCES = [f"{a} {b}" for a in ("ein", "one", "der", "the") for b in ("cat", "Hund", "dog")]
@@ -47,11 +48,11 @@ def eager(monkeypatch):
     pairs = corpora.Corpus({"source": SENTENCES, "target": SENTENCES[::-1]}, "pairs", "all")
     monkeypatch.setattr(zoo.data, "load", lambda name, split, **how: load(arrays, **how))
     monkeypatch.setattr(corpora, "load_pairs", lambda *_: pairs)
-    learners.black_and_white.cache_clear()
+    finetuning_tasks.black_and_white.cache_clear()
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
-    learners.black_and_white.cache_clear()
+    finetuning_tasks.black_and_white.cache_clear()
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
@@ -88,9 +89,9 @@ def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
         ours, theirs = row["by_seed"]
         assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
         assert row["interval"][0] <= row["difference"] <= row["interval"][1]
-    page = table.render([record])
+    page = results_page.render([record])
     assert "| fine-tuned | 2 |" in page and "from `vae`" in page and "from 10 labels" in page
-    assert pictures.gain(record).ndim == 3
+    assert result_figures.gain(record).ndim == 3
     assert "fine-tuned, seed 1, 2 steps: accuracy" in capsys.readouterr().out
 
 
@@ -102,7 +103,7 @@ def test_differences_of_few_runs_have_students_interval():
 
 def test_a_few_labels_are_as_many_of_each():
     labels = np.arange(60) % 10
-    one, other = (learners.few(labels, 30, seed) for seed in (0, 1))
+    one, other = (finetuning_tasks.few(labels, 30, seed) for seed in (0, 1))
     assert np.bincount(labels[one]).tolist() == [3] * 10 and len({*one}) == 30
     assert {*one} != {*other}
 
@@ -110,6 +111,6 @@ def test_a_few_labels_are_as_many_of_each():
 def test_a_translator_with_two_vocabularies_is_refused(sources, monkeypatch):
     model = zoo.get(sources["direction"])
     model.vocabularies["target"] = text.Words.train(["other words"])
-    monkeypatch.setattr(learners, "begun", lambda *_: model)
+    monkeypatch.setattr(finetuning_tasks, "begun", lambda *_: model)
     with pytest.raises(UsageError, match="must have one vocabulary for both"):
-        next(learners.way_back("two", TUNED, 0, TINY))
+        next(finetuning_tasks.way_back("two", TUNED, 0, TINY))

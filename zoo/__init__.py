@@ -10,12 +10,14 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 
 import importlib
 
-from zoo import errors, quiet
+from zoo import environment, errors
 from zoo.environment import give_keras_a_home
-from zoo.registry import get, info, names, register
+from zoo.factory import get, info, load_block, names
+from zoo.registry import register
+from zoo.version import __version__
 
-__version__ = "0.1.0"
 __all__ = [
+    "__version__",
     "Adam",
     "Captioner",
     "Model",
@@ -48,37 +50,36 @@ give_keras_a_home()
 
 LAZY = {
     "Adam": "zoo.optimizers",
-    "Captioner": "zoo.captioner",
+    "Captioner": "zoo.generation.captioner",
     "Model": "zoo.model",
-    "Speaker": "zoo.speaker",
-    "Trainer": "zoo.trainer",
-    "Translator": "zoo.translator",
+    "Speaker": "zoo.generation.sequence_generator",
+    "Trainer": "zoo.training.trainer",
+    "Translator": "zoo.generation.translator",
     "data": None,
     "export": "zoo.saved_model",
-    "features": "zoo.extraction",
+    "features": "zoo.finetuning.features",
     "figures": None,
     "finetuning": None,
     "inspection": None,
-    "load_block": "zoo.presets",
     "metrics": None,
     "note": "zoo.log",
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
     "text": None,
-    "transfer": "zoo.adapting",
-    "verb": "zoo.verbs",
+    "transfer": "zoo.factory",
+    "verb": "zoo.model.method_arguments",
 }
 
 
-LIGHT = {"data", "load_block", "presets", "recipes", "save"}  # need no TensorFlow yet
+LIGHT = {"data", "presets", "recipes", "save"}  # need no TensorFlow yet
 
 
 def __getattr__(name):
     if name not in LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     if name not in LIGHT:
-        quiet.import_tensorflow()
+        environment.import_tensorflow()
     if LAZY[name] is None:
         return importlib.import_module(f"zoo.{name}")
     return getattr(importlib.import_module(LAZY[name]), name)

@@ -76,3 +76,9 @@ def short_repr(value, length=80):
     """`repr` of a value, for a message: of a long one its beginning."""
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def shorten(value, length=60):
+    """A value as text for a message; of a long one the beginning and the end."""
+    text, half = str(value), (length - 3) // 2
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

@@ -5,7 +5,9 @@ a `kill -9` or a full disk leaves the previous one intact.
 """
 
 import contextlib
+import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -174,3 +176,23 @@ def _umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def jsonable(value):
+    """NaN and infinities, which JSON lacks, as null."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def digest(record):
+    """The checksum of all of a record but the checksum itself."""
+    rest = {key: value for key, value in record.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256(text.encode())
+
+
+def sha256(raw):
+    return hashlib.sha256(raw).hexdigest()

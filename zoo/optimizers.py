@@ -5,6 +5,9 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
+from blocks.checks import MANY, at_least_one, at_least_zero
+from zoo.errors import UsageError
+
 
 @keras.saving.register_keras_serializable("zoo")
 class Adam(keras.optimizers.Adam):
@@ -121,3 +124,40 @@ def unscaled(optimizer):
 def is_scheduled(optimizer):
     """Whether a schedule sets the learning rate, so that nothing else can."""
     return isinstance(unscaled(optimizer).get_config()["learning_rate"], dict)
+
+
+def check_rates(model, callbacks):
+    """Raises UsageError if callbacks set a learning rate that a schedule sets already."""
+    setters = keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau
+    scheduled = [part for part, one in model.optimizers.items() if is_scheduled(one)]
+    for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
+        if scheduled and isinstance(callback, setters):
+            which = "".join(f" of the {part}" for part in scheduled if part)
+            raise UsageError(
+                f"{type(callback).__name__} sets the learning rate, which a schedule sets in the"
+                f" optimizer{which} already: give the optimizer a number, or leave the callback out"
+            )
+
+
+@keras.saving.register_keras_serializable("zoo")
+class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises in a straight line to its peak, then falls with the square root of the step.
+
+    Vaswani et al., "Attention Is All You Need" (2017, arXiv 1706.03762), eq. 3, where the peak is
+    (width * warmup_steps) ** -0.5.
+
+    Args:
+        peak: the highest rate.
+        warmup_steps: steps up to there.
+    """
+
+    def __init__(self, peak, warmup_steps):
+        self.peak = at_least_zero(peak, "peak")
+        self.warmup_steps = at_least_one(warmup_steps, "warmup_steps", most=MANY)
+
+    def __call__(self, step):
+        taken = (tf.cast(step, tf.float32) + 1) / self.warmup_steps
+        return self.peak * tf.minimum(taken, tf.math.rsqrt(taken))
+
+    def get_config(self):
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps}

@@ -1,6 +1,6 @@
 """Names to models. Files are the registry: `zoo/models/vae.py` registers `vae`.
 
-Listing and `info` read source files and entry points; TensorFlow is imported only by `get`. A
+Listing and `info` read source files and entry points; TensorFlow is imported only by `build`. A
 plug-in names its models in the entry-point group `zoo.models`:
 
     [project.entry-points."zoo.models"]
@@ -17,7 +17,7 @@ import inspect
 import re
 from pathlib import Path
 
-from zoo import quiet
+from zoo import environment
 from zoo.errors import UnknownName, UsageError
 
 GROUP = "zoo.models"
@@ -53,15 +53,13 @@ def register(name):
     return decorate
 
 
-def names(pattern="*", pretrained=False):
-    """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`.
+def is_plain(name):
+    """Whether a text can be the name of a model, and not the reference of a preset."""
+    return PLAIN.fullmatch(name) is not None
 
-    With `pretrained`, those of the presets in this package: `vae.snowflakes`.
-    """
-    if pretrained:
-        from zoo import presets
 
-        return presets.names(pattern)
+def names(pattern="*"):
+    """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`."""
     return sorted(fnmatch.filter({*_modules(), *_registered}, pattern))
 
 
@@ -75,32 +73,18 @@ def get_class(name):
         module = _modules().get(name)
         if module is None:
             raise UnknownName("model", name, names())
-        quiet.import_tensorflow()
+        environment.import_tensorflow()
         importlib.import_module(module)
         if name not in _registered:
             raise UsageError(f"module {module} does not register {name!r} with @zoo.register")
     return _registered[name]
 
 
-def get(name, *, pretrained=False, cache=None, **config):
+def build(name, **config):
     """The architecture `name` with the paper's settings, overridden by `config`; built.
 
-    Args:
-        name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
-        pretrained: with the preset's weights, their hash checked.
-        cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
-        **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
-            dtype policy such as "mixed_bfloat16").
-
-    Raises:
-        UnknownName: no such model, or no such argument.
-        UsageError: a value that the model cannot take.
-        PresetError: a preset that is damaged, too new, or cannot be fetched.
+    Raises UnknownName: no such model, or no such argument; UsageError: a value that it cannot take.
     """
-    if pretrained or not PLAIN.fullmatch(name):
-        from zoo import presets
-
-        return presets.get(name, pretrained, cache, **config)
     cls = get_class(name)
     known = [*arguments(cls), "dtype"]  # `name` is the first argument here
     for key in config:
@@ -133,19 +117,15 @@ def arguments(cls):
 
 
 def info(name):
-    """What there is to know about a model or a preset without importing TensorFlow.
+    """What there is to know about a model without importing TensorFlow.
 
     Returns a dict: `name`, `module`, `class`, `summary` (first line of the file), `paper` (the
     file's docstring), `description` (the class's docstring), `arguments` (name -> default as
-    written, inherited ones included). Of a preset: see `zoo.presets.info`.
+    written, inherited ones included).
 
     Raises:
         UnknownName: nothing has that name.
     """
-    if not PLAIN.fullmatch(name):
-        from zoo import presets
-
-        return presets.info(name)
     module = _modules().get(name)
     if module is None and name in _registered:
         return _info_of(name, _registered[name])  # of this session: a notebook, a script

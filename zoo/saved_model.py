@@ -16,8 +16,8 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
-from zoo.speaker import Speaker
-from zoo.terminal import note
+from zoo.generation.sequence_generator import Speaker
+from zoo.log import note
 
 # Verbs that are functions of tensors, and what they take, in their order.
 VERBS = {

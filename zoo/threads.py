@@ -27,3 +27,13 @@ def at_once():
     threads = tf.config.threading
     one_each = threads.get_intra_op_parallelism_threads() == 1
     return max(threads.get_inter_op_parallelism_threads(), 1) if one_each else 1
+
+
+def in_use():
+    """Threads inside an operation and of operations at once; 0: as many as TensorFlow likes."""
+    import tensorflow as tf
+
+    setting, environ = tf.config.threading, os.environ.get
+    inside = setting.get_intra_op_parallelism_threads() or environ("TF_NUM_INTRAOP_THREADS", 0)
+    across = setting.get_inter_op_parallelism_threads() or environ("TF_NUM_INTEROP_THREADS", 0)
+    return {"inside": int(inside), "side by side": int(across)}

@@ -29,13 +29,13 @@ Only `prepare` touches the network. Importing this package imports neither Tenso
 import os
 from pathlib import Path
 
-from zoo import quiet
+from zoo import environment
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data import location
+from zoo.data import source_names
 from zoo.data.catalog import info, names
-from zoo.data.location import splits
+from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
-from zoo.data.store import prepare
+from zoo.data.tfds_store import prepare
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
 
@@ -56,8 +56,8 @@ BINARIZE_SEED = 777
 
 def __getattr__(name):
     if name == "Data":  # comes with TensorFlow
-        quiet.import_tensorflow()
-        from zoo.data.pipeline import Data
+        environment.import_tensorflow()
+        from zoo.data.array_dataset import Data
 
         return Data
     raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
@@ -84,7 +84,7 @@ def load(
       dict of arrays with the key "image" or with "source" and "target"; a folder of images, of one
       folder of images per class, or of one .npy or .npz file per class; a folder with "train" and
       "test" (`zoo.data.folders.SPLITS`) that hold these; a .npy or .npz file; "AtoB:PATH" or
-      "BtoA:PATH" for a folder of pairs, see `zoo.data.paired`.
+      "BtoA:PATH" for a folder of pairs, see `zoo.data.image_pairs`.
       Where a name is also a folder here, the name wins: write "./mnist" for the folder.
     split: as TFDS writes it, e.g. "train", "test[:1000]", "train[90%:]"; `splits` says which
       there are. Parts of class folders have each class in its share, parts of arrays are in their
@@ -101,17 +101,17 @@ def load(
     prepares it) and UsageError (all else, also arguments that mean nothing for the source);
     nothing is downloaded.
     """
-    quiet.import_tensorflow()
-    from zoo.data import paired, sources, store
+    environment.import_tensorflow()
+    from zoo.data import image_pairs, image_sources, tfds_store
+    from zoo.data.array_dataset import Data, check_protocols, class_count
     from zoo.data.image_files import square
-    from zoo.data.pipeline import Data, check_protocols, class_count
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
     check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
     check_optional_numbers(image_size=image_size)
     check_protocols(binarize, augment)
-    named, pairs = location.is_named(source), location.pairs(source)
+    named, pairs = source_names.is_named(source), source_names.pairs(source)
     ratings = named and info(source).kind == "ratings"
     if binarize_seed != BINARIZE_SEED and binarize != "once":
         raise UsageError(
@@ -124,26 +124,26 @@ def load(
         _check_meaning(source, binarize=binarize)
     if ratings:
         _check_meaning(source, augment=augment, image_size=image_size)
-        from zoo.data import ratings
+        from zoo.data.builders import ratings
 
         how = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, "data_dir": data_dir}
         return ratings.load(source, split, drop_remainder=drop_remainder, **how)
     names, count = None, None
     if named:
-        name, arrays = source, store.read(source, split, image_size, data_dir)
-        names = store.class_names(source, data_dir)
+        name, arrays = source, tfds_store.read(source, split, image_size, data_dir)
+        names = tfds_store.class_names(source, data_dir)
     elif pairs:
-        name, arrays = pairs[1].name, paired.read(*pairs, split, image_size)
+        name, arrays = pairs[1].name, image_pairs.read(*pairs, split, image_size)
     else:
         name, own = "arrays", None
         if isinstance(source, (str, os.PathLike)):
             path = user_path(source)
             if not path.exists():
                 raise _missing(source)
-            name, own = path.name, sources.from_path(path, split, image_size)
-        own = own or sources.Source(sources.from_arrays(source))
+            name, own = path.name, image_sources.from_path(path, split, image_size)
+        own = own or image_sources.Source(image_sources.from_arrays(source))
         names, count = own.class_names, class_count(own.arrays)
-        arrays = sources.cut(own.arrays, split, own.splits, name, ordered=names is None)
+        arrays = image_sources.cut(own.arrays, split, own.splits, name, ordered=names is None)
         if image_size is not None:
             arrays |= {k: square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
@@ -167,7 +167,7 @@ def _check_meaning(source, **arguments):
     """Raises UsageError for what was asked of images and means nothing for this source."""
     for name, value in arguments.items():
         if value not in ("none", None):
-            holds = "ratings" if location.is_named(source) else "pairs of images"
+            holds = "ratings" if source_names.is_named(source) else "pairs of images"
             raise UsageError(
                 f"{source} holds {holds}, for which {name}={value!r} means nothing: leave it out"
             )

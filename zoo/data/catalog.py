@@ -21,7 +21,9 @@ class DataSet:
     module: str | None = None  # registers our own TFDS builder when it is imported
     manual: str | None = None  # what has to be fetched by hand, and from where
     kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
-    tokens: str | None = None  # what texts are best cut into, if not bpe; see `zoo.data.texts`
+    tokens: str | None = (
+        None  # what texts are best cut into, if not bpe; see `zoo.data.text_config`
+    )
     config: str | None = None  # where TFDS has several, the one meant by the bare name
     image_size: int | None = None  # scaled to this at load; None: left as it is
     by_class: bool = False  # too large to load but class by class
@@ -47,7 +49,7 @@ LOADERS = {
     "images": "zoo.data.load",
     "pairs": "zoo.data.corpora.load_pairs",
     "captions": "zoo.data.corpora.load_captions",
-    "ratings": "zoo.data.ratings.load",
+    "ratings": "zoo.data.builders.ratings.load",
 }
 
 CATALOG = {
@@ -119,33 +121,33 @@ CATALOG = {
             "Snow crystals grown by Reiter's automaton (2005), and the air they grew in",
             (64, 64, 1),
             {"train": 3_600, "test": 400},
-            "zoo.data.snowflakes, grown on first use",
+            "zoo.data.builders.snowflakes, grown on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("image", "alpha", "beta", "gamma"),
-            module="zoo.data.snowflakes",
+            module="zoo.data.builders.snowflakes",
         ),
         DataSet(
             "snowflake_maps",
             "Pairs: maps of how thick the ice of snow crystals is, and the crystals in the light",
             (64, 64, 3),
             {"train": 400, "test": 40},
-            "zoo.data.snowflake_maps, grown on first use",
+            "zoo.data.builders.snowflake_maps, grown on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("source", "target"),
-            module="zoo.data.snowflake_maps",
+            module="zoo.data.builders.snowflake_maps",
         ),
         DataSet(
             "pictures",
             "A landscape and brushwork, both drawn by this library: a content and a style",
             (256, 256, 3),
             {"train": 1, "test": 1},
-            "zoo.data.pictures, drawn on first use",
+            "zoo.data.builders.style_images, drawn on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("content", "style"),
-            module="zoo.data.pictures",
+            module="zoo.data.builders.style_images",
         ),
         DataSet(
             "facades",
@@ -156,7 +158,7 @@ CATALOG = {
             "none stated",
             network=False,
             features=("source", "target"),
-            module="zoo.data.facades",
+            module="zoo.data.builders.facades",
             manual="the folders train, val and test, with a photograph (left) and its label map "
             "(right) in each file of 512x256 pixels, unpacked from "
             "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
@@ -166,11 +168,11 @@ CATALOG = {
             "Pairs: dates as people write them in nine languages, and their ISO 8601 form",
             (),
             {"train": 30_000, "validation": 1_000, "test": 1_000},
-            "zoo.data.dates, written on first use",
+            "zoo.data.builders.dates, written on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("written", "iso"),
-            module="zoo.data.dates",
+            module="zoo.data.builders.dates",
             kind="pairs",
             tokens="characters",
         ),
@@ -182,7 +184,7 @@ CATALOG = {
             "https://github.com/multi30k/dataset",
             "non-commercial research and education",
             features=("de", "en"),
-            module="zoo.data.multi30k",
+            module="zoo.data.builders.multi30k",
             manual="the files {train,val,test_2016_flickr}.{de,en}, or the same with .gz, from "
             "data/task1/raw of https://github.com/multi30k/dataset",
             kind="pairs",
@@ -214,11 +216,11 @@ CATALOG = {
             "Scenes of one to three coloured shapes with a caption each",
             (48, 48, 3),
             {"train": 24_000, "validation": 1_000, "test": 1_000},
-            "zoo.data.shapes, painted on first use",
+            "zoo.data.builders.shapes, painted on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("image", "captions", "centres"),
-            module="zoo.data.shapes",
+            module="zoo.data.builders.shapes",
             kind="captions",
             tokens="words",
         ),
@@ -231,7 +233,7 @@ CATALOG = {
             "non-commercial research and education",
             network=False,
             features=("image", "captions"),
-            module="zoo.data.flickr8k",
+            module="zoo.data.builders.flickr8k",
             manual="the folder Flicker8k_Dataset of images, Flickr8k.token.txt and "
             "Flickr_8k.{train,dev,test}Images.txt, as the archives of Flickr8k hold them,",
             image_size=160,
@@ -255,11 +257,11 @@ CATALOG = {
             "Stars that made-up users give to made-up films, from known tastes",
             (),
             {"train": 18_000, "test": 2_000},
-            "zoo.data.ratings, drawn on first use",
+            "zoo.data.builders.ratings, drawn on first use",
             "Apache-2.0, as this library",
             network=False,
             features=("user", "item", "rating"),
-            module="zoo.data.ratings",
+            module="zoo.data.builders.ratings",
             kind="ratings",
         ),
         DataSet(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.checks import check_optional_numbers
-from zoo.data import image_files, location, sources, store, text_files
+from zoo.data import image_files, image_sources, source_names, text_files, tfds_store
 from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
@@ -68,7 +68,7 @@ def load_pairs(source, split="train", languages=None, *, columns=None, data_dir=
     Raises UsageError that names the file and the line, and what `zoo.data.load` raises.
     """
     _check_text(split=split)
-    named, files = location.is_named(source), isinstance(source, tuple | list)
+    named, files = source_names.is_named(source), isinstance(source, tuple | list)
     folder = not named and not files and user_path(source).is_dir()
     if columns is not None and (named or files or folder):
         raise UsageError(f"columns are of a table; of {short_repr(str(source))} leave them out")
@@ -78,7 +78,7 @@ def load_pairs(source, split="train", languages=None, *, columns=None, data_dir=
             f" {short_repr(str(source))} leave them out"
         )
     if languages is not None:
-        languages = location.check_languages(languages)
+        languages = source_names.check_languages(languages)
     if named:
         return _named_pairs(source, split, languages, data_dir)
     there = ("train",)
@@ -90,13 +90,13 @@ def load_pairs(source, split="train", languages=None, *, columns=None, data_dir=
         if languages is None:
             raise UsageError(f"say which files of {path} to read, as in languages=('de', 'en')")
         name = path.name
-        sides = _parallel(*(file(path, *location.texts(there[0], x)) for x in languages))
+        sides = _parallel(*(file(path, *source_names.texts(there[0], x)) for x in languages))
     else:
         name = Path(source).name
         sides = text_files.table(source, (0, 1) if columns is None else columns)
     if not sides[0]:
         raise UsageError(f"{name} is empty: it holds no text")
-    part = sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
+    part = image_sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
     pairs = zip(("source", "target"), sides, strict=True)
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
 
@@ -111,13 +111,13 @@ def _named_pairs(name, split, languages, data_dir):
     row = info(name)
     if row.kind != "pairs":
         raise UsageError(f"{name} holds {row.kind}, no pairs of texts; {row.loader} loads it")
-    builder, data = store.opened(name, split, data_dir)
+    builder, data = tfds_store.opened(name, split, data_dir)
     known = [*builder.info.features]
     languages = tuple(languages or builder.info.supervised_keys or row.features)
     if not {*languages} <= {*known}:
         raise UsageError(f"{name} has the languages {', '.join(known)}; got {languages}")
     sides = {key: [] for key in languages}
-    with store.damage(name, builder.data_dir):
+    with tfds_store.damage(name, builder.data_dir):
         data = data.map(lambda example: {key: example[key] for key in languages})
         for batch in data.batch(1024).as_numpy_iterator():
             for key in languages:
@@ -139,7 +139,7 @@ def _parallel(*paths):
 
 def file(folder, *names):
     """The first file of these names in a folder, or the same with .gz; UsageError if none is."""
-    if found := location.file(folder, *names):
+    if found := source_names.file(folder, *names):
         return found
     there = ", ".join(sorted(path.name for path in folder.glob("*"))[:SHOWN])
     raise UsageError(
@@ -162,7 +162,7 @@ def load_captions(
     """
     _check_text(split=split)
     check_optional_numbers(image_size=image_size)
-    if location.is_named(source):
+    if source_names.is_named(source):
         if captions is not None or names is not None:
             raise UsageError(f"captions= and names= are of a folder; of {source} leave them out")
         return _named_captions(source, split, image_size, data_dir)
@@ -176,7 +176,7 @@ def load_captions(
     if names is not None:
         wanted = [line.strip() for line in text_files.lines(names) if line.strip()]
     check_images(wanted, folder, said)
-    wanted = sources.cut({"name": np.array(wanted)}, split)["name"]
+    wanted = image_sources.cut({"name": np.array(wanted)}, split)["name"]
     files = [folder / name for name in wanted]
     arrays = {"image": image_files.read_images(files, folder, size=image_size)}
     return _flat([said[name] for name in wanted], folder.name, split, arrays)
@@ -211,10 +211,10 @@ def _named_captions(name, split, image_size, data_dir):
     row = info(name)
     if row.kind != "captions":
         raise UsageError(f"{name} holds {row.kind}, no captions of images; {row.loader} loads it")
-    builder, data = store.opened(name, split, data_dir)
+    builder, data = tfds_store.opened(name, split, data_dir)
     size, decode = image_size or row.image_size, builder.info.features["image"].decode_example
     said, arrays = [], {name: [] for name in row.features if name != "captions"}
-    with store.damage(name, builder.data_dir):
+    with tfds_store.damage(name, builder.data_dir):
         for example in data.as_numpy_iterator():
             image = decode(example["image"]).numpy()
             example["image"] = image if size is None else image_files.square(image, size)

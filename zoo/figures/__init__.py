@@ -11,8 +11,8 @@ are NaN or infinite are red. A model that lacks what a picture needs raises Usag
 
 import numpy as np
 
-from zoo.figures.attention import attention
-from zoo.figures.captions import caption_maps
+from zoo.figures.attention_maps import attention
+from zoo.figures.captioned_images import caption_maps
 from zoo.figures.drawing import (
     BLUE,
     ORANGE,
@@ -27,10 +27,10 @@ from zoo.figures.drawing import (
 )
 from zoo.figures.epochs import loss_curves, progress, series
 from zoo.figures.formats import FORMATS, check_format
+from zoo.figures.image_pairs import translations
 from zoo.figures.images import interpolation, reconstructions, samples
 from zoo.figures.latents import latent_grid, latent_scatter, prior_components
-from zoo.figures.pairs import translations
-from zoo.figures.style import descents, stylized
+from zoo.figures.stylization import descents, stylized
 
 __all__ = [
     "BLUE",

@@ -17,32 +17,33 @@ Generated images are measured by what a network sees in them:
     for score in metrics.fidelity(real, mine, other).values():
         print(score)                            # with the score that real images have
 
-Texts are measured by what other people would have written, see `zoo.metrics.translation` and
-`zoo.metrics.captions`:
+Texts are measured by what other people would have written, see `zoo.metrics.translation_metrics`
+and
+`zoo.metrics.caption_metrics`:
 
     one, two = (metrics.bleu(model.translate(source), target, "13a") for model in models)
     print(metrics.compare_texts(one, two))      # paired; refuses two protocols
 """
 
-from zoo.metrics.captions import caption_scores
+from zoo.metrics.caption_metrics import caption_scores
 from zoo.metrics.classifiers import Classifier, extractor
-from zoo.metrics.codes import active_units, ex_post, knn_accuracy, reconstruction_error
-from zoo.metrics.corpus import CorpusScore, TextComparison, compare_texts, rank_texts
-from zoo.metrics.discrepancy import aggregate_mmd, mmd
 from zoo.metrics.estimate import Comparison, Estimate, ProtocolWarning, compare, fingerprint
-from zoo.metrics.features import Features, features
-from zoo.metrics.fidelity import (
+from zoo.metrics.image_distances import (
     fidelity,
     frechet_distance,
     kernel_distance,
     label_histogram_distance,
 )
-from zoo.metrics.gather import generate, translations
+from zoo.metrics.image_features import Features, features
+from zoo.metrics.image_similarity import l1, psnr, ssim
+from zoo.metrics.latent_mmd import aggregate_mmd, mmd
+from zoo.metrics.latents import active_units, ex_post, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
+from zoo.metrics.model_outputs import generate, translations
 from zoo.metrics.neighbours import Memorization, density_coverage, memorization, precision_recall
-from zoo.metrics.pairs import l1, psnr, ssim
 from zoo.metrics.scores import Score, rank
-from zoo.metrics.translation import BLEU_PROTOCOLS, bleu, chrf, exact_match, perplexity
+from zoo.metrics.text_scores import CorpusScore, TextComparison, compare_texts, rank_texts
+from zoo.metrics.translation_metrics import BLEU_PROTOCOLS, bleu, chrf, exact_match, perplexity
 
 __all__ = [
     "BLEU_PROTOCOLS",

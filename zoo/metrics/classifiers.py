@@ -1,7 +1,7 @@
 """Classifiers that come with the library: networks for the Frechet classifier distance.
 
-The features are those before the last layer. `python -m benchmarks.classifiers` made the weights,
-and makes them again.
+The features are those before the last layer. `python -m benchmarks.train_classifiers` made the
+weights, and makes them again.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.metrics.runs import check_different, over_runs, sides
+from zoo.metrics.run_groups import check_different, over_runs, sides
 
 
 class ProtocolWarning(UserWarning):
@@ -106,8 +106,8 @@ def compare(a, b):
     their interval is mostly far narrower than those of the two means.
 
     One run each: interval and p rest on the normal approximation, and cover the choice of test
-    images, for these two trained models. Several runs a side: see `zoo.metrics.runs`; they cover
-    the training seeds too.
+    images, for these two trained models. Several runs a side: see `zoo.metrics.run_groups`; they
+    cover the training seeds too.
 
     Args:
         a, b: an `Estimate`; or a list of those of several runs that differ in their training seeds

@@ -12,7 +12,7 @@ from blocks import BernoulliHead
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.metrics.compiled import compiled
 from zoo.metrics.estimate import Estimate, ProtocolWarning, fingerprint
-from zoo.metrics.gather import choose, folded, gather, image, verb
+from zoo.metrics.model_outputs import choose, folded, gather, image, verb
 
 # Pixels (times channels) decoded at once: 5349 MNIST images. On a CPU, convolutional decoders are
 # within a tenth of their best speed there and hold 1 to 2 GB.

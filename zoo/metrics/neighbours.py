@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
-from zoo.metrics.features import tables
+from zoo.metrics.image_features import tables
 from zoo.metrics.scores import Score
 
 MEGABYTES = 256  # of distances in memory at once

@@ -10,8 +10,8 @@ import tensorflow as tf
 import zoo
 from blocks import Downsample, Stack, Upsample, adversarial, scattered
 from blocks.checks import at_least_one, at_least_zero, count, share, sizes
+from blocks.normalization import reestimate
 from blocks.resample import pyramid
-from blocks.statistics import reestimate
 
 
 @zoo.register("dcgan")

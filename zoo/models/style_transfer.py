@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import zoo
 from blocks.checks import at_least_zero, names, one_of, sizes
-from blocks.descent import descent
-from blocks.features import FeatureNetwork, frozen_copy
+from blocks.feature_network import FeatureNetwork, frozen_copy
+from blocks.image_optimization import descent
 from blocks.style import Canvas, gram_matrix, layer_error, picture, total_variation
 
 
@@ -22,8 +22,8 @@ class StyleTransfer(zoo.Model):
 
     Args:
         image_shape: (rows, columns, channels) of the canvas; 1 or 3 channels.
-        features: the network that looks, as in `blocks.features.FeatureNetwork`: "random", the
-            default, since it needs no file; "vgg19", the paper's; a path; or a Keras model, of
+        features: the network that looks, as in `blocks.feature_network.FeatureNetwork`: "random",
+            the default, since it needs no file; "vgg19", the paper's; a path; or a Keras model, of
             which this one keeps a copy.
         content_layers: names of the layers that the content is compared in.
         style_layers: those that the style is compared in.

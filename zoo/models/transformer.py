@@ -13,7 +13,7 @@ from blocks import SinusoidalPositions, TokenEmbedding
 from blocks import TransformerDecoderLayer as DecoderLayer
 from blocks import TransformerEncoderLayer as EncoderLayer
 from blocks.checks import at_least_one, one_of, share, share_or_schedule
-from blocks.schedules import InverseSquareRoot
+from zoo.optimizers import InverseSquareRoot
 
 WARMUP = 2000  # steps; the paper's larger model on larger data takes 4000
 

@@ -11,7 +11,7 @@ from blocks import StandardNormal
 from blocks.autoencoder import image_decoder, image_encoder
 from blocks.checks import at_least_one, sizes, weight
 from blocks.divergences import BOUNDS, DIVERGENCES, log_mean_weight
-from blocks.latent import HEADS, resolve
+from blocks.heads import HEADS, resolve
 
 
 @zoo.register("vae")

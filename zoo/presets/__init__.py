@@ -10,13 +10,11 @@ Importing this package, listing and `info` need no TensorFlow.
 
 import fnmatch
 
-from zoo.errors import UnknownName
-from zoo.presets import folder, sources
-from zoo.presets.folder import Preset
-from zoo.presets.sources import shipped
-from zoo.terminal import note
+from zoo.presets import download, preset
+from zoo.presets.download import shipped
+from zoo.presets.preset import Preset
 
-__all__ = ["Preset", "get", "info", "load_block", "names", "open", "save"]
+__all__ = ["Preset", "info", "names", "open", "save"]
 
 
 def names(pattern="*"):
@@ -35,7 +33,7 @@ def open(reference, cache=None):
     Raises UnknownName, UsageError for what cannot be a reference, PresetError for what is damaged,
     incomplete, of a newer version or cannot be fetched.
     """
-    return folder.read(sources.locate(str(reference), cache))
+    return preset.read(download.locate(str(reference), cache))
 
 
 def info(reference, cache=None):
@@ -50,51 +48,14 @@ def facts(preset):
     return found | {"license": preset.license, "card": preset.card, "folder": str(preset.folder)}
 
 
-def get(reference, pretrained=False, cache=None, **config):
-    """The model of a preset, with fresh weights or its own; what `zoo.get` does.
-
-    With arguments in `config` that change weights, what fits is loaded, what can be adapted is
-    adapted, and a note says what was left fresh; see `zoo.transfer`.
-    """
-    preset = open(reference, cache)
-    model = preset.build(config)
-    if not pretrained:
-        return model
-    if set(config) <= {"dtype", "name"}:
-        return loaded(preset, model)
-    from zoo.adapting import transfer
-
-    report = transfer(model, loaded(preset, preset.build()))
-    if report.adapted or report.fresh:
-        note(f"{reference}, {report}")
-    return model
-
-
 def loaded(preset, model):
     """`model` with the weights of a preset; one from elsewhere must answer as when it was made."""
     preset.load(model)
-    if preset.folder.parent != sources.SHIPPED:
-        from zoo.presets import making
+    if preset.folder.parent != download.SHIPPED:
+        from zoo.presets import saving
 
-        making.check_answers(preset, model)
+        saving.check_answers(preset, model)
     return model
-
-
-def load_block(reference, path, cache=None):
-    """A block of a preset with its weights, to put into any Keras model.
-
-    Args:
-        reference, cache: as in `open`.
-        path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
-
-    Raises what `open` raises, and UnknownName for a block.
-    """
-    from zoo import inspection
-
-    found = dict(inspection.layers(get(reference, pretrained=True, cache=cache)))
-    if path not in found:
-        raise UnknownName(f"block of {reference}", path, found)
-    return found[path]
 
 
 def save(model, folder, card, name=None, stored="float32"):
@@ -111,6 +72,6 @@ def save(model, folder, card, name=None, stored="float32"):
     Returns the `Preset`. Raises UsageError: no licence, an unregistered model, a folder that holds
     something else, weights that are not finite or too large for float16.
     """
-    from zoo.presets import making
+    from zoo.presets import saving
 
-    return making.save(model, folder, card, name, stored)
+    return saving.save(model, folder, card, name, stored)

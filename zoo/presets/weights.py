@@ -14,7 +14,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from zoo.presets import rounding
+from zoo.presets import quantization
 
 FILE = "model.weights.h5"  # Keras knows the format by the ending
 DEEPEST = 32  # levels of groups
@@ -55,7 +55,7 @@ def saved(model):
 
 def check_fit(found, expected, stored):
     """Raises ValueError unless the arrays of a file are those of a model, by name and shape."""
-    names = {name for name in found if not rounding.is_scale(name, stored)}
+    names = {name for name in found if not quantization.is_scale(name, stored)}
     for name in sorted(names ^ set(expected)):
         raise ValueError(f"{name!r:.80} is " + ("not the model's" if name in found else "missing"))
     for name, mine in expected.items():
@@ -67,7 +67,7 @@ def check_fit(found, expected, stored):
 
 def values(found, name, dtype, stored):
     """An array as the model has it; raises ValueError if it is not finite."""
-    array = rounding.read(found, name, stored)
+    array = quantization.read(found, name, stored)
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
             array = array.astype(dtype if dtype.kind == "f" else "float32", copy=False)

@@ -1,7 +1,7 @@
 """Recipes by name: what has to be done, to the last seed, to get one number again.
 
     recipe = zoo.recipes.get("vae.mnist_gated")
-    zoo.reproduce.reproduce(recipe, "cpu-hour")    # or: zoo reproduce vae.mnist_gated
+    zoo.recipes.run.reproduce(recipe, "cpu-hour")    # or: zoo reproduce vae.mnist_gated
 
 Importing this package needs no TensorFlow.
 """
@@ -9,8 +9,8 @@ Importing this package needs no TensorFlow.
 import fnmatch
 
 from zoo.errors import UnknownName, UsageError
-from zoo.recipes import captions, gans, sequences, vaes
-from zoo.recipes.measure import Measure
+from zoo.recipes import captioning, gans, translation, vaes
+from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
 __all__ = ["Budget", "Measure", "Recipe", "Reference", "get", "names", "register"]
@@ -44,6 +44,6 @@ def names(pattern="*"):
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-for recipe in (*vaes.RECIPES, *gans.RECIPES, *sequences.RECIPES, *captions.RECIPES):
+for recipe in (*vaes.RECIPES, *gans.RECIPES, *translation.RECIPES, *captioning.RECIPES):
     register(recipe)
 del recipe

@@ -1,6 +1,6 @@
 """Recipes of the adversarial models."""
 
-from zoo.recipes.measure import Measure
+from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe
 
 SMOKE = Budget(1, train_examples=2000, samples=200)

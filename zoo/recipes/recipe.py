@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
-from zoo.data.texts import Texts
+from zoo.data.text_config import Texts
 from zoo.errors import UnknownName, UsageError
 from zoo.files import user_path
-from zoo.recipes.measure import Measure
+from zoo.recipes.metric_spec import Measure
 
 SCHEDULES = ("constant", "cosine")
 BINARIZATIONS = {  # and how a protocol writes them
@@ -94,8 +94,8 @@ class Recipe:
             the budget); 0: none.
         sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
-        texts: how pairs of texts, or images with captions (`zoo.data.captions`), become batches;
-            None: the data are images.
+        texts: how pairs of texts, or images with captions (`zoo.data.caption_config`), become
+            batches; None: the data are images.
         binarize: "dynamic" (training images drawn anew in each epoch, the others once) or what
             else `zoo.data.load` takes.
         augment: what is done to training images, as `zoo.data.load` takes it.

@@ -14,9 +14,9 @@ import json
 
 from zoo.errors import UsageError, one_line
 from zoo.files import user_path
-from zoo.text.subwords import Tokenizer
+from zoo.text.sentencepiece_tokenizer import Tokenizer
 from zoo.text.vocabulary import END, FILE, PAD, START, UNKNOWN, Vocabulary, fit, readable
-from zoo.text.words import Words
+from zoo.text.word_tokenizer import Words
 
 __all__ = [
     "END",

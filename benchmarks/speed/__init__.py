@@ -1,0 +1,1 @@
+"""Training and decoding speed beside TensorFlow tutorials, Keras and PyTorch."""

@@ -1,0 +1,121 @@
+"""Ratings: stars that people give to films, made up or from MovieLens.
+
+    train = ratings.load("ratings", "train", batch_size=256)
+    for batch in train(0):          # {"user": int32 [256], "item": int32 [256], "rating": float32}
+
+The made-up ones come from known tastes: user u and film i are points on a plane, and the rating is
+3 + u . i + b_i + noise, in half stars from 1 to 5. So it is known what a model can find, `tastes`,
+and how well it can do: about `NOISE` stars of error.
+
+Importing this module registers the TFDS data set "ratings".
+"""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from zoo.checks import check_numbers
+from zoo.data import image_sources, tfds_store
+from zoo.data.array_dataset import Data
+from zoo.data.catalog import info
+from zoo.errors import UsageError
+
+SPLITS = {"train": 18_000, "test": 2_000}
+USERS, ITEMS = 400, 150
+NOISE = 0.3  # stars
+FEATURES = ("user", "item", "rating")
+
+
+def tastes(seed=0):
+    """What the ratings are made of: user [400, 2], item [150, 2], bias [150], all float64."""
+    random = np.random.default_rng((seed, 0))
+    user, item = random.normal(0, 1, (USERS, 2)), random.normal(0, 0.8, (ITEMS, 2))
+    return {"user": user, "item": item, "bias": random.normal(0, 0.4, ITEMS)}
+
+
+def draw(n, seed=0):
+    """n ratings of different (user, item): user and item int32 [n], rating float32 [n].
+
+    Raises UsageError for fewer than 1 or more than there are pairs.
+    """
+    check_numbers(n=n, seed=seed)
+    if not 1 <= n <= USERS * ITEMS:
+        raise UsageError(f"draw needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
+    random, known = np.random.default_rng((seed, 1)), tastes(seed)
+    user, item = np.divmod(random.permutation(USERS * ITEMS)[:n], ITEMS)
+    liked = (known["user"][user] * known["item"][item]).sum(1) + known["bias"][item]
+    stars = np.round(2 * (3 + liked + random.normal(0, NOISE, n))) / 2
+    rating = np.clip(stars, 1, 5).astype(np.float32)
+    return {"user": user.astype(np.int32), "item": item.astype(np.int32), "rating": rating}
+
+
+def load(
+    source="ratings",
+    split="train",
+    *,
+    batch_size=256,
+    shuffle=None,
+    seed=0,
+    drop_remainder=None,
+    data_dir=None,
+):
+    """Ratings as a `zoo.data.Data` of user, item (int32, from 0 without gaps) and rating (float32).
+
+    source: "ratings", or "movielens" ("movielens/1m-ratings" is a larger one).
+    The rest is as in `zoo.data.load`.
+    """
+    row = info(source)
+    if row.kind != "ratings":
+        raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
+    whole = image_sources.parsed(split, [*row.splits])["name"]
+    builder, data = tfds_store.opened(source, whole, data_dir)
+    with tfds_store.damage(source, builder.data_dir):
+        data = data.map(lambda example: {feature: example[feature] for feature in row.features})
+        batches = list(data.batch(4096).as_numpy_iterator())
+    arrays = {
+        name: np.concatenate([batch[feature] for batch in batches])
+        for name, feature in zip(FEATURES, row.features, strict=True)
+    }
+    for name in FEATURES[:2]:
+        if arrays[name].dtype == object:  # names, numbered by all that the split has
+            arrays[name] = np.unique(arrays[name], return_inverse=True)[1].astype(np.int32)
+    arrays["rating"] = arrays["rating"].astype(np.float32)
+    training = whole == "train"
+    return Data(
+        image_sources.cut(arrays, split, [*row.splits], source),
+        name=source,
+        split=split,
+        batch_size=batch_size,
+        shuffle=training if shuffle is None else shuffle,
+        seed=seed,
+        drop_remainder=training if drop_remainder is None else drop_remainder,
+    )
+
+
+class Ratings(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder: user and item int32, rating float32."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "18,000 + 2,000 ratings of 150 films by 400 users."}
+
+    def _info(self):
+        scalar = tfds.features.Scalar
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Stars that made-up users give to made-up films, from known tastes.",
+            features=tfds.features.FeaturesDict(
+                {"user": scalar(np.int32), "item": scalar(np.int32), "rating": scalar(np.float32)}
+            ),
+            disable_shuffling=True,  # rating i stays example i
+        )
+
+    def _split_generators(self, dl_manager):
+        starts = np.cumsum([0, *SPLITS.values()]).tolist()
+        return {
+            name: self._generate_examples(first, SPLITS[name])
+            for name, first in zip(SPLITS, starts, strict=False)
+        }
+
+    def _generate_examples(self, first, count):
+        found = draw(sum(SPLITS.values()))
+        for i in range(count):
+            yield i, {name: found[name][first + i] for name in FEATURES}

@@ -1,0 +1,1 @@
+"""Sequence generation: decoding, and the base classes of translators and captioners."""

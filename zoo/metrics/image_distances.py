@@ -1,0 +1,198 @@
+"""How far generated images are from real ones, as a network sees both."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from zoo.checks import check_numbers
+from zoo.errors import UsageError
+from zoo.metrics.estimate import ProtocolWarning
+from zoo.metrics.image_features import tables
+from zoo.metrics.neighbours import density_coverage, precision_recall
+from zoo.metrics.scores import Score
+
+
+def frechet_distance(real, generated) -> Score:
+    """Frechet distance between Gaussians with the mean and covariance of the features.
+
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+    Equilibrium" (2017, arXiv 1706.08500), eq. 6; with Inception features it is the FID. It is
+    |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)), in squared units of the features.
+
+    With C = R^T R, the trace of the root is the sum of the singular values of R R'^T; R comes
+    from a QR decomposition of the centred features, and no covariance is squared or inverted.
+
+    The estimate is biased upwards, by an amount that falls with 1/n and depends on the model
+    (Chong, Forsyth, 2020, arXiv 1911.07023): only scores of as many images compare.
+
+    Args:
+        real: `Features` [n, d].
+        generated: `Features` [m, d] by the same extractor.
+
+    Raises:
+        UsageError: different extractors.
+
+    Warns:
+        ProtocolWarning: there are no more images than features, and the bias is large.
+    """
+    x, y = tables(real, generated)
+    n, d = min(len(x), len(y)), x.shape[1]
+    if n <= d:
+        warnings.warn(
+            f"a Frechet distance of {n:,} images in {d:,} features: the covariances lack full"
+            " rank, and the distance is biased upwards by an amount that falls with the number of"
+            " images; give many more images than features, or take kernel_distance, which has no"
+            " bias",
+            ProtocolWarning,
+            stacklevel=2,
+        )
+    a, b = _root_of_covariance(x), _root_of_covariance(y)
+    shift = ((x.mean(0) - y.mean(0)) ** 2).sum()
+    overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    value = shift + (a**2).sum() + (b**2).sum() - 2 * overlap
+    return _score(max(value, 0.0), "Frechet distance", real, generated)  # rounding may go below
+
+
+def _root_of_covariance(values):
+    """R [min(n, d), d] with R^T R = the covariance."""
+    return np.linalg.qr((values - values.mean(0)) / np.sqrt(len(values) - 1), mode="r")
+
+
+def kernel_distance(real, generated, blocks=10, seed=0) -> Score:
+    """Squared maximum mean discrepancy with the kernel (x.y / d + 1)^3, without bias.
+
+    Binkowski et al., "Demystifying MMD GANs" (2018, arXiv 1801.01401), section 4; with Inception
+    features it is the KID. Both sets are divided at random into blocks. The value is the mean of
+    the blocks' U-statistics, and the error is honest because no two blocks share an image. Where
+    both sets are from one distribution, the value is 0 on average and often below.
+
+    Args:
+        real: `Features` [n, d].
+        generated: `Features` [m, d] by the same extractor.
+        blocks: how many, 2 or more, with 2 images or more of either set in each. Memory and time
+            grow with the square of a block's size, which is mostly chosen about 1000.
+        seed: of the division.
+
+    Raises:
+        UsageError: different extractors, or so many blocks for so few images.
+    """
+    check_numbers(blocks=blocks, seed=seed)
+    x, y = tables(real, generated)
+    if not 2 <= blocks <= min(len(x), len(y)) // 2:
+        raise UsageError(
+            f"kernel_distance needs 2 blocks or more of 2 images or more, got {blocks} blocks for"
+            f" {len(x):,} real and {len(y):,} generated images; change blocks or give more images"
+        )
+    rng = np.random.default_rng(seed)
+    divided = [np.array_split(rng.permutation(values), blocks) for values in (x, y)]
+    found = [_discrepancy(*pair) for pair in zip(*divided, strict=True)]
+    error = np.std(found, ddof=1) / np.sqrt(blocks)
+    return _score(np.mean(found), "kernel distance", real, generated, float(error))
+
+
+def _discrepancy(x, y):
+    """U-statistic of the squared MMD between x [n, d] and y [m, d]."""
+
+    def kernel(a, b):
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def inside(a):  # no image is compared with itself
+        similar, n = kernel(a, a), len(a)
+        return (similar.sum() - np.trace(similar)) / (n * (n - 1))
+
+    return inside(x) + inside(y) - 2 * kernel(x, y).mean()
+
+
+def label_histogram_distance(real_labels, generated_labels, classes):
+    """Total variation between the shares of the classes, and the classes that were dropped.
+
+    Half the sum of |p - q| over classes: 0 for equal shares, 1 for no class in common. Let one
+    classifier label both sets, so that its errors are in both.
+
+    Args:
+        real_labels: integers [n] in 0 ... classes - 1.
+        generated_labels: integers [m] in the same range.
+        classes: how many there are.
+
+    Returns:
+        (distance, dropped): a float, and a list of the classes of real images that no generated
+        image has.
+
+    Raises:
+        UsageError: the labels are not such integers, or there are none.
+    """
+    check_numbers(classes=classes)
+    p, q = (_shares(labels, classes) for labels in (real_labels, generated_labels))
+    return float(np.abs(p - q).sum() / 2), np.flatnonzero((p > 0) & (q == 0)).tolist()
+
+
+def _shares(labels, classes):
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
+        raise UsageError(
+            f"labels are integers [n], n >= 1, got {labels.dtype} {labels.shape}; take the argmax"
+            " of probabilities"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UsageError(
+            f"labels of {classes} classes are 0 ... {classes - 1}, got {labels.min()} ..."
+            f" {labels.max()}; give the right number of classes"
+        )
+    return np.bincount(labels, minlength=classes) / len(labels)
+
+
+def fidelity(real, generated, reference, blocks=10, seed=0):
+    """All scores of generated images, each with its floor: that of other real images.
+
+    No model is expected to be nearer to the real images than real images are. What the floor says
+    is worth most if `reference` are as new to the real ones as generated images are, as a test set
+    is to a training set.
+
+    Args:
+        real: `Features` of real images.
+        generated: `Features` of generated ones.
+        reference: `Features` of other real images, as many as generated ones.
+        blocks: see `kernel_distance`.
+        seed: see `kernel_distance`.
+
+    Returns:
+        A dict of `Score`s with floors: "frechet", "kernel", "precision", "recall", "density",
+        "coverage".
+
+    Raises:
+        UsageError: different extractors, another number of reference images than of generated
+            ones, or the real images are given as their own reference.
+    """
+    tables(real, generated, reference)
+    if reference.n != generated.n:
+        raise UsageError(
+            f"a floor of {reference.n:,} real images does not fit {generated.n:,} generated ones:"
+            " scores depend on the number of images; give as many of both"
+        )
+    if reference.split == real.split:
+        raise UsageError(
+            f"the floor is a score of other real images, got {real.split!r} twice; give a"
+            " second split, or two halves of one"
+        )
+    floors = _scores(real, reference, blocks, seed)
+    scores = _scores(real, generated, blocks, seed)
+    return {name: replace(score, floor=floors[name]) for name, score in scores.items()}
+
+
+def _scores(real, other, blocks, seed):
+    precision, recall = precision_recall(real, other)
+    density, coverage = density_coverage(real, other)
+    return {
+        "frechet": frechet_distance(real, other),
+        "kernel": kernel_distance(real, other, blocks, seed),
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+    }
+
+
+def _score(value, what, real, generated, error=None):
+    name = f"{what}, {real.extractor}"
+    return Score(float(value), name, real.n, generated.n, real.split, True, error)

@@ -1,0 +1,189 @@
+"""A number for a whole test set of texts: by which protocol, how sure, better than which other."""
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.metrics.estimate import Comparison, finite_numbers
+from zoo.metrics.run_groups import check_different, over_runs, sides
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusScore:
+    """A score that is a function of sums over the test set, as BLEU is.
+
+    Args:
+        value: the number.
+        name: as "BLEU".
+        protocol: all that changes its meaning: tokens, case, number of references, versions.
+        unit: as "%".
+        higher_is_better: which way is up.
+        statistics: float array [n, k], what each text adds to the sums.
+        combine: from sums [k] to the value.
+        references: `fingerprint_of` the references, in the order of the texts.
+    """
+
+    value: float
+    name: str
+    protocol: str
+    unit: str
+    higher_is_better: bool
+    statistics: np.ndarray = field(repr=False)
+    combine: Callable = field(repr=False)
+    references: str
+
+    @classmethod
+    def of(cls, statistics, combine, **what):
+        """The score of statistics [n, k]; raises UsageError if they are NaN or infinite."""
+        statistics = np.asarray(statistics, np.float64)
+        finite_numbers(statistics.reshape(-1), f"statistics of {what['name']!r}")
+        return cls(
+            float(combine(statistics.sum(0))), statistics=statistics, combine=combine, **what
+        )
+
+    @property
+    def n(self):
+        """Number of texts."""
+        return len(self.statistics)
+
+    @functools.cached_property
+    def resampled(self):
+        """The value on 1,000 test sets drawn from this one, always the same ones: float64 [1000].
+
+        The bootstrap of Koehn, "Statistical Significance Tests for Machine Translation
+        Evaluation" (2004).
+        """
+        drawn = np.random.default_rng(0).multinomial(self.n, np.full(self.n, 1 / self.n), RESAMPLES)
+        return np.array([self.combine(sums) for sums in drawn @ self.statistics])
+
+    @property
+    def interval(self):
+        """(low, high): 95 %, about the choice of test texts, for this one model.
+
+        Of a single text, infinitely wide: there is no other one to be drawn.
+        """
+        if self.n < 2:
+            return -math.inf, math.inf
+        return tuple(np.percentile(self.resampled, [2.5, 97.5]).tolist())
+
+    def __str__(self):
+        low, high = self.interval
+        return (
+            f"{self.name}: {self.value:.2f} [{low:.2f}, {high:.2f}] {self.unit}, {self.n:,} texts"
+            f" ({self.protocol})"
+        )
+
+
+class TextComparison(Comparison):
+    """A `Comparison` of two models on the same texts."""
+
+    def __str__(self):
+        low, high = self.interval
+        return (
+            f"{self.difference:+.2f} [{low:+.2f}, {high:+.2f}] {self.unit}, p = {self.p:.2g};"
+            f" {self.covers}; {self.n:,} texts"
+        )
+
+
+def compare_texts(a, b):
+    """Difference a - b on the same references, as a `TextComparison`.
+
+    All are resampled alike, so that a text which is hard for both sides does not blur the
+    difference. With one run each, p is the share of differences on the other side of 0, two-sided,
+    the measured one among them. Several runs a side: see `zoo.metrics.run_groups`.
+
+    Args:
+        a, b: a `CorpusScore`; or a list of those of several runs that differ in their training
+            seeds and in nothing else, two or more on either side.
+
+    Raises:
+        UsageError: they are of two protocols, of other references, or of fewer than 2 texts; or
+            several runs stand against one.
+    """
+    a, b = sides(a, b, CorpusScore)
+    first = a[0]
+    for one in [*a, *b]:
+        _check_alike(first, one)
+    for side in (a, b):
+        check_different([one.statistics for one in side])
+    if first.n < 2:
+        raise UsageError(f"a comparison needs 2 texts or more, got {first.n}; give more of them")
+    means = [[one.value for one in side] for side in (a, b)]
+    resampled = [np.mean([one.resampled for one in side], 0) for side in (a, b)]
+    difference, differences = float(np.mean(means[0]) - np.mean(means[1])), np.subtract(*resampled)
+    runs = len(a), len(b)
+    if runs == (1, 1):
+        interval = tuple(np.percentile(differences, [2.5, 97.5]).tolist())
+        other_side = min((differences <= 0).sum(), (differences >= 0).sum())
+        p = float(min(1.0, 2 * (1 + other_side) / (1 + RESAMPLES)))
+    else:
+        interval, p = over_runs(*means, float(differences.std(ddof=1)), first.n)
+    return TextComparison(difference, interval, p, first.n, first.unit, runs)
+
+
+def _check_alike(a, b):
+    """Raises UsageError unless two CorpusScores are of one protocol, of the same references."""
+    if (a.name, a.protocol) != (b.name, b.protocol):
+        raise UsageError(
+            f"cannot compare {a.name} by {a.protocol!r} with {b.name} by {b.protocol!r}; they are"
+            " two measurements, so measure both models in one way"
+        )
+    if a.references != b.references:
+        raise UsageError(
+            f"scores against different references cannot be compared: {a.n:,} texts with the"
+            f" fingerprint {a.references[:8]} and {b.n:,} with {b.references[:8]}; give both models"
+            " the same test set in the same order"
+        )
+
+
+def rank_texts(scores):
+    """A dict of CorpusScores by the names of models, the same with the best first.
+
+    Raises:
+        UsageError: they are of different protocols or references.
+    """
+    kinds = {(s.name, s.protocol, s.references): label for label, s in scores.items()}
+    if len(kinds) > 1:
+        listed = "; ".join(f"{label}: {s.name}, {s.protocol}" for label, s in scores.items())
+        raise UsageError(
+            f"scores of different protocols or references cannot be ranked. {listed}. Measure all"
+            " models in one way, on one test set"
+        )
+    return dict(
+        sorted(scores.items(), key=lambda s: -s[1].value if s[1].higher_is_better else s[1].value)
+    )
+
+
+def checked(hypotheses, references):
+    """(hypotheses, a list of references for each, their count as text), or a UsageError."""
+    if isinstance(hypotheses, str) or isinstance(references, str):
+        raise UsageError("a score needs lists of texts, got one text; write [text]")
+    hypotheses = list(hypotheses)
+    references = [[r] if isinstance(r, str) else list(r) for r in references]
+    if len(hypotheses) != len(references) or not hypotheses:
+        raise UsageError(
+            f"there are {len(hypotheses):,} hypotheses and {len(references):,} references; each"
+            " hypothesis needs its own, and there must be one or more"
+        )
+    for number, (hypothesis, right) in enumerate(zip(hypotheses, references, strict=True), 1):
+        if not right or not all(isinstance(text, str) for text in [hypothesis, *right]):
+            raise UsageError(
+                f"text {number:,} must be a str with one or more str as references, got"
+                f" {hypothesis!r} and {right!r}"
+            )
+    counts = sorted({len(right) for right in references})
+    shown = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+    return hypotheses, references, shown
+
+
+def fingerprint_of(references):
+    """SHA-256 in hex of lists of references."""
+    return hashlib.sha256(json.dumps(references).encode()).hexdigest()

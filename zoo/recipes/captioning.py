@@ -1,0 +1,100 @@
+"""Recipes of the models that say what is in an image."""
+
+from zoo.data.caption_config import Captions
+from zoo.recipes.metric_spec import Measure
+from zoo.recipes.recipe import Budget, Recipe, Reference
+
+# Scenes of shapes: one caption is right, so a share of right ones says everything.
+
+SHAPES = Recipe(
+    name="captioning.shapes",
+    title="Scenes of one to three coloured shapes, said in words",
+    model="captioning",
+    config={
+        "encoder": [32, 64, 128],
+        "embedding_dim": 64,
+        "units": 128,
+        "dropout": 0.1,
+        "doubly_stochastic": 0.0,  # most of a scene is empty
+    },
+    data="shapes",
+    train="train",
+    valid="validation",
+    test="test",
+    batch_size=64,
+    learning_rate=2e-3,
+    schedule="cosine",
+    ema=0.99,
+    clip=5.0,
+    texts=Captions(limit=24),
+    best=False,
+    budgets={
+        "smoke": Budget(1, train_examples=640, samples=50),
+        "cpu-hour": Budget(8),
+        "paper": Budget(25),
+    },
+    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", beam=1)),
+    limits="No scene of the test is in the training data; captions of it are.",
+)
+
+# Flickr8k, with what a frozen network sees.
+
+SCORES = ("BLEU-4", "BLEU-1", "BLEU-2", "BLEU-3", "ROUGE-L", "CIDEr-D")
+
+FLICKR8K = Recipe(
+    name="captioning.flickr8k",
+    title="Photographs, five captions each, as MobileNetV2 sees them",
+    model="captioning",
+    config={
+        "image_shape": [7, 7, 1280],
+        "encoder": None,
+        "embedding_dim": 256,
+        "units": 512,
+        "dropout": 0.5,
+        "annotation_dropout": 0.3,
+        "label_smoothing": 0.1,
+        "doubly_stochastic": 0.0,  # captions are shorter than the list of places
+    },
+    data="flickr8k",
+    train="train",
+    valid="validation",
+    test="test",
+    batch_size=64,
+    learning_rate=1.5e-3,
+    schedule="cosine",
+    ema=0.999,
+    clip=5.0,
+    texts=Captions(
+        lowercase=True,
+        truncate=True,
+        min_count=5,
+        image_size=224,
+        network="MobileNetV2",
+        mirrored=True,
+    ),
+    best=False,
+    budgets={
+        "smoke": Budget(1, train_examples=32, samples=8),
+        "cpu-hour": Budget(5),
+        "paper": Budget(15),
+    },
+    metrics=(
+        *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
+        Measure("caption_scores", score="BLEU-4", beam=1),
+    ),
+    references=(
+        Reference(
+            19.5,
+            "arXiv 1502.03044, table 1",
+            "Xu et al., soft attention over VGG, 14x14; their own tokens and split",
+        ),
+        Reference(
+            21.3,
+            "arXiv 1502.03044, table 1",
+            "Xu et al., hard attention",
+        ),
+    ),
+    limits="MobileNetV2 knows ImageNet and does not learn here.",
+)
+
+RECIPES = (SHAPES, FLICKR8K)

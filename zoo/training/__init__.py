@@ -1,0 +1,1 @@
+"""The Trainer, and what a run keeps: state, checkpoints, callbacks, its folder."""
