@@ -31,35 +31,41 @@ TIMEOUT = 600  # seconds of one run of the tests
 TRAINING = ("trainer", "epochs", "resume", "callbacks")
 # What is changed, and the words of the names of the test files that are run for it.
 TESTS = {
-    "zoo/training/trainer.py": TRAINING,
-    "zoo/training/train_state.py": TRAINING,
-    "zoo/training/persistence.py": TRAINING,
-    "zoo/training/callback_list.py": TRAINING,
-    "zoo/training/callback_state.py": TRAINING,
-    "zoo/training/non_finite.py": TRAINING,
-    "zoo/cli/evaluation_data.py": TRAINING,
+    "zoo/training/micro_batches.py": ("test_trainer", "parallel"),
     "zoo/training/run_identity.py": (*TRAINING, "cli_identity"),
     "zoo/training/callbacks.py": (*TRAINING, "recipe_checks"),
     "zoo/training/distribution.py": (*TRAINING, "distribution"),
     "zoo/training/checkpoint.py": (*TRAINING, "test_files"),
+    "zoo/training/*.py": TRAINING,
+    "zoo/cli/evaluation_data.py": ("cli_evaluate",),
     "zoo/files.py": ("test_files", "records", "cli_outputs", "preset_files"),
-    "zoo/checks.py": ("checks",),
-    "zoo/model.py": ("models", "trainer", "test_callbacks"),
-    "zoo/model/batch_checks.py": ("models", "trainer", "metric_inputs"),
-    "zoo/decoding*.py": ("decoding", "generation"),
+    "zoo/checks.py": ("test_checks",),
+    "zoo/model/__init__.py": ("test_models", "trainer", "test_callbacks"),
+    "zoo/model/evaluation_mode.py": (*TRAINING, "test_presets"),
+    "zoo/model/batch_checks.py": ("batch_checks", "trainer", "metric_inputs"),
+    "zoo/generation/decoding*.py": ("decoding", "generation"),
     "zoo/recipes/records.py": ("records", "comparisons", "recipes"),
     "zoo/recipes/run.py": ("recipes", "recipe_checks"),
     "zoo/recipes/evaluate.py": ("recipes", "recipe_checks"),
     "zoo/recipes/recipe.py": ("recipes", "recipe_checks"),
     "zoo/recipes/metric_spec.py": ("recipes", "recipe_checks"),
-    "zoo/metrics/*.py": ("metric", "fidelity", "comparisons", "classifiers"),
-    "zoo/data/*.py": ("data", "image_f", "arrays", "pairs", "sentences", "captioning", "test_text"),
-    "blocks/divergences.py": ("blocks", "latent", "models"),
-    "blocks/priors.py": ("blocks", "latent"),
-    "blocks/mmd.py": ("blocks", "metrics"),
-    "blocks/attention.py": ("attention", "sequences", "blocks"),
-    "blocks/transformer.py": ("transformer", "sequences", "decoding", "translation"),
-    "blocks/adversarial.py": ("adversarial", "blocks"),
+    "zoo/metrics/*.py": ("metric", "neighbours", "comparisons", "classifiers"),
+    "zoo/data/*.py": (
+        "test_data",
+        "image_f",
+        "arrays",
+        "image_pairs",
+        "text_dataset",
+        "corpora",
+        "captioning",
+        "test_text",
+    ),
+    "blocks/divergences.py": ("test_blocks", "heads_and_priors", "test_models"),
+    "blocks/priors.py": ("test_blocks", "heads_and_priors"),
+    "blocks/kernel_mmd.py": ("test_blocks", "test_metrics"),
+    "blocks/attention.py": ("attention", "sequences", "test_blocks"),
+    "blocks/transformer.py": ("sequences", "decoding", "translation"),
+    "blocks/adversarial.py": ("adversarial", "test_blocks"),
 }
 OTHER = {
     ast.Lt: ast.LtE,
@@ -201,8 +207,9 @@ def chosen(count, seed, pattern="*"):
 def tests_of(file, folder):
     """The test files of a source file, as far as they exist."""
     words = next(words for files, words in TESTS.items() if Path(file).match(files))
-    paths = sorted(Path(folder, "tests").glob("test_*.py"))
-    return [f"tests/{path.name}" for path in paths if any(word in path.name for word in words)]
+    paths = sorted(Path(folder, "tests").rglob("test_*.py"))
+    found = [path for path in paths if any(word in path.name for word in words)]
+    return [path.relative_to(folder).as_posix() for path in found]
 
 
 def passes(folder, tests, timeout):

@@ -11,7 +11,7 @@ from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_ca
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
 from blocks.heads import BernoulliHead, GaussianHead, NormalHead
-from blocks.mmd import mmd
+from blocks.kernel_mmd import mmd
 from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, scattered
 from blocks.recurrent import (

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from blocks.mmd import kernel
+from blocks.kernel_mmd import kernel
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.model_outputs import check_finite, choose, folded, gather, posterior_sampler, verb

@@ -283,8 +283,6 @@ class Trainer:
         with preserved(self.model):
             return inspection.inspect_step(self.model, batch)
 
-    # Keeping.
-
     def restore(self, best=False):
         """Takes up the newest sound checkpoint of the workdir, once; without one, does nothing.
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from record_files import write
 from scipy import stats
 
-from tests.test_records import write
 from zoo import metrics
 from zoo.errors import UsageError
 from zoo.recipes import records

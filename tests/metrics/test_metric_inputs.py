@@ -7,9 +7,9 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import small_model
+from metric_models import Linear, Pixels, batches, uniform
 
-from tests.cases import small_model
-from tests.test_metrics import Linear, Pixels, batches, uniform
 from zoo import finetuning, metrics
 from zoo.errors import UsageError
 from zoo.metrics import Features

@@ -365,7 +365,10 @@ def test_a_convolution_is_by_frequencies_only_where_that_is_less_work():
         (lambda: blocks.StandardNormal(-1), "latent_dim must be an integer >= 1, got -1"),
         (lambda: blocks.FlowPrior(1), "latent_dim >= 2, got 1"),
         (lambda: blocks.IWAE(0), "samples must be an integer >= 1, got 0"),
-        (lambda: blocks.mmd(tf.zeros((1, 2)), tf.zeros((1, 2))), "two samples of one size >= 2"),
+        (
+            lambda: blocks.mmd(tf.zeros((1, 2)), tf.zeros((1, 2))),
+            "two samples of one size >= 2",
+        ),
         (lambda: blocks.BernoulliHead(1, None)(random(IMAGE)), "expected 1 channels, got 3"),
         (lambda: make("VampPrior", VAMP).adapt(random((2, 4, 4, 1))), "3 images"),
         (lambda: blocks.UNet(3, levels=3)(random((1, 12, 8, 1))), "multiples of 8, got 12 x 8"),

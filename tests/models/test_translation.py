@@ -23,7 +23,7 @@ from zoo.registry import get_class
 
 NAMES = [name for name in zoo.names() if issubclass(get_class(name), zoo.Translator)]
 every_translator = pytest.mark.parametrize("name", NAMES)
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 SEQ2SEQ = [
     {"cell": cell, "alignment": alignment, "order": order}

@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from figure_models import Mixture, Plane
 from PIL import Image
 
-from tests.test_figures import Mixture, Plane
 from zoo import figures
 from zoo.errors import UsageError, WriteError
 

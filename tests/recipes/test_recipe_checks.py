@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_recipes import run, tiny
 
-from tests.test_recipes import run, tiny
 from zoo.errors import UnknownName, UsageError, WriteError
 from zoo.recipes import Budget, Measure, evaluate, records
 from zoo.recipes import run as reproduction

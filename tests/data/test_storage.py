@@ -16,7 +16,7 @@ from zoo.data import storage, tfds_store
 from zoo.data.builders import ratings
 from zoo.errors import UsageError, ZooError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from small_recipes import run, tiny
 
 import zoo
 import zoo.recipes
@@ -18,7 +19,7 @@ from benchmarks import results_page
 from zoo import metrics
 from zoo.cli.main import main
 from zoo.errors import DataNotPrepared, UnknownName, UsageError
-from zoo.recipes import Budget, Measure, Recipe, Reference, evaluate, records
+from zoo.recipes import Budget, Measure, Recipe, evaluate, records
 from zoo.recipes import run as reproduction
 from zoo.recipes.gans import fidelity
 from zoo.recipes.metric_spec import METRICS
@@ -27,40 +28,6 @@ from zoo.training import callbacks
 
 ALL = [zoo.recipes.get(name) for name in zoo.recipes.names()]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
-
-
-def tiny(folder, **changes):
-    """A recipe that takes a second, on images that it writes to `folder`."""
-    random = np.random.default_rng(0)
-    np.savez(folder / "images.npz", image=random.random((96, 8, 8)), label=np.arange(96) % 3)
-    recipe = Recipe(
-        name="vae.tiny",
-        title="A small network on noise",
-        model="vae",
-        config={"image_shape": [8, 8, 1], "filters": [4], "base_filters": 4},
-        data=str(folder / "images.npz"),
-        train="train[:64]",
-        valid="train[64:80]",
-        test="train[80:]",
-        binarize="dynamic",
-        batch_size=16,
-        learning_rate=1e-2,
-        schedule="cosine",
-        ema=0.9,
-        clip=1.0,
-        warmup_epochs=1,
-        budgets={"smoke": Budget(1, train_examples=32, is_images=8), "paper": Budget(2)},
-        metrics=(
-            Measure("log_likelihood", samples=5),
-            Measure("elbo"),
-            Measure("active_units"),
-            Measure("reconstruction_error"),
-            Measure("aggregate_mmd", images=16),
-            Measure("knn_accuracy", k=3),
-        ),
-        references=(Reference(1.0, "nowhere", "made up"),),
-    )
-    return replace(recipe, **changes)
 
 
 def tiny_gan(folder, **changes):
@@ -86,10 +53,6 @@ def tiny_gan(folder, **changes):
         metrics=fidelity("FCD-mnist-v1", images=80),
     )
     return replace(recipe, **changes)
-
-
-def run(*args):
-    return CliRunner().invoke(main, ["reproduce", *map(str, args)])
 
 
 # Recipes.

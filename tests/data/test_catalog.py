@@ -18,7 +18,7 @@ def test_names_and_info_need_neither_tensorflow_nor_tfds():
         "import sys, zoo.data; zoo.data.names(); zoo.data.info('mnist');"
         "assert not {'tensorflow', 'tensorflow_datasets', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_names_match_a_pattern():

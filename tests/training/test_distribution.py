@@ -15,7 +15,7 @@ from cases import examples, same_bits, shuffled, small_model, trainer
 
 from zoo import errors
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_evaluation_over_replicas_is_exact_on_a_ragged_last_batch(two_replicas):

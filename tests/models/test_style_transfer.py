@@ -1,6 +1,5 @@
 """Style transfer: the losses are the paper's, the canvas alone moves, and pictures come out."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -8,18 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import small_model
-from click.testing import CliRunner
-from PIL import Image
 
 import zoo
 from blocks.feature_network import MEANS, FeatureNetwork
 from blocks.image_optimization import descent
-from blocks.style import gram_matrix, layer_error, picture, relative_error, total_variation
+from blocks.style import gram_matrix, layer_error, relative_error, total_variation
 from zoo import figures, inspection
-from zoo.cli.main import main
 from zoo.data.builders import style_images
 from zoo.errors import UsageError
-from zoo.recipes import records
 
 SHALLOW = {"content_layers": ("block1_conv2",), "style_layers": ("block1_conv1", "block1_conv2")}
 
@@ -343,39 +338,7 @@ def test_pictures_too_small_for_the_network_are_refused():
         it.stylize(random(16, 16, 3), random(16, 3, 3))
 
 
-def test_pictures_become_floats():
-    bytes_ = (255 * random(4, 5, 1)).astype("uint8")
-    found = picture(bytes_, "content")
-    assert found.shape == (1, 4, 5, 3) and found.dtype == tf.float32
-    np.testing.assert_allclose(found[0], (bytes_ / 255).repeat(3, -1), atol=1e-6)
-
-
 # Pictures, figures, the command.
-
-
-def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
-    for draw in (style_images.landscape, style_images.brushwork):
-        first = draw(32)
-        assert first.shape == (32, 32, 3) and first.dtype == np.uint8 and first.std() > 20
-        np.testing.assert_array_equal(first, draw(32, seed=0))
-        assert (first != draw(32, seed=1)).any()
-
-
-def test_a_picture_file_keeps_its_shape_when_scaled(tmp_path):
-    Image.fromarray(style_images.landscape(40)[:20]).save(tmp_path / "wide.png")
-    Image.fromarray(style_images.landscape(40)[..., 0]).save(tmp_path / "grey.png")
-    assert style_images.read(tmp_path / "wide.png", 32).shape == (16, 32, 3)
-    assert style_images.read(tmp_path / "grey.png", 10).shape == (10, 10, 1)
-    np.testing.assert_array_equal(
-        style_images.read(tmp_path / "wide.png"), style_images.landscape(40)[:20]
-    )
-
-
-def test_the_demo_pair_is_a_data_set(tmp_path):
-    data = zoo.data.load("pictures", batch_size=1, data_dir=tmp_path)
-    (batch,) = data(0)
-    np.testing.assert_allclose(batch["content"][0], style_images.landscape() / 255, atol=1e-6)
-    np.testing.assert_allclose(batch["style"][0], style_images.brushwork() / 255, atol=1e-6)
 
 
 def test_figures_show_the_row_and_the_descent():
@@ -391,74 +354,3 @@ def test_figures_show_the_row_and_the_descent():
     assert over["step"].shape == (460, 640, 3) and (over["step"] != over["evaluations"]).any()
     with pytest.raises(UsageError, match="nothing to draw"):
         figures.descents({})
-
-
-def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    options = ["--size=24", "--steps=12", "--optimizer=adam", "--frames=frames", "--json"]
-    result = CliRunner().invoke(main, ["stylize", *options])
-    assert result.exit_code == 0, result.stderr
-    record = json.loads(result.stdout)
-    assert record["file"] == "stylized.png" and record["shape"] == [24, 24, 3]
-    assert record["step"] == record["evaluations"] == 12 and record["loss"] > 0
-    frames = sorted(path.name for path in (tmp_path / "frames").iterdir())
-    assert frames == ["step-0000.png", "step-0010.png", "step-0012.png"]
-    last = style_images.read("frames/step-0012.png")
-    np.testing.assert_array_equal(style_images.read("stylized.png"), last)
-
-
-@pytest.mark.parametrize(
-    "args, message",
-    [
-        (["one.png"], "give two pictures"),
-        (["one.png", "two.png"], "one.png cannot be read"),
-        (["--set", "style_wait=3"], "style_weight"),
-        (["--size=2", "--steps=1"], "too small"),
-        (["--features=none.h5"], "no file 'none.h5'"),
-    ],
-)
-def test_a_wrong_command_is_one_line_and_exit_code_2(args, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["stylize", *args])
-    assert result.exit_code == 2 and message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-
-
-def test_a_picture_of_another_format_is_refused_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["stylize", "-o", "out.tiff"])
-    assert result.exit_code == 2
-    assert "takes a file that ends in .png, .jpg" in result.stderr.splitlines()[-1]
-
-
-def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    from benchmarks import style_transfer
-
-    done = []
-
-    def paint(it, content, style, *, steps, optimizer):
-        done.append((len(content), steps, optimizer))
-        entry = {"content_loss": 0.0, "style_loss": 0.0, "variation": 0.0}
-        loss = 0.5 if optimizer == "lbfgs" else 0.75
-        history = [
-            {"step": k, "evaluations": k, "loss": loss + 1 / (k + 1), **entry} for k in (0, steps)
-        ]
-        return tf.constant(content[..., :3] / 255, tf.float32), history
-
-    monkeypatch.setattr(style_transfer, "paint", paint)
-    monkeypatch.setattr(style_transfer, "ROOT", tmp_path)
-    monkeypatch.setattr(style_transfer, "PICTURES", tmp_path / "pictures")
-    for name, draw in (("lake", style_images.landscape), ("brush", style_images.brushwork)):
-        Image.fromarray(draw(40)).save(tmp_path / f"{name}.png")
-    command = ["--features=random", f"--contents={tmp_path}/lake.png", "--size=24"]
-    command += [f"--styles={tmp_path}/brush.png", "--lbfgs=3", f"--workdir={tmp_path}/work"]
-    style_transfer.main([*command, "--adam=5"])
-    record = records.read(tmp_path / records.RESULTS / "style.json")
-    ends = record["results"]["lake x brush"]
-    assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
-    row = style_images.read(tmp_path / "pictures" / "style.jpg")
-    assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
-    style_transfer.main([*command, "--adam=6"])
-    assert done == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]
-    with pytest.raises(SystemExit):
-        style_transfer.main([*command, "--contents", "one.png", "two.png"])

@@ -1,6 +1,5 @@
 """The contract, kept by every registered name: properties x models, nothing excluded."""
 
-import contextlib
 import functools
 import inspect
 import json
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import (
-    LONGEST,
     apart,
     drawn,
     draws_by_chance,
@@ -27,14 +25,13 @@ from cases import (
     spec_of_drawn,
     trainer,
 )
+from every_model import NAMES, every_model
 
 import zoo
 from zoo import inspection
 from zoo.registry import arguments, get_class
 
-NAMES = zoo.names()
-every_model = pytest.mark.parametrize("name", NAMES)
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def one_step(model, batch):
@@ -228,102 +225,6 @@ def test_every_seed_that_fits_is_one(value):
     wanted = np.array(value, np.int64) if np.ndim(value) else np.array([int(value), 0])
     assert seed.dtype == tf.int32
     np.testing.assert_array_equal(seed, wanted.astype(np.uint32).astype(np.int32))
-
-
-@contextlib.contextmanager
-def drawing_as(model, replica):
-    """The model draws the random numbers of one replica of several."""
-    draw = model.seed
-    model.seed = lambda value=None: tf.random.experimental.stateless_fold_in(draw(value), replica)
-    yield
-    del model.seed
-
-
-@every_model
-def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replicas):
-    """With plain gradient descent, the weights after a step are the mean of both halves' own.
-
-    Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
-    """
-
-    def start():
-        model = small_model(name)
-        model.adapt = lambda data: None  # each would look at data of its own
-        parts = model.configure_optimizers()
-        return model, {part: keras.optimizers.SGD(0.05) for part in parts}
-
-    batch = examples(small_model(name), 8)
-    with two_replicas.scope():
-        model, optimizers = start()
-        together = trainer(name, model=model, optimizers=optimizers, strategy=two_replicas)
-    logs = together.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
-
-    alone, losses = [], []
-    for replica, half in enumerate((slice(0, 4), slice(4, 8))):
-        model, optimizers = start()
-        run = trainer(name, model=model, optimizers=optimizers, eager=True)
-        with drawing_as(model, replica):
-            part = tf.data.Dataset.from_tensors({k: v[half] for k, v in batch.items()})
-            losses.append(run.fit(part, epochs=1).history)
-        alone.append([keras.ops.convert_to_numpy(v) for v in model.weights])
-    for got, *halves in zip(together.model.weights, *alone, strict=True):
-        want = np.mean(halves, 0) if got.trainable else halves[0]
-        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=got.path)
-    for key, value in logs.items():
-        halves = [loss[key] for loss in losses]
-        np.testing.assert_allclose(value, np.mean(halves, 0), rtol=1e-4, atol=1e-5, err_msg=key)
-
-
-@every_model
-def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
-    batch = examples(small_model(name), 8)
-
-    def trained(part, **options):
-        # Masks of dropout come from a stream that goes on from piece to piece.
-        still = {"dropout": 0.0} if "dropout" in arguments(get_class(name)) else {}
-        model = small_model(name, **still)
-        model.adapt = lambda data: None
-        model.seed = lambda value=None: tf.constant([1, 2])
-        optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
-        run = trainer(name, model=model, optimizers=optimizers, eager=True, **options)
-        data = tf.data.Dataset.from_tensors({k: v[part] for k, v in batch.items()})
-        history = run.fit(data, epochs=1).history
-        return run, history, [np.array(v) for v in model.trainable_variables]
-
-    run, history, weights = trained(slice(0, 8), sub_batches=2)
-    (_, one, first_half), (_, two, second_half) = trained(slice(0, 4)), trained(slice(4, 8))
-    for got, first, second in zip(weights, first_half, second_half, strict=True):
-        np.testing.assert_allclose(got, (first + second) / 2, rtol=1e-4, atol=1e-5)
-    for key, value in history.items():
-        np.testing.assert_allclose(value, np.add(one[key], two[key]) / 2, rtol=1e-4, atol=1e-5)
-    evaluated = run.evaluate(tf.data.Dataset.from_tensors(batch))
-    assert np.isfinite(list(evaluated.values())).all()
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
-@pytest.mark.parametrize("beam", [1, 2])
-def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
-    model = small_model(name)
-    source = examples(model, 5)[model.call_feature]
-    how = {"beam": beam, "limit": LONGEST, "eager": True}
-    whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
-    np.testing.assert_array_equal(pieces.tokens, whole.tokens)
-    for got, wanted in zip(tf.nest.flatten(pieces), tf.nest.flatten(whole), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
-
-
-def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
-    setting = tf.config.threading
-    model, seen = small_model("seq2seq"), []
-    model._search = lambda source, pieces, *how: seen.append(pieces)
-    source = examples(model, 30)["source"]
-    model.generate(source)
-    monkeypatch.setattr(setting, "get_intra_op_parallelism_threads", lambda: 1)
-    monkeypatch.setattr(setting, "get_inter_op_parallelism_threads", lambda: 8)
-    for how in ({}, {"pieces": 2}, {"seed": 0}):
-        model.generate(source, **how)
-    model.generate(source[:1], pieces=2)
-    assert seen == [1, 3, 2, 1, 1]
 
 
 @every_model

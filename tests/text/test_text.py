@@ -88,7 +88,7 @@ def test_training_in_another_process_gives_the_same_vocabulary():
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == text.Tokenizer.train(CORPUS, 400).fingerprint
 
@@ -329,4 +329,4 @@ def test_importing_the_zoo_brings_no_tokenizer():
     code = (
         "import sys, zoo; assert not {'sentencepiece', 'sacrebleu', 'sacremoses'} & {*sys.modules}"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

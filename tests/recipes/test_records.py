@@ -4,8 +4,8 @@ import json
 import os
 
 import keras
-import numpy as np
 import pytest
+from record_files import write
 
 from benchmarks import results_page
 from zoo.errors import UsageError
@@ -31,41 +31,6 @@ YARDSTICK = {
     "protocol": "altered against real",
     "results": {"FCD-x-v1": {"blurred": {"frechet": 0.0861, "precision": 0.8, "recall": 0.9}}},
 }
-
-
-def write(
-    folder,
-    name="vae.some",
-    values=(1.0, 2.0, 3.0, 6.0),
-    protocol="some; IS-5",
-    images="sha",
-    **changes,
-):
-    """A record as `zoo reproduce` writes them."""
-    values = np.array(values)
-    number = {
-        "value": values.mean(),
-        "interval": [values.mean() - 1, values.mean() + 1],
-        "n": len(values),
-        "images": images,
-        "unit": "nats",
-        "lower_is_better": True,
-        "protocol": protocol,
-    }
-    record = {
-        "kind": "reproduction",
-        "name": name,
-        "budget": "paper",
-        "protocol": protocol,
-        "metrics": {"is_5": number, "active_units": {**number, "interval": None, "value": 7}},
-        "recipe": {"references": [], "limits": "a limit"},
-        "epochs": 3,
-        "train_seconds": 120.0,
-        **records.circumstances(),
-        "commit": "abc",
-        **changes,
-    }
-    return records.write(folder / f"{name}.{record['budget']}.json", record, {"is_5": values})
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
