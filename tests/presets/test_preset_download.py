@@ -16,7 +16,7 @@ import zoo
 from zoo import files, presets
 from zoo.cli.main import main
 from zoo.errors import PresetError, UsageError
-from zoo.presets import download, http, preset
+from zoo.presets import download, preset, web
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -290,8 +290,8 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
     how, server, cache, model, monkeypatch, capsys
 ):
     act, message = BEHAVIOR[how]
-    monkeypatch.setattr(http, "HEAD", 0.5)
-    monkeypatch.setattr(http, "PATIENCE", 0.5)
+    monkeypatch.setattr(web, "HEAD", 0.5)
+    monkeypatch.setattr(web, "PATIENCE", 0.5)
     server.acts[preset.CONFIG] = act
     with pytest.raises((PresetError, UsageError), match=message) as caught:
         presets.open(server.url)
@@ -325,9 +325,9 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
         seen.append((url, headers))
         yield moves.pop(0)
 
-    monkeypatch.setattr(http, "received", received)
+    monkeypatch.setattr(web, "received", received)
     moves = [(302, "http://127.0.0.1/x")]
-    with pytest.raises(http.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
+    with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
         http.answer("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
     assert http.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200

@@ -137,9 +137,9 @@ def test_readers_beside_a_writer_get_one_preset_or_the_other(model, whole, copy)
 
     def write():
         while time.monotonic() < ends:
-            for preset in (second, whole):
+            for made in (second, whole):
                 with files.folder_atomically(copy) as new:
-                    for path in preset.folder.iterdir():
+                    for path in made.folder.iterdir():
                         (new / path.name).write_bytes(path.read_bytes())
 
     writer = threading.Thread(target=write)
@@ -147,9 +147,9 @@ def test_readers_beside_a_writer_get_one_preset_or_the_other(model, whole, copy)
     digests = set()
     try:
         while time.monotonic() < ends:
-            preset = presets.open(copy)
-            assert saving.sha256(preset.weights) == preset.record["files"][preset.WEIGHTS]["sha256"]
-            digests.add(preset.record["digest"])
+            opened = presets.open(copy)
+            assert files.sha256(opened.weights) == opened.record["files"][preset.WEIGHTS]["sha256"]
+            digests.add(opened.record["digest"])
     finally:
         writer.join()
     assert digests == {whole.record["digest"], second.record["digest"]}

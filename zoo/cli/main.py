@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from zoo import registry
+from zoo import factory
 from zoo.cli import runs
 from zoo.cli.caption import caption
 from zoo.cli.data import data
@@ -57,16 +57,16 @@ def list_models(pattern):
 
     PATTERN is a wildcard or a part of a name, as in: zoo list '*vae*'
     """
-    found = registry.names(pattern) or registry.names(f"*{pattern}*")
+    found = factory.names(pattern) or factory.names(f"*{pattern}*")
     if not found:
-        raise UnknownName("model", pattern, registry.names())
+        raise UnknownName("model", pattern, factory.names())
     return {"models": [{"name": name, **summary(name)} for name in found]}
 
 
 def summary(name):
     """First line about a model; of a broken plug-in, why it is broken."""
     try:
-        record = registry.info(name)
+        record = factory.info(name)
     except Exception as error:  # somebody else's code may fail in any way
         return {"summary": f"(broken: {error})", "module": None}
     return {"summary": record["summary"], "module": record["module"]}
@@ -94,7 +94,7 @@ def info(name):
     zoo info vae
     zoo info vae.snowflakes
     """
-    return registry.info(name)
+    return factory.info(name)
 
 
 def show_inspect(record):

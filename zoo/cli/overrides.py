@@ -47,13 +47,7 @@ def overrides(name, pairs):
 
 def defaults(name):
     """Argument -> default of a model, None where it is no plain value; needs no TensorFlow."""
-    about = registry.info(name)
-    if "arguments" not in about:
-        raise UsageError(
-            f"{name} is a preset, not a model: zoo train {about['model']} trains one with fresh"
-            f" weights; to train on from its own, zoo.get({name!r}, pretrained=True) in Python"
-        )
-    written = about["arguments"]
+    written = registry.info(name)["arguments"]
     values = {key: literal(text) for key, text in written.items()}
     return {key: None if values[key] == written[key] else values[key] for key in written}
 

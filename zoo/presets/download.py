@@ -21,8 +21,8 @@ import filelock
 from zoo.errors import PresetError, UnknownName, UsageError, one_line
 from zoo.files import user_path, write_atomically
 from zoo.log import note
-from zoo.presets import http, preset
-from zoo.presets.http import Unreachable
+from zoo.presets import preset, web
+from zoo.presets.web import Unreachable
 
 SHIPPED = Path(__file__).parent
 NAME = re.compile(r"[a-z][a-z0-9_]*\.\w+")
@@ -168,12 +168,12 @@ def source(reference):
         )
     base, host = reference.rstrip("/"), urlsplit(reference).hostname
     digest = hashlib.sha256(base.encode()).hexdigest()
-    return f"https/{host}-{digest[:16]}", http.getter(lambda name: f"{base}/{name}")
+    return f"https/{host}-{digest[:16]}", web.getter(lambda name: f"{base}/{name}")
 
 
 def is_place(reference):
     """Whether an address can be that of a preset's folder."""
-    if not http.is_safe(reference) or not reference.isprintable():
+    if not web.is_safe(reference) or not reference.isprintable():
         return False
     url = urlsplit(reference)
     return not (".." in url.path.split("/") or url.query or url.fragment or len(reference) > 2000)
@@ -191,7 +191,7 @@ def hub_getter(repository, revision):
         except ValueError as error:
             raise UsageError(f"hf://{repository} is no name: {one_line(error)}") from error
 
-    return http.getter(address, headers)
+    return web.getter(address, headers)
 
 
 def hub_library():
