@@ -10,7 +10,7 @@ from zoo.cli.run_config import read
 from zoo.cli.terminal import import_tensorflow, note
 from zoo.cli.train_config import Settings, fitting
 from zoo.data import source_names
-from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.errors import CheckpointError, UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.training.workdir import RUNS, Workdir
 
@@ -50,7 +50,7 @@ def check_model(name):
             f"{name} is a preset, not a model; `zoo list` has the models, and a preset is"
             " fine-tuned in Python, see docs/finetuning.md"
         )
-    raise UnknownName("model", name, registry.names())
+    raise UnknownNameError("model", name, registry.names())
 
 
 def is_preset(text):
@@ -158,7 +158,9 @@ def find(text):
         )
     if path.is_dir():
         raise UsageError(f"{text} is not a run: it has no config.json. `zoo train` makes runs")
-    raise UnknownName("run or model", text, [*registry.names(), *(str(r.workdir) for r in there)])
+    raise UnknownNameError(
+        "run or model", text, [*registry.names(), *(str(r.workdir) for r in there)]
+    )
 
 
 def saved():
