@@ -66,7 +66,9 @@ def opened(name, budget="cpu-hour"):
     valid = valid and reproduction.load(recipe, valid)
     trainer, _ = reproduction.trained(recipe, budget, folder(name, budget), data, valid)
     trainer.restore(best=recipe.best)
-    with trainer.averaged() as model:  # leave the averages in place: nothing is trained here
+    with (
+        trainer.averaged_weights() as model
+    ):  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
     return model, data, reproduction.load(recipe, test)

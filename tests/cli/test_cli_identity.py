@@ -37,7 +37,7 @@ OTHER = {  # field of the settings -> another value
     "seed": 1,
     "precision": "mixed_bfloat16",
     "learning_rate": 0.5,
-    "sub_batches": 2,
+    "micro_batches": 2,
 }
 
 

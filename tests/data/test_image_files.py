@@ -203,7 +203,7 @@ def phone(tmp_path):
 
 
 def captioned(phone):
-    model = types.SimpleNamespace(image_shape=(4, 4, 3), call_feature="image", name="captioner")
+    model = types.SimpleNamespace(image_shape=(4, 4, 3), input_feature="image", name="captioner")
     return caption.looked_at(model, [phone], None)[1][0]
 
 

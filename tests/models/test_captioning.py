@@ -109,7 +109,7 @@ def test_a_saved_model_brings_its_words_along(tmp_path):
 
 def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
     seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
-    assert seen.call_feature == "features" and seen.map_shape == (2, 3)
+    assert seen.input_feature == "features" and seen.map_shape == (2, 3)
     run = zoo.Trainer(seen, verbose=False, figures_every=0)
     batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
     run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
@@ -123,7 +123,7 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
     block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
     with pytest.raises(ValueError, match="a map .* is needed: take it out from inside"):
         speaking(encoder=block)
-    model = speaking(encoder=zoo.features(block, "1"))
+    model = speaking(encoder=zoo.feature_extractor(block, "1"))
     assert model.map_shape == (2, 2) and len(model.caption(IMAGES, limit=5)) == 3
 
 

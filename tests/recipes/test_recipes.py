@@ -78,7 +78,7 @@ def test_a_recipe_is_complete(recipe):
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limits
-    assert recipe.sub_batches == 1 or recipe.batch_size % recipe.sub_batches == 0
+    assert recipe.micro_batches == 1 or recipe.batch_size % recipe.micro_batches == 0
 
 
 @pytest.mark.parametrize("name", sorted({recipe.model for recipe in ALL}))
@@ -199,13 +199,13 @@ def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_pat
     where = tmp_path / "results", tmp_path / "run"
     again = functools.partial(reproduction.reproduce, recipe, "paper", *where)
 
-    class Stopped(callbacks.Stopwatch):
+    class Stopped(callbacks.TrainingTime):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "Stopwatch", Stopped)
+        patch.setattr(callbacks, "TrainingTime", Stopped)
         with pytest.raises(KeyboardInterrupt, match="step 3; the same command goes on"):
             again()
     before = json.loads((tmp_path / "run" / "seconds.json").read_text())["seconds"]
@@ -322,7 +322,7 @@ def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeyp
 
 def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", tiny(tmp_path, sub_batches=2))
+    monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", tiny(tmp_path, micro_batches=2))
     assert "A small network on noise" in run("--list").stdout
     assert {"name": "vae.tiny", "title": "A small network on noise"} in json.loads(
         run("--list", "--json").stdout
@@ -347,7 +347,7 @@ def check_pushed(workdir, record):
     recipe = zoo.recipes.get("vae.tiny")
     trainer = reproduction.trainer_of(recipe, "smoke", workdir, range(2))
     trainer.restore(best=recipe.best)
-    with trainer.averaged() as evaluated:
+    with trainer.averaged_weights() as evaluated:
         for a, b in zip(evaluated.weights, model.weights, strict=True):
             np.testing.assert_array_equal(a, b)
     card = zoo.info("made/vae.tiny")["card"]

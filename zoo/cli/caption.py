@@ -91,7 +91,7 @@ def looked_at(model, files, seer):
     from zoo.data.image_files import read_images
 
     rows, columns, channels = model.image_shape
-    if (model.call_feature == "features") != bool(seer):
+    if (model.input_feature == "features") != bool(seer):
         what = f"features {model.image_shape} of another network" if not seer else "images"
         raise UsageError(
             f"{model.name} sees {what}: "

@@ -55,7 +55,7 @@ def ready(place, best=False, check=lambda cls: None, begin=import_tensorflow):
     begin()
     check(registry.get_class(settings.model))
     data = None if where else settings.load(settings.test_split)  # brings vocabularies along
-    with runs.opened(settings, where, best, data).averaged() as model:
+    with runs.opened(settings, where, best, data).averaged_weights() as model:
         yield model, where, settings
 
 

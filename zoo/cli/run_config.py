@@ -83,7 +83,7 @@ def _settings(record):
         vocabulary_size=settings.vocabulary_size,
         limit=settings.limit,
         seed=settings.seed,
-        sub_batches=settings.sub_batches,
+        micro_batches=settings.micro_batches,
     )
     check_optional_numbers(image_size=settings.image_size, learning_rate=settings.learning_rate)
     return settings

@@ -17,20 +17,20 @@ from zoo.training.workdir import RUNS, Workdir
 WEIGHTS = "model.weights.h5"  # what a preset's folder holds
 
 
-def asked(model, data=None, pairs=(), test_split=None, sub_batches=None, **options):
+def asked(model, data=None, pairs=(), test_split=None, micro_batches=None, **options):
     """The `Settings` that options ask for; whatever needs no data is checked."""
     check_model(model)
     found = overrides(model, pairs)
     if data is None:
         import_tensorflow()
-        data = registry.get_class(model).demo_data
+        data = registry.get_class(model).default_dataset
     data = source_names.absolute(data)
     if test_split is None:
         split = options.get("split", "train")
         test_split = evaluation_data.default_test_split(data, split, options.get("languages"))
     settings = fitting(Settings(model, found, data, test_split=test_split, **options))
-    pieces = pieces_of(settings) if sub_batches is None else sub_batches
-    return replace(settings, sub_batches=pieces)
+    pieces = pieces_of(settings) if micro_batches is None else micro_batches
+    return replace(settings, micro_batches=pieces)
 
 
 def check_model(name):
@@ -59,10 +59,10 @@ def is_preset(text):
 
 
 def pieces_of(settings):
-    """The model's own `sub_batches` where that pays: on a CPU, with batches that it divides."""
+    """The model's own `micro_batches` where that pays: on a CPU, with batches that it divides."""
     import tensorflow as tf
 
-    pieces = registry.get_class(settings.model).sub_batches
+    pieces = registry.get_class(settings.model).micro_batches
     named = source_names.is_named(settings.data)
     even = named and settings.split.startswith("train")  # no short last batch
     cpu = not tf.config.list_physical_devices("GPU")
@@ -72,7 +72,7 @@ def pieces_of(settings):
 def start(settings, eager=False):
     """Gives TensorFlow the threads that suit the run, while that is still possible."""
     import_tensorflow()
-    if settings.sub_batches > 1 and not eager:
+    if settings.micro_batches > 1 and not eager:
         one_thread_each()
 
 
@@ -81,7 +81,7 @@ def one_thread_each():
     import_tensorflow()
     from zoo import threads
 
-    threads.one_per_operation()
+    threads.single_threaded_ops()
 
 
 def taken(name, pairs=(), best=False, data=None, **options):

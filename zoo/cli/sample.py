@@ -77,7 +77,7 @@ def sample(run, n, seed, label, like, output, best):
     told = asked(trainer.model, label, like)
     if pairs and not getattr(trainer.model, "dropout", True):
         refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         if texts:
             limit = settings.limit
             tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)

@@ -60,7 +60,7 @@ def push(run, target, license=None, stored="float32", results=records.RESULTS, b
     if stored != "float32":
         rounded = f"The numbers are those of the weights before they were rounded to {stored}."
         facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         return presets.save(model, target, facts, stored=stored)
 
 

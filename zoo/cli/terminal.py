@@ -12,7 +12,7 @@ import click
 
 from zoo import environment
 from zoo.errors import UsageError, ZooError, one_line
-from zoo.files import jsonable, user_path
+from zoo.files import nan_to_null, user_path
 from zoo.log import forget, note
 
 # What several commands take.
@@ -140,7 +140,7 @@ def answers(show):
                 record = command(**options)
             try:
                 if as_json:
-                    click.echo(json.dumps(jsonable(record), allow_nan=False))
+                    click.echo(json.dumps(nan_to_null(record), allow_nan=False))
                 else:
                     show(record)
             except BrokenPipeError:

@@ -91,8 +91,8 @@ def show_metrics(record):
 )
 @click.option("--eager", is_flag=True, help="Run steps as plain Python: slower, can be debugged.")
 @click.option(
-    "--sub-batches",
-    type=Number("sub_batches"),
+    "--micro-batches",
+    type=Number("micro_batches"),
     help="Pieces of a batch computed side by side.  [default: the model's, on a CPU]",
 )
 @SET

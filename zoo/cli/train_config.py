@@ -46,7 +46,7 @@ class Settings:
     seed: int = 0
     precision: str = "float32"
     learning_rate: float | None = None
-    sub_batches: int = 1
+    micro_batches: int = 1
 
     @property
     def kind(self):
@@ -78,7 +78,7 @@ class Settings:
             vocabulary = vocabulary or vocabulary_of(self.set)
             if vocabulary is None and split != self.split:
                 vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
-            even = training and self.sub_batches > 1
+            even = training and self.micro_batches > 1
             return self.texts.load(self.data, split, vocabulary, drop_remainder=even, **common)
         fixed = self.binarize == "dynamic" and not training
         return datasets.load(
@@ -115,7 +115,7 @@ class Settings:
                 )
                 for part, one in optimizers.items()
             }
-        own = {"optimizers": optimizers, "seed": self.seed, "sub_batches": self.sub_batches}
+        own = {"optimizers": optimizers, "seed": self.seed, "micro_batches": self.micro_batches}
         from zoo.training.trainer import Trainer
 
         return Trainer(model, workdir, **own, **options)

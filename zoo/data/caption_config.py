@@ -73,7 +73,7 @@ class Captions(Texts):
         return text.Words.train(corpus.texts["caption"], self.vocabulary_size, **how)
 
     def said(self, model, corpus, count=None, **search):
-        images = corpus.arrays[model.call_feature][:count]
+        images = corpus.arrays[model.input_feature][:count]
         return model.caption(images, limit=self.limit, **search)
 
     def right(self, corpus):

@@ -48,7 +48,7 @@ class Seq2Seq(zoo.Translator):
             guesses; a number, or a callable of the step: scheduled sampling.
     """
 
-    sub_batches = 2
+    micro_batches = 2
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Seq2Seq(zoo.Translator):
             self.output_layer.build(words)
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(1e-3, global_clipnorm=1.0)}
+        return {"": zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)}
 
     def train_step(self, batch):
         x, y = batch["source"], batch["target"]
