@@ -93,7 +93,7 @@ def test_models_import_blocks_and_the_public_face(path):
     assert outside(path, ["blocks", *libraries, *own]) == []
     used = set(re.findall(r"zoo\.(\w+)", path.read_text()))
     beyond = used - {"Captioner", "Model", "Translator"}
-    beyond -= {"checked_method", "models", "note", "optimizers", "register"}
+    beyond -= {"checked_method", "log_message", "models", "optimizers", "register"}
     assert beyond == set(), f"{path.name} uses zoo.{beyond}"
 
 

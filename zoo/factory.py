@@ -9,7 +9,7 @@ Importing this module, `names` and `info` need no TensorFlow.
 
 from zoo import presets, registry
 from zoo.errors import UnknownNameError
-from zoo.log import note
+from zoo.log import log_message
 
 
 def get(name, *, pretrained=False, cache=None, **config):
@@ -39,7 +39,7 @@ def get(name, *, pretrained=False, cache=None, **config):
         return presets.loaded(preset, model)
     report = transfer_weights(model, presets.loaded(preset, preset.build()))
     if report.adapted or report.missing:
-        note(f"{name}, {report}")
+        log_message(f"{name}, {report}")
     return model
 
 

@@ -7,7 +7,7 @@ from zoo import presets, recipes, registry
 from zoo.cli import evaluation_data
 from zoo.cli.overrides import overrides
 from zoo.cli.run_config import read
-from zoo.cli.terminal import import_tensorflow, note
+from zoo.cli.terminal import import_tensorflow, log_message
 from zoo.cli.train_config import Settings, fitting
 from zoo.data import source_names
 from zoo.errors import CheckpointError, UnknownNameError, UsageError
@@ -96,12 +96,12 @@ def taken(name, pairs=(), best=False, data=None, **options):
     if run is None:
         if best:
             raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
-        note(f"note: {name} is untrained here: fresh weights")
+        log_message(f"note: {name} is untrained here: fresh weights")
         return asked(name, data, pairs, **options), None
     if run.workdir != user_path(name):
-        note(f"{name}: the newest run is {run.workdir}")
+        log_message(f"{name}: the newest run is {run.workdir}")
     if not Workdir(run.workdir).checkpoints.paths():
-        note(f"note: {run.workdir} has saved nothing yet: fresh weights")
+        log_message(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
         options["data"] = source_names.absolute(data)
         if "test_split" not in options and not same_data(run, options["data"]):
@@ -205,7 +205,7 @@ def warn_of_grey(model, data):
     """Says so if a Bernoulli likelihood is about to be given grey values."""
     pixels = data.take(64).get("image") if getattr(model, "head", None) == "bernoulli" else None
     if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
-        note(
+        log_message(
             "note: grey values under a Bernoulli likelihood are not a likelihood: the nats compare"
             " with nothing published. Use --binarize dynamic, or --set head=normal"
         )
