@@ -175,7 +175,7 @@ def test_fit_ends_with_moving_averages_where_an_optimizer_keeps_them():
         np.testing.assert_array_equal(weight, average)
     assert settled == [True]
     finetuning.freeze(model, "generator/0")
-    with pytest.raises(UsageError, match="without use_ema, or take zoo.Trainer"):
+    with pytest.raises(UsageError, match="without use_ema, or use zoo.Trainer"):
         model.fit(shuffled("dcgan")(0), verbose=0)
 
 

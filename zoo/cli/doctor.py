@@ -135,7 +135,9 @@ def tensorflow_devices():
 
 def plugins():
     """Name -> module of the models other packages bring, and which of them are broken."""
-    found = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    found = {
+        e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
+    }
     broken = []
     for name, module in found.items():
         try:

@@ -36,11 +36,11 @@ class Number(click.ParamType):
     def __init__(self, key, positive=False):
         self.interval = NUMBERS[key]
         self.positive = positive
-        self.name = "integer" if self.interval.whole else "float"
+        self.name = "integer" if self.interval.integer else "float"
 
     def convert(self, value, param, ctx):
         try:
-            number = int(value) if self.interval.whole else float(value)
+            number = int(value) if self.interval.integer else float(value)
         except ValueError:
             self.fail(f"{value!r:.60} is not a valid {self.name}.", param, ctx)
         if not self.interval.accepts(number):

@@ -15,7 +15,7 @@ import fnmatch
 import keras
 
 from zoo import inspection
-from zoo.checks import POSITIVE, SIZE, check_numbers
+from zoo.checks import POSITIVE, POSITIVE_INT, check_numbers
 from zoo.errors import UnknownNameError, UsageError
 
 
@@ -24,30 +24,30 @@ def freeze(model, *patterns):
 
     Raises UnknownNameError for a pattern that matches no layer, UsageError without one.
     """
-    return switch(model, some(model, patterns), False)
+    return _set_trainable(model, _check_patterns(model, patterns), False)
 
 
 def unfreeze(model, *patterns):
     """What matches learns again, and nothing else; returns and raises as `freeze` does."""
-    return switch(model, some(model, patterns), True)
+    return _set_trainable(model, _check_patterns(model, patterns), True)
 
 
-def some(model, patterns):
+def _check_patterns(model, patterns):
     if not patterns:
         raise UsageError(f"no layers of {model.name} are named: give patterns such as 'encoder'")
     return patterns
 
 
-def switch(model, patterns, learns):
-    found = matching(model, *patterns)
+def _set_trainable(model, patterns, learns):
+    found = _matching_layers(model, *patterns)
     meant = {id(v) for layer in found.values() for v in layer.variables}
     others = [(v, v.trainable) for v in model.variables if id(v) not in meant]
-    around = {outer for path in found for outer in within(path)} if learns else set()
-    put(model, dict.fromkeys({*found, *around}, learns), others)
+    around = {outer for path in found for outer in _path_and_parents(path)} if learns else set()
+    _apply_trainable(model, dict.fromkeys({*found, *around}, learns), others)
     return [path for path, layer in found.items() if layer.weights]
 
 
-def put(model, flags, variables):
+def _apply_trainable(model, flags, variables):
     """Sets layers by path and then variables, [(variable, whether it learns)].
 
     From the outside in, and every layer anew: Keras sets all that is inside of a layer with it.
@@ -59,14 +59,14 @@ def put(model, flags, variables):
         variable.trainable = learns
 
 
-def matching(model, *patterns):
+def _matching_layers(model, *patterns):
     """{path: layer} of what matches a pattern or is inside of it."""
     every, found = inspection.layers(model), {}
     for pattern in patterns:
         here = {
             path: layer
             for path, layer in every
-            if any(fnmatch.fnmatchcase(one, pattern) for one in within(path))
+            if any(fnmatch.fnmatchcase(one, pattern) for one in _path_and_parents(path))
         }
         if not here:
             raise UnknownNameError(f"layer of {model.name}", pattern, [path for path, _ in every])
@@ -74,7 +74,7 @@ def matching(model, *patterns):
     return found
 
 
-def within(path):
+def _path_and_parents(path):
     """A path, those of the layers around it, and the model's: "a/0" -> "a/0", "a", ""."""
     while path:
         yield path
@@ -98,8 +98,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
         super().__init__()
         if isinstance(stages, str) or not stages:
             raise UsageError(f"stages must be a list of patterns, got {stages!r}")
-        if not SIZE.accepts(every):
-            raise UsageError(f"every, in epochs, must be {SIZE}, got {every!r}")
+        if not POSITIVE_INT.accepts(every):
+            raise UsageError(f"every, in epochs, must be {POSITIVE_INT}, got {every!r}")
         self.stages = [(one,) if isinstance(one, str) else tuple(one) for one in stages]
         self.every = every
 
@@ -107,8 +107,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
         due = epoch // self.every + 1
         waiting = [pattern for stage in self.stages[due:] for pattern in stage]
         thawed = [pattern for stage in self.stages[:due] for pattern in stage]
-        switch(self.model, waiting, False)
-        switch(self.model, thawed, True)
+        _set_trainable(self.model, waiting, False)
+        _set_trainable(self.model, thawed, True)
         if getattr(self.model, "compiled", False):  # Keras' own `fit` keeps its graph
             self.model.make_train_function(force=True)
 
@@ -139,10 +139,12 @@ def layerwise_learning_rates(optimizer, model, rates):
     shares = {
         id(variable): float(rate)
         for pattern, rate in rates.items()
-        for layer in matching(model, pattern).values()
+        for layer in _matching_layers(model, pattern).values()
         for variable in layer.variables
     }
-    return scaled(optimizer, lambda variables: [shares.get(id(one), 1.0) for one in variables])
+    return _with_multipliers(
+        optimizer, lambda variables: [shares.get(id(one), 1.0) for one in variables]
+    )
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -166,10 +168,10 @@ class LayerwiseLearningRates:
     def from_config(cls, config, custom_objects=None):
         own = {key: value for key, value in config.items() if key not in ("kind", "shares")}
         optimizer = keras.optimizers.deserialize({**config["kind"], "config": own}, custom_objects)
-        return scaled(optimizer, lambda variables: config["shares"])
+        return _with_multipliers(optimizer, lambda variables: config["shares"])
 
 
-def scaled(optimizer, shares_of):
+def _with_multipliers(optimizer, shares_of):
     """A copy of an optimizer, with shares of its rate: a function of the variables it is for."""
     kind = keras.optimizers.serialize(optimizer) | {"config": {}}
     facts = {"shares_of": staticmethod(shares_of), "kind": kind, "__module__": __name__}
@@ -189,7 +191,7 @@ def add_lora(model, *patterns, rank=4):
     no layer that matches can, or there is an optimizer already.
     """
     check_numbers(rank=rank)
-    some(model, patterns)
+    _check_patterns(model, patterns)
     if getattr(model, "optimizers", None):
         raise UsageError(
             f"{model.name} has an optimizer, which would not know the new weights: add_lora comes"
@@ -198,7 +200,7 @@ def add_lora(model, *patterns, rank=4):
     every = [path for path, _ in inspection.layers(model)]
     able = {
         path: layer
-        for path, layer in matching(model, *patterns).items()
+        for path, layer in _matching_layers(model, *patterns).items()
         if hasattr(layer, "enable_lora") and layer.built
     }
     if not able:
@@ -210,6 +212,8 @@ def add_lora(model, *patterns, rank=4):
             layer.enable_lora(rank)
         except ValueError as error:
             raise UsageError(f"{path} cannot take LoRA of rank {rank}: {error}") from error
-    around = {outer for path in able for outer in within(path)}
-    put(model, dict.fromkeys(around, True), [(v, id(v) not in old) for v in model.variables])
+    around = {outer for path in able for outer in _path_and_parents(path)}
+    _apply_trainable(
+        model, dict.fromkeys(around, True), [(v, id(v) not in old) for v in model.variables]
+    )
     return [*able]
