@@ -115,7 +115,7 @@ def has_stepped(model):
             UnknownNameError,
             "layer of vae 'encodre'.*'encoder'",
         ),
-        (lambda m: finetuning.add_lora(m, "latent_prior"), UsageError, "knows LoRA"),
+        (lambda m: finetuning.add_lora(m, "latent_prior"), UsageError, "supports LoRA"),
         (
             lambda m: finetuning.add_lora(m, "decoder/0", rank=0),
             UsageError,

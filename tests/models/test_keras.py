@@ -74,7 +74,7 @@ def test_rates_of_layers_are_saved_too(tmp_path):
     model.fit(shuffled("simple_dot")(0), verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.optimizer.shares == slower.shares == (0.5, 1.0)
+    assert again.optimizer.multipliers == slower.multipliers == (0.5, 1.0)
     assert isinstance(again.optimizer, keras.optimizers.SGD) and rates(again) == rates(model)
     batch = examples(model, 8)
     for each in (model, again):
