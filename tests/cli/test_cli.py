@@ -12,7 +12,7 @@ import zoo
 from zoo import registry
 from zoo.cli import doctor, runs
 from zoo.cli.main import main
-from zoo.cli.overrides import overrides
+from zoo.cli.overrides import parse_overrides
 from zoo.cli.terminal import jsonable
 from zoo.errors import ZooError
 
@@ -177,18 +177,18 @@ def test_exit_codes_reach_the_shell(here):
 
 def test_set_takes_python_values_of_the_type_of_the_default():
     pairs = ["latent_dim=16", "filters=8,16", "kl_weight=2", "head=normal", " kl = 'analytic'"]
-    assert overrides("vae", pairs) == {
+    assert parse_overrides("vae", pairs) == {
         "latent_dim": 16,
         "filters": (8, 16),
         "kl_weight": 2,
         "head": "normal",
         "kl": "analytic",
     }
-    assert overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
+    assert parse_overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
 
 
 def test_image_shape_and_learning_rate_reach_the_model(here):
-    settings = runs.asked("dcgan", "images.npz", ["filters=4,8"], learning_rate=0.5)
+    settings = runs.config_from_options("dcgan", "images.npz", ["filters=4,8"], learning_rate=0.5)
     data = settings.load("train")
     trainer = settings.trainer(settings.build(data))
     assert trainer.model.image_shape == (8, 8, 1)

@@ -9,7 +9,7 @@ from shell import SMALL, answer, refused, run, write_classes, write_images
 
 import zoo
 from zoo.cli import evaluation_data, runs
-from zoo.cli.train_config import Settings
+from zoo.cli.train_config import TrainConfig
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
@@ -99,8 +99,8 @@ def test_other_data_are_never_cut_like_the_training_split(
     here, monkeypatch, own, training, there, chosen
 ):
     monkeypatch.setattr(zoo.data, "splits", lambda *args: there)
-    settings = Settings("vae", {}, "x", split=training, test_split=own)
-    assert evaluation_data.split_of_other("images.npz", settings) == chosen
+    settings = TrainConfig("vae", {}, "x", split=training, test_split=own)
+    assert evaluation_data.split_for_other_data("images.npz", settings) == chosen
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_other_data_are_never_cut_like_the_training_split(
     ),
 )
 def test_overlap_of_two_splits(a, b, shared):
-    assert evaluation_data.overlap(a, b) is evaluation_data.overlap(b, a) is shared
+    assert evaluation_data.splits_overlap(a, b) is evaluation_data.splits_overlap(b, a) is shared
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_evaluation_of_dynamic_binarization_is_one_draw(folder, monkeypatch, pro
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
     found = [answer("evaluate", "runs/part", "--binarize", p) for p in (protocol, "once")]
     assert found[0] == found[1]
-    settings, _ = runs.taken("runs/part", binarize="dynamic")
+    settings, _ = runs.resolve_run("runs/part", binarize="dynamic")
     data = settings.load("train")
     assert data.binarize == "once" and settings.load("train", training=True).binarize == "dynamic"
 

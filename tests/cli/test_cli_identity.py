@@ -11,7 +11,7 @@ from shell import SMALL, answer, refused, run, write_classes, write_images
 import zoo
 from zoo.cli import run_config
 from zoo.cli.main import main
-from zoo.cli.train_config import Settings
+from zoo.cli.train_config import TrainConfig
 from zoo.data import source_names
 from zoo.errors import CheckpointError, UsageError, WorkdirBusy
 from zoo.training.workdir import Workdir
@@ -44,7 +44,7 @@ OTHER = {  # field of the settings -> another value
 @pytest.fixture
 def saved_run(here):
     """(folder, settings) of a run with a checkpoint."""
-    settings = Settings("vae", {"filters": [4]}, "images.npz", batch_size=16)
+    settings = TrainConfig("vae", {"filters": [4]}, "images.npz", batch_size=16)
     run_config.write("run", settings, zoo.get("vae", image_shape=(8, 8, 1), filters=(4,)))
     (here / "run/checkpoints").mkdir()
     (here / "run/checkpoints/step-000000001.npz").write_bytes(b"")
@@ -53,9 +53,9 @@ def saved_run(here):
 
 def test_every_option_of_train_decides_the_numbers_or_may_change():
     options = {param.name for param in main.commands["train"].params}
-    decide = {field.name for field in fields(Settings)} | {"name", "pairs"}
+    decide = {field.name for field in fields(TrainConfig)} | {"name", "pairs"}
     assert options == CHANGEABLE | decide - {"model", "set"}
-    assert {*OTHER} == {field.name for field in fields(Settings)}
+    assert {*OTHER} == {field.name for field in fields(TrainConfig)}
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -107,7 +107,7 @@ def test_a_damaged_config_is_one_line(here, text):
 
 
 def test_a_run_that_another_command_has_made_meanwhile_is_not_taken_up(here, monkeypatch):
-    build, begun = Settings.build, []
+    build, begun = TrainConfig.build, []
 
     def slowly(settings, *args, **how):
         if not begun:
@@ -115,7 +115,7 @@ def test_a_run_that_another_command_has_made_meanwhile_is_not_taken_up(here, mon
             answer(*TRAIN, "--steps", 2)
         return build(settings, *args, **how)
 
-    monkeypatch.setattr(Settings, "build", slowly)
+    monkeypatch.setattr(TrainConfig, "build", slowly)
     error = refused(*TRAIN, "--steps", 4, "--binarize", "threshold")
     assert "has binarize=none, got binarize=threshold" in error
     config = json.loads((here / "runs/vae-images/config.json").read_text())
@@ -209,6 +209,6 @@ def test_what_a_folder_is_instead_of_a_run_is_said(here):
     (here / "made/recipe.json").write_text("{}")
     assert "made was made by `zoo reproduce`" in refused("evaluate", "made")
     (here / "run").mkdir()
-    settings = Settings("vae", {}, "images.npz")
+    settings = TrainConfig("vae", {}, "images.npz")
     run_config.write("run", settings, model)
     assert "zoo train vae --workdir run" in run("train", "run").stderr

@@ -94,9 +94,9 @@ def test_no_option_is_looked_at_outside_of_a_command():
     """`fitting` in Python: values count, and not a command line that is not there."""
     from zoo.cli import runs
 
-    runs.asked("vae", "images.npz", limit=100, test_split="train")
+    runs.config_from_options("vae", "images.npz", limit=100, test_split="train")
     with pytest.raises(UsageError, match="of which --limit says nothing"):
-        runs.asked("vae", "images.npz", limit=99, test_split="train")
+        runs.config_from_options("vae", "images.npz", limit=99, test_split="train")
 
 
 def test_two_languages_are_wanted(here):

@@ -12,7 +12,7 @@ from shell import answer, refused, run
 import zoo
 from zoo import figures, text
 from zoo.cli import load, runs
-from zoo.cli.options import FIGURES
+from zoo.cli.options import FIGURE_SUFFIXES
 from zoo.errors import ZooError
 from zoo.figures import formats
 
@@ -48,14 +48,18 @@ def test_whether_one_may_write_is_looked_at_before_the_work(here, monkeypatch, a
     def work(*args, **options):
         raise AssertionError("work has begun")
 
-    for module, name in ((runs, "taken"), (runs, "asked"), (load.presets, "get")):
+    for module, name in (
+        (runs, "resolve_run"),
+        (runs, "config_from_options"),
+        (load.presets, "get"),
+    ):
         monkeypatch.setattr(module, name, work)
     error = refused(*args, code=1)
     assert error.startswith("error: cannot write ") and OUTPUTS[args] in error
 
 
 def test_the_formats_are_those_of_figures():
-    assert FIGURES == formats.FORMATS
+    assert FIGURE_SUFFIXES == formats.FORMATS
 
 
 @pytest.mark.parametrize("name", ("a.npy", "a.npz", "a.png", "a.pdf"))
@@ -74,7 +78,7 @@ def test_a_full_disk_leaves_what_was_there(there, tmp_path, monkeypatch, name, b
     assert [file.read_bytes() for file in tmp_path.iterdir()] == ([before] if before else [])
 
 
-@pytest.mark.parametrize("suffix", (*FIGURES, ".PNG"))
+@pytest.mark.parametrize("suffix", (*FIGURE_SUFFIXES, ".PNG"))
 def test_a_figure_is_what_its_ending_says(there, tmp_path, suffix):
     answer("sample", "runs/vae-images", "-n", 1, "-o", tmp_path / f"a{suffix}")
     marks = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}

@@ -93,10 +93,10 @@ def test_people_get_a_table_the_bound_and_what_to_do_next(there, trained):
     ((["--binarize", "none"], True), (["--binarize", "threshold"], False)),
 )
 def test_grey_values_under_a_bernoulli_are_pointed_out(here, args, warns):
-    settings = runs.asked("vae", "images.npz", ["filters=4,"], binarize=args[1])
+    settings = runs.config_from_options("vae", "images.npz", ["filters=4,"], binarize=args[1])
     data = settings.load("train")
     with CliRunner().isolation() as (_, stderr, _):
-        runs.warn_of_grey(settings.build(data), data)
+        runs.warn_grayscale_bernoulli(settings.build(data), data)
         assert (b"--binarize dynamic" in stderr.getvalue()) is warns
 
 

@@ -199,9 +199,9 @@ def check_targets(preset, tmp_path):
 
 
 def test_data_are_shown_without_the_way_to_them():
-    assert save_command.shown("/home/me/photos") == "photos"
-    assert save_command.shown("AtoB:/home/me/pairs") == "AtoB:pairs"
-    assert save_command.shown("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
+    assert save_command.public_data_name("/home/me/photos") == "photos"
+    assert save_command.public_data_name("AtoB:/home/me/pairs") == "AtoB:pairs"
+    assert save_command.public_data_name("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
 
 def test_a_plug_in_s_preset_names_its_package(model, monkeypatch, tmp_path):

@@ -291,7 +291,7 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
     changes, message = KERAS[how]
     keras_file(tmp_path / "x.keras", **changes)
     with pytest.raises(UsageError, match=message) as caught:
-        load.load(tmp_path / "x.keras")
+        load.load_keras_file(tmp_path / "x.keras")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
