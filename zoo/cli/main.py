@@ -23,7 +23,7 @@ from zoo.cli.stylize import stylize
 from zoo.cli.terminal import CommandGroup, console, json_option, print_table
 from zoo.cli.train import evaluate, train
 from zoo.cli.translate import translate
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 from zoo.version import __version__
 
 

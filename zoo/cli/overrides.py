@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.data.text_config import vocabulary_arguments
-from zoo.errors import UnknownName, UsageError, shorten
+from zoo.errors import UnknownNameError, UsageError, shorten
 
 TYPE_NAMES = {  # type -> (one value, several values)
     int: ("an integer", "integers"),

@@ -13,7 +13,7 @@ from zoo.cli.run_config import Run, read
 from zoo.cli.terminal import import_tensorflow
 from zoo.cli.train_config import TrainConfig, validate
 from zoo.data import source_names
-from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.errors import CheckpointError, UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.log import log_message
 from zoo.training.workdir import RUNS, Workdir
@@ -77,7 +77,7 @@ def _check_model_name(name):
             f"{name} is a preset, not a model; `zoo list` lists the models. To fine-tune a preset,"
             " use Python: see docs/finetuning.md"
         )
-    raise UnknownName("model", name, registry.names())
+    raise UnknownNameError("model", name, registry.names())
 
 
 def is_preset(reference: str) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import user_path, write_atomically
 from zoo.log import log_message
 from zoo.presets import preset, web
@@ -41,7 +41,7 @@ def locate(reference, cache=None):
     path = user_path(reference)
     if path.exists() or preset.being_replaced(path) or re.search(r"[/\\]", reference):
         return path
-    raise UnknownName("preset", reference, shipped())
+    raise UnknownNameError("preset", reference, shipped())
 
 
 def shipped():

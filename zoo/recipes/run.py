@@ -31,7 +31,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
 
     Returns the `recipes.records.Record`. The folder of the run gets `model.keras`, as measured.
 
-    Raises before anything is trained: DataNotPrepared; UsageError if the folder holds a run of
+    Raises before anything is trained: DataNotPreparedError; UsageError if the folder holds a run of
     other settings; WriteError if the record could not be written. KeyboardInterrupt after a signal
     (the step was finished and saved).
     """
