@@ -127,8 +127,8 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
         if name in ("train", "info") and command is not main.commands["data"]:
             model = options["name"]
             assert model in {*models, *data_names()}, f"there is no model {model}"
-            if "pairs" in options and model in registry.names():
-                parse_overrides(model, options["pairs"])
+            if "overrides" in options and model in registry.names():
+                parse_overrides(model, options["overrides"])
         data = options.get("data")
         assert not data or data.partition("/")[0] in data_names() or re.search(r"/|\.np[yz]$", data)
 

@@ -65,7 +65,7 @@ def list_models(pattern):
     """
     names = factory.names(pattern) or factory.names(f"*{pattern}*")
     if not names:
-        raise UnknownName("model", pattern, factory.names())
+        raise UnknownNameError("model", pattern, factory.names())
     return {"models": [{"name": name, **_summary(name)} for name in names]}
 
 

@@ -40,7 +40,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
         if key not in defaults:
-            raise UnknownName(f"argument of {name}", key, defaults)
+            raise UnknownNameError(f"argument of {name}", key, defaults)
         value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"

@@ -214,7 +214,9 @@ def find_run(name: str) -> Run | None:
         )
     if path.is_dir():
         raise UsageError(f"{name} is not a run: it has no config.json. `zoo train` makes runs")
-    raise UnknownName("run or model", name, [*registry.names(), *(str(r.workdir) for r in runs)])
+    raise UnknownNameError(
+        "run or model", name, [*registry.names(), *(str(r.workdir) for r in runs)]
+    )
 
 
 def _saved_runs() -> Iterator[Run]:
