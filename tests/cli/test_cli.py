@@ -98,11 +98,11 @@ def test_help_has_sentences_an_example_and_every_option(command):
 @pytest.mark.parametrize("name", main.commands)
 def test_the_examples_of_help_are_valid_commands(name):
     text = main.commands[name].help.replace("\\\n", " ")
-    for line in re.findall(rf"^ *zoo {name} .*$", text, re.MULTILINE):
+    for line in re.findall(rf"^ *zoo {name}\b.*$", text, re.MULTILINE):
         words = shlex.split(re.sub(r" {4,}.*", "", line.strip()))
         command = main.commands[name]
         if isinstance(command, click.Group):
-            command = command.commands[words.pop(1)]
+            command = command.commands[words.pop(2)]
         command.make_context(name, words[2:])  # parses the words, runs nothing
 
 

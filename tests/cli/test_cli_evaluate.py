@@ -10,6 +10,7 @@ from shell import SMALL, run, run_error, run_json, write_classes, write_images
 import zoo
 from zoo.cli import evaluation_data, runs
 from zoo.cli.train_config import TrainConfig
+from zoo.data import source_names
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
@@ -98,7 +99,7 @@ def test_the_output_names_the_examples(folder, monkeypatch, args, examples, mess
 def test_other_data_are_never_sliced_like_the_training_split(
     empty_dir, monkeypatch, own, training, available, chosen
 ):
-    monkeypatch.setattr(zoo.data, "splits", lambda *args: available)
+    monkeypatch.setattr(source_names, "splits", lambda *args: available)
     config = TrainConfig("vae", {}, "x", split=training, test_split=own)
     assert evaluation_data.split_for_other_data("images.npz", config) == chosen
 
@@ -183,4 +184,4 @@ def test_classes_follow_from_the_data(empty_dir):
     write_classes(empty_dir / "one", (3,))
     assert run_json("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
     error = run_error("evaluate", run_folder, "--data", "three")
-    assert "was trained with classes=2, and three has 3 classes" in error
+    assert "was trained with classes=2, but three has 3 classes" in error

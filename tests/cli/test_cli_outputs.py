@@ -51,7 +51,7 @@ def test_outputs_are_checked_before_the_work(empty_dir, monkeypatch, args):
     for module, name in (
         (runs, "resolve_run"),
         (runs, "config_from_options"),
-        (load.presets, "get"),
+        (load.factory, "get"),
     ):
         monkeypatch.setattr(module, name, work)
     error = run_error(*args, code=1)
