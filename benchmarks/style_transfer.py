@@ -51,7 +51,7 @@ def painted(model, content, style, optimizer, settings, folder):
         log(f"{name}: is there")
         return json.loads(file.read_text()), np.load(image)
     log(f"{name}: {steps} steps")
-    p, a = style_images.read(content, size), style_images.read(style, size)
+    p, a = style_images.read_scaled(content, size), style_images.read_scaled(style, size)
     began = time.perf_counter()
     picture, history = paint(model, p, a, steps=steps, optimizer=optimizer)
     found = {"seconds": time.perf_counter() - began, "history": history}
@@ -80,7 +80,7 @@ def draw(pairs, size):
     for content, style, found in pairs:
         paintings = {NAMES[name]: picture for name, (_, picture) in found.items()}
         title, captions = f"{content.stem} x {style.stem}", ["content", "style", *paintings]
-        shown = [style_images.read(file, size) for file in (content, style)]
+        shown = [style_images.read_scaled(file, size) for file in (content, style)]
         rows.append(
             Image.fromarray(figures.stylized(*shown, *paintings.values(), captions=captions))
         )

@@ -118,7 +118,7 @@ def test_packing_halves_the_precision_and_keeps_what_is_seen():
 
 @pytest.mark.parametrize("alteration", metric_sensitivity.ALTERED)
 def test_the_yardsticks_images_are_altered_a_little(alteration):
-    drawn = snowflakes.grow(8, size=28) / np.float32(255)
+    drawn = snowflakes.generate(8, size=28) / np.float32(255)
     altered = np.asarray(metric_sensitivity.ALTERED[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
     difference = np.abs(altered - drawn).mean()

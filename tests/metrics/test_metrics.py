@@ -186,7 +186,7 @@ def test_a_part_of_the_images_is_drawn_from_all_of_them_in_order():
 def test_grey_images_under_bernoulli_pixels_are_told():
     model = small_model("vae")
     grey = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
-    with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='once'"):
+    with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='fixed'"):
         metrics.log_likelihood(model, batches(grey), 1)
     metrics.log_likelihood(model, batches(np.round(grey)), 1)  # a warning would be an error
     metrics.log_likelihood(small_model("vae", head="normal"), batches(grey), 1)

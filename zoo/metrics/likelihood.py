@@ -97,7 +97,7 @@ def _warn_of_grey(model, x):
         warnings.warn(
             f"{model.name} has Bernoulli pixels and was given grey ones. Grey values under a"
             " Bernoulli are not a likelihood, and these nats compare with nothing published; load"
-            " the data with binarize='once', 'dynamic' or 'threshold'",
+            " the data with binarize='fixed', 'dynamic' or 'threshold'",
             ProtocolWarning,
             stacklevel=3,
         )

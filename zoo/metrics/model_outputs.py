@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import UsageError
 from zoo.metrics.compiled import compiled
 
@@ -31,7 +31,7 @@ def gather(model, data, *functions):
         UsageError: there are no batches.
     """
     found = []
-    for batch in dataset_of(data):
+    for batch in as_tf_dataset(data):
         model.check_batch(batch)
         found.append([np.asarray(function(batch)) for function in functions])
     if not found:

@@ -48,7 +48,7 @@ def evaluated(recipe, budget, trainer, train, test):
         elif measure.metric.of == "texts":
             told = measure.told
             said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
-            found = scored(measure, said, recipe.texts.right(test.corpus))
+            found = scored(measure, said, recipe.texts.references(test.corpus))
         else:
             with trainer.averaged() as model:
                 found, each = measured(measure, model, train, test)
@@ -94,7 +94,7 @@ def speak(trainer, test, texts, beam, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
     search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
     with trainer.averaged() as model:
-        said = texts.said(model, test.corpus, count, **search)
+        said = texts.generate(model, test.corpus, count, **search)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
         path = trainer.workdir.path / f"test-beam{beam}.txt"
@@ -170,5 +170,5 @@ def judge(trainer, train, test, extractor, images):
 
 
 def whole(data):
-    """All images of a `zoo.data.Data`, in order: [n, h, w, c]."""
+    """All images of a `zoo.data.ArrayDataset`, in order: [n, h, w, c]."""
     return data.take(data.num_examples)["image"]
