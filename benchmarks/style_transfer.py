@@ -85,7 +85,7 @@ def draw(pairs, size):
             Image.fromarray(figures.stylized(*shown, *paintings.values(), captions=captions))
         )
         histories = {NAMES[name]: one["history"] for name, (one, _) in found.items()}
-        over = [figures.descents(histories, by, title) for by in ("step", "evaluations")]
+        over = [figures.loss_trajectories(histories, by, title) for by in ("step", "evaluations")]
         curves.append(np.hstack(over))
     width = max(row.width for row in rows)
     rows = [np.asarray(row.resize((width, round(row.height * width / row.width)))) for row in rows]
