@@ -135,9 +135,10 @@ def check_optional_numbers(**values):
 def require_method(model: Any, name: str) -> Callable:
     """The model's method of that name. Raises UsageError if the model does not have it."""
     method = getattr(model, name, None)
+    label = getattr(model, "name", type(model).__name__)
     if not callable(method):
         raise UsageError(
-            f"{getattr(model, 'name', type(model).__name__)} has no method {name!r}, needed here; use a"
-            " model that has it, or write it as zoo/models/vae.py does"
+            f"{label} has no method {name!r}, which is needed here; use a model that has it, or"
+            " write it as zoo/models/vae.py does"
         )
     return method

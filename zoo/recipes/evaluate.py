@@ -3,7 +3,7 @@
 import functools
 from dataclasses import replace
 
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.files import write_atomically
 
 
@@ -15,9 +15,9 @@ def check(recipe, budget, train, test):
 
     for one in recipe.measures(budget):
         if one.name == "bleu" and one.told["protocol"] not in metrics.BLEU_PROTOCOLS:
-            raise UnknownName("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
+            raise UnknownNameError("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
         if one.name == "caption_scores" and one.told["score"] not in CAPTION_METRICS:
-            raise UnknownName("caption score", one.told["score"], CAPTION_METRICS)
+            raise UnknownNameError("caption score", one.told["score"], CAPTION_METRICS)
         if one.name == "knn_accuracy":
             require_labels(train.take(1))
             require_labels(test.take(1))
