@@ -137,15 +137,15 @@ def test_data_that_do_not_fit_a_run_are_refused_without_advice_about_training(
     assert said in error and "--set" not in error and "--image-size" not in error
 
 
-@pytest.mark.parametrize("protocol", ("dynamic", "once"))
+@pytest.mark.parametrize("protocol", ("dynamic", "fixed"))
 def test_evaluation_of_dynamic_binarization_is_one_draw(folder, monkeypatch, protocol):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
-    found = [answer("evaluate", "runs/part", "--binarize", p) for p in (protocol, "once")]
+    found = [answer("evaluate", "runs/part", "--binarize", p) for p in (protocol, "fixed")]
     assert found[0] == found[1]
     settings, _ = runs.taken("runs/part", binarize="dynamic")
     data = settings.load("train")
-    assert data.binarize == "once" and settings.load("train", training=True).binarize == "dynamic"
+    assert data.binarize == "fixed" and settings.load("train", training=True).binarize == "dynamic"
 
 
 def test_a_metric_that_is_not_finite_is_a_failure_that_says_the_values(folder, monkeypatch):

@@ -49,7 +49,7 @@ def _number(text):
 
 MEANINGLESS = {  # even where the option repeats its default
     ("train", "vae", *SMALL, "--limit", "100"): "vae learns from images, of which --limit",
-    ("train", "vae", *SMALL, "--tokens", "bpe"): "of which --tokens says nothing",
+    ("train", "vae", *SMALL, "--tokenizer", "bpe"): "of which --tokenizer says nothing",
     ("train", "simple_dot", "--binarize", "none"): "simple_dot learns from ratings, of which",
     ("train", "seq2seq", "--augment", "none"): "of which --augment says nothing",
     ("train", "captioning", "--languages", "de,en"): "of which --languages says nothing",

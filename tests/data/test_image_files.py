@@ -214,7 +214,7 @@ def corpus(phone):
 
 
 def painted(phone):
-    return style_images.read(phone)[1:5].repeat(3, -1)
+    return style_images.read_scaled(phone)[1:5].repeat(3, -1)
 
 
 def like(phone):

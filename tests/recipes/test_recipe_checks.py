@@ -74,7 +74,7 @@ def test_a_budget_takes_only_what_it_can_mean(wrong):
         ("knn_accuracy", {"k": 1.5}, "k must be"),
         ("psnr", {"images": 3}, "There is no argument of the metric 'psnr' at all"),
         ("chrf", {"beam": 0}, "beam must be"),
-        ("frechet", {"extractor": "FCD-mnist-v1", "images": -1}, "images must be"),
+        ("frechet", {"extractor": "mnist-classifier-v1", "images": -1}, "images must be"),
     ],
 )
 def test_a_measure_takes_only_what_its_metric_takes(name, arguments, message):

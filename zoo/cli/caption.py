@@ -8,7 +8,7 @@ from zoo.cli.load import ready
 from zoo.cli.options import Number, refuse
 from zoo.cli.terminal import UserPath, answers
 from zoo.cli.translate import MAPS, drawn, searching, speaking
-from zoo.data.caption_config import Captions
+from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
 
 
@@ -60,7 +60,7 @@ def caption(run, images, network, weights, image_size, limit, search, picture, b
     seer = network and {"network": network, "weights": weights, "size": image_size}
     with ready(run, best, speaking("captions")) as (model, where, settings):
         pixels, seen = looked_at(model, images, seer)
-        limit = (settings or Captions).limit if limit is None else limit
+        limit = (settings or CaptionConfig).limit if limit is None else limit
         how = {"num_maps": MAPS if picture else 0, "limit": limit}
         said, maps = model.caption_with_attention(seen, **how, **search)
     failure = draw(pixels, maps, picture) if picture else {}
@@ -84,7 +84,7 @@ def looked_at(model, files, seer):
     """(images uint8 [n, h, w, c], what the model is shown of them) of image files.
 
     Args:
-        seer: what `vision.Network` is made of; None: the model sees for itself.
+        seer: what `image_features.PretrainedNetwork` is made of; None: the model sees for itself.
 
     Raises UsageError: no image, or a model of features without its network, or the other way round.
     """
@@ -103,4 +103,4 @@ def looked_at(model, files, seer):
         return pixels, pixels
     from zoo.data import image_features
 
-    return pixels, image_features.Network(**seer)(pixels)
+    return pixels, image_features.PretrainedNetwork(**seer)(pixels)

@@ -12,7 +12,7 @@ NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 def default_test_split(data, split, languages=None):
     """The split to evaluate on: test, else validation; else what is trained on, with a note."""
-    if not source_names.is_named(data) and not source_names.path(data).exists():
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return split  # loading it will say what is wrong
     there = source_names.splits(data, languages)
     if (held_out := _held_out(there)) is not None:
@@ -32,7 +32,7 @@ def split_of_other(data, settings):
     own; else all of them, with a note.
     """
     own, there = settings.test_split, source_names.splits(data, settings.languages)
-    if not source_names.is_named(data) and not source_names.path(data).exists():
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return own  # loading it will say what is wrong
     if _name(own) in there and not overlap(own, settings.split):
         return own

@@ -20,7 +20,7 @@ DATA = click.option(
     help="A name (`zoo data list`), a folder of images, a .npy or .npz; AtoB:FOLDER for pairs."
     " Of texts: a name, a table with tabs, a folder of files SPLIT.LANGUAGE.",
 )
-BINARIZE = click.Choice(["none", "threshold", "dynamic", "once"])
+BINARIZE = click.Choice(["none", "threshold", "dynamic", "fixed"])
 FIGURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")  # those of `zoo.figures`, without importing it
 ARRAYS = (".npy", ".npz")
 

@@ -24,7 +24,7 @@ def asked(model, data=None, pairs=(), test_split=None, micro_batches=None, **opt
     if data is None:
         import_tensorflow()
         data = registry.get_class(model).default_dataset
-    data = source_names.absolute(data)
+    data = source_names.absolute_source(data)
     if test_split is None:
         split = options.get("split", "train")
         test_split = evaluation_data.default_test_split(data, split, options.get("languages"))
@@ -103,7 +103,7 @@ def taken(name, pairs=(), best=False, data=None, **options):
     if not Workdir(run.workdir).checkpoints.paths():
         log_message(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
-        options["data"] = source_names.absolute(data)
+        options["data"] = source_names.absolute_source(data)
         if "test_split" not in options and not same_data(run, options["data"]):
             options["test_split"] = evaluation_data.split_of_other(options["data"], run.settings)
     return fitting(replace(run.settings, set=run.config, **options)), run.workdir
@@ -127,7 +127,11 @@ def opened(settings, workdir, best=False, data=None):
 def folder(settings):
     """The default folder of a run: `runs/vae-mnist`."""
     name = settings.data
-    data = name.replace("/", "-") if source_names.is_named(name) else source_names.path(name).stem
+    data = (
+        name.replace("/", "-")
+        if source_names.is_named(name)
+        else source_names.source_path(name).stem
+    )
     return RUNS / f"{settings.model}-{data}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zoo import registry
+from zoo.checks import require_method
 from zoo.cli import runs
 from zoo.cli.load import finished
 from zoo.cli.options import ARRAYS, FIGURES, SEED, Number, OutputFile, listed, refuse
@@ -142,7 +143,7 @@ def draw(model, n, seed, path, **told):
     if path.suffix.lower() in FIGURES:
         figures.samples(model, n, seed, path, **told)
     else:
-        write(path, image=figures.verb(model, "sample")(n, seed=seed, **told))
+        write(path, image=require_method(model, "sample")(n, seed=seed, **told))
 
 
 def translate(model, batch, seed, path):

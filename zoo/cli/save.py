@@ -157,7 +157,7 @@ def of_training(run, results, best, license):
 def data_facts(data, split, license):
     """What a card says of the data, and of the license, which may follow from them."""
     known = catalog.info(data) if source_names.is_named(data) else None
-    own = {"data_license": known.licence} if known else {}
+    own = {"data_license": known.license} if known else {}
     return {"data": f"{shown(data)} {split}", **own, **licenses.chosen(license, known)}
 
 
@@ -165,8 +165,8 @@ def shown(data):
     """Data as a card names them: of a path the last part, the rest is nobody's business."""
     if source_names.is_named(data):
         return data
-    direction = f"{source_names.pairs(data)[0]}:" if source_names.pairs(data) else ""
-    return f"{direction}{source_names.path(data).name}"
+    direction = f"{source_names.parse_pairs(data)[0]}:" if source_names.parse_pairs(data) else ""
+    return f"{direction}{source_names.source_path(data).name}"
 
 
 def show(record):

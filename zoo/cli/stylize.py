@@ -96,8 +96,10 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
     from zoo import figures
     from zoo.data.builders import style_images
 
-    photograph = style_images.read(content, size) if content else style_images.landscape(size)
-    artwork = style_images.read(style, size) if style else style_images.brushwork(size)
+    photograph = (
+        style_images.read_scaled(content, size) if content else style_images.landscape(size)
+    )
+    artwork = style_images.read_scaled(style, size) if style else style_images.brushwork(size)
     model = registry.build(MODEL, **{**config, "image_shape": (*photograph.shape[:2], 3)})
     began = time.perf_counter()
     picture, history = paint(model, photograph, artwork, frames=frames, **options)

@@ -10,12 +10,12 @@ from zoo import registry
 from zoo.cli.options import explicit
 from zoo.cli.overrides import VOCABULARIES, fitted
 from zoo.cli.terminal import import_tensorflow
-from zoo.data.caption_config import Captions
-from zoo.data.text_config import Texts, tokens_of
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_config import TextConfig, default_tokenizer
 from zoo.errors import UsageError
 
 OF_IMAGES = ("binarize", "augment", "image_size")  # settings that mean nothing for texts
-OF_TEXTS = tuple(field.name for field in fields(Texts))  # ... and for images
+OF_TEXTS = tuple(field.name for field in fields(TextConfig))  # ... and for images
 MEANINGLESS = {  # kind of data -> (what the model learns from, settings that say nothing of it)
     "pairs": ("texts", OF_IMAGES),
     "captions": ("images with captions", ("binarize", "augment", "languages")),
@@ -38,7 +38,7 @@ class Settings:
     augment: str = "none"
     image_size: int | None = None
     languages: tuple | None = None
-    tokens: str | None = None
+    tokenizer: str | None = None
     vocabulary_size: int = 8000
     lowercase: bool = False
     limit: int = 100
@@ -59,13 +59,13 @@ class Settings:
         """How texts become ids; raises UsageError where that cannot be."""
         told = {name: getattr(self, name) for name in OF_TEXTS}
         if self.kind == "captions":
-            return Captions(**told, image_size=self.image_size)
-        return Texts(**told)
+            return CaptionConfig(**told, image_size=self.image_size)
+        return TextConfig(**told)
 
     def load(self, split, training=False, vocabulary=None):
         """A split of the data: shuffled to train on; whole and in order to look at.
 
-        What is looked at does not change: dynamic binarization becomes one draw ("once"). It comes
+        What is looked at does not change: dynamic binarization becomes one draw ("fixed"). It comes
         in batches of eight or more, since pictures are drawn of the first. Texts are cut by a
         vocabulary: this one, or the model's, or the one that the training split makes.
         """
@@ -77,7 +77,9 @@ class Settings:
         if self.kind in ("pairs", "captions"):
             vocabulary = vocabulary or vocabulary_of(self.set)
             if vocabulary is None and split != self.split:
-                vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
+                vocabulary = self.texts.build_vocabulary(
+                    self.texts.load_corpus(self.data, self.split)
+                )
             even = training and self.micro_batches > 1
             return self.texts.load(self.data, split, vocabulary, drop_remainder=even, **common)
         fixed = self.binarize == "dynamic" and not training
@@ -85,7 +87,7 @@ class Settings:
             self.data,
             split,
             **common,
-            binarize="once" if fixed else self.binarize,
+            binarize="fixed" if fixed else self.binarize,
             augment=self.augment if training else "none",
             image_size=self.image_size,
             drop_remainder=None if training else False,
@@ -135,11 +137,11 @@ def fitting(settings):
         raise UsageError(f"{settings.model} learns from {reads}, of which {options} says nothing")
     if settings.kind not in ("pairs", "captions"):
         return settings
-    settings = replace(settings, tokens=settings.tokens or tokens_of(settings.data))
-    if settings.tokens == "characters" and "vocabulary_size" in given:
+    settings = replace(settings, tokenizer=settings.tokenizer or default_tokenizer(settings.data))
+    if settings.tokenizer == "characters" and "vocabulary_size" in given:
         raise UsageError(
             f"{settings.data} is cut into characters, all of which are in the vocabulary: leave"
-            " --vocabulary-size out, or choose other --tokens"
+            " --vocabulary-size out, or choose another --tokenizer"
         )
     settings.texts  # noqa: B018  (it checks them)
     return settings

@@ -11,7 +11,7 @@ from zoo.cli import runs
 from zoo.cli.load import ready
 from zoo.cli.options import FIGURES, SEED, Languages, Number, OutputFile, refuse
 from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow
-from zoo.data.text_config import TOKENS, Texts
+from zoo.data.text_config import TOKENIZERS, TextConfig
 from zoo.errors import UsageError, ZooError
 
 MAPS = 8  # texts, or images, of an attention figure, at most
@@ -23,8 +23,8 @@ OPTIONS = (
         help="Of texts, as in de,en; of a table, its columns, as in 1,0.  [default: the data's]",
     ),
     click.option(
-        "--tokens",
-        type=click.Choice(TOKENS),
+        "--tokenizer",
+        type=click.Choice(TOKENIZERS),
         help="What texts are cut into.  [default: bpe; of dates characters]",
     ),
     click.option(
@@ -127,7 +127,7 @@ def translate(run, text, file, limit, truncate, search, picture, best):
     begin = runs.one_thread_each
     with ready(run, best, speaking("pairs"), begin) as (model, where, settings):
         given = list(text) if text else lines(file)
-        limit = (settings or Texts).limit if limit is None else limit
+        limit = (settings or TextConfig).limit if limit is None else limit
         how = {"num_maps": MAPS if picture else 0, "limit": limit, "truncate": truncate}
         said, maps = model.translate_with_attention(given, **how, **search)
     failure = draw(maps, picture) if picture else {}
@@ -161,8 +161,8 @@ def lines(path):
     from zoo.data import text_files
 
     if str(path) == "-":
-        return text_files.lines_of(sys.stdin.buffer.read(), "stdin")
-    return text_files.lines(path)
+        return text_files.decode_lines(sys.stdin.buffer.read(), "stdin")
+    return text_files.read_lines(path)
 
 
 def draw(maps, path):

@@ -92,7 +92,7 @@ class Model(KerasMethods):
         """What a person should look at: name -> image array, drawn from the verbs there are."""
         from zoo import figures
 
-        return figures.of(self, batch)
+        return figures.all_figures(self, batch)
 
     # What a step calls.
 

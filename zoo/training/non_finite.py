@@ -3,7 +3,7 @@
 import math
 
 from zoo import inspection
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError
 
 
@@ -26,7 +26,7 @@ def explain_non_finite(trainer, run, train, until):
     state, replicas = trainer.state, trainer.distribution
     state.load(*trainer.persistence.good)
     epoch, start = state.position["epoch"], state.position["step_in_epoch"]
-    replay = dataset_of(train, epoch).skip(start).take(until - state.position["step"])
+    replay = as_tf_dataset(train, epoch).skip(start).take(until - state.position["step"])
     for batch in replicas.distribute(trainer.model.checked(replay)):
         before = state.arrays()
         logs = numbers_of(run(batch))

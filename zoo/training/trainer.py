@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from zoo import inspection
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError, UsageError
 from zoo.model.batch_checks import batch_errors, check_size, reading
 from zoo.model.evaluation_mode import evaluation_mode, preserved
@@ -152,7 +152,7 @@ class Trainer:
 
     def _epoch(self, run, train, steps, callbacks, stopped):
         at = self.state.position
-        dataset = dataset_of(train, at["epoch"])
+        dataset = as_tf_dataset(train, at["epoch"])
         for batch in dataset.take(1):
             self.state.check_first_batch(batch)
         rest = self.model.checked(dataset.skip(at["step_in_epoch"]))
@@ -214,7 +214,7 @@ class Trainer:
             yield Progress(self.state.position, steps)
 
     def _begin(self, train):
-        dataset = dataset_of(train, self.state.position["epoch"])
+        dataset = as_tf_dataset(train, self.state.position["epoch"])
         for batch in dataset.take(1):
             self.model.check_batch(batch)
             self.distribution.check_size(batch)
@@ -253,7 +253,7 @@ class Trainer:
         run = self.evaluation(self.state.trainable_ids())
         self.distribution.sync(self.state)
         totals = {}
-        dataset = dataset_of(data)
+        dataset = as_tf_dataset(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with self.averaged_weights():

@@ -84,7 +84,7 @@ class Workdir:
 
         `averaged` is the context to draw in, see `Figures`.
         """
-        from zoo.data.array_dataset import dataset_of
+        from zoo.data.array_dataset import as_tf_dataset
         from zoo.training.callbacks import EpochTensorBoard, Figures, HistoryFile
 
         logs = self.path / "tensorboard"
@@ -93,7 +93,7 @@ class Workdir:
             EpochTensorBoard(logs, write_graph=False),
         ]
         if figures_every:
-            batch = next(iter(dataset_of(data)), None)
+            batch = next(iter(as_tf_dataset(data)), None)
             found.append(Figures(self.path / "figures", batch, logs, figures_every, averaged))
         return found
 
