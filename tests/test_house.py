@@ -93,7 +93,7 @@ def test_models_import_blocks_and_the_public_face(path):
     assert outside(path, ["blocks", *libraries, *own]) == []
     used = set(re.findall(r"zoo\.(\w+)", path.read_text()))
     beyond = used - {"Adam", "Captioner", "Model", "Translator"}
-    beyond -= {"models", "note", "optimizers", "register", "verb"}
+    beyond -= {"log_message", "models", "optimizers", "register", "verb"}
     assert beyond == set(), f"{path.name} uses zoo.{beyond}"
 
 

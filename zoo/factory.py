@@ -8,8 +8,8 @@ Importing this module, `names` and `info` need no TensorFlow.
 """
 
 from zoo import presets, registry
-from zoo.errors import UnknownName
-from zoo.log import note
+from zoo.errors import UnknownNameError
+from zoo.log import log_message
 
 
 def get(name, *, pretrained=False, cache=None, **config):
@@ -25,7 +25,7 @@ def get(name, *, pretrained=False, cache=None, **config):
             dtype policy such as "mixed_bfloat16").
 
     Raises:
-        UnknownName: no such model, or no such argument.
+        UnknownNameError: no such model, or no such argument.
         UsageError: a value that the model cannot take.
         PresetError: a preset that is damaged, too new, or cannot be fetched.
     """
@@ -39,7 +39,7 @@ def get(name, *, pretrained=False, cache=None, **config):
         return presets.loaded(preset, model)
     report = transfer(model, presets.loaded(preset, preset.build()))
     if report.adapted or report.fresh:
-        note(f"{name}, {report}")
+        log_message(f"{name}, {report}")
     return model
 
 
@@ -57,7 +57,7 @@ def info(name):
     Returns a dict: of a model, see `zoo.registry.info`; of a preset, see `zoo.presets.info`.
 
     Raises:
-        UnknownName: nothing has that name.
+        UnknownNameError: nothing has that name.
     """
     return registry.info(name) if registry.is_plain(name) else presets.info(name)
 
@@ -69,13 +69,13 @@ def load_block(reference, path, cache=None):
         reference, cache: as in `zoo.presets.open`.
         path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
 
-    Raises what `zoo.presets.open` raises, and UnknownName for a block.
+    Raises what `zoo.presets.open` raises, and UnknownNameError for a block.
     """
     from zoo import inspection
 
     found = dict(inspection.layers(get(reference, pretrained=True, cache=cache)))
     if path not in found:
-        raise UnknownName(f"block of {reference}", path, found)
+        raise UnknownNameError(f"block of {reference}", path, found)
     return found[path]
 
 

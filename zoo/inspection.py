@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 
 
 def layers(root):
@@ -77,14 +77,14 @@ def activations(model, inputs, paths=None, training=False):
         training: passed to the call.
 
     Raises:
-        UnknownName: there is no layer of that path.
+        UnknownNameError: there is no layer of that path.
     """
     with watch(model) as calls:
         model(inputs, training=training)
     found = {path: output for path, _, output in calls}
     for path in paths or ():
         if path not in found:
-            raise UnknownName("layer", path, found)
+            raise UnknownNameError("layer", path, found)
     return {path: found[path] for path in paths or found}
 
 

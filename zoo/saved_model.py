@@ -17,7 +17,7 @@ from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
 from zoo.generation.sequence_generator import Speaker
-from zoo.log import note
+from zoo.log import log_message
 
 # Verbs that are functions of tensors, and what they take, in their order.
 VERBS = {
@@ -84,7 +84,7 @@ def export(model, folder, *, beam=1, limit=100):
             for side, vocabulary in known.items():
                 keep(vocabulary, new / EXTRA / side)
     if "generate" in told:
-        note(ids_only(model, known))
+        log_message(ids_only(model, known))
     return told
 
 

@@ -13,7 +13,7 @@ from zoo.cli import run_config
 from zoo.cli.main import main
 from zoo.cli.train_config import Settings
 from zoo.data import source_names
-from zoo.errors import CheckpointError, UsageError, WorkdirBusy
+from zoo.errors import CheckpointError, UsageError, WorkdirBusyError
 from zoo.training.workdir import Workdir
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
@@ -130,7 +130,7 @@ def test_the_folder_is_held_from_the_check_of_its_settings_to_the_end(here, monk
     evaluate, write = zoo.Trainer.evaluate, run_config.write
 
     def busy():
-        with pytest.raises(WorkdirBusy), Workdir("runs/vae-images").exclusive():
+        with pytest.raises(WorkdirBusyError), Workdir("runs/vae-images").exclusive():
             pass
         held.append(True)
 

@@ -15,7 +15,7 @@ from zoo.cli import runs
 from zoo.cli.main import main
 from zoo.data import source_names
 from zoo.data.text_config import Texts
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, Measure, Recipe, records
 from zoo.recipes import run as reproduction
@@ -144,7 +144,7 @@ def test_texts_say_what_decides_the_ids(tmp_path):
     assert texts.learn(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
     with pytest.raises(UsageError, match=r"no test.en and no test.en.gz; it has test_2016"):
         texts.corpus(str(tmp_path), "test")
-    with pytest.raises(UnknownName, match="kind of tokens 'byte'"):
+    with pytest.raises(UnknownNameError, match="kind of tokens 'byte'"):
         Texts(tokens="byte")
 
 

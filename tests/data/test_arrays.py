@@ -276,6 +276,6 @@ def test_files_hold_pairs_and_say_which_arrays_are_left_out(tmp_path, capsys):
     (tmp_path / "pairs.NPZ").write_bytes(saved(**PAIRS))
     assert zoo.data.load(tmp_path / "pairs.NPZ").describe().startswith("pairs.NPZ train: 6 pairs")
     np.savez(tmp_path / "x.npz", GRAY, np.arange(6))
-    log.forget()
+    log.forget_messages()
     assert "label" not in zoo.data.load(tmp_path / "x.npz").spec
     assert "x.npz: the arrays arr_1 are left out; " in capsys.readouterr().err

@@ -11,7 +11,7 @@ from PIL import Image
 import zoo.data
 from zoo.data import corpora
 from zoo.data.builders import dates, ratings, shapes
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError, ZooError
 
 
 def test_tables_and_parallel_files_are_read_gzipped_or_not(tmp_path):
@@ -156,7 +156,7 @@ def test_ratings_are_what_the_tastes_say():
 
 
 def test_multi30k_is_read_from_its_manual_folder(tmp_path, offline):
-    with pytest.raises(DataNotPrepared, match=f"zoo data prepare multi30k; or .*{tmp_path}"):
+    with pytest.raises(DataNotPreparedError, match=f"zoo data prepare multi30k; or .*{tmp_path}"):
         corpora.load_pairs("multi30k", data_dir=tmp_path)
     with pytest.raises(ZooError, match="cannot download 'multi30k': raw.githubusercontent.com"):
         zoo.data.prepare("multi30k", tmp_path)
@@ -178,7 +178,7 @@ def test_multi30k_is_read_from_its_manual_folder(tmp_path, offline):
 
 
 def test_flickr8k_is_read_from_its_manual_folder(tmp_path, offline):
-    with pytest.raises(DataNotPrepared, match="Flicker8k_Dataset.*zoo data prepare flickr8k"):
+    with pytest.raises(DataNotPreparedError, match="Flicker8k_Dataset.*zoo data prepare flickr8k"):
         corpora.load_captions("flickr8k", data_dir=tmp_path)
     folder = tmp_path / "downloads" / "manual" / "flickr8k"
     (folder / "Flicker8k_Dataset").mkdir(parents=True)
@@ -247,7 +247,7 @@ def test_data_sets_of_tfds_are_read_by_their_kind(monkeypatch, tmp_path):
         found = corpora.load_captions("coco_captions", "test", image_size=8, data_dir=tmp_path)
     assert found.arrays["image"].shape == (2, 8, 8, 3)
     assert found.references("caption") == [["a", "b"], ["c", "d", "e"]]
-    with pytest.raises(UnknownName, match="data set 'tatoebo'"):
+    with pytest.raises(UnknownNameError, match="data set 'tatoebo'"):
         zoo.data.info("tatoebo/tatoeba_fr")
     assert zoo.data.info("tatoeba/tatoeba_fr").path == "tatoeba/tatoeba_fr"
     assert zoo.data.info("tatoeba").path == "tatoeba/tatoeba_de"

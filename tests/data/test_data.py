@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo.data
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 GREY = np.random.RandomState(0).randint(0, 256, (50, 4, 4, 1)).astype(np.uint8)
 NUMBERED = {"image": GREY, "label": np.arange(50)}
@@ -142,7 +142,7 @@ def test_dynamic_is_drawn_anew_each_epoch_with_the_grey_value_as_its_mean():
 
 
 def test_an_unknown_binarization_is_named_with_the_known_ones():
-    with pytest.raises(UnknownName, match="binarization 'dynamc'.*'dynamic'"):
+    with pytest.raises(UnknownNameError, match="binarization 'dynamc'.*'dynamic'"):
         zoo.data.load(GREY, binarize="dynamc")
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 import zoo
 from zoo.data.builders import snowflake_maps
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError, ZooError
 
 # ---------------------------------------------------------------- jitter
 
@@ -50,7 +50,7 @@ def test_jitter_is_resizing_to_286_256ths_cutting_and_mirroring():
 
 def test_augmentation_is_asked_for_by_name():
     images = np.zeros((4, 8, 8), np.uint8)
-    with pytest.raises(UnknownName, match="augmentation 'jiter'.*'jitter'"):
+    with pytest.raises(UnknownNameError, match="augmentation 'jiter'.*'jitter'"):
         zoo.data.load(images, augment="jiter")
     with pytest.raises(UsageError, match="grey again.*'threshold'"):
         zoo.data.load(images, augment="jitter", binarize="threshold")
@@ -157,7 +157,7 @@ def test_a_pair_is_a_function_of_its_number_and_the_picture_has_what_the_map_say
 def test_facades_are_read_from_what_was_put_by_hand(tmp_path, offline):
     by_hand = tmp_path / "downloads" / "manual" / "facades"
     for attempt in (zoo.data.load, zoo.data.prepare):
-        with pytest.raises(DataNotPrepared, match=f"{by_hand}.*zoo data prepare facades"):
+        with pytest.raises(DataNotPreparedError, match=f"{by_hand}.*zoo data prepare facades"):
             attempt("facades", data_dir=tmp_path)
     for split, count in (("train", 2), ("test", 1)):
         for number in range(count):

@@ -7,7 +7,7 @@ from cases import shuffled, small_model, trainer
 
 import zoo
 from zoo import finetuning, inspection
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
 def weights(model):
@@ -112,7 +112,7 @@ def has_stepped(model):
     [
         (
             lambda m: finetuning.freeze(m, "encodre"),
-            UnknownName,
+            UnknownNameError,
             "layer of vae 'encodre'.*'encoder'",
         ),
         (lambda m: finetuning.lora(m, "latent_prior"), UsageError, "knows LoRA"),
@@ -136,7 +136,11 @@ def has_stepped(model):
             UsageError,
             "must be a finite number > 0, got inf",
         ),
-        (lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"x": 1}), UnknownName, "'x'"),
+        (
+            lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"x": 1}),
+            UnknownNameError,
+            "'x'",
+        ),
         (
             lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"encoder": 0}),
             UsageError,

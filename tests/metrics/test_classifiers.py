@@ -7,7 +7,7 @@ import zoo
 from benchmarks import metric_sensitivity
 from zoo import metrics
 from zoo.data.builders import snowflakes
-from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.errors import CheckpointError, UnknownNameError, UsageError
 from zoo.metrics import classifiers
 
 NAMES = [*classifiers.CLASSIFIERS]
@@ -88,7 +88,7 @@ def test_other_images_are_refused(wrong, told):
 
 
 def test_an_unknown_classifier_is_told_with_those_there_are():
-    with pytest.raises(UnknownName, match="Did you mean.*'FCD-mnist-v1'"):
+    with pytest.raises(UnknownNameError, match="Did you mean.*'FCD-mnist-v1'"):
         metrics.extractor("FCD-mnist")
 
 

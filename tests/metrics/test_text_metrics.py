@@ -9,7 +9,7 @@ import sacrebleu
 from sacremoses import MosesTokenizer
 
 from zoo import metrics, text
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.metrics import caption_metrics
 
 # Sentences as Multi30k has them, and what a middling model would make of them.
@@ -262,5 +262,5 @@ def test_lists_that_do_not_fit_are_refused():
         metrics.bleu(["a", None], ["a", "b"])
     with pytest.raises(UsageError, match="text 1 must be a str with one or more"):
         metrics.caption_scores(["a"], [[]])
-    with pytest.raises(UnknownName, match="BLEU protocol '13A'.*'13a'"):
+    with pytest.raises(UnknownNameError, match="BLEU protocol '13A'.*'13a'"):
         metrics.bleu(SAID, RIGHT, "13A")

@@ -19,7 +19,7 @@ from zoo.data import corpora, image_features, image_files
 from zoo.data.builders import shapes
 from zoo.data.caption_config import Captions
 from zoo.data.text_dataset import Sentences
-from zoo.errors import BatchError, UnknownName, UsageError
+from zoo.errors import BatchError, UnknownNameError, UsageError
 from zoo.recipes import Budget, run
 
 CAPTIONS = ["a red circle", "a blue square above a red circle", "a blue circle"]
@@ -232,7 +232,7 @@ def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
 
 def test_networks_that_cannot_be_had_are_named(tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no weights")
-    with pytest.raises(UnknownName, match="MobileNetV2"):
+    with pytest.raises(UnknownNameError, match="MobileNetV2"):
         image_features.Network("MobileNetV9")
     with pytest.raises(UsageError, match="broken.h5"):
         image_features.Network("MobileNetV2", weights=tmp_path / "broken.h5", size=96)

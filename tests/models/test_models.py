@@ -266,7 +266,7 @@ def test_intermediate_activations_come_by_name(name):
     assert found.keys() <= layers.keys() and len(found) > 2
     path = next((path for path in found if "Conv" in type(layers[path]).__name__), [*found][-1])
     assert inspection.activations(model, x, [path])[path].shape == found[path].shape
-    with pytest.raises(zoo.errors.UnknownName, match="layer"):
+    with pytest.raises(zoo.errors.UnknownNameError, match="layer"):
         inspection.activations(model, x, ["nonsense"])
     assert not any("call" in vars(layer) for layer in layers.values())  # nothing left behind
 

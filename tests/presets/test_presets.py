@@ -13,7 +13,7 @@ from preset_cases import CARD, arrays, same
 import zoo
 from zoo import files, presets, text
 from zoo.cli.main import main
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.presets import preset, saving
 
 pytest_plugins = ("preset_fixtures",)
@@ -175,7 +175,7 @@ def test_a_block_brings_its_weights_into_any_keras_model(model, whole):
     net = keras.Sequential([keras.Input((8, 8, 1)), block, keras.layers.Dense(2)])
     assert net(images).shape == (3, 2)
     np.testing.assert_array_equal(block(images), model.encoder(images))
-    with pytest.raises(UnknownName, match="unknown block of .*'encodre'.*'encoder'"):
+    with pytest.raises(UnknownNameError, match="unknown block of .*'encodre'.*'encoder'"):
         zoo.load_block(str(whole.folder), "encodre")
 
 
@@ -190,7 +190,7 @@ def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
     hidden = keras.layers.Flatten()(zoo.features(model.encoder, "1")(inputs))
     net = keras.Model(inputs, keras.layers.Dense(3)(hidden))
     assert net.predict(images, verbose=0).shape == (3, 3)
-    with pytest.raises(UnknownName, match="layer of vae 'encoder/9'"):
+    with pytest.raises(UnknownNameError, match="layer of vae 'encoder/9'"):
         zoo.features(model, "encoder/9")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_recipes import run, tiny
 
-from zoo.errors import UnknownName, UsageError, WriteError
+from zoo.errors import UnknownNameError, UsageError, WriteError
 from zoo.recipes import Budget, Measure, evaluate, records
 from zoo.recipes import run as reproduction
 from zoo.training.callbacks import Stopwatch
@@ -114,9 +114,9 @@ def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, meas
 def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "trained", None)  # calling it would be a TypeError
-    with pytest.raises(UnknownName, match="budget of vae.tiny 'week'"):
+    with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):
         reproduction.reproduce(recipe, "week", workdir="run")
-    with pytest.raises(UnknownName, match="unknown recipe 5"):
+    with pytest.raises(UnknownNameError, match="unknown recipe 5"):
         reproduction.reproduce(5)
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="is not a folder"):

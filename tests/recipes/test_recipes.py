@@ -18,7 +18,7 @@ import zoo.recipes
 from benchmarks import results_page
 from zoo import metrics
 from zoo.cli.main import main
-from zoo.errors import DataNotPrepared, UnknownName, UsageError
+from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError
 from zoo.recipes import Budget, Measure, Recipe, evaluate, records
 from zoo.recipes import run as reproduction
 from zoo.recipes.gans import fidelity
@@ -92,15 +92,15 @@ def test_the_model_takes_the_configurations_of_its_recipes(name):
 def test_names_are_found_and_guarded():
     recipe = zoo.recipes.get("vae.mnist_gated")
     assert zoo.recipes.names("vae.kmnist*") == ["vae.kmnist_d2", "vae.kmnist_d40"]
-    with pytest.raises(UnknownName, match="Did you mean.*'vae.mnist_gated'"):
+    with pytest.raises(UnknownNameError, match="Did you mean.*'vae.mnist_gated'"):
         zoo.recipes.get("vae.mnist_gate")
     with pytest.raises(UsageError, match="there is a recipe 'vae.mnist_gated' already"):
         zoo.recipes.register(recipe)
     with pytest.raises(UsageError, match="a recipe's name is its model's"):
         zoo.recipes.register(replace(recipe, name="mnist"))
-    with pytest.raises(UnknownName, match="budget of .* 'week'"):
+    with pytest.raises(UnknownNameError, match="budget of .* 'week'"):
         recipe.budget("week")
-    with pytest.raises(UnknownName, match="unknown metric 'fid'"):
+    with pytest.raises(UnknownNameError, match="unknown metric 'fid'"):
         Measure("fid")
     with pytest.raises(UsageError, match="'frechet' needs the argument 'extractor'"):
         Measure("frechet")
@@ -277,7 +277,7 @@ def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypat
     np.savez(tmp_path / "small.npz", image=small)
     with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
         again(tiny_gan(tmp_path, data=str(tmp_path / "small.npz")), "smoke")
-    with pytest.raises(UnknownName, match="unknown extractor 'FCD'"):
+    with pytest.raises(UnknownNameError, match="unknown extractor 'FCD'"):
         again(tiny_gan(tmp_path, metrics=fidelity("FCD")), "smoke")
     with pytest.raises(UsageError, match="floor for 91 generated images.*got 90"):
         again(tiny_gan(tmp_path, metrics=fidelity("FCD-mnist-v1", images=91)), "paper")
@@ -313,7 +313,7 @@ def test_pairs_are_measured_image_by_image():
 
 def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeypatch, offline):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(DataNotPrepared, match="zoo data prepare mnist"):
+    with pytest.raises(DataNotPreparedError, match="zoo data prepare mnist"):
         reproduction.reproduce("vae.mnist_gated", "smoke", tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     missing = run("vae.mnist_d2", "--budget", "smoke", "--workdir", tmp_path / "run")

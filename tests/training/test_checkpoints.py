@@ -99,7 +99,7 @@ def test_a_second_trainer_in_the_same_workdir_is_refused(tmp_path):
 
     class Intrude(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            with pytest.raises(errors.WorkdirBusy, match="another trainer"):
+            with pytest.raises(errors.WorkdirBusyError, match="another trainer"):
                 second.fit(data, epochs=1)
 
     first.callbacks.append(Intrude())

@@ -3,7 +3,7 @@
 import re
 
 from zoo.data import source_names
-from zoo.log import note
+from zoo.log import log_message
 
 PART = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
 ORDER = re.compile(r"\.(stratified|ordered)\b")
@@ -18,7 +18,7 @@ def default_test_split(data, split, languages=None):
     if (held_out := _held_out(there)) is not None:
         return held_out
     first = there[0] if there else "train"
-    note(
+    log_message(
         f"note: {data} has no test split: evaluating on the training split {split}; `zoo train`"
         f" holds a part out with --split '{first}[:90%]' --test-split '{first}[90%:]'"
     )
@@ -39,9 +39,9 @@ def split_of_other(data, settings):
     other = _held_out(there)
     if other is None:
         other = there[0] if there else "train"
-        note(f"note: {data} has no test split: evaluating on all of {other}")
+        log_message(f"note: {data} has no test split: evaluating on all of {other}")
     elif other != "test":
-        note(f"note: {data} has no test split: evaluating on {other}")
+        log_message(f"note: {data} has no test split: evaluating on {other}")
     return other
 
 
@@ -49,9 +49,11 @@ def note_training_examples(settings):
     """Says so if a run is evaluated on examples that it was trained on."""
     split, training = settings.test_split, settings.split
     if split == training:
-        note(f"warning: evaluating on the training split {training}")
+        log_message(f"warning: evaluating on the training split {training}")
     elif overlap(split, training):
-        note(f"warning: evaluating on {split}, a part of which is in the training split {training}")
+        log_message(
+            f"warning: evaluating on {split}, a part of which is in the training split {training}"
+        )
 
 
 def overlap(a, b):

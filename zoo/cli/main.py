@@ -22,7 +22,7 @@ from zoo.cli.stylize import stylize
 from zoo.cli.terminal import SET, Commands, answers, console, table
 from zoo.cli.train import evaluate, train
 from zoo.cli.translate import translate
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 from zoo.version import __version__
 
 
@@ -59,7 +59,7 @@ def list_models(pattern):
     """
     found = factory.names(pattern) or factory.names(f"*{pattern}*")
     if not found:
-        raise UnknownName("model", pattern, factory.names())
+        raise UnknownNameError("model", pattern, factory.names())
     return {"models": [{"name": name, **summary(name)} for name in found]}
 
 

@@ -5,7 +5,7 @@ import math
 
 from zoo import registry
 from zoo.data.text_config import vocabulary_arguments
-from zoo.errors import UnknownName, UsageError, shorten
+from zoo.errors import UnknownNameError, UsageError, shorten
 
 KINDS = {
     int: ("an integer", "integers"),
@@ -37,7 +37,7 @@ def overrides(name, pairs):
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
         if key not in known:
-            raise UnknownName(f"argument of {name}", key, known)
+            raise UnknownNameError(f"argument of {name}", key, known)
         found[key] = literal(text.strip())
         if not fits(found[key], known[key]):
             got = shorten(repr(found[key]))

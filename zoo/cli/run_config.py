@@ -11,7 +11,7 @@ from zoo.cli.overrides import FITTED, defaults
 from zoo.cli.train_config import Settings
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
-from zoo.log import note_once
+from zoo.log import log_message_once
 from zoo.training.workdir import Workdir, differences
 from zoo.version import __version__
 
@@ -107,7 +107,7 @@ def check_same(workdir, settings, fingerprint=None):
     if run.fingerprint and fingerprint:
         other = [pair for pair in other if not pair[0].startswith("data=")]
         if run.fingerprint != fingerprint and run.settings.data == settings.data:
-            note_once(
+            log_message_once(
                 f"warning: {settings.data} has changed since the run in {workdir} began or was"
                 " resumed; training goes on with the data as they are"
             )

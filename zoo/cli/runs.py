@@ -7,10 +7,10 @@ from zoo import presets, recipes, registry
 from zoo.cli import evaluation_data
 from zoo.cli.overrides import overrides
 from zoo.cli.run_config import read
-from zoo.cli.terminal import import_tensorflow, note
+from zoo.cli.terminal import import_tensorflow, log_message
 from zoo.cli.train_config import Settings, fitting
 from zoo.data import source_names
-from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.errors import CheckpointError, UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.training.workdir import RUNS, Workdir
 
@@ -50,7 +50,7 @@ def check_model(name):
             f"{name} is a preset, not a model; `zoo list` has the models, and a preset is"
             " fine-tuned in Python, see docs/finetuning.md"
         )
-    raise UnknownName("model", name, registry.names())
+    raise UnknownNameError("model", name, registry.names())
 
 
 def is_preset(text):
@@ -96,12 +96,12 @@ def taken(name, pairs=(), best=False, data=None, **options):
     if run is None:
         if best:
             raise UsageError(f"--best needs a run of {name}, and {RUNS} has none")
-        note(f"note: {name} is untrained here: fresh weights")
+        log_message(f"note: {name} is untrained here: fresh weights")
         return asked(name, data, pairs, **options), None
     if run.workdir != user_path(name):
-        note(f"{name}: the newest run is {run.workdir}")
+        log_message(f"{name}: the newest run is {run.workdir}")
     if not Workdir(run.workdir).checkpoints.paths():
-        note(f"note: {run.workdir} has saved nothing yet: fresh weights")
+        log_message(f"note: {run.workdir} has saved nothing yet: fresh weights")
     if data:
         options["data"] = source_names.absolute(data)
         if "test_split" not in options and not same_data(run, options["data"]):
@@ -158,7 +158,9 @@ def find(text):
         )
     if path.is_dir():
         raise UsageError(f"{text} is not a run: it has no config.json. `zoo train` makes runs")
-    raise UnknownName("run or model", text, [*registry.names(), *(str(r.workdir) for r in there)])
+    raise UnknownNameError(
+        "run or model", text, [*registry.names(), *(str(r.workdir) for r in there)]
+    )
 
 
 def saved():
@@ -203,7 +205,7 @@ def warn_of_grey(model, data):
     """Says so if a Bernoulli likelihood is about to be given grey values."""
     pixels = data.take(64).get("image") if getattr(model, "head", None) == "bernoulli" else None
     if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
-        note(
+        log_message(
             "note: grey values under a Bernoulli likelihood are not a likelihood: the nats compare"
             " with nothing published. Use --binarize dynamic, or --set head=normal"
         )

@@ -10,7 +10,7 @@ import click
 
 from zoo import presets, recipes
 from zoo.cli import run_config, runs
-from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow, note, table
+from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow, log_message, table
 from zoo.data import catalog, source_names
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import check_writable
@@ -56,7 +56,7 @@ def push(run, target, license=None, stored="float32", results=records.RESULTS, b
     run = Path(run)
     of = of_recipe if (run / "recipe.json").is_file() else of_training
     trainer, facts = of(run, Path(results), best, license)
-    note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
+    log_message(f"making {target} of {run}, step {trainer.state.position['step']:,}")
     if stored != "float32":
         rounded = f"The numbers are those of the weights before they were rounded to {stored}."
         facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()

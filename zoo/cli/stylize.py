@@ -8,7 +8,7 @@ import click
 from zoo import registry
 from zoo.cli.options import FIGURES, SEED, Number, OutputFile, OutputFolder, explicit, refuse
 from zoo.cli.overrides import overrides
-from zoo.cli.terminal import SET, UserPath, answers, import_tensorflow, note
+from zoo.cli.terminal import SET, UserPath, answers, import_tensorflow, log_message
 from zoo.errors import UsageError
 
 MODEL = "style_transfer"
@@ -137,7 +137,7 @@ def paint(model, content, style, *, steps=300, progress=True, frames=None, **opt
         losses = "  ".join(f"{k} {v:.4g}" for k, v in entry.items() if isinstance(v, float))
         bar.update(task, completed=entry["step"], losses=losses)
         if progress and not console.is_terminal and entry["step"] % 50 == 0:
-            note(f"step {entry['step']}/{steps}: {losses}")
+            log_message(f"step {entry['step']}/{steps}: {losses}")
         if frames:
             figures.save(Path(frames) / f"step-{entry['step']:04d}.png", picture)
 

@@ -13,7 +13,7 @@ import click
 from zoo import environment
 from zoo.errors import UsageError, ZooError, one_line
 from zoo.files import jsonable, user_path
-from zoo.log import forget, note
+from zoo.log import forget_messages, log_message
 
 # What several commands take.
 BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
@@ -52,13 +52,13 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx):
-        forget()
+        forget_messages()
         try:
             return super().invoke(ctx)
         except ZooError as error:
             raise ended(error, error.exit_code) from error
         except KeyboardInterrupt as error:
-            note(str(error) or "interrupted")
+            log_message(str(error) or "interrupted")
             raise click.exceptions.Exit(1) from error
         except BrokenPipeError:
             raise  # click ends quietly
@@ -81,7 +81,7 @@ OUT_OF_MEMORY = "there is not enough memory for this; ask for less, or for small
 def ended(error, code):
     """Notes an error, in one line; what ends the command with that exit code."""
     text = "".join(c if c.isprintable() else " " for c in str(error)[: LONGEST + 1])
-    note(f"error: {text if len(text) <= LONGEST else text[:LONGEST] + '...'}")
+    log_message(f"error: {text if len(text) <= LONGEST else text[:LONGEST] + '...'}")
     return click.exceptions.Exit(code)
 
 

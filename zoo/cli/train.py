@@ -6,7 +6,7 @@ import click
 
 from zoo.cli import evaluation_data, run_config, runs, translate
 from zoo.cli.options import BINARIZE, DATA, SEED, Number, OutputFolder
-from zoo.cli.terminal import BEST, SET, answers, note, table
+from zoo.cli.terminal import BEST, SET, answers, log_message, table
 from zoo.cli.train_config import vocabulary_of
 from zoo.data import source_names
 from zoo.errors import UsageError
@@ -131,7 +131,7 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     runs.warn_of_grey(model, test)
     trainer = settings.trainer(model, workdir, eager=eager, figures_every=figures_every)
     if run is None and 0 in (epochs, steps):
-        note("nothing is trained: fresh weights")
+        log_message("nothing is trained: fresh weights")
         return runs.record(settings, None, trainer, test)
     with trainer.workdir.exclusive():  # another command may have begun a run here meanwhile
         run_config.check_same(workdir, settings, data_files)
@@ -146,10 +146,10 @@ def fit(trainer, data, test, epochs, steps):
     position, workdir = trainer.state.position, trainer.workdir.path
     done = position["step"] >= steps if epochs is None else position["epoch"] >= epochs
     if done:
-        note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
+        log_message(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return
     name = trainer.model.name
-    note(f"training {name} on {data.describe()}; {workdir}, from step {position['step']}")
+    log_message(f"training {name} on {data.describe()}; {workdir}, from step {position['step']}")
     try:
         trainer.fit(data, epochs=epochs, steps=steps, validation=test)
     except KeyboardInterrupt as error:

@@ -36,7 +36,7 @@ from zoo.data.catalog import info, names
 from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.tfds_store import prepare
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 
 __all__ = [
@@ -97,8 +97,8 @@ def load(
     data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
       this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
-    Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
-    prepares it) and UsageError (all else, also arguments that mean nothing for the source);
+    Raises UnknownNameError (data set, class, binarization), DataNotPreparedError (with the command
+    that prepares it) and UsageError (all else, also arguments that mean nothing for the source);
     nothing is downloaded.
     """
     environment.import_tensorflow()
@@ -177,7 +177,7 @@ def _missing(source):
     """The error for a source that is neither a name nor an existing path."""
     text = os.fspath(source)
     if isinstance(source, str) and Path(text).name == text and not Path(text).suffix:
-        return UnknownName("data set", text, names())
+        return UnknownNameError("data set", text, names())
     return UsageError(
         f"there is no file or folder {text!r}, and no data set of that name "
         f"(there are: {', '.join(names())})"

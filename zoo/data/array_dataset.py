@@ -6,7 +6,7 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.data.arrays import checked
 from zoo.data.augment import AUGMENTATIONS
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 PROTOCOLS = ("none", "threshold", "dynamic", "once")
 NOUNS = {"image": "images", "target": "pairs"}
@@ -168,11 +168,12 @@ def scaled(images):
 
 
 def check_protocols(binarize, augment):
-    """Raises UnknownName or UsageError for protocols that do not exist or do not go together."""
+    """Raises UnknownNameError or UsageError for protocols that do not exist or do not go
+    together."""
     if binarize not in PROTOCOLS:
-        raise UnknownName("binarization", binarize, PROTOCOLS)
+        raise UnknownNameError("binarization", binarize, PROTOCOLS)
     if augment not in AUGMENTATIONS:
-        raise UnknownName("augmentation", augment, AUGMENTATIONS)
+        raise UnknownNameError("augmentation", augment, AUGMENTATIONS)
     if augment != "none" and binarize in ("threshold", "once"):
         raise UsageError(
             f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"

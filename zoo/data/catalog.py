@@ -3,7 +3,7 @@
 import fnmatch
 from dataclasses import dataclass, replace
 
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -285,9 +285,9 @@ def names(pattern="*"):
 
 
 def info(name):
-    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownName."""
+    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownNameError."""
     name, _, part = str(name).partition("/")
     if name not in CATALOG:
-        raise UnknownName("data set", name, CATALOG)
+        raise UnknownNameError("data set", name, CATALOG)
     row = CATALOG[name]
     return replace(row, name=f"{name}/{part}") if part and row.config else row

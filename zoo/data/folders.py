@@ -6,7 +6,7 @@ Needs only Python.
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 IMAGES += (".ppm", ".pgm", ".pbm", ".avif")
@@ -96,14 +96,14 @@ def report_left_out(folder, files, read):
     if images:
         where = {file.relative_to(folder).parts[0] for file in images}
         what = f"{len(images):,} images lie beside the splits and"
-        note_once(f"note: {folder}: {what} were left out ({_listed(where)})")
+        log_message_once(f"note: {folder}: {what} were left out ({_listed(where)})")
     others = [file for file in others if file not in {*images}]
     if others:
         what = (
             "file is not an image and was" if len(others) == 1 else "files are not images and were"
         )
         endings = {file.suffix.lower() or file.name for file in others}
-        note_once(f"note: {folder}: {len(others):,} {what} left out ({_listed(endings)})")
+        log_message_once(f"note: {folder}: {len(others):,} {what} left out ({_listed(endings)})")
 
 
 def _listed(names):

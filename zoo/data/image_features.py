@@ -20,7 +20,7 @@ from rich.progress import track
 from zoo.checks import check_numbers
 from zoo.data.arrays import as_images
 from zoo.data.image_files import square
-from zoo.errors import UnknownName, UsageError, one_line
+from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.files import check_writable, user_path, write_atomically, write_json
 
 
@@ -37,7 +37,7 @@ class Network:
         size: side of the square that it sees, in pixels.
 
     Raises:
-        UnknownName: Keras has no such network.
+        UnknownNameError: Keras has no such network.
         UsageError: the weights do not fit, or what comes out is no map.
     """
 
@@ -101,7 +101,7 @@ def application(name):
         if builder[0].isupper()
     }
     if name not in known:
-        raise UnknownName("network of keras.applications", name, known)
+        raise UnknownNameError("network of keras.applications", name, known)
     return known[name]
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "TIFF", "AVIF")  # of an MPO all frames show the same
@@ -225,4 +225,4 @@ def _report_animated(files):
     names = ", ".join(str(file) for file in files[:SHOWN]) + (", ..." if files[SHOWN:] else "")
     one = len(files) == 1
     have = "has more than one frame" if one else "have more than one frame"
-    note_once(f"note: {names} {have}; the first{'' if one else ' of each'} is read")
+    log_message_once(f"note: {names} {have}; the first{'' if one else ' of each'} is read")

@@ -23,7 +23,7 @@ from zoo.data.folders import (
 from zoo.data.image_files import check_same_size, has_color, read_images, square
 from zoo.data.numpy_files import read_numpy
 from zoo.errors import UsageError, one_line
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 SPLIT = re.compile(
     r"(?P<name>\w+?)(?:\.(?P<order>stratified|ordered))?"
@@ -204,7 +204,7 @@ def _report_missing(label, rows, split, name):
         missing = [str(c) for c in missing]
         listed = ", ".join(missing[:10]) + (", ..." if missing[10:] else "")
         first, _, bounds = split.partition("[")
-        note_once(
+        log_message_once(
             f"note: {split!r} of {name} leaves out the classes {listed}: its labels are sorted;"
             f" shuffle the arrays, or write '{first}.stratified[{bounds}'"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoo.checks import check_numbers
 from zoo.data import source_names
 from zoo.data.catalog import info
-from zoo.errors import UnknownName, UsageError, shorten
+from zoo.errors import UnknownNameError, UsageError, shorten
 
 TOKENS = ("bpe", "unigram", "words", "characters")
 
@@ -35,7 +35,7 @@ class Texts:
 
     def __post_init__(self):
         if self.tokens not in TOKENS:
-            raise UnknownName("kind of tokens", self.tokens, TOKENS)
+            raise UnknownNameError("kind of tokens", self.tokens, TOKENS)
         if self.languages is not None:
             languages = source_names.check_languages(self.languages)
             object.__setattr__(self, "languages", languages)  # lists, in JSON

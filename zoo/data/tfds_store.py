@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 
 from zoo.data import storage
 from zoo.data.catalog import info
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError, one_line, short_repr
+from zoo.errors import (
+    DataNotPreparedError,
+    UnknownNameError,
+    UsageError,
+    ZooError,
+    one_line,
+    short_repr,
+)
 
 TIMEOUT = 5  # seconds a host has to answer before a download is tried
 
@@ -25,9 +32,9 @@ def prepare(name, data_dir=None):
     Downloads go to `storage.directory(data_dir)`; what this library generates to `data_dir` or
     `storage.generated_directory()`. Progress is TFDS' own. Returns the folder.
 
-    Raises UnknownName, DataNotPrepared when something must be fetched by hand first, and ZooError
-    when a host does not answer, the download fails or the disk is full; without a network that
-    takes seconds.
+    Raises UnknownNameError, DataNotPreparedError when something must be fetched by hand first, and
+    ZooError when a host does not answer, the download fails or the disk is full; without a network
+    that takes seconds.
     """
     row = info(name)
     folder = storage.folder_of(row.name, data_dir)
@@ -75,7 +82,7 @@ def read(name, split, image_size=None, data_dir=None):
     """Read a split of "name" or "name/class" in the data set's order: a dict of arrays.
 
     Images are uint8 [n, h, w, c]; labels and parameters as TFDS types them. Raises
-    DataNotPrepared, UnknownName for a class, UsageError for a split that is not there.
+    DataNotPreparedError, UnknownNameError for a class, UsageError for a split that is not there.
     """
     import numpy as np
     import tensorflow as tf
@@ -148,7 +155,7 @@ def _builder(row, folder):
     name, _, config = row.name.partition("/")
     configs = tfds.builder_cls(name).builder_configs if config else {}
     if config.partition(":")[0] not in {"", *configs}:
-        raise UnknownName(f"configuration of {name}", config, configs)
+        raise UnknownNameError(f"configuration of {name}", config, configs)
     with damage(row.name, folder / row.path):
         return tfds.builder(row.path, data_dir=str(folder))
 
@@ -177,7 +184,7 @@ def _ready(row, data_dir):
     if row.manual:
         raise _by_hand(row, data_dir)
     if row.network:
-        raise DataNotPrepared(
+        raise DataNotPreparedError(
             f"the data set {row.name!r} is not in {folder}; fetch it with: zoo data prepare"
             f" {row.name}"
         )
@@ -193,7 +200,7 @@ def _ready(row, data_dir):
 
 def _by_hand(row, data_dir):
     fetch = f"fetch it with: zoo data prepare {row.name}; or " if row.network else ""
-    return DataNotPrepared(
+    return DataNotPreparedError(
         f"the data set {row.name!r} is not in {storage.directory(data_dir)}; {fetch}put"
         f" {row.manual} into {storage.manual_dir(row.name, data_dir)}, then run: zoo data prepare"
         f" {row.name}"
@@ -257,7 +264,7 @@ def _label(features, name, wanted):
     """The number of a class given by name."""
     known = getattr(features["label"], "names", []) if "label" in features else []
     if wanted not in known:
-        raise UnknownName(f"class of {name}", wanted, known)
+        raise UnknownNameError(f"class of {name}", wanted, known)
     return features["label"].str2int(wanted)
 
 

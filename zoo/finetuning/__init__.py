@@ -15,13 +15,13 @@ import keras
 
 from zoo import inspection
 from zoo.checks import POSITIVE, SIZE, check_numbers
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
 def freeze(model, *patterns):
     """What matches learns nothing from now on; returns the paths of its layers that have weights.
 
-    Raises UnknownName for a pattern that matches no layer, UsageError without one.
+    Raises UnknownNameError for a pattern that matches no layer, UsageError without one.
     """
     return switch(model, some(model, patterns), False)
 
@@ -68,7 +68,7 @@ def matching(model, *patterns):
             if any(fnmatch.fnmatchcase(one, pattern) for one in within(path))
         }
         if not here:
-            raise UnknownName(f"layer of {model.name}", pattern, [path for path, _ in every])
+            raise UnknownNameError(f"layer of {model.name}", pattern, [path for path, _ in every])
         found |= here
     return found
 
@@ -122,8 +122,8 @@ def layerwise(optimizer, model, rates):
         model: what it is to train: a model, or the part of that name.
         rates: {pattern: share of the learning rate}; of several that match, the last one counts.
 
-    Raises UnknownName for a pattern, UsageError for a share that is not above 0 or an optimizer
-    that has taken steps.
+    Raises UnknownNameError for a pattern, UsageError for a share that is not above 0 or an
+    optimizer that has taken steps.
     """
     if optimizer.built and int(optimizer.iterations):
         raise UsageError(
@@ -183,8 +183,8 @@ def lora(model, *patterns, rank=4):
     Keras' `enable_lora`. Do it before there is a Trainer. What `zoo.save` and `save_weights` write
     are the sums: a plain model again.
 
-    Returns the paths of the layers that learn. Raises UnknownName for a pattern, UsageError if no
-    layer that matches can, or there is an optimizer already.
+    Returns the paths of the layers that learn. Raises UnknownNameError for a pattern, UsageError if
+    no layer that matches can, or there is an optimizer already.
     """
     check_numbers(rank=rank)
     some(model, patterns)

@@ -3,7 +3,7 @@
 import keras
 
 from zoo import inspection
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
 def features(model, layers):
@@ -18,7 +18,7 @@ def features(model, layers):
             `model.trainable = False` freezes it.
 
     Raises:
-        UnknownName: there is no layer of that path.
+        UnknownNameError: there is no layer of that path.
         UsageError: none is named.
     """
     known = dict(inspection.layers(model))
@@ -26,7 +26,7 @@ def features(model, layers):
         raise UsageError(f"name a layer of {model.name}, or several: {[*known][:3]} ...")
     for path in [layers] if isinstance(layers, str) else layers:
         if path not in known:
-            raise UnknownName(f"layer of {model.name}", path, known)
+            raise UnknownNameError(f"layer of {model.name}", path, known)
     return Features(model, layers if isinstance(layers, str) else tuple(layers))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.errors import CheckpointError, UnknownName, UsageError
+from zoo.errors import CheckpointError, UnknownNameError, UsageError
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHAPE = (28, 28, 1)
@@ -62,11 +62,11 @@ def extractor(name):
     """The `Classifier` of that name; its weights are checked at each call.
 
     Raises:
-        UnknownName: there is none.
+        UnknownNameError: there is none.
         CheckpointError: its weights are missing, or are not those that were published.
     """
     if not isinstance(name, str) or name not in CLASSIFIERS:
-        raise UnknownName("extractor", name, CLASSIFIERS)
+        raise UnknownNameError("extractor", name, CLASSIFIERS)
     path, again = WEIGHTS / f"{name}.npz", "install the library anew"
     try:
         raw = path.read_bytes()

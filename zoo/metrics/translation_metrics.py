@@ -23,7 +23,7 @@ import re
 
 import numpy as np
 
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.metrics.estimate import finite_numbers
 from zoo.metrics.text_scores import CorpusScore, checked, fingerprint_of
 
@@ -43,12 +43,12 @@ def bleu(hypotheses, references, protocol="13a", language="en"):
     Returns: a `CorpusScore`; its protocol ends in sacrebleu's signature.
 
     Raises:
-        UsageError: the lists do not fit together. UnknownName: the protocol.
+        UsageError: the lists do not fit together. UnknownNameError: the protocol.
     """
     from sacrebleu.metrics import BLEU
 
     if protocol not in BLEU_PROTOCOLS:
-        raise UnknownName("BLEU protocol", protocol, BLEU_PROTOCOLS)
+        raise UnknownNameError("BLEU protocol", protocol, BLEU_PROTOCOLS)
     if protocol in ("13a", "13a-lower"):
         measure = BLEU(lowercase=protocol == "13a-lower", force=True)
         return _score("BLEU", measure, hypotheses, references, protocol)

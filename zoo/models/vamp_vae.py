@@ -44,7 +44,7 @@ class VampVAE(VAE):
         if not len(images):
             return
         if len(images) < self.components:
-            zoo.note(
+            zoo.log_message(
                 f"warning: {self.name} has {self.components:,} pseudo-inputs, and there are only"
                 f" {len(images):,} training images: the prior will fit these, and no others; set"
                 " components= to a fraction of that"

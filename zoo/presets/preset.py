@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import digest, recover_folder, sha256
 from zoo.presets import cards, configuration
 
@@ -87,7 +87,7 @@ class Preset:
 
         try:
             return registry.get_class(self.model)  # registers what its arguments may be made of
-        except UnknownName as error:
+        except UnknownNameError as error:
             package = self.record.get("package")
             if package:
                 raise PresetError(

@@ -3,7 +3,7 @@
 import functools
 from dataclasses import replace
 
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.files import write_atomically
 
 
@@ -15,9 +15,9 @@ def check(recipe, budget, train, test):
 
     for one in recipe.measures(budget):
         if one.name == "bleu" and one.told["protocol"] not in metrics.BLEU_PROTOCOLS:
-            raise UnknownName("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
+            raise UnknownNameError("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
         if one.name == "caption_scores" and one.told["score"] not in NAMES:
-            raise UnknownName("caption score", one.told["score"], NAMES)
+            raise UnknownNameError("caption score", one.told["score"], NAMES)
         if one.name == "knn_accuracy":
             label(train.take(1))
             label(test.take(1))

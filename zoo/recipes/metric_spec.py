@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from zoo.checks import NUMBERS, check_optional_numbers
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Measure:
 
     def __init__(self, name, **arguments):
         if name not in METRICS:
-            raise UnknownName("metric", name, METRICS)
+            raise UnknownNameError("metric", name, METRICS)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", arguments)
         try:
@@ -115,7 +115,7 @@ class Measure:
         for argument in arguments:
             if argument not in self.metric.arguments:
                 what = f"argument of the metric {name!r}"
-                raise UnknownName(what, argument, self.metric.arguments)
+                raise UnknownNameError(what, argument, self.metric.arguments)
         check_optional_numbers(**{k: v for k, v in arguments.items() if k in NUMBERS})
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
 from zoo.data.text_config import Texts
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.recipes.metric_spec import Measure
 
@@ -182,16 +182,16 @@ class Recipe:
             ("binarization", self.binarize, BINARIZATIONS),
         ):
             if name not in names:
-                raise UnknownName(kind, name, names)
+                raise UnknownNameError(kind, name, names)
         if not self.metrics or not all(isinstance(one, Measure) for one in self.metrics):
             raise UsageError(f"metrics must be one Measure or more, got {self.metrics!r}")
         if not all(isinstance(one, Budget) for one in self.budgets.values()):
             raise UsageError(f"budgets must be a dict, name -> Budget, got {self.budgets!r}")
 
     def budget(self, name):
-        """The `Budget` of that name; raises UnknownName."""
+        """The `Budget` of that name; raises UnknownNameError."""
         if name not in self.budgets:
-            raise UnknownName(f"budget of {self.name}", name, self.budgets)
+            raise UnknownNameError(f"budget of {self.name}", name, self.budgets)
         return self.budgets[name]
 
     def splits(self, budget):

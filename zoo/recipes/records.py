@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 
 from zoo.environment import import_tensorflow
-from zoo.errors import UnknownName, UsageError, ZooError, one_line
+from zoo.errors import UnknownNameError, UsageError, ZooError, one_line
 from zoo.files import digest, jsonable, sha256, write_atomically, write_json
 from zoo.version import __version__
 
@@ -186,7 +186,7 @@ def paired(a, b, metric):
     def estimate(record):
         numbers = record.get("metrics", {})
         if metric not in numbers:
-            raise UnknownName(f"metric of {record.path.stem}", metric, numbers)
+            raise UnknownNameError(f"metric of {record.path.stem}", metric, numbers)
         each, one = values(record, metric), numbers[metric]
         told = one["protocol"], one["unit"], not one["lower_is_better"], one["images"]
         return Estimate(each, *told)

@@ -12,7 +12,7 @@ from zoo.data.text_config import vocabulary_arguments
 from zoo.environment import import_tensorflow
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
-from zoo.log import note
+from zoo.log import log_message
 from zoo.recipes import evaluate, records
 from zoo.recipes.memory import peak_mb
 from zoo.training.workdir import RUNS, Workdir, differences
@@ -31,7 +31,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
 
     Returns the `recipes.records.Record`. The folder of the run gets `model.keras`, as measured.
 
-    Raises before anything is trained: DataNotPrepared; UsageError if the folder holds a run of
+    Raises before anything is trained: DataNotPreparedError; UsageError if the folder holds a run of
     other settings; WriteError if the record could not be written. KeyboardInterrupt after a signal
     (the step was finished and saved).
     """
@@ -55,7 +55,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     if recipe.best:
         trainer.restore(best=True)
     at = trainer.state.position["epoch"]
-    note(f"evaluating {recipe.name} as it was after epoch {at}")
+    log_message(f"evaluating {recipe.name} as it was after epoch {at}")
     began = time.perf_counter()
     known = functools.partial(looked, train)
     numbers, values = evaluate.evaluated(recipe, budget, trainer, known, data[2])
@@ -99,9 +99,11 @@ def trained(recipe, budget, workdir, train, valid):
     trainer.restore()
     position = trainer.state.position
     if position["epoch"] >= spent.epochs or trainer.state.ended:
-        note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
+        log_message(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return trainer, stopwatch.seconds
-    note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")
+    log_message(
+        f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}"
+    )
     try:
         trainer.fit(train, epochs=spent.epochs, validation=valid)
     except KeyboardInterrupt as error:

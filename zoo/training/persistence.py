@@ -3,7 +3,7 @@
 import contextlib
 
 from zoo.errors import CheckpointError
-from zoo.log import note
+from zoo.log import log_message
 from zoo.training import checkpoint
 from zoo.training.callback_state import by_name, callback_state
 from zoo.training.run_identity import check_same_run
@@ -63,7 +63,7 @@ class Persistence:
             self._take_newest(set_aside=self.replicas.chief)
         self.restored = True
         if self.ended():
-            note(
+            log_message(
                 f"note: a callback ended this run after epoch {self.state.position['epoch']}; to"
                 " train on, give the Trainer other callbacks"
             )
@@ -80,7 +80,7 @@ class Persistence:
         self._take(path, arrays, record)
         self._newest = None if reasons and not set_aside else newest
         for reason in reasons:
-            note(f"warning: {reason}; using the one before")
+            log_message(f"warning: {reason}; using the one before")
 
     def _take(self, path, arrays, record):
         check_same_run(path, record, self.state.identity)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import filelock
 
-from zoo.errors import WorkdirBusy, WriteError, shorten
+from zoo.errors import WorkdirBusyError, WriteError, shorten
 from zoo.files import remove_temporary
 from zoo.training import checkpoint
 
@@ -42,7 +42,7 @@ class Workdir:
 
     @contextlib.contextmanager
     def exclusive(self):
-        """Holds the folder; raises WorkdirBusy if another process or trainer does.
+        """Holds the folder; raises WorkdirBusyError if another process or trainer does.
 
         May be entered again by who holds it. Removes what killed writes have left.
         """
@@ -50,7 +50,7 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
         except filelock.Timeout as error:
-            raise WorkdirBusy(
+            raise WorkdirBusyError(
                 f"another trainer is at work in {self.path}; wait for it, or use another workdir"
             ) from error
         except OSError as error:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.checks import check_numbers
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 
 SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
 FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
@@ -94,7 +94,7 @@ def write(n, split="train", seed=0, first=0):
     """
     check_numbers(n=n, seed=seed, first=first)
     if split not in HELD_OUT:
-        raise UnknownName("split of dates", split, HELD_OUT)
+        raise UnknownNameError("split of dates", split, HELD_OUT)
     days = np.random.default_rng(seed).permutation(DAYS)[slice(*HELD_OUT[split])]
     codes = [*LANGUAGES]
     written, iso = [], []
