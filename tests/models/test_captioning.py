@@ -51,7 +51,7 @@ def test_what_is_taught_at_once_is_what_is_said_step_by_step(config):
 def test_the_gate_decides_how_much_of_what_was_seen_gets_through():
     cell = blocks.GatedAttentionCell(keras.layers.LSTMCell(4), blocks.AdditiveAttention(5))
     cell.build((None, 6), (None, None, 7))
-    state = cell.start(cell.attention.memorize(RNG.random((2, 3, 7), np.float32)))
+    state = cell.initial_state(cell.attention.prepare_memory(RNG.random((2, 3, 7), np.float32)))
     passed = {}
     for bias in (-50.0, 0.0, 50.0):
         cell.gate.bias.assign([bias])

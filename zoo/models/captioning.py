@@ -140,12 +140,14 @@ class Captioning(zoo.Captioner):
 
     def start(self, known, limit):
         cell = self.decoder.cell
-        return cell.start(cell.attention.memorize(known["annotations"]), known["state"])
+        return cell.initial_state(
+            cell.attention.prepare_memory(known["annotations"]), known["state"]
+        )
 
     def say(self, words, state):
         words = self.words(words)
         hidden, state = self.decoder.cell(words, state)
-        return self.logits(hidden, words), state, self.decoder.cell.alignment(state)
+        return self.logits(hidden, words), state, self.decoder.cell.attention_weights(state)
 
     def logits(self, hidden, words, training=False):
         """Scores of the next word from E y, h and z: L_o (E y + L_h h + L_z z), eq. 7; float32."""

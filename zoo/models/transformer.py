@@ -132,7 +132,7 @@ class Transformer(zoo.Translator):
         batch = tf.shape(known["mask"])[0]
         return {
             "taken": tf.zeros((batch,), tf.int32),  # steps
-            "memories": [x.memorize(known["values"], known["mask"]) for x in self.decoder],
+            "memories": [x.prepare_memory(known["values"], known["mask"]) for x in self.decoder],
             "caches": [x.start(batch, limit) for x in self.decoder],
         }
 
