@@ -168,7 +168,8 @@ def to_float(images):
 
 
 def check_protocols(binarize, augment):
-    """Raises UnknownNameError or UsageError for protocols that do not exist or do not go together."""
+    """Raises UnknownNameError or UsageError for protocols that do not exist or do not go
+    together."""
     if binarize not in BINARIZATIONS:
         raise UnknownNameError("binarization", binarize, BINARIZATIONS)
     if augment not in AUGMENTATIONS:
