@@ -29,7 +29,7 @@ HEAVY = {
 @pytest.mark.parametrize("args", (["list"], ["info", "vae"], ["data", "list"], ["--help"]))
 def test_looking_imports_nothing_heavy(args, here):
     code = (
-        "import sys; from zoo.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "import sys; from zoo.cli.main import main; main(sys.argv[1:], standalone_mode=False);"
         "print({m.partition('.')[0] for m in sys.modules} &"
         f" {HEAVY}, file=sys.stderr)"
     )

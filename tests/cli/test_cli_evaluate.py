@@ -10,6 +10,7 @@ from shell import SMALL, answer, refused, run, write_classes, write_images
 import zoo
 from zoo.cli import evaluation_data, runs
 from zoo.cli.train_config import Settings
+from zoo.data import source_names
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
@@ -98,7 +99,7 @@ def test_the_answer_says_which_examples_were_used(folder, monkeypatch, args, exa
 def test_other_data_are_never_cut_like_the_training_split(
     here, monkeypatch, own, training, there, chosen
 ):
-    monkeypatch.setattr(zoo.data, "splits", lambda *args: there)
+    monkeypatch.setattr(source_names, "splits", lambda *args: there)
     settings = Settings("vae", {}, "x", split=training, test_split=own)
     assert evaluation_data.split_of_other("images.npz", settings) == chosen
 

@@ -48,7 +48,7 @@ def test_whether_one_may_write_is_looked_at_before_the_work(here, monkeypatch, a
     def work(*args, **options):
         raise AssertionError("work has begun")
 
-    for module, name in ((runs, "taken"), (runs, "asked"), (load.presets, "get")):
+    for module, name in ((runs, "taken"), (runs, "asked"), (load.factory, "get")):
         monkeypatch.setattr(module, name, work)
     error = refused(*args, code=1)
     assert error.startswith("error: cannot write ") and OUTPUTS[args] in error
