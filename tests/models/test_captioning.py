@@ -314,9 +314,9 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output
     done = CliRunner().invoke(main, ["caption", "vae", "0.png"])
-    assert "puts no images into words; these do: captioning" in done.stderr
+    assert "does not caption images; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
-    assert "images with captions, of which --languages says nothing" in done.output
+    assert "images with captions, where --languages has no effect" in done.output
 
 
 def test_the_command_line_says_what_a_network_saw(tmp_path):

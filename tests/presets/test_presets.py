@@ -258,7 +258,7 @@ def test_a_preset_draws_from_the_command_line(tmp_path):
     np.testing.assert_allclose(drawn, model.sample(2, seed=3), atol=1e-6)
     for words, said in (
         (("--best",), "vae.snowflakes is one model"),
-        (("--label", "7"), "vae was told of no classes"),
+        (("--label", "7"), "vae has no classes"),
         (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):
         done = run(*words)

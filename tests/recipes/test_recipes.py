@@ -336,13 +336,13 @@ def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     assert again == records.read(tmp_path / "benchmarks/results/vae.tiny.smoke.json")
     assert again["metrics"]["is_5"]["n"] == 8 and again["steps"] == 2
     assert run().exit_code == 2 and run("vae.tin").exit_code == 2
-    check_pushed("runs/reproduce/vae.tiny-smoke", again)
+    check_saved("runs/reproduce/vae.tiny-smoke", again)
 
 
-def check_pushed(workdir, record):
+def check_saved(workdir, record):
     """A run becomes a preset: the weights that were evaluated, and their numbers in its card."""
-    pushed = CliRunner().invoke(main, ["push", workdir, "made/vae.tiny"])
-    assert pushed.exit_code == 0, pushed.output
+    saved = CliRunner().invoke(main, ["save", workdir, "made/vae.tiny"])
+    assert saved.exit_code == 0, saved.output
     model = zoo.get("made/vae.tiny", pretrained=True)
     recipe = zoo.recipes.get("vae.tiny")
     trainer = reproduction.trainer_of(recipe, "smoke", workdir, range(2))
@@ -354,7 +354,7 @@ def check_pushed(workdir, record):
     assert f"| is_5 | {record['metrics']['is_5']['value']:.5g} |" in card
     assert "OTHER PROTOCOL: published 1 (made up), nowhere" in card
     assert "`zoo reproduce vae.tiny --budget smoke`" in card
-    missing = CliRunner().invoke(main, ["push", workdir, "made/other", "--results", "nowhere"])
+    missing = CliRunner().invoke(main, ["save", workdir, "made/other", "--results", "nowhere"])
     assert missing.exit_code == 2 and "zoo reproduce vae.tiny --budget smoke" in missing.stderr
 
 
