@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from zoo import files
 from zoo.checks import NUMBERS
-from zoo.data.text_config import TOKENS
+from zoo.data.text_config import TOKENIZERS
 from zoo.errors import UsageError
 from zoo.files import user_path
 from zoo.recipes.records import RESULTS
@@ -166,7 +166,7 @@ _TEXT_OPTIONS = (
     ),
     click.option(
         "--tokens",
-        type=click.Choice(TOKENS),
+        type=click.Choice(TOKENIZERS),
         help="For text: how it is tokenized.  [default: bpe; characters for dates]",
     ),
     click.option(
