@@ -226,7 +226,7 @@ def main(arguments=None):
         "metric": {k: getattr(case, k) for k in ("metric", "unit", "lower_is_better")},
         "settings": asdict(spent),
         "seconds": time.perf_counter() - began,
-        "threads": threads.in_use(),
+        "threads": threads.thread_counts(),
         **facts,
         "results": rows,
     }
