@@ -35,7 +35,7 @@ def test_presets_are_served_where_there_is_no_zoo(tmp_path):
     takes = zoo.export(translator, tmp_path / "dates")
     assert takes == {"translate": ("string [?]", "string [?]")}
     zoo.export(drawer, tmp_path / "digits")
-    asked = [*dates.write(20, "test")[0], ""]
+    asked = [*dates.generate(20, split="test")[0], ""]
     done = subprocess.run(
         [sys.executable, "-c", ALONE],
         input=json.dumps(asked),

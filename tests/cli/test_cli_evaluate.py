@@ -138,16 +138,16 @@ def test_unsuitable_data_are_an_error_without_advice_about_training(
     assert message in error and "--set" not in error and "--image-size" not in error
 
 
-@pytest.mark.parametrize("protocol", ("dynamic", "once"))
+@pytest.mark.parametrize("protocol", ("dynamic", "fixed"))
 def test_evaluation_uses_one_draw_of_dynamic_binarization(folder, monkeypatch, protocol):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
-    records = [run_json("evaluate", "runs/part", "--binarize", p) for p in (protocol, "once")]
+    records = [run_json("evaluate", "runs/part", "--binarize", p) for p in (protocol, "fixed")]
     assert records[0] == records[1]
     config, _ = runs.resolve_run("runs/part", binarize="dynamic")
     data = config.load_data("train")
     assert (
-        data.binarize == "once" and config.load_data("train", training=True).binarize == "dynamic"
+        data.binarize == "fixed" and config.load_data("train", training=True).binarize == "dynamic"
     )
 
 

@@ -25,11 +25,11 @@ OTHER = {  # field of the configuration -> another value
     "split": "train[:20]",
     "test_split": "train[20:]",
     "batch_size": 8,
-    "binarize": "once",
+    "binarize": "fixed",
     "augment": "jitter",
     "image_size": 4,
     "languages": ("de", "en"),
-    "tokens": "words",
+    "tokenizer": "words",
     "vocabulary_size": 100,
     "lowercase": True,
     "limit": 7,
@@ -37,7 +37,7 @@ OTHER = {  # field of the configuration -> another value
     "seed": 1,
     "precision": "mixed_bfloat16",
     "learning_rate": 0.5,
-    "sub_batches": 2,
+    "micro_batches": 2,
 }
 
 

@@ -55,7 +55,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
         "--limit",
         "100",
     ): "vae is trained on images, where --limit has no effect",
-    ("train", "vae", *SMALL, "--tokens", "bpe"): "where --tokens has no effect",
+    ("train", "vae", *SMALL, "--tokenizer", "bpe"): "where --tokenizer has no effect",
     ("train", "simple_dot", "--binarize", "none"): "simple_dot is trained on ratings, where",
     ("train", "seq2seq", "--augment", "none"): "where --augment has no effect",
     ("train", "captioning", "--languages", "de,en"): "where --languages has no effect",

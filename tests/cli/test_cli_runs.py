@@ -47,7 +47,7 @@ def test_a_complete_run_is_only_evaluated(trained_dir, trained):
         (["--set", "latent_dim=16"], "has latent_dim=2, got latent_dim=16"),
         (["--seed", "1"], "has seed=0, got seed=1"),
         (["--batch-size", "8"], "has batch_size=16, got batch_size=8"),
-        (["--binarize", "once", "--learning-rate", "0.1"], "learning_rate=0.1"),
+        (["--binarize", "fixed", "--learning-rate", "0.1"], "learning_rate=0.1"),
         (["--split", "train[:20]"], "split=train[:20]"),
     ),
 )

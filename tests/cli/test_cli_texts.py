@@ -14,7 +14,7 @@ from zoo import figures
 from zoo.cli import runs
 from zoo.cli.main import main
 from zoo.data import source_names
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, Measure, Recipe, records
@@ -23,7 +23,7 @@ from zoo.recipes import run as reproduction
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
 SMALL = ("--set", "units=16", "--set", "embedding_dim=16", "--batch-size", "16")
-TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokens", "words", "--split", "train[:80]")
+TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokenizer", "words", "--split", "train[:80]")
 TABLE += ("--test-split", "train[80:]")
 
 
@@ -102,7 +102,7 @@ def test_a_run_resumes_with_its_vocabulary_even_if_the_file_has_changed(trained_
 
 NEW = ("--workdir", "new")
 BAD = {
-    ("train", "seq2seq", *TABLE, *SMALL, "--tokens", "characters"): "has tokens=words",
+    ("train", "seq2seq", *TABLE, *SMALL, "--tokenizer", "characters"): "has tokenizer=words",
     ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
     ("train", "seq2seq", *NEW, *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
     ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
@@ -110,7 +110,7 @@ BAD = {
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
-    ("train", "seq2seq", *TABLE, "--binarize", "once"): "is trained on text, where --binarize",
+    ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
     ("train", "seq2seq", "--data", "."): "say which files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
@@ -139,13 +139,13 @@ def test_text_config_decides_the_ids(tmp_path):
     for name in ("train.de", "train.en", "val.de", "val.en", "test_2016_flickr.de"):
         (tmp_path / name).write_text("Ein Mann\n")
     assert source_names.splits(str(tmp_path), ("de", "en")) == ["train", "validation"]
-    texts = Texts(["de", "en"], tokens="words", lowercase=True)
-    corpus = texts.corpus(str(tmp_path), "validation")
-    assert texts.learn(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
+    texts = TextConfig(["de", "en"], tokenizer="words", lowercase=True)
+    corpus = texts.load_corpus(str(tmp_path), "validation")
+    assert texts.build_vocabulary(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
     with pytest.raises(UsageError, match=r"no test.en and no test.en.gz; it has test_2016"):
-        texts.corpus(str(tmp_path), "test")
-    with pytest.raises(UnknownNameError, match="kind of tokens 'byte'"):
-        Texts(tokens="byte")
+        texts.load_corpus(str(tmp_path), "test")
+    with pytest.raises(UnknownNameError, match="tokenizer 'byte'"):
+        TextConfig(tokenizer="byte")
 
 
 # Recipes.
@@ -165,7 +165,7 @@ def tiny(folder, **changes):
         "batch_size": 16,
         "learning_rate": 1e-2,
         "ema": 0.9,
-        "texts": Texts(("1", "0"), tokens="characters"),
+        "texts": TextConfig(("1", "0"), tokenizer="characters"),
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
             Measure("exact_match"),
@@ -190,7 +190,7 @@ def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     assert low <= one["value"] <= high and not one["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
         records.paired(record, record, "bleu_13a_beam2")
-    source = recipe.texts.corpus(recipe.data, "train[80:83]").texts["source"]
+    source = recipe.texts.load_corpus(recipe.data, "train[80:83]").texts["source"]
     lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
     again = run("translate", tmp_path / "run", *source, "--beam", 2)
     assert again.exit_code == 0, again.stderr
@@ -204,7 +204,7 @@ def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
 
 def test_recipes_of_text_and_of_images_do_not_mix(tmp_path):
     with pytest.raises(UsageError, match="reads texts: binarize, augment"):
-        tiny(tmp_path, binarize="once")
+        tiny(tmp_path, binarize="fixed")
     recipe = zoo.recipes.get("seq2seq.multi30k_de_en")
     assert recipe.protocol() == (
         "multi30k train / validation / test, de to en; BLEU 13a, beam of 5, length penalty 0.6 on"

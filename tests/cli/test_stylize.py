@@ -23,8 +23,8 @@ def test_the_command_writes_an_image_and_its_frames(tmp_path, monkeypatch):
     assert record["step"] == record["evaluations"] == 12 and record["loss"] > 0
     frames = sorted(path.name for path in (tmp_path / "frames").iterdir())
     assert frames == ["step-0000.png", "step-0010.png", "step-0012.png"]
-    last = style_images.read("frames/step-0012.png")
-    np.testing.assert_array_equal(style_images.read("stylized.png"), last)
+    last = style_images.read_scaled("frames/step-0012.png")
+    np.testing.assert_array_equal(style_images.read_scaled("stylized.png"), last)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_benchmark_resumes(tmp_path, monkeypatch):
     record = records.read(tmp_path / records.RESULTS / "style.json")
     ends = record["results"]["lake x brush"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
-    row = style_images.read(tmp_path / "pictures" / "style.jpg")
+    row = style_images.read_scaled(tmp_path / "pictures" / "style.jpg")
     assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
     style_transfer.main([*command, "--adam=6"])
     assert done == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]

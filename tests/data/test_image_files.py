@@ -203,7 +203,7 @@ def phone(tmp_path):
 
 
 def captioned(phone):
-    model = types.SimpleNamespace(image_shape=(4, 4, 3), call_feature="image", name="captioner")
+    model = types.SimpleNamespace(image_shape=(4, 4, 3), input_feature="image", name="captioner")
     return caption.load_images(model, [phone], None)[1][0]
 
 
@@ -214,7 +214,7 @@ def corpus(phone):
 
 
 def painted(phone):
-    return style_images.read(phone)[1:5].repeat(3, -1)
+    return style_images.read_scaled(phone)[1:5].repeat(3, -1)
 
 
 def like(phone):

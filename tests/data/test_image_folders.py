@@ -279,7 +279,7 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
     config = runs.config_from_options("vae", "photos", ["latent_dim=2"], binarize="dynamic")
     test = config.load_data(config.test_split)
-    assert (test.split, test.binarize, test.num_examples) == ("test", "once", 1)
+    assert (test.split, test.binarize, test.num_examples) == ("test", "fixed", 1)
     assert config.load_data("train", training=True).binarize == "dynamic"
     done = CliRunner().invoke(
         main,

@@ -115,7 +115,7 @@ RESERVED = ("captioning.flickr8k", "seq2seq.multi30k_de_en", "transformer.multi3
 def test_weights_of_non_commercial_data_say_so_wherever_they_are(name):
     preset = presets.open(name)
     data = catalog.info(cards.header(preset.card)["data"].split()[0])
-    reserved = not licenses.OPEN.fullmatch(data.licence)
+    reserved = not licenses.OPEN.fullmatch(data.license)
     assert reserved == (name in RESERVED)
     text = (HOME / "LICENSES" / "LicenseRef-NonCommercial-Research.txt").read_text()
     assert (f"zoo/presets/{name}/" in text) == reserved

@@ -329,9 +329,9 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
     monkeypatch.setattr(web, "received", received)
     moves = [(302, "http://127.0.0.1/x")]
     with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
-        http.answer("https://127.0.0.1/x", {})
+        web.answer("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
-    assert http.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
+    assert web.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
     assert seen[1:] == [
         ("https://host/x", {"Authorization": "secret", "A": "b"}),
         ("https://host/y", {"Authorization": "secret", "A": "b"}),

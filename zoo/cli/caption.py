@@ -9,7 +9,7 @@ from zoo.cli import output
 from zoo.cli.load import open_model, require_kind
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
 from zoo.cli.terminal import json_option
-from zoo.data.caption_config import Captions
+from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _show(record):
 @click.option(
     "--network",
     metavar="NAME",
-    help="Network that extracts the features, for a model trained on features: a name of"
+    help="PretrainedNetwork that extracts the features, for a model trained on features: a name of"
     " keras.applications, as in MobileNetV2.",
 )
 @click.option(
@@ -71,7 +71,7 @@ def caption(model, images, network, weights, image_size, limit, search, attentio
     network_args = network and {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
-        limit = (config or Captions).limit if limit is None else limit
+        limit = (config or CaptionConfig).limit if limit is None else limit
         options = {"num_maps": output.MAX_MAPS if attention_file else 0, "limit": limit}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
@@ -99,14 +99,14 @@ def load_images(
     Args:
         model: decides the size and the channels.
         files: of images.
-        network_args: arguments of `image_features.Network`; None: the model takes images.
+        network_args: arguments of `image_features.PretrainedNetwork`; None: the model takes images.
 
     Raises UsageError: not an image; a network for a model of images, or none for one of features.
     """
     from zoo.data.image_files import read_images
 
     rows, columns, channels = model.image_shape
-    takes_features = model.call_feature == "features"
+    takes_features = model.input_feature == "features"
     if takes_features and not network_args:
         raise UsageError(
             f"{model.name} takes features {model.image_shape} of another network: name it, as in"
@@ -120,4 +120,4 @@ def load_images(
     from zoo.data import image_features
 
     pixels = read_images(files, "the list", None, network_args["size"])
-    return pixels, image_features.Network(**network_args)(pixels)
+    return pixels, image_features.PretrainedNetwork(**network_args)(pixels)

@@ -16,7 +16,7 @@ NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 def default_test_split(data: str, split: str, languages: tuple[str, str] | None = None) -> str:
     """The split to evaluate on: test, else validation, else the training split, with a note."""
-    if not source_names.is_named(data) and not source_names.path(data).exists():
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return split  # loading it raises the error
     available = source_names.splits(data, languages)
     if (held_out := _held_out(available)) is not None:
@@ -37,7 +37,7 @@ def split_for_other_data(data: str, config: "TrainConfig") -> str:
     """
     test_split = config.test_split
     available = source_names.splits(data, config.languages)
-    if not source_names.is_named(data) and not source_names.path(data).exists():
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return test_split  # loading it raises the error
     if _name(test_split) in available and not splits_overlap(test_split, config.split):
         return test_split

@@ -69,7 +69,7 @@ def open_model(
     setup()
     check(registry.get_class(config.model))
     data = None if workdir else config.load_data(config.test_split)  # for its vocabularies
-    with runs.restore_trainer(config, workdir, best, data).averaged() as model:
+    with runs.restore_trainer(config, workdir, best, data).averaged_weights() as model:
         yield model, workdir, config
 
 

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from zoo import files
 from zoo.checks import NUMBERS
-from zoo.data.text_config import TOKENS
+from zoo.data.text_config import TOKENIZERS
 from zoo.errors import UsageError
 from zoo.files import user_path
 from zoo.recipes.records import RESULTS
@@ -101,7 +101,7 @@ class OutputFolder(UserPath):
 
 
 SEED = Number("seed")
-BINARIZE_CHOICE = click.Choice(["none", "threshold", "dynamic", "once"])
+BINARIZE_CHOICE = click.Choice(["none", "threshold", "dynamic", "fixed"])
 
 DATA_OPTION = click.option(
     "--data",
@@ -166,7 +166,7 @@ _TEXT_OPTIONS = (
     ),
     click.option(
         "--tokens",
-        type=click.Choice(TOKENS),
+        type=click.Choice(TOKENIZERS),
         help="For text: how it is tokenized.  [default: bpe; characters for dates]",
     ),
     click.option(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.checks import require_method
 from zoo.cli.options import FIGURE_SUFFIXES
 from zoo.errors import ZooError
 from zoo.files import write_atomically
@@ -24,7 +25,7 @@ def write_samples(model: "Model", n: int, seed: int, path: Path, **conditions: A
     if path.suffix.lower() in FIGURE_SUFFIXES:
         figures.samples(model, n, seed, path, **conditions)
     else:
-        _write_arrays(path, image=figures.verb(model, "sample")(n, seed=seed, **conditions))
+        _write_arrays(path, image=require_method(model, "sample")(n, seed=seed, **conditions))
 
 
 def write_translations(model: "Model", batch: dict, seed: int | None, path: Path) -> None:

@@ -89,7 +89,7 @@ def _parse_config(record):
         vocabulary_size=config.vocabulary_size,
         limit=config.limit,
         seed=config.seed,
-        sub_batches=config.sub_batches,
+        micro_batches=config.micro_batches,
     )
     check_optional_numbers(image_size=config.image_size, learning_rate=config.learning_rate)
     return config

@@ -30,7 +30,7 @@ def config_from_options(
     data: str | None = None,
     overrides: Iterable[str] = (),
     test_split: str | None = None,
-    sub_batches: int | None = None,
+    micro_batches: int | None = None,
     **options: Any,
 ) -> TrainConfig:
     """The `TrainConfig` that options describe; checks everything that needs no data.
@@ -40,7 +40,7 @@ def config_from_options(
         data: as `--data`; default: the model's example data.
         overrides: "key=value" for arguments of the model.
         test_split: default: the test split, if the data have one.
-        sub_batches: default: the model's, where it is faster.
+        micro_batches: default: the model's, where it is faster.
         options: further fields of `TrainConfig`.
 
     Raises UsageError.
@@ -49,15 +49,15 @@ def config_from_options(
     arguments = parse_overrides(model, overrides)
     if data is None:
         import_tensorflow()
-        data = registry.get_class(model).demo_data
-    data = source_names.absolute(data)
+        data = registry.get_class(model).default_dataset
+    data = source_names.absolute_source(data)
     if test_split is None:
         split = options.get("split", "train")
         test_split = evaluation_data.default_test_split(data, split, options.get("languages"))
     config = validate(TrainConfig(model, arguments, data, test_split=test_split, **options))
-    if sub_batches is None:
-        sub_batches = _default_micro_batches(config)
-    return replace(config, sub_batches=sub_batches)
+    if micro_batches is None:
+        micro_batches = _default_micro_batches(config)
+    return replace(config, micro_batches=micro_batches)
 
 
 def _check_model_name(name):
@@ -88,14 +88,14 @@ def is_preset(reference: str) -> bool:
 
 
 def _default_micro_batches(config):
-    """The model's own `sub_batches` where it is faster: on a CPU, if it divides the batches."""
+    """The model's own `micro_batches` where it is faster: on a CPU, if it divides the batches."""
     import tensorflow as tf
 
-    sub_batches = registry.get_class(config.model).sub_batches
+    micro_batches = registry.get_class(config.model).micro_batches
     named = source_names.is_named(config.data)
     even = named and config.split.startswith("train")  # no short last batch
     cpu = not tf.config.list_physical_devices("GPU")
-    return sub_batches if even and cpu and config.batch_size % sub_batches == 0 else 1
+    return micro_batches if even and cpu and config.batch_size % micro_batches == 0 else 1
 
 
 def configure_threads(config: Any, eager: bool = False) -> None:
@@ -106,7 +106,7 @@ def configure_threads(config: Any, eager: bool = False) -> None:
         eager: whether steps run as plain Python.
     """
     import_tensorflow()
-    if config.sub_batches > 1 and not eager:
+    if config.micro_batches > 1 and not eager:
         use_single_threaded_ops()
 
 
@@ -115,7 +115,7 @@ def use_single_threaded_ops() -> None:
     import_tensorflow()
     from zoo import threads
 
-    threads.one_per_operation()
+    threads.single_threaded_ops()
 
 
 def resolve_run(
@@ -152,7 +152,7 @@ def resolve_run(
     if not Workdir(run.workdir).checkpoints.paths():
         log_message(f"note: {run.workdir} has no checkpoint yet: its weights are random")
     if data:
-        options["data"] = source_names.absolute(data)
+        options["data"] = source_names.absolute_source(data)
         if "test_split" not in options and not has_same_data(run, options["data"]):
             other_split = evaluation_data.split_for_other_data(options["data"], run.config)
             options["test_split"] = other_split
@@ -180,7 +180,8 @@ def restore_trainer(
 def default_workdir(config: TrainConfig) -> Path:
     """The default folder of a run: `runs/vae-mnist`."""
     name = config.data
-    data = name.replace("/", "-") if source_names.is_named(name) else source_names.path(name).stem
+    named = source_names.is_named(name)
+    data = name.replace("/", "-") if named else source_names.source_path(name).stem
     return RUNS / f"{config.model}-{data}"
 
 

@@ -114,7 +114,7 @@ def save_preset(
     if dtype != "float32":
         limitation = f"The metrics are those of the float32 weights, before rounding to {dtype}."
         card["limits"] = f"{card.get('limits', '')} {limitation}".strip()
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         return presets.save(model, folder, card, stored=dtype)
 
 
@@ -211,7 +211,7 @@ def _restore_training(run, results, best, license):
 def _data_facts(data, split, license):
     """The facts of a card about the data and the license, which may follow from the data."""
     entry = catalog.info(data) if source_names.is_named(data) else None
-    data_license = {"data_license": entry.licence} if entry else {}
+    data_license = {"data_license": entry.license} if entry else {}
     name = f"{public_data_name(data)} {split}"
     return {"data": name, **data_license, **licenses.chosen(license, entry)}
 
@@ -220,5 +220,5 @@ def public_data_name(data: str) -> str:
     """Data as a card names them: only the last part of a path, since the rest is private."""
     if source_names.is_named(data):
         return data
-    direction = f"{source_names.pairs(data)[0]}:" if source_names.pairs(data) else ""
-    return f"{direction}{source_names.path(data).name}"
+    direction = f"{source_names.parse_pairs(data)[0]}:" if source_names.parse_pairs(data) else ""
+    return f"{direction}{source_names.source_path(data).name}"

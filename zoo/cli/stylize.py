@@ -120,8 +120,11 @@ def stylize(content, style, network, size, output, frames, overrides, **options)
     from zoo import figures
     from zoo.data.builders import style_images
 
-    content_image = style_images.read(content, size) if content else style_images.landscape(size)
-    style_image = style_images.read(style, size) if style else style_images.brushwork(size)
+    if content:
+        content_image = style_images.read_scaled(content, size)
+    else:
+        content_image = style_images.landscape(size)
+    style_image = style_images.read_scaled(style, size) if style else style_images.brushwork(size)
     model = registry.build(MODEL, **{**config, "image_shape": (*content_image.shape[:2], 3)})
     began = time.perf_counter()
     image, history = stylize_with_progress(

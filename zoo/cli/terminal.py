@@ -14,7 +14,7 @@ import click
 
 from zoo import environment
 from zoo.errors import UsageError, ZooError, one_line
-from zoo.files import jsonable
+from zoo.files import nan_to_null
 from zoo.log import forget_messages, log_message
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
                 record = command(**options)
             try:
                 if as_json:
-                    click.echo(json.dumps(jsonable(record), allow_nan=False))
+                    click.echo(json.dumps(nan_to_null(record), allow_nan=False))
                 else:
                     show(record)
             except BrokenPipeError:

@@ -126,8 +126,8 @@ def _show_metrics(record):
     "--eager", is_flag=True, help="Run steps as plain Python, which is slower but can be debugged."
 )
 @click.option(
-    "--sub-batches",
-    type=Number("sub_batches"),
+    "--micro-batches",
+    type=Number("micro_batches"),
     help="Micro-batches per batch, computed in parallel.  [default: the model's, on a CPU]",
 )
 @SET_OPTION

@@ -11,8 +11,8 @@ from zoo import registry
 from zoo.cli.options import explicit_options
 from zoo.cli.overrides import VOCABULARY_ARGUMENTS, infer_from_data
 from zoo.cli.terminal import import_tensorflow
-from zoo.data.caption_config import Captions
-from zoo.data.text_config import Texts, tokens_of
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_config import TextConfig, default_tokenizer
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zoo.training.trainer import Trainer
 
 IMAGE_OPTIONS = ("binarize", "augment", "image_size")  # without effect on text
-TEXT_OPTIONS = tuple(field.name for field in fields(Texts))  # without effect on images
+TEXT_OPTIONS = tuple(field.name for field in fields(TextConfig))  # without effect on images
 INAPPLICABLE = {  # kind of data -> (what the model is trained on, options without effect on it)
     "pairs": ("text", IMAGE_OPTIONS),
     "captions": ("images with captions", ("binarize", "augment", "languages")),
@@ -43,7 +43,7 @@ class TrainConfig:
     augment: str = "none"
     image_size: int | None = None
     languages: tuple | None = None
-    tokens: str | None = None
+    tokenizer: str | None = None
     vocabulary_size: int = 8000
     lowercase: bool = False
     limit: int = 100
@@ -51,7 +51,7 @@ class TrainConfig:
     seed: int = 0
     precision: str = "float32"
     learning_rate: float | None = None
-    sub_batches: int = 1
+    micro_batches: int = 1
 
     @property
     def kind(self) -> str:
@@ -60,19 +60,19 @@ class TrainConfig:
         return registry.get_class(self.model).data_kind
 
     @property
-    def text_config(self) -> Texts:
+    def text_config(self) -> TextConfig:
         """How texts become ids; raises UsageError for options that are not possible."""
         options = {name: getattr(self, name) for name in TEXT_OPTIONS}
         if self.kind == "captions":
-            return Captions(**options, image_size=self.image_size)
-        return Texts(**options)
+            return CaptionConfig(**options, image_size=self.image_size)
+        return TextConfig(**options)
 
     def load_data(
         self, split: str, training: bool = False, vocabulary: dict[str, Any] | None = None
     ) -> Any:
         """Loads a split of the data: shuffled for training, otherwise complete and in order.
 
-        Data for evaluation do not change: dynamic binarization becomes one fixed draw ("once").
+        Data for evaluation do not change: dynamic binarization becomes one fixed draw ("fixed").
         Their batches have at least eight examples, since figures are made of the first.
 
         Args:
@@ -90,15 +90,16 @@ class TrainConfig:
             text_config = self.text_config
             vocabulary = vocabulary or vocabularies_in(self.set)
             if vocabulary is None and split != self.split:
-                vocabulary = text_config.learn(text_config.corpus(self.data, self.split))
-            even = training and self.sub_batches > 1
+                corpus = text_config.load_corpus(self.data, self.split)
+                vocabulary = text_config.build_vocabulary(corpus)
+            even = training and self.micro_batches > 1
             return text_config.load(self.data, split, vocabulary, drop_remainder=even, **common)
         fixed = self.binarize == "dynamic" and not training
         return datasets.load(
             self.data,
             split,
             **common,
-            binarize="once" if fixed else self.binarize,
+            binarize="fixed" if fixed else self.binarize,
             augment=self.augment if training else "none",
             image_size=self.image_size,
             drop_remainder=None if training else False,
@@ -137,13 +138,13 @@ class TrainConfig:
             workdir,
             optimizers=optimizers,
             seed=self.seed,
-            sub_batches=self.sub_batches,
+            micro_batches=self.micro_batches,
             **options,
         )
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The configuration with the tokens that suit its data; raises UsageError.
+    """The configuration with the tokenizer that suit its data; raises UsageError.
 
     Options for images are errors for a model of text, and options for text for a model of images.
     """
@@ -162,11 +163,11 @@ def validate(config: TrainConfig) -> TrainConfig:
         )
     if config.kind not in ("pairs", "captions"):
         return config
-    config = replace(config, tokens=config.tokens or tokens_of(config.data))
-    if config.tokens == "characters" and "vocabulary_size" in explicit:
+    config = replace(config, tokenizer=config.tokenizer or default_tokenizer(config.data))
+    if config.tokenizer == "characters" and "vocabulary_size" in explicit:
         raise UsageError(
             f"{config.data} is tokenized into characters, all of which are in the vocabulary: leave"
-            " --vocabulary-size out, or choose other --tokens"
+            " --vocabulary-size out, or choose another --tokenizer"
         )
     config.text_config  # noqa: B018  (it checks the options)
     return config

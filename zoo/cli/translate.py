@@ -9,7 +9,7 @@ from zoo.cli import output, runs
 from zoo.cli.load import open_model, require_kind
 from zoo.cli.options import TRUNCATE_OPTION, UserPath, generation_options
 from zoo.cli.terminal import import_tensorflow, json_option
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
 
 
@@ -49,7 +49,7 @@ def translate(model, text, file, limit, truncate, search, attention_file, best):
     setup = runs.use_single_threaded_ops
     with open_model(model, best, check, setup) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)
-        limit = (config or Texts).limit if limit is None else limit
+        limit = (config or TextConfig).limit if limit is None else limit
         options = {
             "num_maps": output.MAX_MAPS if attention_file else 0,
             "limit": limit,
@@ -72,8 +72,8 @@ def _read_lines(path):
     from zoo.data import text_files
 
     if str(path) == "-":
-        return text_files.lines_of(sys.stdin.buffer.read(), "stdin")
-    return text_files.lines(path)
+        return text_files.decode_lines(sys.stdin.buffer.read(), "stdin")
+    return text_files.read_lines(path)
 
 
 def _write_attention(maps, path):

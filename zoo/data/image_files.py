@@ -103,7 +103,7 @@ def check_same_size(images, place):
     return images
 
 
-def square(images, size):
+def center_square(images, size):
     """Cut the center square out of images [..., h, w, c] and scale it to [..., size, size, c].
 
     Bilinear with anti-aliasing; the type stays. A TensorFlow tensor gives a tensor, an array an
@@ -115,13 +115,16 @@ def square(images, size):
         return images
     if isinstance(images, np.ndarray) and images.ndim == 4:
         return np.concatenate(
-            [_square(tf, images[i : i + 256], size).numpy() for i in range(0, len(images), 256)]
+            [
+                _center_square(tf, images[i : i + 256], size).numpy()
+                for i in range(0, len(images), 256)
+            ]
         )
-    scaled = _square(tf, images, size)
+    scaled = _center_square(tf, images, size)
     return scaled.numpy() if isinstance(images, np.ndarray) else scaled
 
 
-def _square(tf, images, size):
+def _center_square(tf, images, size):
     height, width = images.shape[-3], images.shape[-2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -135,7 +138,7 @@ def _fit(pixels, channels, size):
     if size is None:
         return pixels
     check_numbers(size=size)
-    return square(pixels, size)
+    return center_square(pixels, size)
 
 
 def _decode(file):
