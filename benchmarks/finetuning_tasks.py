@@ -49,7 +49,7 @@ def begun(source, way, seed):
 
 def pauses(model, data, seed, steps):
     """Trains a model of the zoo, and stops after each of `steps`."""
-    adam = zoo.Adam(1e-3, global_clipnorm=1.0)
+    adam = zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)
     trainer = zoo.Trainer(model, optimizers=adam, seed=seed, figures_every=0, verbose=False)
     for count in steps:
         yield trainer.fit(data, steps=count)
@@ -82,7 +82,7 @@ def digits(source, way, seed, spent):
     hidden, head = keras.layers.Dense(128, activation="relu"), keras.layers.Dense(10)
     model = keras.Sequential([keras.Input(test["image"].shape[1:]), encoder, hidden, head])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(zoo.Adam(1e-3), loss)
+    model.compile(zoo.optimizers.Adam(1e-3), loss)
     learnt = tf.data.Dataset.from_tensor_slices((known["image"][rows], known["label"][rows]))
     learnt = learnt.shuffle(spent.examples, seed).repeat().batch(spent.batch_size)
     for before, count in itertools.pairwise((0, *spent.steps)):

@@ -37,7 +37,7 @@ from sacrebleu.metrics import CHRF
 
 from zoo import figures, metrics, recipes
 from zoo.cli import runs
-from zoo.cli.load import finished
+from zoo.cli.load import load_model
 from zoo.data import corpora
 from zoo.recipes import records
 from zoo.recipes import run as reproduction
@@ -66,7 +66,9 @@ def opened(name, budget="cpu-hour"):
     valid = valid and reproduction.load(recipe, valid)
     trainer, _ = reproduction.trained(recipe, budget, folder(name, budget), data, valid)
     trainer.restore(best=recipe.best)
-    with trainer.averaged() as model:  # leave the averages in place: nothing is trained here
+    with (
+        trainer.averaged_weights() as model
+    ):  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
     return model, data, reproduction.load(recipe, test)
@@ -142,12 +144,12 @@ def translations():
 
 
 def dates():
-    model = finished(str(folder("seq2seq.dates")))
+    model = load_model(str(folder("seq2seq.dates")))
     return [(text, figures.attention(model.attention([text]))) for text in DATES]
 
 
 def sentences(name, short=60, each=5):
-    model = finished(str(folder(name)))
+    model = load_model(str(folder(name)))
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
     sources, right = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
@@ -161,7 +163,7 @@ def sentences(name, short=60, each=5):
 
 def scenes():
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    looks = finished(str(folder("captioning.shapes"))).attention(images)
+    looks = load_model(str(folder("captioning.shapes"))).attention(images)
     return [("", figures.caption_maps(images, looks))]
 
 

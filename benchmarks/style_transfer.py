@@ -27,7 +27,7 @@ from PIL import Image
 
 import zoo
 from zoo import figures
-from zoo.cli.stylize import paint
+from zoo.cli.stylize import stylize_with_progress
 from zoo.data.builders import style_images
 from zoo.files import write_atomically, write_json
 from zoo.recipes import records
@@ -53,7 +53,7 @@ def painted(model, content, style, optimizer, settings, folder):
     log(f"{name}: {steps} steps")
     p, a = style_images.read_scaled(content, size), style_images.read_scaled(style, size)
     began = time.perf_counter()
-    picture, history = paint(model, p, a, steps=steps, optimizer=optimizer)
+    picture, history = stylize_with_progress(model, p, a, steps=steps, optimizer=optimizer)
     found = {"seconds": time.perf_counter() - began, "history": history}
     found |= {"loss_clipped": loss_of(model, picture, p, a)}
     write_atomically(image, lambda out: np.save(out, np.asarray(picture)))

@@ -65,9 +65,9 @@ NUMBERS = {
     "steps": COUNT,
     "epoch": COUNT,
     "save_every": SIZE,
-    "keep": SIZE,
+    "max_to_keep": SIZE,
     "figures_every": COUNT,
-    "sub_batches": SIZE,
+    "micro_batches": SIZE,
     "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
     "betas": FRACTION,
     "ema": FRACTION,
@@ -90,7 +90,9 @@ NUMBERS = {
     "label": COUNT,
     "first": COUNT,
     "samples": SIZE,
+    "max_length": Interval(1, 100_000),  # so does a cache of keys and values with this
     "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
+    "num_beams": Interval(1, 1000),  # memory grows with it
     "beam": Interval(1, 1000),  # memory grows with it
     "pieces": SIZE,
     "num_maps": COUNT,

@@ -19,7 +19,7 @@ def get(name, *, pretrained=False, cache=None, **config):
         name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
         pretrained: with the preset's weights, their hash checked. With arguments in `config` that
             change weights, what fits is loaded, what can be adapted is adapted, and a note says
-            what was left fresh; see `zoo.transfer`.
+            what was left fresh; see `zoo.transfer_weights`.
         cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
         **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
             dtype policy such as "mixed_bfloat16").
@@ -37,8 +37,8 @@ def get(name, *, pretrained=False, cache=None, **config):
         return model
     if set(config) <= {"dtype", "name"}:
         return presets.loaded(preset, model)
-    report = transfer(model, presets.loaded(preset, preset.build()))
-    if report.adapted or report.fresh:
+    report = transfer_weights(model, presets.loaded(preset, preset.build()))
+    if report.adapted or report.missing:
         log_message(f"{name}, {report}")
     return model
 
@@ -79,17 +79,17 @@ def load_block(reference, path, cache=None):
     return found[path]
 
 
-def transfer(target, source):
-    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer`.
+def transfer_weights(target, source):
+    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer_weights`.
 
     Args:
         target: a built model or layer.
         source: another, or the reference of a preset, whose model is then the source.
 
-    Returns a `Transfer`. Raises UsageError if not one weight could be used.
+    Returns a `TransferReport`. Raises UsageError if not one weight could be used.
     """
     from zoo.finetuning import weight_transfer
 
     if isinstance(source, str):
         source = get(source, pretrained=True)
-    return weight_transfer.transfer(target, source)
+    return weight_transfer.transfer_weights(target, source)

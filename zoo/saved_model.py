@@ -130,7 +130,7 @@ def codes_of(model):
 
 def spoken(model, beam, limit):
     """(verb, (function, specs)) of a model that answers in words, or in ids."""
-    sees = model.batch_spec[model.call_feature]
+    sees = model.batch_spec[model.input_feature]
 
     def generate(source):
         found = model.generate(source, beam, limit)._asdict()
@@ -150,7 +150,7 @@ def spoken(model, beam, limit):
 
     if not all(isinstance(one, text.Words) for one in model.vocabularies.values()):
         return "generate", (generate, [sees])
-    if model.call_feature == "source":
+    if model.input_feature == "source":
         return "translate", (translate, [tf.TensorSpec((None,), tf.string)])
     return "caption", (caption, [sees])
 

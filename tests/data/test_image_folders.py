@@ -266,7 +266,7 @@ def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_pa
     ],
 )
 def test_parts_of_two_orders_share_examples(a, b, shared):
-    assert evaluation_data.overlap(a, b) is shared
+    assert evaluation_data.splits_overlap(a, b) is shared
 
 
 def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, capsys):
@@ -277,10 +277,10 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
     assert capsys.readouterr().err == ""
     assert evaluation_data.default_test_split("more", "train") == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
-    settings = runs.asked("vae", "photos", ["latent_dim=2"], binarize="dynamic")
-    test = settings.load(settings.test_split)
+    config = runs.config_from_options("vae", "photos", ["latent_dim=2"], binarize="dynamic")
+    test = config.load_data(config.test_split)
     assert (test.split, test.binarize, test.num_examples) == ("test", "fixed", 1)
-    assert settings.load("train", training=True).binarize == "dynamic"
+    assert config.load_data("train", training=True).binarize == "dynamic"
     done = CliRunner().invoke(
         main,
         ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0", "--eager"],

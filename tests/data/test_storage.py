@@ -102,7 +102,7 @@ def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forb
     forbidden(small)
     zoo.data.load("ratings", "test")
     note, preparing = capsys.readouterr().err.splitlines()
-    assert "own" in note and "for this process alone; set ZOO_DATA_DIR" in note
+    assert "own" in note and "for this process only; set ZOO_DATA_DIR" in note
     assert preparing.startswith("preparing ratings")
     zoo.data.load("ratings", "test")
     assert capsys.readouterr().err == ""
@@ -194,13 +194,15 @@ def test_doctor_counts_a_folder_that_cannot_be_written(small, monkeypatch, forbi
     variables = {"data": "TFDS_DATA_DIR", "generated": "ZOO_DATA_DIR", "cache": "ZOO_CACHE"}
     monkeypatch.chdir(small)
     monkeypatch.setenv("ZOO_CACHE", str(small / "cache"))
-    assert doctor.examine()["problems"] == []
+    assert doctor.check_installation()["problems"] == []
     folder = doctor.FOLDERS[name][0]().absolute()
     folder.mkdir()
     forbidden(folder)
     cure = f"set {variables[name]} to another" if name in variables else "give --workdir"
     assert [
-        p for p in doctor.examine()["problems"] if f"cannot write in {folder}" in p and cure in p
+        p
+        for p in doctor.check_installation()["problems"]
+        if f"cannot write in {folder}" in p and cure in p
     ]
 
 

@@ -268,7 +268,7 @@ def test_a_model_with_new_weights_is_traced_again_and_none_is_kept_alive():
         variable.assign(variable + 0.1)
     moved = metrics.reconstruction_error(model, data).values
     assert (before != moved).all()
-    finetuning.lora(model, "decoder/0", rank=1)
+    finetuning.add_lora(model, "decoder/0", rank=1)
     for variable in model.trainable_variables:
         variable.assign(variable + 0.5)
     tuned = metrics.reconstruction_error(model, data).values

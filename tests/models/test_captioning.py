@@ -51,7 +51,7 @@ def test_what_is_taught_at_once_is_what_is_said_step_by_step(config):
 def test_the_gate_decides_how_much_of_what_was_seen_gets_through():
     cell = blocks.GatedAttentionCell(keras.layers.LSTMCell(4), blocks.AdditiveAttention(5))
     cell.build((None, 6), (None, None, 7))
-    state = cell.start(cell.attention.memorize(RNG.random((2, 3, 7), np.float32)))
+    state = cell.initial_state(cell.attention.prepare_memory(RNG.random((2, 3, 7), np.float32)))
     passed = {}
     for bias in (-50.0, 0.0, 50.0):
         cell.gate.bias.assign([bias])
@@ -109,7 +109,7 @@ def test_a_saved_model_brings_its_words_along(tmp_path):
 
 def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
     seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
-    assert seen.call_feature == "features" and seen.map_shape == (2, 3)
+    assert seen.input_feature == "features" and seen.map_shape == (2, 3)
     run = zoo.Trainer(seen, verbose=False, figures_every=0)
     batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
     run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
@@ -123,7 +123,7 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
     block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
     with pytest.raises(ValueError, match="a map .* is needed: take it out from inside"):
         speaking(encoder=block)
-    model = speaking(encoder=zoo.features(block, "1"))
+    model = speaking(encoder=zoo.feature_extractor(block, "1"))
     assert model.map_shape == (2, 2) and len(model.caption(IMAGES, limit=5)) == 3
 
 
@@ -314,9 +314,9 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output
     done = CliRunner().invoke(main, ["caption", "vae", "0.png"])
-    assert "puts no images into words; these do: captioning" in done.stderr
+    assert "does not caption images; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
-    assert "images with captions, of which --languages says nothing" in done.output
+    assert "images with captions, where --languages has no effect" in done.output
 
 
 def test_the_command_line_says_what_a_network_saw(tmp_path):

@@ -81,7 +81,7 @@ class CaptionConfig(TextConfig):
     def generate(
         self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
     ) -> list[str]:
-        images = corpus.arrays[model.call_feature][:count]
+        images = corpus.arrays[model.input_feature][:count]
         return model.caption(images, limit=self.limit, **options)
 
     def references(self, corpus: Corpus) -> list[list[str]]:

@@ -24,7 +24,7 @@ class VampVAE(VAE):
         **kwargs: as in `vae`, without `kl="analytic"`.
     """
 
-    sub_batches = 1  # every piece would encode all pseudo-inputs anew
+    micro_batches = 1  # every piece would encode all pseudo-inputs anew
 
     def __init__(self, latent_dim=2, components=500, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)

@@ -50,7 +50,7 @@ def evaluated(recipe, budget, trainer, train, test):
             said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
             found = scored(measure, said, recipe.texts.references(test.corpus))
         else:
-            with trainer.averaged() as model:
+            with trainer.averaged_weights() as model:
                 found, each = measured(measure, model, train, test)
         numbers[measure.key] = {
             **found,
@@ -93,7 +93,7 @@ def measured(measure, model, train, test):
 def speak(trainer, test, texts, beam, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
     search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         said = texts.generate(model, test.corpus, count, **search)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
@@ -130,7 +130,7 @@ def judge(trainer, train, test, extractor, images):
     net = metrics.load_classifier(extractor)
     see = functools.partial(metrics.extract_features, net, name=net.name, progress=True)
     known, real = (see(whole(data), split=f"{data.name} {data.split}") for data in (train(), test))
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         made = see(metrics.generate(model, images), split=f"{model.name}, seed 0")
     rows = sample_rows(known.n, images, seed=0)
     other = replace(

@@ -92,7 +92,7 @@ class Recipe:
         clip: largest norm of all gradients together; None: not clipped.
         warmup_epochs: epochs in which the KL's weight rises from 0 to 1 (below 1: as a fraction of
             the budget); 0: none.
-        sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
+        micro_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
         texts: how pairs of texts, or images with captions (`zoo.data.caption_config`), become
             batches; None: the data are images.
@@ -128,7 +128,7 @@ class Recipe:
     ema: float | None = None
     clip: float | None = None
     warmup_epochs: float = 0
-    sub_batches: int = 1
+    micro_batches: int = 1
     jit_compile: bool = False
     texts: TextConfig | None = None
     binarize: str = "none"
@@ -165,7 +165,7 @@ class Recipe:
         """Raises UsageError unless every number is in its range and every name exists."""
         check_numbers(
             batch_size=self.batch_size,
-            sub_batches=self.sub_batches,
+            micro_batches=self.micro_batches,
             warmup_epochs=self.warmup_epochs,
             seed=self.seed,
         )
