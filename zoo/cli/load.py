@@ -73,7 +73,7 @@ def load(file):
     try:
         with zipfile.ZipFile(file) as archive:
             config, raw = (part(archive, name) for name in ("config.json", weights.FILE))
-        config = configuration.from_json(config)
+        config = configuration.parse_json(config)
         configuration.check_objects({**config, "compile_config": None}, file, files=True)
         weights.check_file(raw)
         with building.limited_variables(len(raw)):

@@ -14,7 +14,7 @@ from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow, note, t
 from zoo.data import catalog, source_names
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import check_writable
-from zoo.presets import download, licenses, preset
+from zoo.presets import download, licenses, preset, preset_record
 from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
@@ -34,7 +34,7 @@ def push(run, target, license=None, stored="float32", results=records.RESULTS, b
     Returns the `zoo.presets.Preset`. Raises UsageError: no run, no record of it, no license.
     """
     address = re.match(r"\w+://", str(target))
-    slug = download.HUB.fullmatch(str(target))
+    slug = download.HUB_REFERENCE.fullmatch(str(target))
     if address and (not slug or slug[3]):
         raise UsageError(
             f"a preset goes to a folder, or to a place on the hub, written hf://owner/name; got"
@@ -59,9 +59,9 @@ def push(run, target, license=None, stored="float32", results=records.RESULTS, b
     note(f"making {target} of {run}, step {trainer.state.position['step']:,}")
     if stored != "float32":
         rounded = f"The numbers are those of the weights before they were rounded to {stored}."
-        facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
+        facts["limitations"] = f"{facts.get('limitations', '')} {rounded}".strip()
     with trainer.averaged() as model:
-        return presets.save(model, target, facts, stored=stored)
+        return presets.save(model, target, facts, dtype=stored)
 
 
 def is_preset(place):
@@ -107,9 +107,9 @@ def of_recipe(run, results, best, license):
         "title": recipe.title,
         **data,
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
-        "numbers": numbers,
+        "results": numbers,
         "references": [records.beside(record, one) for one in record["recipe"]["references"]],
-        "limits": recipe.limits,
+        "limitations": recipe.limits,
     }
 
 
@@ -150,7 +150,7 @@ def of_training(run, results, best, license):
         "title": f"{settings.model} on {name}",
         **about,
         "recipe": f"zoo train {settings.model} --data {name}",
-        "numbers": [(key, f"{value:.5g}", "", "", protocol) for key, value in found.items()],
+        "results": [(key, f"{value:.5g}", "", "", protocol) for key, value in found.items()],
     }
 
 
@@ -158,7 +158,7 @@ def data_facts(data, split, license):
     """What a card says of the data, and of the license, which may follow from them."""
     known = catalog.info(data) if source_names.is_named(data) else None
     own = {"data_license": known.licence} if known else {}
-    return {"data": f"{shown(data)} {split}", **own, **licenses.chosen(license, known)}
+    return {"data": f"{shown(data)} {split}", **own, **licenses.choose(license, known)}
 
 
 def shown(data):
@@ -170,7 +170,7 @@ def shown(data):
 
 
 def show(record):
-    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['stored']}\n")
+    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['dtype']}\n")
     rows = [(name, facts["size"], facts["sha256"]) for name, facts in record["files"].items()]
     table(rows, "file", "bytes", "sha256")
     click.echo(f"\ntry next: zoo.get({record['folder']!r}, pretrained=True)")
@@ -186,7 +186,7 @@ def show(record):
 )
 @click.option(
     "--stored",
-    type=click.Choice(preset.STORED),
+    type=click.Choice(preset_record.DTYPES),
     default="float32",
     show_default=True,
     help="How weights are written; float16 takes half the bytes, int8 less than a quarter.",
@@ -210,4 +210,4 @@ def command(run, target, **options):
     zoo push runs/reproduce/vae.mnist-cpu-hour presets/vae.mnist
     zoo push runs/vae-mnist presets/mine --best --stored float16
     """
-    return presets.facts(push(run, target, **options))
+    return presets.summary(push(run, target, **options))
