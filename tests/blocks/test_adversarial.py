@@ -194,7 +194,7 @@ def test_the_generator_comes_to_match_the_features_of_the_data():
     history = trainer("dcgan", model=model).fit(
         tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
     )
-    model.settle()
+    model.on_weights_averaged()
     drawn = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
     real, fake, fresh = (model.look(2 * x - 1, batch)[1] for x in (batch["image"], *drawn))
     assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
@@ -243,7 +243,7 @@ def test_statistics_become_the_mean_over_batches():
 def test_settled_statistics_are_those_of_the_noise():
     """Of a linear map of normal noise they are known: 0, and the sum of squared weights."""
     model = small_model("dcgan", components=0)
-    model.settle()
+    model.on_weights_averaged()
     dense, norm, *_ = model.generator.layers
     deviation = np.linalg.norm(dense.kernel, axis=0)
     assert np.sqrt(np.mean((norm.moving_mean / deviation) ** 2)) < 0.016
@@ -268,7 +268,7 @@ def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
     run = trainer("dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
-    model.settle()
+    model.on_weights_averaged()
     noise = model.noise(512, seed=0)
     cloud, grey = tf.argmax(noise[:, 4:], 1).numpy(), model(noise).numpy().mean((1, 2, 3))
     means = np.array([grey[cloud == k].mean() for k in range(8)])
@@ -282,7 +282,7 @@ def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
     run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
     norms = [v for v in run.model.generator.variables if "moving" in v.path]
     before = [v.numpy() for v in norms]
-    with run.averaged() as model:
+    with run.averaged_weights() as model:
         averaged = model.sample(512, seed=1).numpy()
         trained = model.generator(model.noise(512, 1), training=True).numpy() / 2 + 0.5
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, norms, strict=True))

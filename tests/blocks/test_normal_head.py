@@ -91,7 +91,7 @@ def test_replicas_and_pieces_of_a_batch_fit_scales_of_their_own(two_replicas):
         model = small_model("vae", image_shape=SHAPE, head="normal")
         together = zoo.Trainer(model, strategy=two_replicas, verbose=False, figures_every=0)
     pieces = trainer("vae", model=small_model("vae", image_shape=SHAPE, head="normal"))
-    pieces.sub_batches = 2
+    pieces.micro_batches = 2
     for run in (together, pieces):
         run.fit(data(), epochs=2)
         assert np.isfinite([*run.evaluate(data()).values()]).all()

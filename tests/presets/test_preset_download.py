@@ -209,6 +209,7 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
     monkeypatch.setattr(download, "hub_library", lambda: stub)
     pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
     assert pushed.exit_code == 0, pushed.output
+    assert "zoo.get('hf://somebody/vae.tiny', pretrained=True)" in pushed.output
     files = sorted([preset.CARD, preset.CONFIG, preset.WEIGHTS])
     assert calls == [("somebody/vae.tiny", True), ("somebody/vae.tiny", files)]
 

@@ -90,8 +90,8 @@ class DCGAN(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": zoo.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
-            "discriminator": zoo.Adam(2e-4, beta_1=0.5),
+            "generator": zoo.optimizers.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
+            "discriminator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):
@@ -105,7 +105,11 @@ class DCGAN(zoo.Model):
                 self.objective.discriminator(real_logits, fake_logits)
             )
             penalty = self.penalty(
-                lambda x: self.look(x, batch, training=True)[0], real, fake, self.step, self.seed()
+                lambda x: self.look(x, batch, training=True)[0],
+                real,
+                fake,
+                self.iterations,
+                self.next_seed(),
             )
             matched_loss = generator_loss + self.unlike(real_seen, fake_seen)
             penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
@@ -144,19 +148,19 @@ class DCGAN(zoo.Model):
 
     def noise(self, n, seed=None):
         """`n` points of the generator's input space, [n, latent_dim + components]: `scattered`."""
-        return scattered(n, self.latent_dim, self.components, self.seed(seed))
+        return scattered(n, self.latent_dim, self.components, self.as_seed(seed))
 
     def latents(self, n, seed=None):
         """`n` inputs of the generator: here, nothing but noise."""
         return self.noise(n, seed)
 
-    def settle(self):
+    def on_weights_averaged(self):
         reestimate(self.generator, (self.latents(256, seed) for seed in range(32)))
 
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
 
-    @zoo.verb(n="n")
+    @zoo.checked_method(n="n")
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
         return tf.cast(self(self.latents(n, seed)), tf.float32)

@@ -89,7 +89,7 @@ class InstanceDCGAN(DCGAN):
 
     def placed(self, batch):
         """A batch, and `near` each of its images a point of features."""
-        return {**batch, "near": self.near(self.described(batch["image"]), self.seed())}
+        return {**batch, "near": self.near(self.described(batch["image"]), self.next_seed())}
 
     def train_step(self, batch):
         return super().train_step(self.placed(batch))
@@ -111,7 +111,7 @@ class InstanceDCGAN(DCGAN):
 
     def latents(self, n, seed=None, like=None):
         """Inputs of the generator: noise beside a point near an instance, or near `like`."""
-        seed = self.seed(seed)
+        seed = self.as_seed(seed)
         chosen, moved = (tf.random.experimental.stateless_fold_in(seed, i) for i in (2, 3))
         if like is None:
             rows = tf.random.stateless_uniform((n,), chosen, 0, self.instances, tf.int32)
@@ -120,7 +120,7 @@ class InstanceDCGAN(DCGAN):
             features = tf.broadcast_to(self.described(like), (n, self.features))
         return tf.concat([self.noise(n, seed), self.near(features, moved)], axis=-1)
 
-    @zoo.verb(n="n", like="like")
+    @zoo.checked_method(n="n", like="like")
     def sample(self, n, seed=None, like=None):
         """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
         return tf.cast(self(self.latents(n, seed, like)), tf.float32)

@@ -25,9 +25,9 @@ class SimpleDot(zoo.Model):
         scale: lowest and highest rating there is: `rate` keeps within them.
     """
 
-    call_feature = ("user", "item")
+    input_feature = ("user", "item")
     data_kind = "ratings"
-    demo_data = "ratings"
+    default_dataset = "ratings"
 
     def __init__(
         self, users=400, items=150, embedding_dim=16, penalty=0.02, scale=(1.0, 5.0), **kwargs
@@ -49,7 +49,7 @@ class SimpleDot(zoo.Model):
         self.dot.build([points, points])
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(1e-2)}
+        return {"": zoo.optimizers.Adam(1e-2)}
 
     @property
     def batch_spec(self):
@@ -58,7 +58,7 @@ class SimpleDot(zoo.Model):
 
     def check_feature(self, name, value, spec):
         super().check_feature(name, value, spec)
-        if name in self.call_feature:
+        if name in self.input_feature:
             count = getattr(self, f"{name}s")
             self.check_ids(f"{name!r} ids", value, count, f"{name}s=N for N of them")
 
@@ -83,7 +83,7 @@ class SimpleDot(zoo.Model):
 
     # Verb.
 
-    @zoo.verb(users="user", items="item")
+    @zoo.checked_method(users="user", items="item")
     def rate(self, users, items):
         """How the users [n] would rate the items [n]: float32 [n] within `scale`."""
         return tf.clip_by_value(self({"user": users, "item": items}), *self.scale)

@@ -24,7 +24,7 @@ class VampVAE(VAE):
         **kwargs: as in `vae`, without `kl="analytic"`.
     """
 
-    sub_batches = 1  # every piece would encode all pseudo-inputs anew
+    micro_batches = 1  # every piece would encode all pseudo-inputs anew
 
     def __init__(self, latent_dim=2, components=500, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
@@ -44,7 +44,7 @@ class VampVAE(VAE):
         if not len(images):
             return
         if len(images) < self.components:
-            zoo.note(
+            zoo.log_message(
                 f"warning: {self.name} has {self.components:,} pseudo-inputs, and there are only"
                 f" {len(images):,} training images: the prior will fit these, and no others; set"
                 " components= to a fraction of that"

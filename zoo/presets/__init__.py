@@ -35,8 +35,8 @@ def load(reference: str | Path, cache: str | Path | None = None) -> Preset:
             "https://host/folder".
         cache: folder for downloaded presets; default ZOO_CACHE or ~/.cache/zoo.
 
-    Raises UnknownName; UsageError for an impossible reference; PresetError for a preset that is
-    damaged, incomplete, of a newer version or cannot be downloaded.
+    Raises UnknownNameError; UsageError for an impossible reference; PresetError for a preset that
+    is damaged, incomplete, of a newer version or cannot be downloaded.
     """
     return preset.read(download.locate(str(reference), cache))
 

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from zoo.errors import PresetError, UnknownName, UsageError
+from zoo.errors import PresetError, UnknownNameError, UsageError
 
 FIELDS = {  # of a card that is given as a dict, and their meaning
     "license": "of the weights, by the hub's name: apache-2.0, cc-by-sa-4.0, other, ...",
@@ -90,7 +90,7 @@ def check(card: str | dict[str, Any]) -> None:
         raise UsageError(f"a card must be a text or a dict of {[*FIELDS]}, got {card!r:.60}")
     for key in card:
         if key not in FIELDS:
-            raise UnknownName("field of a card", key, FIELDS)
+            raise UnknownNameError("field of a card", key, FIELDS)
     if not card.get("license"):
         raise UsageError("a card needs a license, as in card={'license': 'apache-2.0'}")
     for key in ONE_LINE_FIELDS:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import PresetError, UnknownName
+from zoo.errors import PresetError, UnknownNameError
 
 MAX_DEPTH = 40  # levels of nesting
 MAX_OBJECTS = 4096
@@ -92,7 +92,9 @@ def check(
     """
     for key, value in config.items():
         if key not in arguments:
-            raise PresetError(f"{where}: {UnknownName(f'argument of {model}', key, arguments)}")
+            raise PresetError(
+                f"{where}: {UnknownNameError(f'argument of {model}', key, arguments)}"
+            )
         _check_size(key, value, parameters, where)
     check_objects(config, where)
 

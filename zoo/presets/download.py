@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import user_path, write_atomically
-from zoo.log import note
+from zoo.log import log_message
 from zoo.presets import preset, preset_record, web
 from zoo.presets.web import UnreachableError
 
@@ -43,7 +43,7 @@ def locate(reference: str, cache: str | Path | None = None) -> Path:
     path = user_path(reference)
     if path.exists() or preset.being_replaced(path) or re.search(r"[/\\]", reference):
         return path
-    raise UnknownName("preset", reference, shipped_names())
+    raise UnknownNameError("preset", reference, shipped_names())
 
 
 def shipped_names() -> list[str]:
@@ -78,7 +78,7 @@ def _exclusive(reference, home):
     try:
         lock.acquire(timeout=SILENT_WAIT)
     except filelock.Timeout:
-        note(f"{reference}: waiting for another process that downloads it")
+        log_message(f"{reference}: waiting for another process that downloads it")
         try:
             lock.acquire(timeout=MAX_WAIT)
         except filelock.Timeout as error:
@@ -104,7 +104,7 @@ def _newest_folder(reference, home, get):
             raise PresetError(f"cannot get {reference}: {error}, and {home} has no copy") from error
         copy = _cached_folder(reference, home)
         if not offline:
-            note(f"{reference}: {error}; using the copy in {home}")
+            log_message(f"{reference}: {error}; using the copy in {home}")
         return copy
 
 

@@ -25,14 +25,14 @@ def choose(license: str | None, data: "DataSet | None") -> dict[str, str]:
 
     Raises UsageError if `license` is None and that of the data does not allow any use.
     """
-    restricted = data is not None and not PERMISSIVE.fullmatch(data.licence)
+    restricted = data is not None and not PERMISSIVE.fullmatch(data.license)
     if license is None and restricted:
         raise UsageError(
-            f"the license of {data.name} is {data.licence!r}, so weights trained on it have no"
+            f"the license of {data.name} is {data.license!r}, so weights trained on it have no"
             " default license: pass --license NAME; --license other names the data's in the card"
         )
     if license != "other" or data is None:
         return {"license": license or DEFAULT}
-    name = re.sub(r"\W+", "-", data.licence).strip("-").lower()
+    name = re.sub(r"\W+", "-", data.license).strip("-").lower()
     link = {"license_link": data.source} if data.source.startswith("http") else {}
     return {"license": "other", "license_name": name, **link}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import recover_folder, sha256
 from zoo.presets import cards, configuration, format_1, vocabulary_files
 from zoo.presets.preset_record import CARD, CONFIG, MAX_CONFIG_BYTES, WEIGHTS, parse
@@ -97,7 +97,7 @@ class Preset:
 
         try:
             return registry.get_class(self.model)  # also registers the objects in its arguments
-        except UnknownName as error:
+        except UnknownNameError as error:
             package = self.record.get("package")
             if package:
                 raise PresetError(
@@ -170,7 +170,7 @@ def _read_once(folder):
             )
         if not (folder / CONFIG).is_file():
             raise UsageError(
-                f"{folder} is not a preset: it has no {CONFIG}. `zoo push` and `zoo.save` make"
+                f"{folder} is not a preset: it has no {CONFIG}. `zoo save` and `zoo.save` make"
                 " presets"
             )
         size = (folder / CONFIG).stat().st_size

@@ -39,7 +39,7 @@ def parse(raw: bytes, where: str | Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{where} is not a preset: cannot read its {CONFIG} ({type(error).__name__}:"
-            f" {one_line(error)}). `zoo push` makes a preset of a run"
+            f" {one_line(error)}). `zoo save` makes a preset of a run"
         ) from error
     if type(version) is not int or not 1 <= version <= FORMAT:
         newer = type(version) is int and version > FORMAT
