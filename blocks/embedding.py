@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, boolean
+from blocks.checks import boolean, positive_int
 
 PAD = 0  # the token that fills a batch up
 
@@ -28,8 +28,8 @@ class TokenEmbedding(keras.layers.Embedding):
     """
 
     def __init__(self, input_dim, output_dim, scaled=False, embeddings_initializer=None, **kwargs):
-        at_least_one(input_dim, "input_dim")
-        width = at_least_one(output_dim, "output_dim")
+        positive_int(input_dim, "input_dim")
+        width = positive_int(output_dim, "output_dim")
         spread = keras.initializers.RandomNormal(stddev=width**-0.5)
         super().__init__(
             input_dim, output_dim, embeddings_initializer=embeddings_initializer or spread, **kwargs
@@ -105,7 +105,7 @@ class LearnedPositions(Positions):
 
     def __init__(self, length, **kwargs):
         super().__init__(**kwargs)
-        self.length = at_least_one(length, "length")
+        self.length = positive_int(length, "length")
 
     def build(self, inputs_shape):
         self.table = self.add_weight(

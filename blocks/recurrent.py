@@ -8,7 +8,7 @@ what needs no state is computed for all steps in one product, and so is what the
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, boolean, has, one_of
+from blocks.checks import boolean, one_of, positive_int, require_attribute
 from blocks.recurrent_loop import in_two, scan, state_sizes, time_major, whole
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -33,7 +33,7 @@ class SequenceEncoder(keras.layers.Layer):
 
     def __init__(self, units, cell="gru", bidirectional=True, **kwargs):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         self.bidirectional = boolean(bidirectional, "bidirectional")
         self.cells = [CELLS[cell](units, dtype=self.dtype_policy) for _ in range(1 + bidirectional)]
@@ -101,8 +101,12 @@ class AttentionCell(keras.layers.Layer):
 
     def __init__(self, cell, attention, **kwargs):
         super().__init__(**kwargs)
-        self.cell = has(cell, "state_size", "cell", "a Keras cell, as keras.layers.GRUCell(64)")
-        self.attention = has(attention, "memorize", "attention", "a layer of blocks.attention")
+        self.cell = require_attribute(
+            cell, "state_size", "cell", "a Keras cell, as keras.layers.GRUCell(64)"
+        )
+        self.attention = require_attribute(
+            attention, "memorize", "attention", "a layer of blocks.attention"
+        )
         self.own_sizes = state_sizes(cell)
         self.state_size = [*self.own_sizes, None, None]
 
@@ -202,7 +206,7 @@ class InputFeedingCell(AttentionCell):
 
     def __init__(self, cell, attention, units, **kwargs):
         super().__init__(cell, attention, **kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.mix = keras.layers.Dense(
             units, activation="tanh", use_bias=False, dtype=self.dtype_policy
         )
@@ -250,7 +254,9 @@ class AttentionDecoder(keras.layers.Layer):
 
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
-        self.cell = has(cell, "attention", "cell", "a cell with attention, as AttentionCell(...)")
+        self.cell = require_attribute(
+            cell, "attention", "cell", "a cell with attention, as AttentionCell(...)"
+        )
         self.supports_masking = True
 
     def build(self, inputs_shape, values_shape):

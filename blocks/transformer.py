@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
-from blocks.checks import at_least_one, share
+from blocks.checks import fraction, positive_int
 from blocks.stack import Stack
 
 
@@ -25,10 +25,10 @@ class TransformerLayer(keras.layers.Layer):
 
     def __init__(self, units, num_heads, hidden_units, dropout=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.num_heads = num_heads
-        self.hidden_units = at_least_one(hidden_units, "hidden_units")
-        self.dropout = share(dropout, "dropout")
+        self.hidden_units = positive_int(hidden_units, "hidden_units")
+        self.dropout = fraction(dropout, "dropout")
         self.supports_masking = True
         dtype = self.dtype_policy
         self.own = MultiHeadAttention(units, num_heads, dtype=dtype)

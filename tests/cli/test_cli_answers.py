@@ -34,7 +34,7 @@ def test_a_conditional_model_is_asked_for_a_class_and_others_are_not(here):
 
 
 def test_what_is_drawn_around_an_image_is_shown_one(here):
-    draw = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--like")
+    draw = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--reference")
     Image.new("L", (28, 28), 200).save("shoe.png")
     assert run(*draw, "shoe.png").exit_code == 0
     assert np.load(here / "shoes.npy").shape == (2, 28, 28, 1)
@@ -47,5 +47,5 @@ def test_what_is_drawn_around_an_image_is_shown_one(here):
     ):
         assert said in refused(*draw, bad)
     for name in ("dcgan", "pix2pix"):
-        result = run("sample", name, "--like", "shoe.png")
+        result = run("sample", name, "--reference", "shoe.png")
         assert result.exit_code == 2 and f"{name} does not draw around an image" in result.stderr

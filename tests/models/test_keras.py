@@ -67,7 +67,7 @@ def test_two_epochs_are_one_and_after_save_and_load_another(name, tmp_path):
 
 def test_rates_of_layers_are_saved_too(tmp_path):
     model = small_model("simple_dot")
-    slower = finetuning.layerwise(keras.optimizers.SGD(0.1), model, {"user_points": 0.5})
+    slower = finetuning.layerwise(keras.optimizers.SGD(0.1), model, {"user_embedding": 0.5})
     model.compile(slower)
     model.fit(shuffled("simple_dot")(0), verbose=0)
     model.save(tmp_path / "model.keras")
@@ -164,7 +164,7 @@ def test_one_rate_set_scales_all():
 
 def test_fit_ends_with_moving_averages_where_an_optimizer_keeps_them():
     model, settled = small_model("dcgan"), []
-    model.settle = lambda: settled.append(True)
+    model.on_weights_averaged = lambda: settled.append(True)
     averaging = keras.optimizers.SGD(0.1, use_ema=True)
     model.compile({"generator": averaging, "discriminator": keras.optimizers.SGD(0.1)})
     model.fit(shuffled("dcgan")(0), verbose=0)

@@ -16,7 +16,7 @@ KINDS = {
 
 VOCABULARIES = ("source_vocabulary", "target_vocabulary", "caption_vocabulary")
 # Arguments that follow from the data.
-FITTED = ("image_shape", "source_channels", "classes", *VOCABULARIES)
+FITTED = ("image_shape", "source_channels", "num_classes", *VOCABULARIES)
 
 
 def overrides(name, pairs):
@@ -66,14 +66,14 @@ def fitted(name, config, data, trained=False):
     found = {
         "image_shape": image,
         "source_channels": shapes.get("source", (None,))[-1],
-        "classes": num_classes(data),
+        "num_classes": num_classes(data),
     }
     known = registry.arguments(registry.get_class(name))
     found = {key: value for key, value in found.items() if key in known and value is not None}
     for key, value in found.items():
         asked = config.get(key, value)
         asked = tuple(asked) if isinstance(asked, list) else asked
-        if trained and key == "classes" and value < asked:
+        if trained and key == "num_classes" and value < asked:
             found[key] = asked
         elif asked != value:
             raise UsageError(contradiction(name, key, asked, value, data, trained))
@@ -87,7 +87,9 @@ def num_classes(data):
 
 def contradiction(name, key, asked, value, data, trained):
     """The message where an argument of a model and its data contradict each other."""
-    has = {"classes": f"has {value} classes"}.get(key, f"has images with {key}={shorten(value)}")
+    has = {"num_classes": f"has {value} classes"}.get(
+        key, f"has images with {key}={shorten(value)}"
+    )
     if trained:
         return (
             f"{name} was trained with {key}={shorten(asked)}, and {data.name} {has}: bring the data"

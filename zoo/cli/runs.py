@@ -201,9 +201,13 @@ def record(settings, workdir, trainer, data):
 
 def warn_of_grey(model, data):
     """Says so if a Bernoulli likelihood is about to be given grey values."""
-    pixels = data.take(64).get("image") if getattr(model, "head", None) == "bernoulli" else None
+    pixels = (
+        data.take(64).get("image")
+        if getattr(model, "output_distribution", None) == "bernoulli"
+        else None
+    )
     if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
         note(
             "note: grey values under a Bernoulli likelihood are not a likelihood: the nats compare"
-            " with nothing published. Use --binarize dynamic, or --set head=normal"
+            " with nothing published. Use --binarize dynamic, or --set output_distribution=normal"
         )

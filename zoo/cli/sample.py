@@ -21,7 +21,7 @@ from zoo.files import check_writable, write_atomically
 @click.option("--seed", type=SEED, help="Of the noise.  [default: 0; for pairs no noise]")
 @click.option("--label", type=Number("label"), help="Of this class only.  [default: each in turn]")
 @click.option(
-    "--like",
+    "--reference",
     metavar="FILE",
     type=UserPath(path_type=Path),
     help="Of the neighbourhood of this picture.  [default: of all]",
@@ -35,7 +35,7 @@ from zoo.files import check_writable, write_atomically
 )
 @BEST
 @answers(lambda record: click.echo(record["file"]))
-def sample(run, n, seed, label, like, output, best):
+def sample(run, n, seed, label, reference, output, best):
     """Draw images from a run, or let it translate texts, or put images into words.
 
     RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
@@ -48,13 +48,13 @@ def sample(run, n, seed, label, like, output, best):
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
-    zoo sample instance_dcgan.fashion_mnist --like shoe.png
+    zoo sample instance_dcgan.fashion_mnist --reference shoe.png
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
     if model := finished(run, best):
-        return alone(model, run, n, seed, label, like, output)
+        return alone(model, run, n, seed, label, reference, output)
     settings, workdir = runs.taken(run, best=best)
     import_tensorflow()
     cls = registry.get_class(settings.model)
@@ -74,7 +74,7 @@ def sample(run, n, seed, label, like, output, best):
         check_writable(output)
     data = settings.load(settings.test_split) if pairs else None
     trainer = runs.opened(settings, workdir, best, data)
-    told = asked(trainer.model, label, like)
+    told = asked(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
         refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
     with trainer.averaged() as model:
@@ -90,7 +90,7 @@ def sample(run, n, seed, label, like, output, best):
     return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
 
 
-def alone(model, place, n, seed, label, like, output):
+def alone(model, place, n, seed, label, reference, output):
     """Samples of a model without its data."""
     if not hasattr(model, "sample"):
         raise UsageError(
@@ -102,7 +102,7 @@ def alone(model, place, n, seed, label, like, output):
         output = Path(f"{model.name}-samples{FIGURES[0]}")
         check_writable(output)
     n, seed = 64 if n is None else n, 0 if seed is None else seed
-    draw(model, n, seed, output, **asked(model, label, like))
+    draw(model, n, seed, output, **asked(model, label, reference))
     return {"run": place, "file": str(output), "n": n, "seed": seed}
 
 
@@ -112,26 +112,30 @@ def check_ending(output, endings):
         raise UsageError(f"-o takes a file that ends in {listed(endings)}; got {str(output)!r}")
 
 
-def asked(model, label, like):
+def asked(model, label, reference):
     """What else `model.sample` is told: a class, images; raises UsageError if it cannot be."""
     told = {}
     if label is not None:
-        known = getattr(model, "classes", 0)
+        known = getattr(model, "num_classes", 0)
         if label >= known:
             has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
             raise UsageError(f"{model.name} {has}, got --label {label}")
         told["label"] = label
-    if like is not None:
+    if reference is not None:
         sample = getattr(model, "sample", None)
-        if not sample or "like" not in inspect.signature(sample).parameters:
-            raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
+        if not sample or "reference" not in inspect.signature(sample).parameters:
+            raise UsageError(
+                f"{model.name} does not draw around an image, got --reference {reference}"
+            )
         from zoo.data.image_files import read_image
 
         rows, columns, channels = model.image_shape
-        image = read_image(like, channels, rows if rows == columns else None)
+        image = read_image(reference, channels, rows if rows == columns else None)
         if image.shape != model.image_shape:
-            raise UsageError(f"{model.name} draws {model.image_shape}, {like} is {image.shape}")
-        told["like"] = image[None] / 255
+            raise UsageError(
+                f"{model.name} draws {model.image_shape}, {reference} is {image.shape}"
+            )
+        told["reference"] = image[None] / 255
     return told
 
 

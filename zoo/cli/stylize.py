@@ -50,6 +50,7 @@ def show(record):
 )
 @click.option(
     "--start",
+    "init",
     type=click.Choice(["content", "noise"]),
     default="content",
     show_default=True,
@@ -83,12 +84,12 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
     zoo stylize cat.jpg kandinsky.jpg --features vgg19 -o cat.png
     zoo stylize cat.jpg kandinsky.jpg --features vgg19.h5 --set style_weight=100 --optimizer adam
     """
-    config = {"features": features, **overrides(MODEL, pairs)}
+    config = {"feature_network": features, **overrides(MODEL, pairs)}
     if "image_shape" in config:
         raise UsageError("--set image_shape follows from the content and --size: leave it out")
-    if "features" in explicit() and config["features"] != features:
-        raise UsageError("give either --features or --set features")
-    if options["start"] == "content":
+    if "features" in explicit() and config["feature_network"] != features:
+        raise UsageError("give either --features or --set feature_network")
+    if options["init"] == "content":
         refuse(["seed"], "is of the noise, which only --start noise begins with")
     if content and not style:
         raise UsageError("give two pictures, the content and the style, or none; got one")
@@ -106,7 +107,7 @@ def stylize(content, style, features, size, output, frames, pairs, **options):
         "file": str(output),
         "content": content and str(content),
         "style": style and str(style),
-        "features": config["features"],
+        "features": config["feature_network"],
         "shape": [*picture.shape],
         "seconds": time.perf_counter() - began,
         **history[-1],
@@ -143,6 +144,6 @@ def paint(model, content, style, *, steps=300, progress=True, frames=None, **opt
 
     try:
         with bar:
-            return model.stylize(content, style, steps=steps, watch=watch, **options)
+            return model.stylize(content, style, steps=steps, callback=watch, **options)
     except ValueError as error:
         raise UsageError(str(error)) from error

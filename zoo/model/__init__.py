@@ -80,7 +80,7 @@ class Model(KerasMethods):
     def adapt(self, data):
         """Looks at the training data, an iterable of batches, once before the first step."""
 
-    def settle(self):
+    def on_weights_averaged(self):
         """Makes anew what hangs on the weights without being one; they have just been averaged."""
 
     @property

@@ -110,7 +110,7 @@ class KerasMethods(BatchChecks, keras.Model):
         if isinstance(self.optimizer, Optimizers):
             for part, optimizer in self.optimizers.items():
                 optimizer.finalize_variable_values(self.part(part).trainable_variables)
-        self.settle()
+        self.on_weights_averaged()
 
     def evaluate(self, *args, **kwargs):
         """Keras' `evaluate`, on all that `fit` takes."""
@@ -244,12 +244,12 @@ class KerasMethods(BatchChecks, keras.Model):
             return {name: self.batch_spec[name] for name in self.call_feature}
         if self.call_feature:
             return self.batch_spec[self.call_feature]
-        if not hasattr(self, "latents"):
+        if not hasattr(self, "generator_inputs"):
             raise UsageError(
                 f"{self.name} does not say what it is called on: give input_signature, or take"
                 " zoo.export(model, folder), which exports its verbs"
             )
-        noise = self.latents(1, seed=0)
+        noise = self.generator_inputs(1, seed=0)
         return tf.TensorSpec((None, *noise.shape[1:]), noise.dtype)
 
 
