@@ -6,6 +6,7 @@ training. `call` takes and returns tensors; a layer that stands for a distributi
 """
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
+from blocks.attention_decoder import AttentionDecoder
 from blocks.convolution import Conv2DTranspose, ThinConv2DTranspose
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
@@ -16,7 +17,6 @@ from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, mixture_noise
 from blocks.recurrent import (
     AttentionCell,
-    AttentionDecoder,
     GatedAttentionCell,
     InputFeedingCell,
     SequenceEncoder,

@@ -86,7 +86,7 @@ def drawn(model, batch, seed):
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.call_feature], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.input_feature], limit=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -116,11 +116,11 @@ def apart(found, truth):
 
 def inputs(model, n):
     """What the model may be called on: a feature of its batches, several of them, or noise."""
-    if isinstance(model.call_feature, tuple):
+    if isinstance(model.input_feature, tuple):
         batch = examples(model, n)
-        return {name: batch[name] for name in model.call_feature}
-    if model.call_feature:
-        return examples(model, n)[model.call_feature]
+        return {name: batch[name] for name in model.input_feature}
+    if model.input_feature:
+        return examples(model, n)[model.input_feature]
     return model.generator_inputs(n, seed=0)
 
 

@@ -22,17 +22,19 @@ def test_the_models_are_listed_by_their_files_and_by_wildcard():
 @pytest.mark.parametrize("wrong, hint", [("vea", "'vae'"), ("mixturevae", "'mixture_vae'")])
 def test_an_unknown_name_gets_close_matches(wrong, hint):
     for ask in (zoo.get, zoo.info):
-        with pytest.raises(errors.UnknownName, match=f"unknown model '{wrong}'.*{hint}"):
+        with pytest.raises(errors.UnknownNameError, match=f"unknown model '{wrong}'.*{hint}"):
             ask(wrong)
 
 
 def test_a_name_like_none_gets_the_whole_list():
-    with pytest.raises(errors.UnknownName, match="There are: .*dcgan.*vae"):
+    with pytest.raises(errors.UnknownNameError, match="There are: .*dcgan.*vae"):
         zoo.get("zzzz")
 
 
 def test_an_unknown_argument_gets_close_matches():
-    with pytest.raises(errors.UnknownName, match="argument of vae 'latent_dims'.*'latent_dim'"):
+    with pytest.raises(
+        errors.UnknownNameError, match="argument of vae 'latent_dims'.*'latent_dim'"
+    ):
         zoo.get("vae", latent_dims=3)
 
 
@@ -193,7 +195,7 @@ def test_python_hears_nothing_of_tensorflows_start_unless_it_asked_to():
 
 
 def test_an_argument_that_is_offered_can_be_given():
-    with pytest.raises(errors.UnknownName) as caught:
+    with pytest.raises(errors.UnknownNameError) as caught:
         zoo.get("vae", nam="x")
     assert "name" not in str(caught.value).partition("unknown argument of vae 'nam'")[2].split()
     assert zoo.get("simple_dot", dtype="mixed_bfloat16").name == "simple_dot"

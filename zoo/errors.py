@@ -20,7 +20,7 @@ class UsageError(ZooError, ValueError):
     exit_code = 2
 
 
-class UnknownName(UsageError):
+class UnknownNameError(UsageError):
     """A name that nothing is registered under. Lists close matches, or everything there is."""
 
     def __init__(self, kind, name, known):
@@ -35,7 +35,7 @@ class BatchError(UsageError):
     """A batch that does not fit the model: feature, shape, dtype or range."""
 
 
-class DataNotPrepared(ZooError):
+class DataNotPreparedError(ZooError):
     """A data set that is known but not on disk; names the command that fetches it."""
 
 
@@ -51,7 +51,7 @@ class PresetError(ZooError):
     """A preset that is damaged, incomplete, without a licence, too new, or cannot be fetched."""
 
 
-class WorkdirBusy(ZooError):
+class WorkdirBusyError(ZooError):
     """Another trainer holds this working directory."""
 
 

@@ -8,8 +8,8 @@ Importing this module, `names` and `info` need no TensorFlow.
 """
 
 from zoo import presets, registry
-from zoo.errors import UnknownName
-from zoo.log import note
+from zoo.errors import UnknownNameError
+from zoo.log import log_message
 
 
 def get(name, *, pretrained=False, cache=None, **config):
@@ -19,13 +19,13 @@ def get(name, *, pretrained=False, cache=None, **config):
         name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
         pretrained: with the preset's weights, their hash checked. With arguments in `config` that
             change weights, what fits is loaded, what can be adapted is adapted, and a note says
-            what was left fresh; see `zoo.transfer`.
+            what was left fresh; see `zoo.transfer_weights`.
         cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
         **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
             dtype policy such as "mixed_bfloat16").
 
     Raises:
-        UnknownName: no such model, or no such argument.
+        UnknownNameError: no such model, or no such argument.
         UsageError: a value that the model cannot take.
         PresetError: a preset that is damaged, too new, or cannot be fetched.
     """
@@ -37,9 +37,9 @@ def get(name, *, pretrained=False, cache=None, **config):
         return model
     if set(config) <= {"dtype", "name"}:
         return presets.loaded(preset, model)
-    report = transfer(model, presets.loaded(preset, preset.build()))
-    if report.adapted or report.fresh:
-        note(f"{name}, {report}")
+    report = transfer_weights(model, presets.loaded(preset, preset.build()))
+    if report.adapted or report.missing:
+        log_message(f"{name}, {report}")
     return model
 
 
@@ -57,7 +57,7 @@ def info(name):
     Returns a dict: of a model, see `zoo.registry.info`; of a preset, see `zoo.presets.info`.
 
     Raises:
-        UnknownName: nothing has that name.
+        UnknownNameError: nothing has that name.
     """
     return registry.info(name) if registry.is_plain(name) else presets.info(name)
 
@@ -69,27 +69,27 @@ def load_block(reference, path, cache=None):
         reference, cache: as in `zoo.presets.open`.
         path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
 
-    Raises what `zoo.presets.open` raises, and UnknownName for a block.
+    Raises what `zoo.presets.open` raises, and UnknownNameError for a block.
     """
     from zoo import inspection
 
     found = dict(inspection.layers(get(reference, pretrained=True, cache=cache)))
     if path not in found:
-        raise UnknownName(f"block of {reference}", path, found)
+        raise UnknownNameError(f"block of {reference}", path, found)
     return found[path]
 
 
-def transfer(target, source):
-    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer`.
+def transfer_weights(target, source):
+    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer_weights`.
 
     Args:
         target: a built model or layer.
         source: another, or the reference of a preset, whose model is then the source.
 
-    Returns a `Transfer`. Raises UsageError if not one weight could be used.
+    Returns a `TransferReport`. Raises UsageError if not one weight could be used.
     """
     from zoo.finetuning import weight_transfer
 
     if isinstance(source, str):
         source = get(source, pretrained=True)
-    return weight_transfer.transfer(target, source)
+    return weight_transfer.transfer_weights(target, source)

@@ -6,19 +6,19 @@ import sys
 _shown = set()
 
 
-def note(text):
+def log_message(text):
     """Prints a line for people; where stderr takes nothing, it is lost."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
-def note_once(text):
+def log_message_once(text):
     """A note about data, which several splits of them would repeat: once until `forget`."""
     if text not in _shown:
         _shown.add(text)
-        note(text)
+        log_message(text)
 
 
-def forget():
+def forget_messages():
     """Lets `note_once` repeat itself; each command begins so."""
     _shown.clear()

@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 
 from zoo import environment
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 GROUP = "zoo.models"
 PLAIN = re.compile(r"[a-z][a-z0-9_]*")
@@ -67,12 +67,12 @@ def get_class(name):
     """The class registered under `name`, imported if need be.
 
     Raises:
-        UnknownName: nothing has that name.
+        UnknownNameError: nothing has that name.
     """
     if name not in _registered:
         module = _modules().get(name)
         if module is None:
-            raise UnknownName("model", name, names())
+            raise UnknownNameError("model", name, names())
         environment.import_tensorflow()
         importlib.import_module(module)
         if name not in _registered:
@@ -83,13 +83,14 @@ def get_class(name):
 def build(name, **config):
     """The architecture `name` with the paper's settings, overridden by `config`; built.
 
-    Raises UnknownName: no such model, or no such argument; UsageError: a value that it cannot take.
+    Raises UnknownNameError: no such model, or no such argument; UsageError: a value that it cannot
+    take.
     """
     cls = get_class(name)
     known = [*arguments(cls), "dtype"]  # `name` is the first argument here
     for key in config:
         if key not in known:
-            raise UnknownName(f"argument of {name}", key, known)
+            raise UnknownNameError(f"argument of {name}", key, known)
     try:
         model = cls(**{"name": name, **config})
         model.build()
@@ -124,13 +125,13 @@ def info(name):
     written, inherited ones included).
 
     Raises:
-        UnknownName: nothing has that name.
+        UnknownNameError: nothing has that name.
     """
     module = _modules().get(name)
     if module is None and name in _registered:
         return _info_of(name, _registered[name])  # of this session: a notebook, a script
     if module is None:
-        raise UnknownName("model", name, names())
+        raise UnknownNameError("model", name, names())
     tree = _source(module)
     cls = _registering_class(tree, name)
     if cls is None:

@@ -17,7 +17,7 @@ from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
 from zoo.generation.sequence_generator import Speaker
-from zoo.log import note
+from zoo.log import log_message
 
 # Verbs that are functions of tensors, and what they take, in their order.
 VERBS = {
@@ -84,7 +84,7 @@ def export(model, folder, *, beam=1, limit=100):
             for side, vocabulary in known.items():
                 keep(vocabulary, new / EXTRA / side)
     if "generate" in told:
-        note(ids_only(model, known))
+        log_message(ids_only(model, known))
     return told
 
 
@@ -130,7 +130,7 @@ def codes_of(model):
 
 def spoken(model, beam, limit):
     """(verb, (function, specs)) of a model that answers in words, or in ids."""
-    sees = model.batch_spec[model.call_feature]
+    sees = model.batch_spec[model.input_feature]
 
     def generate(source):
         found = model.generate(source, beam, limit)._asdict()
@@ -150,7 +150,7 @@ def spoken(model, beam, limit):
 
     if not all(isinstance(one, text.Words) for one in model.vocabularies.values()):
         return "generate", (generate, [sees])
-    if model.call_feature == "source":
+    if model.input_feature == "source":
         return "translate", (translate, [tf.TensorSpec((None,), tf.string)])
     return "caption", (caption, [sees])
 

@@ -282,7 +282,7 @@ def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
     run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
     norms = [v for v in run.model.generator.variables if "moving" in v.path]
     before = [v.numpy() for v in norms]
-    with run.averaged() as model:
+    with run.averaged_weights() as model:
         averaged = model.sample(512, seed=1).numpy()
         trained = model.generator(model.noise(512, 1), training=True).numpy() / 2 + 0.5
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, norms, strict=True))

@@ -49,7 +49,7 @@ def general(dtype=None):
     return blocks.MultiplicativeAttention("general", dtype=dtype)
 
 
-LAYER = {"units": 6, "num_heads": 2, "hidden_units": 8, "dropout": 0.5}
+LAYER = {"hidden_dim": 6, "num_heads": 2, "intermediate_dim": 8, "dropout": 0.5}
 VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "num_pseudo_inputs": 3}
 # Class name -> [(arguments, input shape, output shape)]. Every public layer must be here.
 CASES = {

@@ -93,7 +93,7 @@ def test_replicas_and_pieces_of_a_batch_fit_scales_of_their_own(two_replicas):
     pieces = trainer(
         "vae", model=small_model("vae", image_shape=SHAPE, output_distribution="normal")
     )
-    pieces.sub_batches = 2
+    pieces.micro_batches = 2
     for run in (together, pieces):
         run.fit(data(), epochs=2)
         assert np.isfinite([*run.evaluate(data()).values()]).all()

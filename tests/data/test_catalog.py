@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import zoo.data
-from zoo.errors import DataNotPrepared, UnknownName, UsageError, ZooError
+from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError, ZooError
 
 
 def test_names_and_info_need_neither_tensorflow_nor_tfds():
@@ -29,9 +29,9 @@ def test_names_match_a_pattern():
 
 
 def test_an_unknown_data_set_gets_close_names():
-    with pytest.raises(UnknownName, match="data set 'mnits'.*'mnist'"):
+    with pytest.raises(UnknownNameError, match="data set 'mnits'.*'mnist'"):
         zoo.data.load("mnits")
-    with pytest.raises(UnknownName, match="data set 'mnits'"):
+    with pytest.raises(UnknownNameError, match="data set 'mnits'"):
         zoo.data.info("mnits")
     with pytest.raises(UsageError, match="no file or folder './mnits'"):
         zoo.data.load("./mnits")
@@ -80,13 +80,13 @@ def test_one_class_is_chosen_by_name(prepared):
     assert 1 <= data.num_examples < 20
     with pytest.raises(UsageError, match="quickdraw_bitmap/cat"):
         zoo.data.load("quickdraw_bitmap", data_dir=prepared)
-    with pytest.raises(UnknownName, match="class of quickdraw_bitmap 'catt'.*'cat'"):
+    with pytest.raises(UnknownNameError, match="class of quickdraw_bitmap 'catt'.*'cat'"):
         zoo.data.load("quickdraw_bitmap/catt", data_dir=prepared)
 
 
 def test_loading_what_is_not_prepared_names_the_command(offline, tmp_path):
     start = time.perf_counter()
-    with pytest.raises(DataNotPrepared, match=f"{tmp_path}.*zoo data prepare cifar10"):
+    with pytest.raises(DataNotPreparedError, match=f"{tmp_path}.*zoo data prepare cifar10"):
         zoo.data.load("cifar10", data_dir=tmp_path)
     assert time.perf_counter() - start < 5
     assert not zoo.data.is_prepared("cifar10", tmp_path)

@@ -117,7 +117,7 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
 def test_what_lies_in_a_folder_is_read_or_reported(case, tmp_path, capsys):
     names, splits, note = FOLDERS[case]
     tree(tmp_path, *names)
-    log.forget()
+    log.forget_messages()
     assert zoo.data.splits(tmp_path) == [*splits] == zoo.data.splits(str(tmp_path))
     for split, expected in splits.items():
         assert loaded(tmp_path, split) == expected
@@ -179,7 +179,7 @@ def test_pairs_are_read_and_reported_alike(tmp_path, capsys):
     tree(
         tmp_path, "dev/A/x/1.webp", "dev/B/x/1.PNG", "dev/B/.2.png", "dev/A/3.txt", "train/A/1.png"
     )
-    log.forget()
+    log.forget_messages()
     source = f"AtoB:{tmp_path}"
     assert zoo.data.splits(source) == ["train", "dev"]
     assert zoo.data.load(source, "dev").num_examples == 1
@@ -240,7 +240,7 @@ def test_files_of_classes_are_parted_alike(tmp_path):
 def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_path, capsys):
     image, label = np.zeros((100, 4, 4), np.uint8), np.repeat(np.arange(10), 10)
     np.savez(tmp_path / "x.npz", image=image, label=label)
-    log.forget()
+    log.forget_messages()
     data = zoo.data.load(tmp_path / "x.npz", "train[:75%]")
     assert set(data.take(100)["label"]) == {*range(8)} and data.num_classes == 10
     assert capsys.readouterr().err == (
@@ -266,7 +266,7 @@ def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_pa
     ],
 )
 def test_parts_of_two_orders_share_examples(a, b, shared):
-    assert evaluation_data.overlap(a, b) is shared
+    assert evaluation_data.splits_overlap(a, b) is shared
 
 
 def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, capsys):
@@ -277,10 +277,10 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
     assert capsys.readouterr().err == ""
     assert evaluation_data.default_test_split("more", "train") == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
-    settings = runs.asked("vae", "photos", ["latent_dim=2"], binarize="dynamic")
-    test = settings.load(settings.test_split)
-    assert (test.split, test.binarize, test.num_examples) == ("test", "once", 1)
-    assert settings.load("train", training=True).binarize == "dynamic"
+    config = runs.config_from_options("vae", "photos", ["latent_dim=2"], binarize="dynamic")
+    test = config.load_data(config.test_split)
+    assert (test.split, test.binarize, test.num_examples) == ("test", "fixed", 1)
+    assert config.load_data("train", training=True).binarize == "dynamic"
     done = CliRunner().invoke(
         main,
         ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0", "--eager"],

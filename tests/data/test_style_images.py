@@ -27,10 +27,10 @@ def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
 def test_a_picture_file_keeps_its_shape_when_scaled(tmp_path):
     Image.fromarray(style_images.landscape(40)[:20]).save(tmp_path / "wide.png")
     Image.fromarray(style_images.landscape(40)[..., 0]).save(tmp_path / "grey.png")
-    assert style_images.read(tmp_path / "wide.png", 32).shape == (16, 32, 3)
-    assert style_images.read(tmp_path / "grey.png", 10).shape == (10, 10, 1)
+    assert style_images.read_scaled(tmp_path / "wide.png", 32).shape == (16, 32, 3)
+    assert style_images.read_scaled(tmp_path / "grey.png", 10).shape == (10, 10, 1)
     np.testing.assert_array_equal(
-        style_images.read(tmp_path / "wide.png"), style_images.landscape(40)[:20]
+        style_images.read_scaled(tmp_path / "wide.png"), style_images.landscape(40)[:20]
     )
 
 

@@ -44,13 +44,13 @@ def test_options_that_change_nothing_or_cannot_be_are_refused(name, how, message
 @pytest.fixture(scope="module")
 def models():
     made = {name: small_model(name) for name in NAMES}
-    return lambda name: (made[name], examples(made[name], 3)[made[name].call_feature])
+    return lambda name: (made[name], examples(made[name], 3)[made[name].input_feature])
 
 
 @every_generator
 def test_other_numbers_trace_no_graph_anew_and_give_what_eager_python_gives(name):
     model = small_model(name)
-    source = examples(model, 3)[model.call_feature]
+    source = examples(model, 3)[model.input_feature]
     greedy = [{"limit": limit} for limit in (1, np.int64(7))]
     beams = [{"limit": 4, "beam": 3}, {"limit": 5, "beam": 3, "length_penalty": 1.5}]
     drawn = [{"limit": 2, "seed": 1}, {"limit": 5, "seed": 2, "temperature": np.float64(2)}]

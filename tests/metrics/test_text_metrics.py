@@ -9,7 +9,7 @@ import sacrebleu
 from sacremoses import MosesTokenizer
 
 from zoo import metrics, text
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.metrics import caption_metrics
 
 # Sentences as Multi30k has them, and what a middling model would make of them.
@@ -184,21 +184,21 @@ def test_matches_are_clipped_by_the_reference_that_has_most_of_them():
 
 
 def test_cider_is_the_papers():
-    said = [caption_metrics.tokens(line) for line in CAPTIONS]
-    right = [[caption_metrics.tokens(line) for line in texts] for texts in IMAGES]
+    said = [caption_metrics.tokenize(line) for line in CAPTIONS]
+    right = [[caption_metrics.tokenize(line) for line in texts] for texts in IMAGES]
     found = metrics.caption_scores(CAPTIONS, IMAGES)["CIDEr-D"]
     assert found.value == pytest.approx(plain_cider(said, right), rel=1e-9)
     assert found.value > 50
 
 
 def test_tokens_are_those_of_the_treebank():
-    assert caption_metrics.tokens("A tri-colored dog's \"ball\" isn't red .") == (
+    assert caption_metrics.tokenize("A tri-colored dog's \"ball\" isn't red .") == (
         ["a", "tri-colored", "dog", "'s", "ball", "is", "n't", "red"]
     )
-    assert caption_metrics.tokens("Man , 3.5 m (11 ft) up -- it 's # 2 & can't!") == (
+    assert caption_metrics.tokenize("Man , 3.5 m (11 ft) up -- it 's # 2 & can't!") == (
         ["man", "3.5", "m", "11", "ft", "up", "it", "'s", "#", "2", "&", "ca", "n't"]
     )
-    assert caption_metrics.tokens(" ... ") == []
+    assert caption_metrics.tokenize(" ... ") == []
 
 
 def test_perplexity_is_per_token_of_its_vocabulary():
@@ -262,5 +262,5 @@ def test_lists_that_do_not_fit_are_refused():
         metrics.bleu(["a", None], ["a", "b"])
     with pytest.raises(UsageError, match="text 1 must be a str with one or more"):
         metrics.caption_scores(["a"], [[]])
-    with pytest.raises(UnknownName, match="BLEU protocol '13A'.*'13a'"):
+    with pytest.raises(UnknownNameError, match="BLEU protocol '13A'.*'13a'"):
         metrics.bleu(SAID, RIGHT, "13A")

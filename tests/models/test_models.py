@@ -215,13 +215,13 @@ def test_inspection_shows_gradients_as_they_are_before_they_are_scaled(name):
 def test_seeds_of_threads_are_all_different():
     model = small_model("vae")
     with ThreadPoolExecutor(8) as threads:
-        seeds = list(threads.map(lambda _: tuple(model.seed().numpy()), range(400)))
+        seeds = list(threads.map(lambda _: tuple(model.next_seed().numpy()), range(400)))
     assert len(set(seeds)) == 400
 
 
 @pytest.mark.parametrize("value", [2**31, 2**32 - 2, np.uint32(7), [3, 2**31], tf.constant(5)])
 def test_every_seed_that_fits_is_one(value):
-    seed = small_model("simple_dot").seed(value)
+    seed = small_model("simple_dot").as_seed(value)
     wanted = np.array(value, np.int64) if np.ndim(value) else np.array([int(value), 0])
     assert seed.dtype == tf.int32
     np.testing.assert_array_equal(seed, wanted.astype(np.uint32).astype(np.int32))
@@ -266,7 +266,7 @@ def test_intermediate_activations_come_by_name(name):
     assert found.keys() <= layers.keys() and len(found) > 2
     path = next((path for path in found if "Conv" in type(layers[path]).__name__), [*found][-1])
     assert inspection.activations(model, x, [path])[path].shape == found[path].shape
-    with pytest.raises(zoo.errors.UnknownName, match="layer"):
+    with pytest.raises(zoo.errors.UnknownNameError, match="layer"):
         inspection.activations(model, x, ["nonsense"])
     assert not any("call" in vars(layer) for layer in layers.values())  # nothing left behind
 

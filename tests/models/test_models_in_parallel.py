@@ -62,7 +62,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
 
 
 @every_model
-def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
+def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
     batch = examples(small_model(name), 8)
 
     def trained(part, **options):
@@ -77,7 +77,7 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
         history = run.fit(data, epochs=1).history
         return run, history, [np.array(v) for v in model.trainable_variables]
 
-    run, history, weights = trained(slice(0, 8), sub_batches=2)
+    run, history, weights = trained(slice(0, 8), micro_batches=2)
     (_, one, first_half), (_, two, second_half) = trained(slice(0, 4)), trained(slice(4, 8))
     for got, first, second in zip(weights, first_half, second_half, strict=True):
         np.testing.assert_allclose(got, (first + second) / 2, rtol=1e-4, atol=1e-5)
@@ -91,7 +91,7 @@ def test_two_sub_batches_take_the_mean_of_what_each_would_do_alone(name):
 @pytest.mark.parametrize("beam", [1, 2])
 def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
     model = small_model(name)
-    source = examples(model, 5)[model.call_feature]
+    source = examples(model, 5)[model.input_feature]
     how = {"beam": beam, "limit": LONGEST, "eager": True}
     whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
     np.testing.assert_array_equal(pieces.tokens, whole.tokens)

@@ -158,7 +158,7 @@ def test_the_objective_is_that_of_the_paper():
 
 @pytest.fixture(scope="module")
 def maps():
-    source, target = snowflake_maps.pairs(24, size=16)
+    source, target = snowflake_maps.generate(24, size=16)
     return {"source": source, "target": target}
 
 

@@ -11,7 +11,7 @@ from zoo.errors import BatchError, UsageError
 
 
 def test_it_finds_the_tastes_that_ratings_were_made_of():
-    drawn = ratings.draw(20_000)
+    drawn = ratings.generate(20_000)
     train, test = (
         {k: v[part] for k, v in drawn.items()} for part in (slice(18_000), slice(18_000, None))
     )

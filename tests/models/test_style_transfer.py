@@ -351,9 +351,9 @@ def test_figures_show_the_row_and_the_descent():
     assert row.shape == (20 + 26 + 20, 10 + 4 * 40, 3)
     entries = [{"step": k, "evaluations": 3 * k, "loss": 1 / (k + 1)} for k in range(5)]
     over = {
-        by: figures.descents({"lbfgs": entries, "adam": entries}, by)
+        by: figures.loss_trajectories({"lbfgs": entries, "adam": entries}, by)
         for by in ("step", "evaluations")
     }
     assert over["step"].shape == (460, 640, 3) and (over["step"] != over["evaluations"]).any()
     with pytest.raises(UsageError, match="nothing to draw"):
-        figures.descents({})
+        figures.loss_trajectories({})

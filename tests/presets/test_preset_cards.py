@@ -115,7 +115,7 @@ RESERVED = ("captioning.flickr8k", "seq2seq.multi30k_de_en", "transformer.multi3
 def test_weights_of_non_commercial_data_say_so_wherever_they_are(name):
     preset = presets.open(name)
     data = catalog.info(cards.header(preset.card)["data"].split()[0])
-    reserved = not licenses.OPEN.fullmatch(data.licence)
+    reserved = not licenses.OPEN.fullmatch(data.license)
     assert reserved == (name in RESERVED)
     text = (HOME / "LICENSES" / "LicenseRef-NonCommercial-Research.txt").read_text()
     assert (f"zoo/presets/{name}/" in text) == reserved
@@ -156,21 +156,21 @@ def test_no_license_is_put_on_weights_that_the_data_do_not_allow(data, license, 
     assert facts.get("license_name") == expected
 
 
-# `zoo push`.
+# `zoo save` and `zoo push`.
 
 
 def run(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_a_pushed_card_tells_no_path_of_its_author(tmp_path, monkeypatch):
+def test_the_card_of_a_saved_run_has_no_private_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), np.uint8)
     np.savez(tmp_path / "secret.npz", image=images)
     small = ("--set", "filters=8,", "--set", "base_filters=8", "--figures-every", 0)
     done = run("train", "vae", "--data", "secret.npz", "--steps", 1, "--batch-size", 8, *small)
     assert done.exit_code == 0, done.stderr
-    made = run("push", "runs/vae-secret", "made/vae.secret")
+    made = run("save", "runs/vae-secret", "made/vae.secret")
     assert made.exit_code == 0, made.stderr
     for path in (tmp_path / "made" / "vae.secret").glob("*.*"):
         assert str(tmp_path).encode() not in path.read_bytes(), path
@@ -180,28 +180,37 @@ def test_a_pushed_card_tells_no_path_of_its_author(tmp_path, monkeypatch):
 
 
 def check_targets(preset, tmp_path):
-    """What is no run, and what is no place for a preset, is refused before any work."""
-    for source, target, message in (
-        ("runs/vae-secret", "https://host/y", "or to a place on the hub, written hf://owner/name"),
-        (preset, "other", "is a preset already, not a run: copy the folder, or push it to hf://"),
-        ("runs/vae-secret", "runs/vae-secret/config.json", "is not a folder"),
+    """Invalid sources and targets are errors before any work."""
+    to_hub = "zoo push uploads to the hub, to hf://owner/name; got"
+    for command, source, target, message in (
+        ("save", "runs/vae-secret", "hf://host/y", "zoo save writes to a folder, got hf://host/y"),
+        ("save", preset, "other", "is a preset already, not a run: copy the folder, or upload it"),
+        ("save", "runs/vae-secret", "runs/vae-secret/config.json", "is not a folder"),
+        ("push", "runs/vae-secret", "https://host/y", f"{to_hub} https://host/y"),
+        ("push", "runs/vae-secret", "hf://owner/x@1", f"{to_hub} hf://owner/x@1"),
+        ("push", preset, "other", f"{to_hub} other. To write a preset to a folder: zoo save"),
     ):
-        done = run("push", source, target)
+        done = run(command, source, target)
         assert done.exit_code in (1, 2) and message in done.stderr, done.stderr
-    assert not (tmp_path / "https:").exists() and not (tmp_path / "other").exists()
+    assert (
+        not (tmp_path / "https:").exists()
+        and not (tmp_path / "hf:").exists()
+        and not (tmp_path / "other").exists()
+    )
     done = run("train", preset)
     assert (
-        done.exit_code == 2 and "is a preset, not a model; `zoo list` has the models" in done.stderr
+        done.exit_code == 2
+        and "is a preset, not a model; `zoo list` lists the models" in done.stderr
     )
     (tmp_path / "runs" / "vae-secret" / "recipe.json").write_text("[" * 10**5)
-    done = run("push", "runs/vae-secret", "other")
+    done = run("save", "runs/vae-secret", "other")
     assert done.exit_code == 2 and "recipe.json is damaged" in done.stderr
 
 
 def test_data_are_shown_without_the_way_to_them():
-    assert save_command.shown("/home/me/photos") == "photos"
-    assert save_command.shown("AtoB:/home/me/pairs") == "AtoB:pairs"
-    assert save_command.shown("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
+    assert save_command.public_data_name("/home/me/photos") == "photos"
+    assert save_command.public_data_name("AtoB:/home/me/pairs") == "AtoB:pairs"
+    assert save_command.public_data_name("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
 
 def test_a_plug_in_s_preset_names_its_package(model, monkeypatch, tmp_path):

@@ -196,6 +196,7 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
     monkeypatch.setattr(download, "hub_library", lambda: stub)
     pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
     assert pushed.exit_code == 0, pushed.output
+    assert "zoo.get('hf://somebody/vae.tiny', pretrained=True)" in pushed.output
     files = sorted([preset.CARD, preset.CONFIG, preset.WEIGHTS])
     assert calls == [("somebody/vae.tiny", True), ("somebody/vae.tiny", files)]
 
@@ -328,9 +329,9 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
     monkeypatch.setattr(web, "received", received)
     moves = [(302, "http://127.0.0.1/x")]
     with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
-        http.answer("https://127.0.0.1/x", {})
+        web.answer("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
-    assert http.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
+    assert web.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
     assert seen[1:] == [
         ("https://host/x", {"Authorization": "secret", "A": "b"}),
         ("https://host/y", {"Authorization": "secret", "A": "b"}),

@@ -72,7 +72,7 @@ SPOILT = {
     "newer": (lambda place: rewrite(place, format=99), "99, made by a newer .*reads up to 1"),
     "old": (lambda place: rewrite(place, format=0), "has the format 0; this version reads up to 1"),
     "true": (lambda place: rewrite(place, format=True), "has the format True"),
-    "empty": (spoil(preset.CONFIG, lambda raw: b"{}"), "is no preset.*zoo push"),
+    "empty": (spoil(preset.CONFIG, lambda raw: b"{}"), "is no preset.*zoo save"),
     "list": (spoil(preset.CONFIG, lambda raw: b"[1]"), "is no preset.*TypeError"),
     "deep": (spoil(preset.CONFIG, lambda raw: b"[" * 10**5), "is no preset.*RecursionError"),
     "nan": (spoil(preset.CONFIG, lambda raw: b'{"format": 1, "x": NaN}'), "NaN is not JSON"),
@@ -314,7 +314,7 @@ KERAS = {
     "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
     "wide": (set_argument(dense_units=[10**5, 10**5]), "its arguments make"),
     "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
-    "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a model of Keras"),
+    "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a Keras model"),
 }
 
 
@@ -323,7 +323,7 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
     changes, message = KERAS[how]
     keras_file(tmp_path / "x.keras", **changes)
     with pytest.raises(UsageError, match=message) as caught:
-        load.load(tmp_path / "x.keras")
+        load.load_keras_file(tmp_path / "x.keras")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 

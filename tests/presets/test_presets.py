@@ -13,7 +13,7 @@ from preset_cases import CARD, arrays, same
 import zoo
 from zoo import files, presets, text
 from zoo.cli.main import main
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.presets import preset, saving
 
 pytest_plugins = ("preset_fixtures",)
@@ -175,23 +175,23 @@ def test_a_block_brings_its_weights_into_any_keras_model(model, whole):
     net = keras.Sequential([keras.Input((8, 8, 1)), block, keras.layers.Dense(2)])
     assert net(images).shape == (3, 2)
     np.testing.assert_array_equal(block(images), model.encoder(images))
-    with pytest.raises(UnknownName, match="unknown block of .*'encodre'.*'encoder'"):
+    with pytest.raises(UnknownNameError, match="unknown block of .*'encodre'.*'encoder'"):
         zoo.load_block(str(whole.folder), "encodre")
 
 
 def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
     images = examples(model, 3)["image"]
-    found = zoo.features(model, ["encoder/0", "encoder/1"])(images)
+    found = zoo.feature_extractor(model, ["encoder/0", "encoder/1"])(images)
     assert {path: tuple(x.shape) for path, x in found.items()} == {
         "encoder/0": (3, 4, 4, 8),
         "encoder/1": (3, 2, 2, 16),
     }
     inputs = keras.Input((8, 8, 1))
-    hidden = keras.layers.Flatten()(zoo.features(model.encoder, "1")(inputs))
+    hidden = keras.layers.Flatten()(zoo.feature_extractor(model.encoder, "1")(inputs))
     net = keras.Model(inputs, keras.layers.Dense(3)(hidden))
     assert net.predict(images, verbose=0).shape == (3, 3)
-    with pytest.raises(UnknownName, match="layer of vae 'encoder/9'"):
-        zoo.features(model, "encoder/9")
+    with pytest.raises(UnknownNameError, match="layer of vae 'encoder/9'"):
+        zoo.feature_extractor(model, "encoder/9")
 
 
 def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys):
@@ -203,29 +203,29 @@ def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys
     drawn = np.repeat(model.decode(codes), 3, -1)
     np.testing.assert_allclose(coloured.decode(codes), drawn, atol=1e-5)
     back = small_model("vae", seed=3)
-    assert len(zoo.transfer(back, coloured).adapted) == 3
+    assert len(zoo.transfer_weights(back, coloured).adapted) == 3
     np.testing.assert_allclose(back.encode(grey), codes, atol=1e-5)
 
 
 def test_what_does_not_fit_is_left_fresh_and_reported(model, whole):
     wider = small_model("vae", seed=1, latent_dim=5)
     before = arrays(wider.encoder.layers[-1])
-    report = zoo.transfer(wider, str(whole.folder))
-    assert set(report.fresh) == {
+    report = zoo.transfer_weights(wider, str(whole.folder))
+    assert set(report.missing) == {
         "encoder/3/dense/kernel",
         "encoder/3/dense/bias",
         "decoder/0/kernel",
     }
-    assert "(64, 4) there, (64, 10) here" in report.fresh["encoder/3/dense/kernel"]
-    assert not report.adapted and not report.unused and len(report.loaded) == 11
+    assert "(64, 4) there, (64, 10) here" in report.missing["encoder/3/dense/kernel"]
+    assert not report.adapted and not report.unexpected and len(report.loaded) == 11
     for a, b in zip(before, arrays(wider.encoder.layers[-1]), strict=True):
         np.testing.assert_array_equal(a, b)
     mixture = small_model("mixture_vae")
-    report = zoo.transfer(mixture, model)
-    assert report.fresh and all(p.startswith("latent_prior/") for p in report.fresh)
-    assert zoo.transfer(model, mixture).unused == [*report.fresh]
+    report = zoo.transfer_weights(mixture, model)
+    assert report.missing and all(p.startswith("latent_prior/") for p in report.missing)
+    assert zoo.transfer_weights(model, mixture).unexpected == [*report.missing]
     with pytest.raises(UsageError, match="no weight of vae fits dense"):
-        zoo.transfer(built(keras.layers.Dense(7, name="dense")), model)
+        zoo.transfer_weights(built(keras.layers.Dense(7, name="dense")), model)
 
 
 def built(layer):
@@ -238,13 +238,13 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
     was = small_model("seq2seq", source_vocabulary=old, target_vocabulary=old)
     now = small_model("seq2seq", seed=1, source_vocabulary=new, target_vocabulary=old)
     table, fresh = (np.array(m.source_words.weights[0]) for m in (was, now))
-    report = zoo.transfer(now, was)
+    report = zoo.transfer_weights(now, was)
     (path,) = report.adapted  # of the same shape, and yet not the same words
     assert path.startswith("source_words/") and "6 of 8 words are known" in report.adapted[path]
     rows = np.array(now.source_words.weights[0])
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])
     np.testing.assert_array_equal(rows[[5, 7]], fresh[[5, 7]])
-    assert not report.fresh and not report.unused
+    assert not report.missing and not report.unexpected
 
 
 def test_a_preset_draws_from_the_command_line(tmp_path):
@@ -258,7 +258,7 @@ def test_a_preset_draws_from_the_command_line(tmp_path):
     np.testing.assert_allclose(drawn, model.sample(2, seed=3), atol=1e-6)
     for words, said in (
         (("--best",), "vae.snowflakes is one model"),
-        (("--label", "7"), "vae was told of no classes"),
+        (("--label", "7"), "vae has no classes"),
         (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):
         done = run(*words)

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from zoo import text
-from zoo.data.caption_config import Captions
-from zoo.data.text_config import Texts
-from zoo.errors import UnknownName, UsageError
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_config import TextConfig
+from zoo.errors import UnknownNameError, UsageError
 from zoo.text import END, PAD, START, UNKNOWN
 
 CORPUS = [
@@ -284,11 +284,11 @@ def test_impossible_vocabularies_are_refused():
         text.Tokenizer.train(["", "  "])
     with pytest.raises(UsageError, match="got no sentence that holds text"):
         text.Words.train([""])
-    with pytest.raises(UnknownName, match="kind of sub-words 'bpm'.*'bpe'"):
+    with pytest.raises(UnknownNameError, match="kind of sub-words 'bpm'.*'bpe'"):
         text.Tokenizer.train(CORPUS, kind="bpm")
     with pytest.raises(UsageError, match="vocabulary_size must be above 4"):
         text.Words.train(CORPUS, 4)
-    with pytest.raises(UnknownName, match="unit 'letter'"):
+    with pytest.raises(UnknownNameError, match="unit 'letter'"):
         text.Words(["a"], unit="letter")
     with pytest.raises(UsageError, match="words must differ"):
         text.Words(["a", "a"])
@@ -304,10 +304,10 @@ def test_numbers_are_checked(words, wrong):
         lambda: text.Words.train(CORPUS, min_count=wrong),
         lambda: text.fit([[4]], limit=wrong),
         lambda: words.array(["a"], limit=wrong),
-        lambda: Texts(vocabulary_size=wrong),
-        lambda: Texts(limit=wrong),
-        lambda: Captions(min_count=wrong),
-        lambda: Captions(image_size=wrong),
+        lambda: TextConfig(vocabulary_size=wrong),
+        lambda: TextConfig(limit=wrong),
+        lambda: CaptionConfig(min_count=wrong),
+        lambda: CaptionConfig(image_size=wrong),
     ):
         with pytest.raises(UsageError, match="must be an integer >= 1"):
             call()

@@ -36,11 +36,11 @@ from zoo.data.catalog import info, names
 from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.tfds_store import prepare
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 
 __all__ = [
-    "Data",
+    "ArrayDataset",
     "directory",
     "generated_directory",
     "info",
@@ -55,11 +55,11 @@ BINARIZE_SEED = 777
 
 
 def __getattr__(name):
-    if name == "Data":  # comes with TensorFlow
+    if name == "ArrayDataset":  # comes with TensorFlow
         environment.import_tensorflow()
-        from zoo.data.array_dataset import Data
+        from zoo.data.array_dataset import ArrayDataset
 
-        return Data
+        return ArrayDataset
     raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
 
 
@@ -77,7 +77,8 @@ def load(
     data_dir=None,
     drop_remainder=None,
 ):
-    """Load `source` into memory and return it as a `Data`: epoch -> tf.data.Dataset of batches.
+    """Load `source` into memory and return it as an `ArrayDataset`: epoch -> tf.data.Dataset of
+    batches.
 
     source: a name of the catalog ("mnist", "ratings"); a name and one class of it
       ("quickdraw_bitmap/cat"); an array of images [n, h, w(, c)], uint8 or floats in [0, 1]; a
@@ -97,26 +98,26 @@ def load(
     data_dir: where TFDS keeps its data; default TFDS_DATA_DIR, else ~/tensorflow_datasets; of what
       this library generates ZOO_DATA_DIR, else ~/.cache/zoo/data.
 
-    Raises UnknownName (data set, class, binarization), DataNotPrepared (with the command that
-    prepares it) and UsageError (all else, also arguments that mean nothing for the source);
+    Raises UnknownNameError (data set, class, binarization), DataNotPreparedError (with the command
+    that prepares it) and UsageError (all else, also arguments that mean nothing for the source);
     nothing is downloaded.
     """
     environment.import_tensorflow()
     from zoo.data import image_pairs, image_sources, tfds_store
-    from zoo.data.array_dataset import Data, check_protocols, class_count
-    from zoo.data.image_files import square
+    from zoo.data.array_dataset import ArrayDataset, check_protocols, count_classes
+    from zoo.data.image_files import center_square
 
     if not isinstance(split, str):
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
     check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
     check_optional_numbers(image_size=image_size)
     check_protocols(binarize, augment)
-    named, pairs = source_names.is_named(source), source_names.pairs(source)
+    named, pairs = source_names.is_named(source), source_names.parse_pairs(source)
     ratings = named and info(source).kind == "ratings"
-    if binarize_seed != BINARIZE_SEED and binarize != "once":
+    if binarize_seed != BINARIZE_SEED and binarize != "fixed":
         raise UsageError(
             f"binarize_seed={binarize_seed} means nothing with binarize={binarize!r}: leave it out,"
-            " or use binarize='once'"
+            " or use binarize='fixed'"
         )
     if not named and data_dir is not None:
         raise UsageError("data_dir is where named data sets are kept: leave it out for other data")
@@ -130,10 +131,10 @@ def load(
         return ratings.load(source, split, drop_remainder=drop_remainder, **how)
     names, count = None, None
     if named:
-        name, arrays = source, tfds_store.read(source, split, image_size, data_dir)
+        name, arrays = source, tfds_store.read_images(source, split, image_size, data_dir)
         names = tfds_store.class_names(source, data_dir)
     elif pairs:
-        name, arrays = pairs[1].name, image_pairs.read(*pairs, split, image_size)
+        name, arrays = pairs[1].name, image_pairs.read_pairs(*pairs, split, image_size)
     else:
         name, own = "arrays", None
         if isinstance(source, (str, os.PathLike)):
@@ -141,13 +142,15 @@ def load(
             if not path.exists():
                 raise _missing(source)
             name, own = path.name, image_sources.from_path(path, split, image_size)
-        own = own or image_sources.Source(image_sources.from_arrays(source))
-        names, count = own.class_names, class_count(own.arrays)
-        arrays = image_sources.cut(own.arrays, split, own.splits, name, ordered=names is None)
+        own = own or image_sources.ImageSource(image_sources.from_arrays(source))
+        names, count = own.class_names, count_classes(own.arrays)
+        arrays = image_sources.slice_split(
+            own.arrays, split, own.splits, name, ordered=names is None
+        )
         if image_size is not None:
-            arrays |= {k: square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
+            arrays |= {k: center_square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
-    return Data(
+    return ArrayDataset(
         arrays,
         name=name,
         split=split,
@@ -177,7 +180,7 @@ def _missing(source):
     """The error for a source that is neither a name nor an existing path."""
     text = os.fspath(source)
     if isinstance(source, str) and Path(text).name == text and not Path(text).suffix:
-        return UnknownName("data set", text, names())
+        return UnknownNameError("data set", text, names())
     return UsageError(
         f"there is no file or folder {text!r}, and no data set of that name "
         f"(there are: {', '.join(names())})"

@@ -4,15 +4,15 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers
-from zoo.data.arrays import checked
+from zoo.data.arrays import check_arrays
 from zoo.data.augment import AUGMENTATIONS
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
-PROTOCOLS = ("none", "threshold", "dynamic", "once")
+BINARIZATIONS = ("none", "threshold", "dynamic", "fixed")
 NOUNS = {"image": "images", "target": "pairs"}
 
 
-class Data:
+class ArrayDataset:
     """A data set in memory: call it with an epoch for a tf.data.Dataset of batches.
 
     arrays: name -> array [n, ...]; those of rank 4 are images, uint8, or floats in [0, 1].
@@ -43,11 +43,11 @@ class Data:
     ):
         check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
         check_protocols(binarize, augment)
-        arrays = checked(arrays)
-        check_images_for(arrays, binarize, augment)
+        arrays = check_arrays(arrays)
+        _check_images_for(arrays, binarize, augment)
         self.name, self.split = name, split
         self.class_names = None if class_names is None else tuple(class_names)
-        self.num_classes = class_count(arrays, self.class_names, num_classes)
+        self.num_classes = count_classes(arrays, self.class_names, num_classes)
         self.batch_size, self.drop_remainder = batch_size, drop_remainder
         self.shuffle, self.seed = shuffle, seed
         self.binarize, self.binarize_seed = binarize, binarize_seed
@@ -58,8 +58,8 @@ class Data:
                 f"{name} {split} has {self.num_examples:,} examples, not enough for one batch of "
                 f"{batch_size}; use a smaller batch_size or drop_remainder=False"
             )
-        if binarize in ("threshold", "once"):
-            arrays["image"] = _binary(arrays["image"], binarize, binarize_seed)
+        if binarize in ("threshold", "fixed"):
+            arrays["image"] = _binarize(arrays["image"], binarize, binarize_seed)
         with tf.device("CPU:0"):
             self._tensors = {name: tf.constant(value) for name, value in arrays.items()}
 
@@ -86,7 +86,7 @@ class Data:
             found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
             return self._finish(found, epoch, number, AUGMENTATIONS[self.augment])
 
-        return ahead(tf.data.Dataset.range(len(self)).map(batch))
+        return prefetch(tf.data.Dataset.range(len(self)).map(batch))
 
     def order(self, epoch):
         """Row numbers, int64 [num_examples], in the order of an epoch."""
@@ -96,7 +96,7 @@ class Data:
 
     def _finish(self, batch, epoch, number, augment=None):
         """Scale, move the images, and binarize where the protocol draws anew."""
-        images = {name: scaled(value) for name, value in batch.items() if value.ndim == 4}
+        images = {name: to_float(value) for name, value in batch.items() if value.ndim == 4}
         key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
         if augment and images:
             other = tf.random.experimental.stateless_fold_in(key, 1, alg="philox")
@@ -128,7 +128,7 @@ class Data:
         noun = NOUNS.get(kind, "examples")
         size = " " + "x".join(map(str, shapes[kind])) if kind else ""
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
-        seed = f" with seed {self.binarize_seed}" if self.binarize == "once" else ""
+        seed = f" with seed {self.binarize_seed}" if self.binarize == "fixed" else ""
         augment = "" if self.augment == "none" else f", augment: {self.augment}"
         return (
             f"{self.name} {self.split}: {self.num_examples:,} {noun}{size}, {order}, "
@@ -136,10 +136,10 @@ class Data:
         )
 
     def __repr__(self):
-        return f"<Data {self.describe()}, {len(self)} x {self.batch_size}>"
+        return f"<ArrayDataset {self.describe()}, {len(self)} x {self.batch_size}>"
 
 
-def ahead(batches):
+def prefetch(batches):
     """The dataset, four batches ahead of who asks, each divided among replicas.
 
     Without TensorFlow's tuner: nothing here is left to it, and an epoch's end waits for it.
@@ -150,7 +150,7 @@ def ahead(batches):
     return batches.prefetch(4).with_options(options)
 
 
-def _binary(images, protocol, seed):
+def _binarize(images, protocol, seed):
     """Images of 0 and 255 (uint8), by a protocol that is the same in every epoch."""
     random = np.random.RandomState(seed)
     pixels = np.empty(images.shape, np.uint8)
@@ -162,25 +162,26 @@ def _binary(images, protocol, seed):
     return pixels
 
 
-def scaled(images):
+def to_float(images):
     """Images as float32 in [0, 1]."""
     return tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
 
 
 def check_protocols(binarize, augment):
-    """Raises UnknownName or UsageError for protocols that do not exist or do not go together."""
-    if binarize not in PROTOCOLS:
-        raise UnknownName("binarization", binarize, PROTOCOLS)
+    """Raises UnknownNameError or UsageError for protocols that do not exist or do not go
+    together."""
+    if binarize not in BINARIZATIONS:
+        raise UnknownNameError("binarization", binarize, BINARIZATIONS)
     if augment not in AUGMENTATIONS:
-        raise UnknownName("augmentation", augment, AUGMENTATIONS)
-    if augment != "none" and binarize in ("threshold", "once"):
+        raise UnknownNameError("augmentation", augment, AUGMENTATIONS)
+    if augment != "none" and binarize in ("threshold", "fixed"):
         raise UsageError(
             f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"
             " 0 or 1: use binarize='dynamic', which comes after it, or leave one of them out"
         )
 
 
-def check_images_for(arrays, binarize, augment):
+def _check_images_for(arrays, binarize, augment):
     """Raises UsageError for a binarization or augmentation of arrays that are not images."""
     there = ", ".join(arrays)
     if binarize != "none" and "image" not in arrays:
@@ -189,7 +190,7 @@ def check_images_for(arrays, binarize, augment):
         raise UsageError(f"augment={augment!r} is for images, got {there}: leave augment out")
 
 
-def class_count(arrays, class_names=None, num_classes=None):
+def count_classes(arrays, class_names=None, num_classes=None):
     """The number of classes: of names, or as given, or one more than the largest label."""
     if class_names is not None:
         return len(class_names)
@@ -198,7 +199,7 @@ def class_count(arrays, class_names=None, num_classes=None):
     return num_classes
 
 
-def dataset_of(data, epoch=0):
+def as_tf_dataset(data, epoch=0):
     """The `tf.data.Dataset` behind what a user may give; raises UsageError."""
     dataset = data(epoch) if callable(data) else data
     if not isinstance(dataset, tf.data.Dataset):

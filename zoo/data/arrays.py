@@ -18,10 +18,10 @@ def from_arrays(source):
             f" keys {sorted(map(str, arrays))}"
         )
     arrays = {name: _array(name, value) for name, value in arrays.items()}
-    return checked(arrays | {name: _stack(arrays[name]) for name in images})
+    return check_arrays(arrays | {name: _stack(arrays[name]) for name in images})
 
 
-def checked(arrays):
+def check_arrays(arrays):
     """name -> array [n, ...] as `Data` holds them: images uint8 or float32, labels int32 or int64.
 
     Those of rank 4 are images. Raises UsageError for values that no model could use.
@@ -38,10 +38,10 @@ def checked(arrays):
                 f"there are {count} {noun} but {name!r} has the shape {value.shape}; "
                 f"its first dimension must be {count}"
             )
-    return {name: _checked(name, value) for name, value in arrays.items()}
+    return {name: _check_array(name, value) for name, value in arrays.items()}
 
 
-def _checked(name, value):
+def _check_array(name, value):
     if value.ndim == 4:
         return as_images(value, "images" if name == "image" else f"images {name!r}")
     if value.dtype.kind not in "biuf":

@@ -17,10 +17,10 @@ def jitter(images, seed):
     """
     batch = tf.shape(next(iter(images.values())))[0]
     draws = tf.random.stateless_uniform((batch, 3), seed, alg="philox")
-    return {name: moved(value, draws) for name, value in images.items()}
+    return {name: _transform(value, draws) for name, value in images.items()}
 
 
-def moved(images, draws):
+def _transform(images, draws):
     """Images [batch, h, w, c], moved as `draws` [batch, 3] in [0, 1) say: down, right, mirrored.
 
     Enlarging, cutting and mirroring are one affine map from pixels of the result to places in the
@@ -28,8 +28,8 @@ def moved(images, draws):
     """
     rows, columns = images.shape[1:3]
     down, right, mirrored = tf.unstack(draws, axis=1)
-    scale_y, shift_y = cut(rows, down)
-    scale_x, shift_x = cut(columns, right)
+    scale_y, shift_y = _axis_map(rows, down)
+    scale_x, shift_x = _axis_map(columns, right)
     turn = mirrored < 0.5
     shift_x = tf.where(turn, scale_x * (columns - 1) + shift_x, shift_x)
     scale_x = tf.where(turn, -scale_x, scale_x)
@@ -39,7 +39,7 @@ def moved(images, draws):
     return keras.ops.image.affine_transform(images, tf.stack(maps, axis=1), **how)
 
 
-def cut(size, draw):
+def _axis_map(size, draw):
     """Scale and shift from a pixel of the result to one of the image, along one axis."""
     large = round(size * 286 / 256)
     offset = tf.floor(draw * (large - size + 1))

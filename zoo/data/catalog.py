@@ -3,11 +3,11 @@
 import fnmatch
 from dataclasses import dataclass, replace
 
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 
 
 @dataclass(frozen=True)
-class DataSet:
+class DatasetInfo:
     """What is known of a data set without loading it; `network`: preparing it downloads."""
 
     name: str
@@ -15,13 +15,13 @@ class DataSet:
     shape: tuple  # of one image: height, width, channels
     splits: dict  # name -> number of examples
     source: str
-    licence: str
+    license: str
     network: bool = True
     features: tuple = ("image", "label")  # what a batch holds, by TFDS' names
     module: str | None = None  # registers our own TFDS builder when it is imported
     manual: str | None = None  # what has to be fetched by hand, and from where
     kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
-    tokens: str | None = (
+    tokenizer: str | None = (
         None  # what texts are best cut into, if not bpe; see `zoo.data.text_config`
     )
     config: str | None = None  # where TFDS has several, the one meant by the bare name
@@ -55,7 +55,7 @@ LOADERS = {
 CATALOG = {
     row.name: row
     for row in (
-        DataSet(
+        DatasetInfo(
             "mnist",
             "MNIST: handwritten digits (LeCun, Cortes, Burges 1998)",
             (28, 28, 1),
@@ -63,7 +63,7 @@ CATALOG = {
             "http://yann.lecun.com/exdb/mnist",
             "CC BY-SA 3.0",
         ),
-        DataSet(
+        DatasetInfo(
             "fashion_mnist",
             "Fashion-MNIST: ten kinds of clothing (Xiao, Rasul, Vollgraf 2017)",
             (28, 28, 1),
@@ -71,7 +71,7 @@ CATALOG = {
             "https://github.com/zalandoresearch/fashion-mnist",
             "MIT",
         ),
-        DataSet(
+        DatasetInfo(
             "kmnist",
             "Kuzushiji-MNIST: ten cursive Japanese characters (Clanuwat et al. 2018)",
             (28, 28, 1),
@@ -79,7 +79,7 @@ CATALOG = {
             "http://codh.rois.ac.jp/kmnist",
             "CC BY-SA 4.0",
         ),
-        DataSet(
+        DatasetInfo(
             "binarized_mnist",
             "MNIST in Larochelle's static binarization (Larochelle, Murray 2011); no labels",
             (28, 28, 1),
@@ -89,7 +89,7 @@ CATALOG = {
             features=("image",),
             binary=True,
         ),
-        DataSet(
+        DatasetInfo(
             "cifar10",
             "CIFAR-10: ten kinds of animals and vehicles (Krizhevsky 2009)",
             (32, 32, 3),
@@ -97,7 +97,7 @@ CATALOG = {
             "https://www.cs.toronto.edu/~kriz/cifar.html",
             "none stated",
         ),
-        DataSet(
+        DatasetInfo(
             "celeb_a",
             "CelebA: faces (Liu et al. 2015), the centre square scaled to 64 pixels; no labels",
             (218, 178, 3),
@@ -107,7 +107,7 @@ CATALOG = {
             features=("image",),
             image_size=64,
         ),
-        DataSet(
+        DatasetInfo(
             "quickdraw_bitmap",
             "Quick, Draw!: 345 kinds of doodles (Google 2017); load one: quickdraw_bitmap/cat",
             (28, 28, 1),
@@ -116,7 +116,7 @@ CATALOG = {
             "CC BY 4.0",
             by_class=True,
         ),
-        DataSet(
+        DatasetInfo(
             "snowflakes",
             "Snow crystals grown by Reiter's automaton (2005), and the air they grew in",
             (64, 64, 1),
@@ -127,7 +127,7 @@ CATALOG = {
             features=("image", "alpha", "beta", "gamma"),
             module="zoo.data.builders.snowflakes",
         ),
-        DataSet(
+        DatasetInfo(
             "snowflake_maps",
             "Pairs: maps of how thick the ice of snow crystals is, and the crystals in the light",
             (64, 64, 3),
@@ -138,7 +138,7 @@ CATALOG = {
             features=("source", "target"),
             module="zoo.data.builders.snowflake_maps",
         ),
-        DataSet(
+        DatasetInfo(
             "pictures",
             "A landscape and brushwork, both drawn by this library: a content and a style",
             (256, 256, 3),
@@ -149,7 +149,7 @@ CATALOG = {
             features=("content", "style"),
             module="zoo.data.builders.style_images",
         ),
-        DataSet(
+        DatasetInfo(
             "facades",
             "CMP Facades as pairs: label maps and photographs of house fronts (Tylecek, Sara 2013)",
             (256, 256, 3),
@@ -163,7 +163,7 @@ CATALOG = {
             "(right) in each file of 512x256 pixels, unpacked from "
             "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
         ),
-        DataSet(
+        DatasetInfo(
             "dates",
             "Pairs: dates as people write them in nine languages, and their ISO 8601 form",
             (),
@@ -174,9 +174,9 @@ CATALOG = {
             features=("written", "iso"),
             module="zoo.data.builders.dates",
             kind="pairs",
-            tokens="characters",
+            tokenizer="characters",
         ),
-        DataSet(
+        DatasetInfo(
             "multi30k",
             "Multi30k, German and English: descriptions of photographs (Elliott et al. 2016)",
             (),
@@ -189,7 +189,7 @@ CATALOG = {
             "data/task1/raw of https://github.com/multi30k/dataset",
             kind="pairs",
         ),
-        DataSet(
+        DatasetInfo(
             "ted_hrlr_translate",
             "TED talks (Qi et al. 2018); ted_hrlr_translate/ru_to_en has another direction",
             (),
@@ -200,7 +200,7 @@ CATALOG = {
             kind="pairs",
             config="pt_to_en",
         ),
-        DataSet(
+        DatasetInfo(
             "tatoeba",
             "Tatoeba: short sentences of 36 languages and English; tatoeba/tatoeba_fr is French",
             (),
@@ -211,7 +211,7 @@ CATALOG = {
             kind="pairs",
             config="tatoeba_de",
         ),
-        DataSet(
+        DatasetInfo(
             "shapes",
             "Scenes of one to three coloured shapes with a caption each",
             (48, 48, 3),
@@ -222,9 +222,9 @@ CATALOG = {
             features=("image", "captions", "centres"),
             module="zoo.data.builders.shapes",
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "flickr8k",
             "Flickr8k: photographs with five captions each (Hodosh, Young, Hockenmaier 2013)",
             (160, 160, 3),
@@ -238,9 +238,9 @@ CATALOG = {
             "Flickr_8k.{train,dev,test}Images.txt, as the archives of Flickr8k hold them,",
             image_size=160,
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "coco_captions",
             "COCO 2014 with five captions an image, in the splits of Karpathy and Li (2015)",
             (160, 160, 3),
@@ -250,9 +250,9 @@ CATALOG = {
             features=("image", "captions"),
             image_size=160,
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "ratings",
             "Stars that made-up users give to made-up films, from known tastes",
             (),
@@ -264,7 +264,7 @@ CATALOG = {
             module="zoo.data.builders.ratings",
             kind="ratings",
         ),
-        DataSet(
+        DatasetInfo(
             "movielens",
             "MovieLens: stars that users gave to films (Harper, Konstan 2015)",
             (),
@@ -285,9 +285,9 @@ def names(pattern="*"):
 
 
 def info(name):
-    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownName."""
+    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownNameError."""
     name, _, part = str(name).partition("/")
     if name not in CATALOG:
-        raise UnknownName("data set", name, CATALOG)
+        raise UnknownNameError("data set", name, CATALOG)
     row = CATALOG[name]
     return replace(row, name=f"{name}/{part}") if part and row.config else row

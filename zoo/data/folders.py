@@ -6,7 +6,7 @@ Needs only Python.
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 IMAGES += (".ppm", ".pgm", ".pbm", ".avif")
@@ -59,12 +59,12 @@ def subfolders(folder):
     return [path for path in paths if is_visible(path.name) and path.is_dir()]
 
 
-def of_kind(files, suffixes):
+def with_suffix(files, suffixes):
     """Those files whose names end in one of the suffixes, in capitals or not."""
     return [file for file in files if file.suffix.lower() in suffixes]
 
 
-def split_places(folder):
+def split_paths(folder):
     """Split -> its folder, or its NumPy file, of a folder that is divided so; else {}.
 
     Folders named as splits are splits if there is nothing else, or if "train" and another one are
@@ -74,36 +74,36 @@ def split_places(folder):
         return {}
     visible = [path for path in sorted(Path(folder).iterdir()) if is_visible(path.name)]
     folders = {path.name.lower(): path for path in visible if path.is_dir()}
-    loose = of_kind(visible, IMAGES)
+    loose = with_suffix(visible, IMAGES)
     found = {name: folders[name] for name in SPLITS if name in folders}
     if "train" in found and len(found) > 1:
         return found
     if found and len(found) == len(folders) and not loose:
         return found
-    files = {path.stem.lower(): path for path in of_kind(visible, NUMPY) if path.is_file()}
+    files = {path.stem.lower(): path for path in with_suffix(visible, NUMPY) if path.is_file()}
     if folders or loose or not {*files} <= {*SPLITS}:
         return {}
     return {name: files[name] for name in SPLITS if name in files}
 
 
-def report_left_out(folder, files, read):
+def note_skipped_files(folder, files, read):
     """One note that counts the files that are not read."""
     read = {*read}
     others = [file for file in files if file not in read]
     if not others:
         return
-    images = of_kind(others, IMAGES)
+    images = with_suffix(others, IMAGES)
     if images:
         where = {file.relative_to(folder).parts[0] for file in images}
         what = f"{len(images):,} images lie beside the splits and"
-        note_once(f"note: {folder}: {what} were left out ({_listed(where)})")
+        log_message_once(f"note: {folder}: {what} were left out ({_listed(where)})")
     others = [file for file in others if file not in {*images}]
     if others:
         what = (
             "file is not an image and was" if len(others) == 1 else "files are not images and were"
         )
         endings = {file.suffix.lower() or file.name for file in others}
-        note_once(f"note: {folder}: {len(others):,} {what} left out ({_listed(endings)})")
+        log_message_once(f"note: {folder}: {len(others):,} {what} left out ({_listed(endings)})")
 
 
 def _listed(names):

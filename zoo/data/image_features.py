@@ -1,8 +1,9 @@
-"""What a trained network sees at each place of an image, computed once and kept on disk.
+"""Feature maps of images by a frozen pretrained network, computed once and cached on disk.
 
-network = vision.Network("MobileNetV2", weights="mobilenet_v2_notop.h5", size=160)
-train = vision.seen(corpora.load_captions("flickr8k", "train"), network, folder="features")
-train.arrays["features"]        # float16 [6000, 5, 5, 1280], in place of "image"
+network = PretrainedNetwork("MobileNetV2", weights="mobilenet_v2_notop.h5", size=160)
+corpus = corpora.load_captions("flickr8k", "train")
+train = with_feature_maps(corpus, network, folder="features")
+train.arrays["features"]        # float16 [6000, 5, 5, 1280], replaces "image"
 """
 
 import functools
@@ -19,12 +20,12 @@ from rich.progress import track
 
 from zoo.checks import check_numbers
 from zoo.data.arrays import as_images
-from zoo.data.image_files import square
-from zoo.errors import UnknownName, UsageError, one_line
+from zoo.data.image_files import center_square
+from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.files import check_writable, user_path, write_atomically, write_json
 
 
-class Network:
+class PretrainedNetwork:
     """A network that maps images to what it sees at each place: [b, h, w, c] to a map.
 
     Called with images of any size, uint8 or floats in [0, 1], it cuts the centre square out, scales
@@ -37,7 +38,7 @@ class Network:
         size: side of the square that it sees, in pixels.
 
     Raises:
-        UnknownName: Keras has no such network.
+        UnknownNameError: Keras has no such network.
         UsageError: the weights do not fit, or what comes out is no map.
     """
 
@@ -47,7 +48,7 @@ class Network:
         self.name = network if isinstance(network, str) else network.name
         self.model, self.scale = network, tf.identity
         if isinstance(network, str):
-            build, scale = application(network)
+            build, scale = _find_application(network)
             self.scale = functools.partial(scale, data_format="channels_last")
             layout = keras.config.image_data_format()
             keras.config.set_image_data_format("channels_last")  # nothing else tells the network
@@ -80,18 +81,18 @@ class Network:
             raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
         if not len(images):
             return tf.zeros((0, *self.shape))
-        return self._see(square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
+        return self._see(center_square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
 
     @functools.cached_property
     def fingerprint(self):
         """SHA-256 in hex of all that decides what it sees: its name, weights and size."""
         found = hashlib.sha256(f"{self.name} {self.size}".encode())
         for weight in self.model.weights:
-            found.update(digest(keras.ops.convert_to_numpy(weight)).encode())
+            found.update(_array_sha256(keras.ops.convert_to_numpy(weight)).encode())
         return found.hexdigest()
 
 
-def application(name):
+def _find_application(name):
     """(what builds a network of `keras.applications`, how it wants its pixels)."""
     known = {
         builder: (getattr(module, builder), module.preprocess_input)
@@ -101,18 +102,18 @@ def application(name):
         if builder[0].isupper()
     }
     if name not in known:
-        raise UnknownName("network of keras.applications", name, known)
+        raise UnknownNameError("network of keras.applications", name, known)
     return known[name]
 
 
-def digest(array):
+def _array_sha256(array):
     """SHA-256 in hex of an array: its type, shape and values."""
     found = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
     found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
 
 
-def features(images, network, folder, batch_size=32, progress=True):
+def cached_feature_maps(images, network, folder, batch_size=32, progress=True):
     """What `network` sees in images [n, h, w, c]: float16 [n, rows, columns, channels].
 
     Read from the folder if it is there, whole and unchanged; else computed and written. The file's
@@ -132,11 +133,11 @@ def features(images, network, folder, batch_size=32, progress=True):
     images = as_images(np.asarray(images))
     if not len(images):
         raise UsageError("there are no images to look at")
-    key = hashlib.sha256((network.fingerprint + digest(images)).encode()).hexdigest()
+    key = hashlib.sha256((network.fingerprint + _array_sha256(images)).encode()).hexdigest()
     path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
-        if recorded(record) == of_file(path):
+        if _recorded_sha256(record) == _file_sha256(path):
             return np.load(path)
         Console(stderr=True).print(f"{path} is damaged and is made anew")
     check_writable(path)
@@ -152,11 +153,13 @@ def features(images, network, folder, batch_size=32, progress=True):
                 " for float16; look at its weights"
             )
     write_atomically(path, lambda file: np.save(file, found))
-    write_json(record, {"sha256": of_file(path), "network": network.name, "size": network.size})
+    write_json(
+        record, {"sha256": _file_sha256(path), "network": network.name, "size": network.size}
+    )
     return found
 
 
-def recorded(path):
+def _recorded_sha256(path):
     """The SHA-256 in a record; None if the record is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))["sha256"]
@@ -164,14 +167,14 @@ def recorded(path):
         return None
 
 
-def of_file(path):
+def _file_sha256(path):
     """SHA-256 in hex of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def seen(corpus, network, folder, **how):
+def with_feature_maps(corpus, network, folder, **how):
     """A `corpora.Corpus` with "features" in place of "image"; see `features`."""
     arrays = dict(corpus.arrays)
-    arrays["features"] = features(arrays.pop("image"), network, folder, **how)
+    arrays["features"] = cached_feature_maps(arrays.pop("image"), network, folder, **how)
     return replace(corpus, arrays=arrays)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "TIFF", "AVIF")  # of an MPO all frames show the same
@@ -103,7 +103,7 @@ def check_same_size(images, place):
     return images
 
 
-def square(images, size):
+def center_square(images, size):
     """Cut the center square out of images [..., h, w, c] and scale it to [..., size, size, c].
 
     Bilinear with anti-aliasing; the type stays. A TensorFlow tensor gives a tensor, an array an
@@ -115,13 +115,16 @@ def square(images, size):
         return images
     if isinstance(images, np.ndarray) and images.ndim == 4:
         return np.concatenate(
-            [_square(tf, images[i : i + 256], size).numpy() for i in range(0, len(images), 256)]
+            [
+                _center_square(tf, images[i : i + 256], size).numpy()
+                for i in range(0, len(images), 256)
+            ]
         )
-    scaled = _square(tf, images, size)
+    scaled = _center_square(tf, images, size)
     return scaled.numpy() if isinstance(images, np.ndarray) else scaled
 
 
-def _square(tf, images, size):
+def _center_square(tf, images, size):
     height, width = images.shape[-3], images.shape[-2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -135,7 +138,7 @@ def _fit(pixels, channels, size):
     if size is None:
         return pixels
     check_numbers(size=size)
-    return square(pixels, size)
+    return center_square(pixels, size)
 
 
 def _decode(file):
@@ -225,4 +228,4 @@ def _report_animated(files):
     names = ", ".join(str(file) for file in files[:SHOWN]) + (", ..." if files[SHOWN:] else "")
     one = len(files) == 1
     have = "has more than one frame" if one else "have more than one frame"
-    note_once(f"note: {names} {have}; the first{'' if one else ' of each'} is read")
+    log_message_once(f"note: {names} {have}; the first{'' if one else ' of each'} is read")

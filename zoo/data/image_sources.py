@@ -14,16 +14,16 @@ from zoo.data.arrays import from_arrays
 from zoo.data.folders import (
     IMAGES,
     NUMPY,
-    of_kind,
-    report_left_out,
-    split_places,
+    note_skipped_files,
+    split_paths,
     subfolders,
     visible_files,
+    with_suffix,
 )
-from zoo.data.image_files import check_same_size, has_color, read_images, square
+from zoo.data.image_files import center_square, check_same_size, has_color, read_images
 from zoo.data.numpy_files import read_numpy
 from zoo.errors import UsageError, one_line
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 SPLIT = re.compile(
     r"(?P<name>\w+?)(?:\.(?P<order>stratified|ordered))?"
@@ -33,7 +33,7 @@ FREE = (None, "", "0")  # ends of a split that need no unit
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """A split of a person's data.
 
     Attributes:
@@ -57,12 +57,12 @@ def from_path(path, split="train", image_size=None):
         return _folder(path, split, image_size)
     if path.suffix.lower() not in NUMPY:
         raise UsageError(f"{path} must be a folder of images, a .npy or a .npz file")
-    return Source(from_arrays(read_numpy(path)))
+    return ImageSource(from_arrays(read_numpy(path)))
 
 
 def _folder(path, split, image_size):
-    places = split_places(path) or {"train": path}
-    chosen = parsed(split, places)["name"]
+    places = split_paths(path) or {"train": path}
+    chosen = parse_split(split, places)["name"]
     groups = {name: _groups(place) for name, place in places.items()}
     mine = groups[chosen]
     if not mine:
@@ -71,18 +71,20 @@ def _folder(path, split, image_size):
             f" of images per class, or one {' or '.join(NUMPY)} file per class"
         )
     files = {name: [f for group in groups[name].values() for f in group] for name in groups}
-    report_left_out(path, visible_files(path), [file for group in files.values() for file in group])
+    note_skipped_files(
+        path, visible_files(path), [file for group in files.values() for file in group]
+    )
     class_names = tuple(sorted({name for classes in groups.values() for name in classes} - {None}))
     _check_classes(path, class_names, groups)
     names = {"splits": tuple(places), "class_names": class_names or None}
     if all(file.suffix.lower() in NUMPY for file in files[chosen]):
-        return Source(_stored(places[chosen], mine, class_names, image_size), **names)
+        return ImageSource(_numpy_arrays(places[chosen], mine, class_names, image_size), **names)
     others = (file for name in files if name != chosen for file in files[name])
     channels = 3 if any(map(has_color, others)) else None
     arrays = {"image": read_images(files[chosen], places[chosen], channels, image_size)}
     if None not in mine:
         arrays["label"] = _labels(class_names, {name: len(mine[name]) for name in mine})
-    return Source(arrays, **names)
+    return ImageSource(arrays, **names)
 
 
 def _groups(place):
@@ -90,9 +92,9 @@ def _groups(place):
     if place.is_file():
         return {None: [place]}
     files = visible_files(place)
-    images = of_kind(files, IMAGES)
+    images = with_suffix(files, IMAGES)
     loose = [file for file in images if file.parent == place]
-    arrays = of_kind([file for file in files if file.parent == place], NUMPY)
+    arrays = with_suffix([file for file in files if file.parent == place], NUMPY)
     if not images:
         groups = {file.stem: [file] for file in arrays}
         if len(groups) < len(arrays):
@@ -125,7 +127,7 @@ def _labels(class_names, counts):
     return np.repeat([class_names.index(name) for name in counts], [*counts.values()])
 
 
-def _stored(place, groups, class_names, image_size):
+def _numpy_arrays(place, groups, class_names, image_size):
     """The arrays of NumPy files: of one file a class, or of the one file of a split."""
     if None in groups:
         return from_arrays(read_numpy(groups[None][0]))
@@ -135,13 +137,13 @@ def _stored(place, groups, class_names, image_size):
         if image is None or not len(image):
             raise UsageError(f"the class {file} is empty; remove the file, or fill it")
         image = from_arrays(image)["image"]
-        images[name] = image if image_size is None else square(image, image_size)
+        images[name] = image if image_size is None else center_square(image, image_size)
     check_same_size([*images.values()], place)
     label = _labels(class_names, {name: len(image) for name, image in images.items()})
     return from_arrays({"image": np.concatenate([*images.values()]), "label": label})
 
 
-def parsed(split, there=("train",)):
+def parse_split(split, there=("train",)):
     """{"name", "order", "start", "stop"} of a split, the last three None where it is silent.
 
     Raises UsageError unless the name is among those that are there.
@@ -156,28 +158,28 @@ def parsed(split, there=("train",)):
     return match.groupdict()
 
 
-def cut(arrays, split, there=("train",), name="the data", ordered=True):
+def slice_split(arrays, split, there=("train",), name="the data", ordered=True):
     """The part of arrays that a split names: "train", "train[100:]", "train[:-10%]".
 
     A part is taken in the order of the arrays, or, if it is "train.stratified[:90%]", of
     `stratified`; which of both, where the split says neither, is `ordered`.
     """
-    words = parsed(split, there)
+    words = parse_split(split, there)
     count, label = len(next(iter(arrays.values()))), arrays.get("label")
-    rows = slice_of(split, words, count)
+    rows = split_slice(split, words, count)
     order = words["order"] or ("ordered" if ordered or label is None else "stratified")
     if order == "stratified" and label is None:
         raise UsageError(f"{split!r} needs labels, and {name} has none; leave .stratified out")
     if rows == slice(0, count):
         return arrays
     if order == "stratified":
-        rows = stratified(label)[rows]
+        rows = stratified_order(label)[rows]
     elif label is not None and not words["order"]:
         _report_missing(label, rows, split, name)
     return {key: value[rows] for key, value in arrays.items()}
 
 
-def stratified(label):
+def stratified_order(label):
     """Row numbers, int64 [n], such that whatever part is cut out has each class in its share.
 
     The rows of class c are shuffled by numpy.random.default_rng((0, c)); the i-th of its n rows
@@ -199,18 +201,18 @@ def _report_missing(label, rows, split, name):
     if 4 * runs >= len(label):
         return
     missing = np.setdiff1d(label, label[rows])
-    best = np.setdiff1d(label, label[stratified(label)[rows]])
+    best = np.setdiff1d(label, label[stratified_order(label)[rows]])
     if len(missing) > len(best):
         missing = [str(c) for c in missing]
         listed = ", ".join(missing[:10]) + (", ..." if missing[10:] else "")
         first, _, bounds = split.partition("[")
-        note_once(
+        log_message_once(
             f"note: {split!r} of {name} leaves out the classes {listed}: its labels are sorted;"
             f" shuffle the arrays, or write '{first}.stratified[{bounds}'"
         )
 
 
-def slice_of(split, words, count):
+def split_slice(split, words, count):
     """The rows, as a slice, that a parsed split of `count` examples names; UsageError if none."""
     percent = [text.endswith("%") for text in (words["start"], words["stop"]) if text not in FREE]
     if len({*percent}) > 1:

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from zoo.errors import UsageError, one_line
-from zoo.log import note_once
+from zoo.log import log_message_once
 
 IMAGE_KEYS = ("image", "images", "x", "arr_0")
 LABEL_KEYS = ("label", "labels", "y")
@@ -97,7 +97,7 @@ def _named(path, arrays):
         )
     others = ", ".join(sorted(arrays.keys() - {*wanted.values()}))
     if others:
-        note_once(
+        log_message_once(
             f"note: {path}: the arrays {one_line(others)} are left out; images are read from the"
             f" first of {', '.join(IMAGE_KEYS)}, labels from that of {', '.join(LABEL_KEYS)}"
         )

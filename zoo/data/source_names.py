@@ -27,23 +27,23 @@ def is_named(source):
     return isinstance(source, str) and source.partition("/")[0] in CATALOG
 
 
-def pairs(source):
+def parse_pairs(source):
     """("AtoB" or "BtoA", path) of a folder of pairs; None for anything else."""
     direction, colon, path = source.partition(":") if isinstance(source, str) else ("", "", "")
     return (direction, user_path(path)) if colon and direction in DIRECTIONS else None
 
 
-def path(source):
+def source_path(source):
     """The path of data that have no name."""
-    return (pairs(source) or ("", user_path(source)))[1]
+    return (parse_pairs(source) or ("", user_path(source)))[1]
 
 
-def absolute(source):
+def absolute_source(source):
     """A name as it is; a path so that it holds from everywhere."""
-    if is_named(source) or not path(source).exists():
+    if is_named(source) or not source_path(source).exists():
         return source
-    direction = f"{pairs(source)[0]}:" if pairs(source) else ""
-    return f"{direction}{path(source).resolve()}"
+    direction = f"{parse_pairs(source)[0]}:" if parse_pairs(source) else ""
+    return f"{direction}{source_path(source).resolve()}"
 
 
 def splits(source, languages=None):
@@ -56,18 +56,20 @@ def splits(source, languages=None):
         return [*CATALOG[source.partition("/")[0]].splits]
     if not isinstance(source, (str, os.PathLike)):
         return ["train"]
-    if languages and not pairs(source) and path(source).is_dir():
-        folder = path(source)
-        return [s for s in STEMS if all(file(folder, *texts(s, x)) for x in languages)]
-    return [*folders.split_places(path(source))] or ["train"]
+    if languages and not parse_pairs(source) and source_path(source).is_dir():
+        folder = source_path(source)
+        return [
+            s for s in STEMS if all(find_file(folder, *text_file_names(s, x)) for x in languages)
+        ]
+    return [*folders.split_paths(source_path(source))] or ["train"]
 
 
-def texts(split, language):
+def text_file_names(split, language):
     """What the file of a split in a language may be called."""
     return [f"{stem}.{language}" for stem in STEMS.get(split, (split,))]
 
 
-def file(folder, *names):
+def find_file(folder, *names):
     """The first file of these names in a folder, or the same with .gz; None if there is none."""
     paths = (folder / f"{name}{gz}" for name in names for gz in ("", ".gz"))
     return next(filter(Path.is_file, paths), None)
@@ -84,7 +86,7 @@ def check_languages(languages):
     return tuple(languages)
 
 
-def columns(languages):
+def parse_columns(languages):
     """The columns of a table that languages written as numbers stand for: ("1", "0") -> (1, 0)."""
     if not all(re.fullmatch(r"[0-9]{1,9}", text) for text in languages):
         raise UsageError(
@@ -100,13 +102,13 @@ def fingerprint(source, languages=None):
     None for a name of the catalog and for what is not there. Files whose names begin with a dot,
     and the folders of runs, belong to nobody's data; of texts in a folder, only the languages.
     """
-    if is_named(source) or not path(source).exists():
+    if is_named(source) or not source_path(source).exists():
         return None
-    root = path(source)
+    root = source_path(source)
     if root.is_file():
         with root.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    found = hashlib.sha256((pairs(source) or ("",))[0].encode())
+    found = hashlib.sha256((parse_pairs(source) or ("",))[0].encode())
     for name, size in sorted(_sizes(root)):
         if not languages or {*name.split(".")[1:]} & {*languages}:
             found.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))

@@ -18,26 +18,26 @@ from zoo.data.catalog import info
 from zoo.errors import UsageError, WriteError, ZooError, one_line
 from zoo.files import check_writable, user_path
 
-SHARED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # variable, default
-OWN = ("ZOO_DATA_DIR", "~/.cache/zoo/data")
+DOWNLOADED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # variable, default
+GENERATED = ("ZOO_DATA_DIR", "~/.cache/zoo/data")
 _temporary = []  # one folder at most, which is removed when the process ends
 
 
 def directory(data_dir=None):
     """The folder TFDS keeps data in: `data_dir`, TFDS_DATA_DIR or ~/tensorflow_datasets."""
-    return _chosen(*SHARED) if data_dir is None else user_path(data_dir)
+    return _chosen(*DOWNLOADED) if data_dir is None else user_path(data_dir)
 
 
 def generated_directory():
     """The folder of generated data sets: ZOO_DATA_DIR or ~/.cache/zoo/data."""
-    return _chosen(*OWN)
+    return _chosen(*GENERATED)
 
 
 def _chosen(variable, default):
     return user_path(os.environ.get(variable) or default, variable)
 
 
-def prepared_in(name, data_dir=None):
+def find_prepared(name, data_dir=None):
     """The folder that holds a data set, in any version; None if none does.
 
     Needs neither TensorFlow nor TFDS.
@@ -56,12 +56,12 @@ def prepared_in(name, data_dir=None):
 
 def is_prepared(name, data_dir=None):
     """Whether a data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
-    return prepared_in(name, data_dir) is not None
+    return find_prepared(name, data_dir) is not None
 
 
-def folder_of(name, data_dir=None):
+def folder_for(name, data_dir=None):
     """The folder that holds a data set, or that it is to be prepared in."""
-    if found := prepared_in(name, data_dir):
+    if found := find_prepared(name, data_dir):
         return found
     if not info(name).generated or data_dir is not None:
         return directory(data_dir)
@@ -72,7 +72,7 @@ def folder_of(name, data_dir=None):
         folder = _temporary_directory()
         _note(
             f"note: {error}. {name} is generated in {folder}, for this process alone; set"
-            f" {OWN[0]} to a folder of your own to keep it"
+            f" {GENERATED[0]} to a folder of your own to keep it"
         )
     return folder
 
@@ -90,7 +90,7 @@ def manual_dir(name, data_dir=None):
 
 
 @contextlib.contextmanager
-def exclusive(folder, name):
+def preparation_lock(folder, name):
     """Lets one process or thread at a time prepare a data set in a folder; the others wait."""
     try:
         check_writable(folder / "data")
@@ -102,7 +102,7 @@ def exclusive(folder, name):
             _note(f"waiting for another process that prepares {name} in {folder}")
             lock.acquire()
     except (OSError, NotImplementedError, WriteError) as error:
-        variable = (OWN if info(name).generated else SHARED)[0]
+        variable = (GENERATED if info(name).generated else DOWNLOADED)[0]
         raise ZooError(
             f"could not prepare {name!r} in {folder}: {one_line(error)}; set {variable} to a folder"
             " that can be written to"

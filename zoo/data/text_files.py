@@ -21,7 +21,7 @@ NAME_AND_COMMA = re.compile(r'"|[^,\t]*\.[A-Za-z]\w{1,4}(#\d+)?,')
 HEADER = ("image", "caption")
 
 
-def lines(path):
+def read_lines(path):
     """The lines of a file."""
     path = user_path(path)
     if not path.exists():
@@ -35,7 +35,7 @@ def lines(path):
         raw = _unpacked(raw) if raw.startswith(GZIP) else raw
     except Exception as error:  # a decoder may raise anything
         raise UsageError(f"{path} cannot be read: {one_line(error)}") from error
-    return lines_of(raw, path)
+    return decode_lines(raw, path)
 
 
 def _unpacked(raw):
@@ -47,7 +47,7 @@ def _unpacked(raw):
     return text
 
 
-def lines_of(raw, name):
+def decode_lines(raw, name):
     """The lines of the bytes of a text. Raises UsageError naming the text and the line."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in raw:
@@ -61,14 +61,14 @@ def lines_of(raw, name):
     return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
 
 
-def table(path, columns):
+def read_table(path, columns):
     """The texts of some columns of a table with tabs: a list of lists; empty lines are left out.
 
     columns: different integers, counted from 0.
     """
     _check_columns(columns)
     sides, width = [[] for _ in columns], None
-    for number, line in enumerate(lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
         if cells == [line] and not line.strip():
             continue
@@ -97,7 +97,7 @@ def _check_columns(columns):
         )
 
 
-def captioned(path):
+def read_captions(path):
     """Image name -> its captions, of a file of lines NAME, tab or comma, caption.
 
     All lines have the same separator; with commas, names and captions may be quoted. NAME.jpg#2 is
@@ -105,7 +105,7 @@ def captioned(path):
     out.
     """
     found = {}
-    texts = lines(path)
+    texts = read_lines(path)
     rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
     for place, (number, name, caption) in enumerate(rows):
         name, caption = name.strip(), caption.strip()

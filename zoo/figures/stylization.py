@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 from PIL import Image, ImageOps
 
-from zoo.errors import UnknownName, UsageError
-from zoo.figures.drawing import PALETTE, grid, pixels, plot, save
+from zoo.errors import UnknownNameError, UsageError
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import PALETTE, grid, pixels, plot, save
 
 
 def stylized(content, style, *paintings, captions=None, path=None, dpi=None):
@@ -35,7 +35,7 @@ def stylized(content, style, *paintings, captions=None, path=None, dpi=None):
     )
 
 
-def descents(histories, by="step", title="", path=None, dpi=None):
+def loss_trajectories(histories, by="step", title="", path=None, dpi=None):
     """The loss over the steps, a curve for each way down, on logarithmic scales; ends are marked.
 
     Args:
@@ -47,7 +47,7 @@ def descents(histories, by="step", title="", path=None, dpi=None):
     check_format(path, dpi)
     labels = {"step": "iterations", "evaluations": "evaluations of the loss"}
     if by not in labels:
-        raise UnknownName("quantity to draw losses over", by, labels)
+        raise UnknownNameError("quantity to draw losses over", by, labels)
     if not histories or not all(histories.values()):
         raise UsageError("descents has nothing to draw: the histories hold no entries")
     figure, axes = plot(640, 460)

@@ -3,10 +3,10 @@
 import keras
 
 from zoo import inspection
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
-def features(model, layers):
+def feature_extractor(model, layers):
     """A Keras layer that maps the model's inputs to what layers inside of it put out.
 
     What the model would compute beyond them is not computed in a graph (`fit`, `predict`).
@@ -18,7 +18,7 @@ def features(model, layers):
             `model.trainable = False` freezes it.
 
     Raises:
-        UnknownName: there is no layer of that path.
+        UnknownNameError: there is no layer of that path.
         UsageError: none is named.
     """
     known = dict(inspection.layers(model))
@@ -26,12 +26,12 @@ def features(model, layers):
         raise UsageError(f"name a layer of {model.name}, or several: {[*known][:3]} ...")
     for path in [layers] if isinstance(layers, str) else layers:
         if path not in known:
-            raise UnknownName(f"layer of {model.name}", path, known)
-    return Features(model, layers if isinstance(layers, str) else tuple(layers))
+            raise UnknownNameError(f"layer of {model.name}", path, known)
+    return FeatureExtractor(model, layers if isinstance(layers, str) else tuple(layers))
 
 
-class Features(keras.layers.Layer):
-    """A network that puts out what is inside it; see `features`."""
+class FeatureExtractor(keras.layers.Layer):
+    """A network that puts out what is inside it; see `feature_extractor`."""
 
     def __init__(self, model, paths, **kwargs):
         super().__init__(**kwargs)

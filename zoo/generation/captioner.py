@@ -24,10 +24,10 @@ class Captioner(Speaker):
         image_shape: height, width and channels of an image, or of its features.
     """
 
-    call_feature = "image"  # a model that sees features says so
+    input_feature = "image"  # a model that sees features says so
     said = "caption"
     data_kind = "captions"
-    demo_data = "shapes"
+    default_dataset = "shapes"
 
     def __init__(self, caption_vocabulary, image_shape, **kwargs):
         super().__init__(**kwargs)
@@ -40,7 +40,7 @@ class Captioner(Speaker):
         if not isinstance(shape, tuple) or len(shape) != 4:
             raise ValueError(
                 f"the encoder makes {shape} of an image; a map (rows, columns, channels) is needed:"
-                ' take it out from inside, as in encoder=zoo.features(block, "1")'
+                ' take it out from inside, as in encoder=zoo.feature_extractor(block, "1")'
             )
         return shape[1:]
 
@@ -51,14 +51,14 @@ class Captioner(Speaker):
 
     @property
     def batch_spec(self):
-        dtype = tf.float32 if self.call_feature == "image" else tf.float16
+        dtype = tf.float32 if self.input_feature == "image" else tf.float16
         return {
-            self.call_feature: tf.TensorSpec((None, *self.image_shape), dtype),
+            self.input_feature: tf.TensorSpec((None, *self.image_shape), dtype),
             "caption": tf.TensorSpec((None, None), tf.int32),
         }
 
     def given(self, source):
-        return read_feature(self, self.call_feature, source)
+        return read_feature(self, self.input_feature, source)
 
     # Verbs.
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_drawing, check_penalty
-from zoo.model import seed_of
+from zoo.model import to_seed
 
 NEVER = -float("inf")
 
@@ -82,7 +82,7 @@ def sample(step, state, start, end, limit, temperature=1.0, top_k=None, top_p=No
         UsageError: as `greedy`, or an argument is out of range.
     """
     check_drawing(temperature, top_k, top_p)
-    key = seed_of(seed)
+    key = to_seed(seed)
 
     def choose(logits, time):
         now = tf.random.experimental.stateless_fold_in(key, time)

@@ -24,8 +24,8 @@ LARGEST = 2**24  # ids of a vocabulary
 class Speaker(Model):
     """Base of models that speak.
 
-    A batch has two sides: `call_feature` is what they read or see, and `said` what they are to say:
-    ids, int32 [b, t], between START and END, zeros at the end of a row.
+    A batch has two sides: `input_feature` is what they read or see, and `said` what they are to
+    say: ids, int32 [b, t], between START and END, zeros at the end of a row.
     """
 
     said = "target"
@@ -79,7 +79,7 @@ class Speaker(Model):
     # What they share. What it learns in `train_step` is the subclass's to say.
 
     def eval_step(self, batch):
-        x, y = batch[self.call_feature], batch[self.said]
+        x, y = batch[self.input_feature], batch[self.said]
         logits = self.teach(self.read(x), y[:, :-1])
         return self.scores(logits, y[:, 1:], axis=1)
 
@@ -152,10 +152,10 @@ class Speaker(Model):
         size = source.shape[0]  # unknown while a graph is exported
         check_size(size or 1, beam, limit, self.sizes[self.said])
         if pieces is None:
-            pieces = 1 if eager else min(threads.at_once(), (size or 1) // LEAST)
+            pieces = 1 if eager else min(threads.parallel_ops(), (size or 1) // LEAST)
         pieces = min(max(pieces, 1), size or 1) if seed is None else 1
         if seed is not None:
-            seed = self.seed(seed)
+            seed = self.as_seed(seed)
             drawing["temperature"] = 1.0 if temperature is None else temperature
         if beam > 1 and length_penalty is None:
             length_penalty = LENGTH_PENALTY

@@ -23,9 +23,9 @@ class Translator(Speaker):
             vocabularies along.
     """
 
-    call_feature = "source"
+    input_feature = "source"
     data_kind = "pairs"
-    demo_data = "dates"
+    default_dataset = "dates"
 
     def __init__(self, source_vocabulary, target_vocabulary, **kwargs):
         super().__init__(**kwargs)
@@ -41,8 +41,8 @@ class Translator(Speaker):
             return words
         guesses = tf.argmax(self.teach(known, words, training=True), -1, words.dtype)
         guesses = tf.concat([words[:, :1], guesses[:, :-1]], axis=1)
-        rate = rate(self.step) if callable(rate) else rate
-        chosen = tf.random.stateless_uniform(tf.shape(words), self.seed()) < rate
+        rate = rate(self.iterations) if callable(rate) else rate
+        chosen = tf.random.stateless_uniform(tf.shape(words), self.next_seed()) < rate
         return tf.where(chosen & (words != text.PAD), guesses, words)
 
     @property

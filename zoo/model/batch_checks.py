@@ -50,7 +50,7 @@ class BatchChecks:
 
     def cast_and_check_inputs(self, inputs):
         """What the model is called on, as `cast_and_check`: a batch, or the feature alone."""
-        feature = self.call_feature
+        feature = self.input_feature
         if feature is None:
             return inputs
         names = feature if isinstance(feature, tuple) else (feature,)

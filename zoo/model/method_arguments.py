@@ -1,6 +1,6 @@
 """The arguments of a model's verbs: one decorator checks and converts them.
 
-    @zoo.verb(x="image")
+    @zoo.checked_method(x="image")
     def encode(self, x):
         return self.posterior(x).mean()
 
@@ -22,7 +22,7 @@ from zoo.errors import BatchError, UsageError, one_line
 COUNT = Interval(1, math.inf)
 
 
-def verb(**kinds):
+def checked_method(**kinds):
     """A method of a model whose arguments are checked and converted before it runs.
 
     An empty batch gives an empty result of the right shape. Several batches must have one length;

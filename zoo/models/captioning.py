@@ -35,7 +35,7 @@ class Captioning(zoo.Captioner):
         doubly_stochastic: weight, lambda, of the wish that every place is looked at as often.
     """
 
-    sub_batches = 2
+    micro_batches = 2
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Captioning(zoo.Captioner):
         **kwargs,
     ):
         super().__init__(caption_vocabulary, image_shape, **kwargs)
-        self.call_feature = "features" if encoder is None else "image"
+        self.input_feature = "features" if encoder is None else "image"
         own = isinstance(encoder, list | tuple)
         if not (own or encoder is None or isinstance(encoder, keras.Layer)):
             raise ValueError(f"encoder must be channels, a layer or None, got {encoder!r}")
@@ -96,10 +96,10 @@ class Captioning(zoo.Captioner):
             self.output_layer.build(words)
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(4e-4, global_clipnorm=5.0)}
+        return {"": zoo.optimizers.Adam(4e-4, global_clipnorm=5.0)}
 
     def train_step(self, batch):
-        x, y = batch[self.call_feature], batch["caption"]
+        x, y = batch[self.input_feature], batch["caption"]
         with tf.GradientTape() as tape:
             known = self.read(x, training=True)  # annotations a_i, section 3.1.1; h_0, c_0
             logits, alpha = self.tell(known, y[:, :-1], training=True)  # eq. 7; eq. 5
@@ -109,7 +109,7 @@ class Captioning(zoo.Captioner):
 
     def eval_step(self, batch):
         y = batch["caption"]
-        logits, alpha = self.tell(self.read(batch[self.call_feature]), y[:, :-1])
+        logits, alpha = self.tell(self.read(batch[self.input_feature]), y[:, :-1])
         return self.objective(logits, alpha, y[:, 1:], axis=1)
 
     def objective(self, logits, alpha, words, axis=None):
@@ -140,12 +140,14 @@ class Captioning(zoo.Captioner):
 
     def start(self, known, limit):
         cell = self.decoder.cell
-        return cell.start(cell.attention.memorize(known["annotations"]), known["state"])
+        return cell.initial_state(
+            cell.attention.prepare_memory(known["annotations"]), known["state"]
+        )
 
     def say(self, words, state):
         words = self.words(words)
         hidden, state = self.decoder.cell(words, state)
-        return self.logits(hidden, words), state, self.decoder.cell.alignment(state)
+        return self.logits(hidden, words), state, self.decoder.cell.attention_weights(state)
 
     def logits(self, hidden, words, training=False):
         """Scores of the next word from E y, h and z: L_o (E y + L_h h + L_z z), eq. 7; float32."""

@@ -58,7 +58,7 @@ class ConditionalDCGAN(DCGAN):
             return tf.range(n, dtype=tf.int64) % self.num_classes
         return tf.cast(tf.broadcast_to(label, (n,)), tf.int64)
 
-    @zoo.verb(n="n", label="label")
+    @zoo.checked_method(n="n", label="label")
     def sample(self, n, seed=None, label=None):
         """`n` drawings [n, h, w, c] in [0, 1], of each class in turn, or of the class `label`."""
         return tf.cast(self(self.generator_inputs(n, seed, label)), tf.float32)

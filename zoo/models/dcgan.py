@@ -92,8 +92,8 @@ class DCGAN(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": zoo.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
-            "discriminator": zoo.Adam(2e-4, beta_1=0.5),
+            "generator": zoo.optimizers.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
+            "discriminator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):
@@ -110,8 +110,8 @@ class DCGAN(zoo.Model):
                 lambda x: self.discriminate(x, batch, training=True)[0],
                 real,
                 fake,
-                self.step,
-                self.seed(),
+                self.iterations,
+                self.next_seed(),
             )
             generator_total = generator_loss + self.feature_matching_loss(
                 real_features, fake_features
@@ -158,7 +158,7 @@ class DCGAN(zoo.Model):
     def noise(self, n, seed=None):
         """`n` points of the generator's input space, [n, latent_dim + components]:
         `mixture_noise`."""
-        return mixture_noise(n, self.latent_dim, self.components, self.seed(seed))
+        return mixture_noise(n, self.latent_dim, self.components, self.as_seed(seed))
 
     def generator_inputs(self, n, seed=None):
         """`n` inputs of the generator: here, nothing but noise."""
@@ -170,7 +170,7 @@ class DCGAN(zoo.Model):
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
 
-    @zoo.verb(n="n")
+    @zoo.checked_method(n="n")
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
         return tf.cast(self(self.generator_inputs(n, seed)), tf.float32)

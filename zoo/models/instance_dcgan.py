@@ -95,7 +95,7 @@ class InstanceDCGAN(DCGAN):
 
     def condition(self, batch):
         """A batch, and `near` each of its images a point of features."""
-        return {**batch, "condition": self.perturb(self.embed(batch["image"]), self.seed())}
+        return {**batch, "condition": self.perturb(self.embed(batch["image"]), self.next_seed())}
 
     def train_step(self, batch):
         return super().train_step(self.condition(batch))
@@ -119,7 +119,7 @@ class InstanceDCGAN(DCGAN):
 
     def generator_inputs(self, n, seed=None, reference=None):
         """Inputs of the generator: noise beside a point near an instance, or near `like`."""
-        seed = self.seed(seed)
+        seed = self.as_seed(seed)
         chosen, moved = (tf.random.experimental.stateless_fold_in(seed, i) for i in (2, 3))
         if reference is None:
             rows = tf.random.stateless_uniform((n,), chosen, 0, self.num_instances, tf.int32)
@@ -128,7 +128,7 @@ class InstanceDCGAN(DCGAN):
             features = tf.broadcast_to(self.embed(reference), (n, self.num_features))
         return tf.concat([self.noise(n, seed), self.perturb(features, moved)], axis=-1)
 
-    @zoo.verb(n="n", reference="reference")
+    @zoo.checked_method(n="n", reference="reference")
     def sample(self, n, seed=None, reference=None):
         """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
         return tf.cast(self(self.generator_inputs(n, seed, reference)), tf.float32)

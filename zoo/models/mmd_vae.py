@@ -27,7 +27,7 @@ class MMDVAE(VAE):
         **kwargs: as in `vae`; `kl_weight` multiplies 1 - alpha.
     """
 
-    sub_batches = 1  # the MMD is of a batch as a whole
+    micro_batches = 1  # the MMD is of a batch as a whole
     smallest_batch = 2
 
     def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
@@ -41,7 +41,7 @@ class MMDVAE(VAE):
         x = batch["image"]
         with tf.GradientTape() as tape:
             q = self.posterior(x, training=True)  # q(z|x)
-            z = q.sample(seed=self.seed())
+            z = q.sample(seed=self.next_seed())
             nll = tf.reduce_mean(-self.likelihood(z, training=True).log_prob(x))
             kl = tf.reduce_mean(self.kl_divergence(q, self.prior(), z))
             distance = mean(self.mmd_terms(z))  # MMD(q(z), p(z))
@@ -52,7 +52,7 @@ class MMDVAE(VAE):
     def eval_step(self, batch):
         x = batch["image"]
         q = self.posterior(x)
-        z = q.sample(seed=self.seed())
+        z = q.sample(seed=self.next_seed())
         nll = -self.likelihood(z).log_prob(x)
         kl = q.log_prob(z) - self.prior().log_prob(z)
         distance = self.mmd_terms(z)
@@ -66,7 +66,7 @@ class MMDVAE(VAE):
         """
         if z.shape[0] == 1:
             return tf.zeros(0)
-        return mmd(z, self.prior().sample(tf.shape(z)[0], seed=self.seed()))
+        return mmd(z, self.prior().sample(tf.shape(z)[0], seed=self.next_seed()))
 
 
 def mean(terms):

@@ -34,8 +34,8 @@ class Pix2Pix(zoo.Model):
             object as in `blocks.adversarial`.
     """
 
-    call_feature = "source"
-    demo_data = "snowflake_maps"
+    input_feature = "source"
+    default_dataset = "snowflake_maps"
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class Pix2Pix(zoo.Model):
 
     def configure_optimizers(self):
         return {
-            "generator": zoo.Adam(2e-4, beta_1=0.5),
-            "discriminator": zoo.Adam(2e-4, beta_1=0.5),
+            "generator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
+            "discriminator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
     def train_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.synthesize(x, self.seed(), training=True)  # G(x, z)
+            fake = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
             real_logits = self.discriminate(x, y, training=True)  # D(x, y)
             fake_logits = self.discriminate(x, fake, training=True)  # D(x, G(x, z))
             l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
@@ -111,7 +111,7 @@ class Pix2Pix(zoo.Model):
 
     def eval_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
-        fake = self.synthesize(x, self.seed())
+        fake = self.synthesize(x, self.next_seed())
         real_logits, fake_logits = self.discriminate(x, y), self.discriminate(x, fake)
         l1 = adversarial.per_example(tf.abs(y - fake))
         gan_loss = self.objective.generator(real_logits, fake_logits)
@@ -136,10 +136,10 @@ class Pix2Pix(zoo.Model):
         return tf.cast(self.discriminator(pair, training=training), tf.float32)
 
     def call(self, source, training=False):
-        seed = self.seed() if training else None
+        seed = self.next_seed() if training else None
         return (self.generator(2 * source - 1, seed=seed, training=training) + 1) / 2
 
-    @zoo.verb(images="source")
+    @zoo.checked_method(images="source")
     def translate(self, images, seed=None):
         """What the source `images` [n, h, w, source_channels] become: [n, h, w, c] in [0, 1].
 
@@ -148,5 +148,5 @@ class Pix2Pix(zoo.Model):
             seed: of the dropout that the paper leaves on at test time; the same seed gives the
                 same pictures, another one others. Without a seed there is none.
         """
-        noise = None if seed is None else self.seed(seed)
+        noise = None if seed is None else self.as_seed(seed)
         return (self.synthesize(2 * images - 1, noise) + 1) / 2

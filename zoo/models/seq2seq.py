@@ -48,7 +48,7 @@ class Seq2Seq(zoo.Translator):
             guesses; a number, or a callable of the step: scheduled sampling.
     """
 
-    sub_batches = 2
+    micro_batches = 2
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Seq2Seq(zoo.Translator):
             self.output_layer.build(words)
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(1e-3, global_clipnorm=1.0)}
+        return {"": zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)}
 
     def train_step(self, batch):
         x, y = batch["source"], batch["target"]
@@ -140,13 +140,13 @@ class Seq2Seq(zoo.Translator):
 
     def start(self, known, limit):
         cell = self.decoder.cell
-        memory = cell.attention.memorize(known["annotations"], known["mask"])
-        return cell.start(memory, known["state"])
+        memory = cell.attention.prepare_memory(known["annotations"], known["mask"])
+        return cell.initial_state(memory, known["state"])
 
     def say(self, words, state):
         words = self.target_words(words)
         hidden, state = self.decoder.cell(words, state)
-        return self.logits(hidden, words), state, self.decoder.cell.alignment(state)
+        return self.logits(hidden, words), state, self.decoder.cell.attention_weights(state)
 
     def logits(self, hidden, words, training=False):
         """Scores of the next word from the decoder's outputs and the words before, float32."""

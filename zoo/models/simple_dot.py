@@ -25,9 +25,9 @@ class SimpleDot(zoo.Model):
         rating_range: lowest and highest rating there is: `predict_ratings` keeps within them.
     """
 
-    call_feature = ("user", "item")
+    input_feature = ("user", "item")
     data_kind = "ratings"
-    demo_data = "ratings"
+    default_dataset = "ratings"
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class SimpleDot(zoo.Model):
         self.dot.build([points, points])
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(1e-2)}
+        return {"": zoo.optimizers.Adam(1e-2)}
 
     @property
     def batch_spec(self):
@@ -68,7 +68,7 @@ class SimpleDot(zoo.Model):
 
     def check_feature(self, name, value, spec):
         super().check_feature(name, value, spec)
-        if name in self.call_feature:
+        if name in self.input_feature:
             count = getattr(self, f"num_{name}s")
             self.check_ids(f"{name!r} ids", value, count, f"num_{name}s=N for N of them")
 
@@ -95,7 +95,7 @@ class SimpleDot(zoo.Model):
 
     # Verb.
 
-    @zoo.verb(users="user", items="item")
+    @zoo.checked_method(users="user", items="item")
     def predict_ratings(self, users, items):
         """How the users [n] would rate the items [n]: float32 [n] within `rating_range`."""
         return tf.clip_by_value(self({"user": users, "item": items}), *self.rating_range)

@@ -32,8 +32,8 @@ class StyleTransfer(zoo.Model):
         total_variation_weight: of the total variation, which the paper has not: it smooths.
     """
 
-    call_feature = "content"
-    demo_data = "pictures"
+    input_feature = "content"
+    default_dataset = "pictures"
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class StyleTransfer(zoo.Model):
         return {"content": spec, "style": spec}
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(0.02)}
+        return {"": zoo.optimizers.Adam(0.02)}
 
     def adapt(self, data):
         """Begins at white noise, unless the canvas has been painted on before."""
@@ -123,13 +123,13 @@ class StyleTransfer(zoo.Model):
 
     def noise(self, shape, seed=None):
         """White noise in [0, 1)."""
-        return tf.random.stateless_uniform(shape, self.seed(seed))
+        return tf.random.stateless_uniform(shape, self.as_seed(seed))
 
     def stylized_image(self):
         """The canvas as a picture: [h, w, c] in [0, 1]."""
         return tf.clip_by_value(self.canvas()[0], 0.0, 1.0)
 
-    @zoo.verb(content="picture", style="picture", steps="steps")
+    @zoo.checked_method(content="picture", style="picture", steps="steps")
     def stylize(
         self, content, style, steps=300, optimizer="lbfgs", init="content", seed=None, callback=None
     ):

@@ -102,7 +102,7 @@ class Transformer(zoo.Translator):
     def configure_optimizers(self):
         rate = InverseSquareRoot((self.units * WARMUP) ** -0.5, WARMUP)  # eq. 3
         how = {"beta_2": 0.98, "epsilon": 1e-9, "use_ema": True, "ema_momentum": 0.999}
-        return {"": zoo.Adam(rate, **how)}
+        return {"": zoo.optimizers.Adam(rate, **how)}
 
     def train_step(self, batch):
         x, y = batch["source"], batch["target"]
@@ -132,7 +132,7 @@ class Transformer(zoo.Translator):
         batch = tf.shape(known["mask"])[0]
         return {
             "taken": tf.zeros((batch,), tf.int32),  # steps
-            "memories": [x.memorize(known["values"], known["mask"]) for x in self.decoder],
+            "memories": [x.prepare_memory(known["values"], known["mask"]) for x in self.decoder],
             "caches": [x.start(batch, limit) for x in self.decoder],
         }
 

@@ -37,8 +37,8 @@ class VAE(zoo.Model):
         bound: "elbo", "stl" (the same, less noisy), "iwae", "dreg", or such as `blocks.IWAE(50)`.
     """
 
-    call_feature = "image"
-    sub_batches = 4
+    input_feature = "image"
+    micro_batches = 4
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class VAE(zoo.Model):
         return StandardNormal(self.latent_dim, dtype=self.dtype_policy)
 
     def configure_optimizers(self):
-        return {"": zoo.Adam(1e-3)}
+        return {"": zoo.optimizers.Adam(1e-3)}
 
     def posterior(self, x, training=False):
         """q(z|x), batch shape [batch], event shape [latent_dim]."""
@@ -112,7 +112,9 @@ class VAE(zoo.Model):
         x = batch["image"]
         with tf.GradientTape() as tape:
             q = self.posterior(x, training=True)  # q(z|x)
-            q, z, bound = self.sample_posterior(q, self.seed())  # z = loc + scale * noise, eq. 10
+            q, z, bound = self.sample_posterior(
+                q, self.next_seed()
+            )  # z = loc + scale * noise, eq. 10
             nll = -self.likelihood(z, training=True).log_prob(x)  # -log p(x|z)
             kl = self.kl_divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)), the prior may learn
             loss = tf.reduce_mean(bound(nll + self.beta() * kl))  # -ELBO, eq. 3
@@ -122,47 +124,47 @@ class VAE(zoo.Model):
     def eval_step(self, batch):
         x = batch["image"]
         q = self.posterior(x)
-        z = q.sample(seed=self.seed())
+        z = q.sample(seed=self.next_seed())
         nll = -self.likelihood(z).log_prob(x)
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
 
-    @zoo.verb(x="image")
+    @zoo.checked_method(x="image")
     def log_prob_bound(self, x, samples=1, seed=None):
         """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
         q = self.posterior(x)
-        z = q.sample(positive_int(samples, "samples"), seed=self.seed(seed))
+        z = q.sample(positive_int(samples, "samples"), seed=self.as_seed(seed))
         log_p = self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
         return -importance_weighted_loss(q.log_prob(z) - log_p)
 
     def beta(self):
         """Weight of the KL at this step."""
-        return self.kl_weight(self.step) if callable(self.kl_weight) else self.kl_weight
+        return self.kl_weight(self.iterations) if callable(self.kl_weight) else self.kl_weight
 
     def call(self, x, training=False):
         return self.likelihood(self.posterior(x, training).mean(), training).mean()
 
-    @zoo.verb(x="image")
+    @zoo.checked_method(x="image")
     def encode(self, x):
         """Posterior means: [batch, h, w, c] -> [batch, latent_dim]."""
         return self.posterior(x).mean()
 
-    @zoo.verb(z="codes")
+    @zoo.checked_method(z="codes")
     def decode(self, z):
         """Means of p(x|z): [batch, latent_dim] -> [batch, h, w, c] in [0, 1]."""
         return self.likelihood(z).mean()
 
-    @zoo.verb(x="image")
+    @zoo.checked_method(x="image")
     def reconstruct(self, x):
         """Images through the bottleneck and back: [batch, h, w, c] -> the same."""
         return self.decode(self.encode(x))
 
-    @zoo.verb(n="n")
+    @zoo.checked_method(n="n")
     def sample(self, n, seed=None):
         """`n` images decoded from the prior: [n, h, w, c]; the same for the same `seed`."""
-        return self.decode(self.prior().sample(n, seed=self.seed(seed)))
+        return self.decode(self.prior().sample(n, seed=self.as_seed(seed)))
 
-    @zoo.verb(a="image", b="image", steps="steps")
+    @zoo.checked_method(a="image", b="image", steps="steps")
     def interpolate(self, a, b, steps=8):
         """Pictures along the line between two batches' codes: [batch, steps, h, w, c]."""
         t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))

@@ -24,7 +24,7 @@ class VampVAE(VAE):
         **kwargs: as in `vae`, without `kl_estimator="analytic"`.
     """
 
-    sub_batches = 1  # every piece would encode all pseudo-inputs anew
+    micro_batches = 1  # every piece would encode all pseudo-inputs anew
 
     def __init__(self, latent_dim=2, num_pseudo_inputs=500, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
@@ -44,7 +44,7 @@ class VampVAE(VAE):
         if not len(images):
             return
         if len(images) < self.num_pseudo_inputs:
-            zoo.note(
+            zoo.log_message(
                 f"warning: {self.name} has {self.num_pseudo_inputs:,} pseudo-inputs, but only"
                 f" {len(images):,} training images: the prior will fit only these; set"
                 " num_pseudo_inputs= to a fraction of that"

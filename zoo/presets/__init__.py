@@ -30,8 +30,8 @@ def open(reference, cache=None):
             "https://host/folder".
         cache: where what was fetched is kept; default ZOO_CACHE or ~/.cache/zoo.
 
-    Raises UnknownName, UsageError for what cannot be a reference, PresetError for what is damaged,
-    incomplete, of a newer version or cannot be fetched.
+    Raises UnknownNameError, UsageError for what cannot be a reference, PresetError for what is
+    damaged, incomplete, of a newer version or cannot be fetched.
     """
     return preset.read(download.locate(str(reference), cache))
 

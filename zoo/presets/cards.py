@@ -4,7 +4,7 @@ import html
 import json
 import re
 
-from zoo.errors import PresetError, UnknownName, UsageError
+from zoo.errors import PresetError, UnknownNameError, UsageError
 
 FACTS = {
     "license": "of the weights, as the hub writes it: apache-2.0, cc-by-sa-4.0, other, ...",
@@ -73,7 +73,7 @@ def check(card):
         raise UsageError(f"a card is a text or a dict of {[*FACTS]}, got {card!r:.60}")
     for key in card:
         if key not in FACTS:
-            raise UnknownName("fact of a card", key, FACTS)
+            raise UnknownNameError("fact of a card", key, FACTS)
     if not card.get("license"):
         raise UsageError("a card needs a license, as in card={'license': 'apache-2.0'}")
     for key in LINES:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 
-from zoo.errors import PresetError, UnknownName
+from zoo.errors import PresetError, UnknownNameError
 
 DEEPEST = 40  # levels of nesting
 MOST_OBJECTS = 4096
@@ -75,7 +75,9 @@ def check(config, model, arguments, parameters, where):
     """
     for key, value in config.items():
         if key not in arguments:
-            raise PresetError(f"{where}: {UnknownName(f'argument of {model}', key, arguments)}")
+            raise PresetError(
+                f"{where}: {UnknownNameError(f'argument of {model}', key, arguments)}"
+            )
         check_size(key, value, parameters, where)
     check_objects(config, where)
 

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import user_path, write_atomically
-from zoo.log import note
+from zoo.log import log_message
 from zoo.presets import preset, web
 from zoo.presets.web import Unreachable
 
@@ -41,7 +41,7 @@ def locate(reference, cache=None):
     path = user_path(reference)
     if path.exists() or preset.being_replaced(path) or re.search(r"[/\\]", reference):
         return path
-    raise UnknownName("preset", reference, shipped())
+    raise UnknownNameError("preset", reference, shipped())
 
 
 def shipped():
@@ -71,7 +71,7 @@ def alone(reference, home):
     try:
         lock.acquire(timeout=QUIET)
     except filelock.Timeout:
-        note(f"{reference}: waiting for another process that fetches it")
+        log_message(f"{reference}: waiting for another process that fetches it")
         try:
             lock.acquire(timeout=WAITING)
         except filelock.Timeout as error:
@@ -97,7 +97,7 @@ def newest(reference, home, get):
             raise PresetError(f"cannot get {reference}: {error}, and {home} has no copy") from error
         copy = cached_folder(reference, home)
         if not offline:
-            note(f"{reference}: {error}; using the copy in {home}")
+            log_message(f"{reference}: {error}; using the copy in {home}")
         return copy
 
 

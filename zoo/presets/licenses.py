@@ -21,14 +21,14 @@ def chosen(license, data):
 
     Raises UsageError: none was asked for, and the data's does not allow any use of the weights.
     """
-    ruled = data is not None and not OPEN.fullmatch(data.licence)
+    ruled = data is not None and not OPEN.fullmatch(data.license)
     if license is None and ruled:
         raise UsageError(
-            f"the licence of {data.name} is {data.licence!r}, so there is no default for weights"
+            f"the licence of {data.name} is {data.license!r}, so there is no default for weights"
             " trained on it: say --license NAME; --license other names the data's in the card"
         )
     if license != "other" or data is None:
         return {"license": license or DEFAULT}
-    name = re.sub(r"\W+", "-", data.licence).strip("-").lower()
+    name = re.sub(r"\W+", "-", data.license).strip("-").lower()
     link = {"license_link": data.source} if data.source.startswith("http") else {}
     return {"license": "other", "license_name": name, **link}

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.errors import PresetError, UnknownName, UsageError, one_line
+from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import digest, recover_folder, sha256
 from zoo.presets import cards, configuration
 
@@ -87,7 +87,7 @@ class Preset:
 
         try:
             return registry.get_class(self.model)  # registers what its arguments may be made of
-        except UnknownName as error:
+        except UnknownNameError as error:
             package = self.record.get("package")
             if package:
                 raise PresetError(
@@ -158,7 +158,7 @@ def read_once(folder):
             )
         if not (folder / CONFIG).is_file():
             raise UsageError(
-                f"{folder} is no preset: it has no {CONFIG}. `zoo push` and `zoo.save` make presets"
+                f"{folder} is no preset: it has no {CONFIG}. `zoo save` and `zoo.save` make presets"
             )
         size = (folder / CONFIG).stat().st_size
         if size > LARGEST:
@@ -187,7 +187,7 @@ def parse(raw, where):
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{where} is no preset: its {CONFIG} is not that of one ({type(error).__name__}:"
-            f" {one_line(error)}). `zoo push` makes a preset of a run"
+            f" {one_line(error)}). `zoo save` makes a preset of a run"
         ) from error
     if type(form) is not int or form != FORMAT:
         newer = type(form) is int and form > FORMAT

@@ -8,7 +8,7 @@ Importing this package needs no TensorFlow.
 
 import fnmatch
 
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, gans, translation, vaes
 from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
@@ -33,9 +33,9 @@ def register(recipe):
 
 
 def get(name):
-    """The `Recipe` of that name; raises UnknownName."""
+    """The `Recipe` of that name; raises UnknownNameError."""
     if name not in _recipes:
-        raise UnknownName("recipe", name, _recipes)
+        raise UnknownNameError("recipe", name, _recipes)
     return _recipes[name]
 
 

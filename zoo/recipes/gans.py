@@ -62,7 +62,7 @@ def classified(model, data, title, epochs=72, **config):
         | config,
         **SPLITS[data],
         budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
-        metrics=fidelity(f"FCD-{data}-v1"),
+        metrics=fidelity(f"{data}-classifier-v1"),
         limits=LIMITS[data],
     )
 
@@ -78,7 +78,7 @@ CATS = drawings(
     test="train[:500]",
     budgets={"smoke": SMOKE, "cpu-hour": Budget(150), "paper": Budget(400)},
     metrics=tuple(
-        Measure(name, extractor="FCD-mnist-v1", images=500)
+        Measure(name, extractor="mnist-classifier-v1", images=500)
         for name in (*SEEN[:-1], "memorization")  # no digit's label means anything here
     ),
     limits="A classifier of digits looks at cats: its numbers tell two generators of cats apart,"

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from zoo.checks import NUMBERS, check_optional_numbers
-from zoo.errors import UnknownName, UsageError
+from zoo.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ METRICS = {
     "knn_accuracy": Metric(
         "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
     ),
-    # Generated images, as a network sees them: `extractor` is a name of `zoo.metrics.extractor`.
+    # Generated images, as a network sees them: `extractor` is a name of
+    # `zoo.metrics.load_classifier`.
     "frechet": Metric("frechet", "Frechet distance by {extractor}", "features^2", True, MADE),
     "kernel": Metric("kernel", "kernel distance by {extractor}", "MMD^2", True, MADE),
     "precision": Metric("precision", "precision (k=3) by {extractor}", "share", False, MADE),
@@ -105,7 +106,7 @@ class Measure:
 
     def __init__(self, name, **arguments):
         if name not in METRICS:
-            raise UnknownName("metric", name, METRICS)
+            raise UnknownNameError("metric", name, METRICS)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", arguments)
         try:
@@ -115,7 +116,7 @@ class Measure:
         for argument in arguments:
             if argument not in self.metric.arguments:
                 what = f"argument of the metric {name!r}"
-                raise UnknownName(what, argument, self.metric.arguments)
+                raise UnknownNameError(what, argument, self.metric.arguments)
         check_optional_numbers(**{k: v for k, v in arguments.items() if k in NUMBERS})
 
     @property

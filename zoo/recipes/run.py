@@ -12,7 +12,7 @@ from zoo.data.text_config import vocabulary_arguments
 from zoo.environment import import_tensorflow
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
-from zoo.log import note
+from zoo.log import log_message
 from zoo.recipes import evaluate, records
 from zoo.recipes.memory import peak_mb
 from zoo.training.workdir import RUNS, Workdir, differences
@@ -31,7 +31,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
 
     Returns the `recipes.records.Record`. The folder of the run gets `model.keras`, as measured.
 
-    Raises before anything is trained: DataNotPrepared; UsageError if the folder holds a run of
+    Raises before anything is trained: DataNotPreparedError; UsageError if the folder holds a run of
     other settings; WriteError if the record could not be written. KeyboardInterrupt after a signal
     (the step was finished and saved).
     """
@@ -55,11 +55,11 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     if recipe.best:
         trainer.restore(best=True)
     at = trainer.state.position["epoch"]
-    note(f"evaluating {recipe.name} as it was after epoch {at}")
+    log_message(f"evaluating {recipe.name} as it was after epoch {at}")
     began = time.perf_counter()
     known = functools.partial(looked, train)
     numbers, values = evaluate.evaluated(recipe, budget, trainer, known, data[2])
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         save_model(model, workdir / "model.keras")
     record = {
         "kind": "reproduction",
@@ -73,7 +73,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
         "train_seconds": train_seconds,
         "seconds": train_seconds + time.perf_counter() - began,
         "peak_mb": peak_mb(),
-        "threads": threads.in_use(),
+        "threads": threads.thread_counts(),
         **facts,
         "recipe": asdict(recipe),
     }
@@ -87,10 +87,10 @@ def trained(recipe, budget, workdir, train, valid):
     """(trainer, seconds of training) of a run that is complete."""
     import keras
 
-    from zoo.training.callbacks import Stopwatch
+    from zoo.training.callbacks import TrainingTime
 
     spent = recipe.budget(budget)
-    stopwatch = Stopwatch(workdir / "seconds.json")
+    stopwatch = TrainingTime(workdir / "seconds.json")
     callbacks = [stopwatch]
     if spent.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
@@ -99,9 +99,11 @@ def trained(recipe, budget, workdir, train, valid):
     trainer.restore()
     position = trainer.state.position
     if position["epoch"] >= spent.epochs or trainer.state.ended:
-        note(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
+        log_message(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return trainer, stopwatch.seconds
-    note(f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}")
+    log_message(
+        f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}"
+    )
     try:
         trainer.fit(train, epochs=spent.epochs, validation=valid)
     except KeyboardInterrupt as error:
@@ -121,7 +123,7 @@ def trainer_of(recipe, budget, workdir, train, callbacks=()):
         workdir,
         optimizers=optimizers(recipe, spent.epochs * len(train)),
         callbacks=callbacks,
-        sub_batches=recipe.sub_batches,
+        micro_batches=recipe.micro_batches,
         jit_compile=recipe.jit_compile,
         seed=recipe.seed,
         save_every=1000,
@@ -147,7 +149,7 @@ def load(recipe, split, training=False, vocabulary=None):
         recipe.data,
         split,
         **common,
-        binarize="once" if fixed else recipe.binarize,
+        binarize="fixed" if fixed else recipe.binarize,
         image_size=recipe.image_size,
         augment=recipe.augment if training else "none",
     )

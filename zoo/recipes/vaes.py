@@ -52,7 +52,7 @@ def gated(model):
         learning_rate=4e-3 if model == "vamp_vae" else 3e-3,
         schedule="cosine",
         ema=0.999,
-        sub_batches=1 if model == "vamp_vae" else 2,
+        micro_batches=1 if model == "vamp_vae" else 2,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
         metrics=(
             Measure("log_likelihood", samples=5000, images=1000),
@@ -102,7 +102,7 @@ def introduction(model, data, dims):
         binarize="dynamic",
         batch_size=256,
         learning_rate=1e-3,
-        sub_batches=1 if model == "vamp_vae" else 4,
+        micro_batches=1 if model == "vamp_vae" else 4,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(40)},
         metrics=(Measure("log_likelihood", samples=200, images=1000), *REST),
         limits="The TensorFlow Probability introduction prints no number and gives grey values to"

@@ -5,7 +5,7 @@ import io
 import re
 
 from zoo.checks import check_numbers
-from zoo.errors import UnknownName, UsageError, one_line
+from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.text.vocabulary import (
     END,
     PAD,
@@ -66,7 +66,7 @@ class Tokenizer(Vocabulary):
         check_numbers(vocabulary_size=vocabulary_size)
         check_flags(lowercase=lowercase)
         if kind not in ("bpe", "unigram"):
-            raise UnknownName("kind of sub-words", kind, ("bpe", "unigram"))
+            raise UnknownNameError("kind of sub-words", kind, ("bpe", "unigram"))
         texts = [text for text in normal(sentences, lowercase) if text.strip()]
         if not texts:
             raise UsageError("a vocabulary needs a corpus, got no sentence that holds text")

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.errors import UnknownName, UsageError, short_repr
+from zoo.errors import UnknownNameError, UsageError, short_repr
 from zoo.text.vocabulary import (
     END,
     PAD,
@@ -46,7 +46,7 @@ class Words(Vocabulary):
 
     def __init__(self, words, unit="word", lowercase=False):
         if unit not in ("word", "character"):
-            raise UnknownName("unit", unit, ("word", "character"))
+            raise UnknownNameError("unit", unit, ("word", "character"))
         check_flags(lowercase=lowercase)
         words = list(words)
         if not all(isinstance(word, str) for word in words):

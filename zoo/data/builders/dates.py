@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from zoo.checks import check_numbers
-from zoo.errors import UnknownName
+from zoo.errors import UnknownNameError
 
 SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
 FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
@@ -86,7 +86,7 @@ LANGUAGES = {
 }
 
 
-def write(n, split="train", seed=0, first=0):
+def generate(n, seed=0, first=0, split="train"):
     """Pairs first .. first + n - 1 of a split: two lists of n str, as written and in ISO form.
 
     A pair is a function of (split, seed, its number) alone. Raises UsageError for n < 1 or a split
@@ -94,7 +94,7 @@ def write(n, split="train", seed=0, first=0):
     """
     check_numbers(n=n, seed=seed, first=first)
     if split not in HELD_OUT:
-        raise UnknownName("split of dates", split, HELD_OUT)
+        raise UnknownNameError("split of dates", split, HELD_OUT)
     days = np.random.default_rng(seed).permutation(DAYS)[slice(*HELD_OUT[split])]
     codes = [*LANGUAGES]
     written, iso = [], []
@@ -102,12 +102,12 @@ def write(n, split="train", seed=0, first=0):
         random = np.random.default_rng((seed, [*HELD_OUT].index(split), number))
         date = FIRST + datetime.timedelta(days=int(days[random.integers(len(days))]))
         patterns = LANGUAGES[code := codes[random.integers(len(codes))]][2]
-        written.append(said(date, code, patterns[random.integers(len(patterns))]))
+        written.append(format_date(date, code, patterns[random.integers(len(patterns))]))
         iso.append(date.isoformat())
     return written, iso
 
 
-def said(date, language, pattern):
+def format_date(date, language, pattern):
     """A `datetime.date` in a language, by one of its patterns."""
     months, weekdays, _ = LANGUAGES[language]
     month = months.split()[date.month - 1]
@@ -147,5 +147,5 @@ class Dates(tfds.core.GeneratorBasedBuilder):
         return {name: self._generate_examples(name, count) for name, count in SPLITS.items()}
 
     def _generate_examples(self, split, count):
-        for i, (written, iso) in enumerate(zip(*write(count, split), strict=True)):
+        for i, (written, iso) in enumerate(zip(*generate(count, split=split), strict=True)):
             yield i, {"written": written, "iso": iso}

@@ -36,11 +36,11 @@ class Facades(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         folder = Path(dl_manager.manual_dir / self.name)
-        places = folders.split_places(folder) or {"train": folder}
+        places = folders.split_paths(folder) or {"train": folder}
         return {name: self._generate_examples(place) for name, place in places.items()}
 
     def _generate_examples(self, folder):
-        pairs = zip(*image_pairs.pairs(folder), strict=True)
+        pairs = zip(*image_pairs.folder_pairs(folder), strict=True)
         for number, (photograph, labels) in enumerate(pairs):
             if labels.shape != (SIZE, SIZE, 3):
                 height, width, channels = labels.shape

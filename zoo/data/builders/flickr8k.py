@@ -45,9 +45,9 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         folder = Path(dl_manager.manual_dir / self.name)
-        said = text_files.captioned(corpora.file(folder, CAPTIONS))
+        said = text_files.read_captions(corpora.find_file(folder, CAPTIONS))
         lists = {
-            split: text_files.lines(corpora.file(folder, f"Flickr_8k.{part}Images.txt"))
+            split: text_files.read_lines(corpora.find_file(folder, f"Flickr_8k.{part}Images.txt"))
             for split, part in SPLITS.items()
         }
         corpora.check_images(sum(lists.values(), []), folder / IMAGES, said)

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from zoo.checks import check_numbers
 from zoo.data import image_sources, tfds_store
-from zoo.data.array_dataset import Data
+from zoo.data.array_dataset import ArrayDataset
 from zoo.data.catalog import info
 from zoo.errors import UsageError
 
@@ -25,14 +25,14 @@ NOISE = 0.3  # stars
 FEATURES = ("user", "item", "rating")
 
 
-def tastes(seed=0):
+def latent_factors(seed=0):
     """What the ratings are made of: user [400, 2], item [150, 2], bias [150], all float64."""
     random = np.random.default_rng((seed, 0))
     user, item = random.normal(0, 1, (USERS, 2)), random.normal(0, 0.8, (ITEMS, 2))
     return {"user": user, "item": item, "bias": random.normal(0, 0.4, ITEMS)}
 
 
-def draw(n, seed=0):
+def generate(n, seed=0):
     """n ratings of different (user, item): user and item int32 [n], rating float32 [n].
 
     Raises UsageError for fewer than 1 or more than there are pairs.
@@ -40,7 +40,7 @@ def draw(n, seed=0):
     check_numbers(n=n, seed=seed)
     if not 1 <= n <= USERS * ITEMS:
         raise UsageError(f"draw needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
-    random, known = np.random.default_rng((seed, 1)), tastes(seed)
+    random, known = np.random.default_rng((seed, 1)), latent_factors(seed)
     user, item = np.divmod(random.permutation(USERS * ITEMS)[:n], ITEMS)
     liked = (known["user"][user] * known["item"][item]).sum(1) + known["bias"][item]
     stars = np.round(2 * (3 + liked + random.normal(0, NOISE, n))) / 2
@@ -58,7 +58,8 @@ def load(
     drop_remainder=None,
     data_dir=None,
 ):
-    """Ratings as a `zoo.data.Data` of user, item (int32, from 0 without gaps) and rating (float32).
+    """Ratings as a `zoo.data.ArrayDataset` of user, item (int32, from 0 without gaps) and rating
+    (float32).
 
     source: "ratings", or "movielens" ("movielens/1m-ratings" is a larger one).
     The rest is as in `zoo.data.load`.
@@ -66,9 +67,9 @@ def load(
     row = info(source)
     if row.kind != "ratings":
         raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
-    whole = image_sources.parsed(split, [*row.splits])["name"]
-    builder, data = tfds_store.opened(source, whole, data_dir)
-    with tfds_store.damage(source, builder.data_dir):
+    whole = image_sources.parse_split(split, [*row.splits])["name"]
+    builder, data = tfds_store.open_split(source, whole, data_dir)
+    with tfds_store.read_errors(source, builder.data_dir):
         data = data.map(lambda example: {feature: example[feature] for feature in row.features})
         batches = list(data.batch(4096).as_numpy_iterator())
     arrays = {
@@ -80,8 +81,8 @@ def load(
             arrays[name] = np.unique(arrays[name], return_inverse=True)[1].astype(np.int32)
     arrays["rating"] = arrays["rating"].astype(np.float32)
     training = whole == "train"
-    return Data(
-        image_sources.cut(arrays, split, [*row.splits], source),
+    return ArrayDataset(
+        image_sources.slice_split(arrays, split, [*row.splits], source),
         name=source,
         split=split,
         batch_size=batch_size,
@@ -116,6 +117,6 @@ class Ratings(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        found = draw(sum(SPLITS.values()))
+        found = generate(sum(SPLITS.values()))
         for i in range(count):
             yield i, {name: found[name][first + i] for name in FEATURES}

@@ -47,7 +47,7 @@ LAYOUTS = (
 CELL, RADII, WOBBLE = 15, (4.8, 6.3), 1.0  # pixels: between centres, of a shape, of a place
 
 
-def scenes(n, seed=0, first=0):
+def generate(n, seed=0, first=0):
     """Scenes first .. first + n - 1, each a function of (seed, its number) alone, as a dict.
 
     image: uint8 [n, 48, 48, 3].
@@ -119,7 +119,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        found = scenes(count, first=first)
+        found = generate(count, first=first)
         for i in range(count):
             yield (
                 i,

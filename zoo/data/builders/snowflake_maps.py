@@ -23,18 +23,19 @@ SKY = np.array([(0.05, 0.08, 0.20), (0.16, 0.26, 0.48)])  # above, below
 ICE = np.array([(0.27, 0.51, 0.80), (0.88, 0.96, 1.00)])  # thin, thick
 
 
-def pairs(n, size=SIZE, seed=0, first=0):
+def generate(n, seed=0, first=0, size=SIZE):
     """Maps and pictures of crystals first .. first + n - 1: two uint8 arrays [n, size, size, 3].
 
-    A pair is a function of (size, seed, its number) alone. Raises UsageError as `snowflakes.grow`.
+    A pair is a function of (size, seed, its number) alone. Raises UsageError as
+    `snowflakes.generate`.
     """
-    light = snowflakes.grow(n, size, seed, first)[..., 0] / 255
-    return COLORS[np.digitize(light, EDGES)], rendered(light)
+    light = snowflakes.generate(n, seed, first, size)[..., 0] / 255
+    return COLORS[np.digitize(light, EDGES)], _render(light)
 
 
-def rendered(light):
+def _render(light):
     """The relief of light [n, h, w] in [0, 1] as a picture, uint8 [n, h, w, 3]."""
-    height = blurred(light)
+    height = _blur(light)
     down, right = np.gradient(height, axis=(1, 2))
     slope = -(down + right)  # towards the lamp
     shade = np.clip(0.5 + 2.5 * slope, 0, 1)[..., None]
@@ -44,7 +45,7 @@ def rendered(light):
     ice = ice * (0.55 + 0.6 * shade) + 2 * glint
 
     rows = np.linspace(0, 1, light.shape[1])[:, None, None]
-    shadow = blurred(blurred(np.roll(light, (2, 2), axis=(1, 2))))[..., None]
+    shadow = _blur(_blur(np.roll(light, (2, 2), axis=(1, 2))))[..., None]
     sky = (SKY[0] + (SKY[1] - SKY[0]) * rows) * (1 - 0.7 * shadow)
 
     cover = np.clip(light / 0.4, 0, 1)[..., None]  # the rim of the ice covers part of a pixel
@@ -52,7 +53,7 @@ def rendered(light):
     return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
 
 
-def blurred(images):
+def _blur(images):
     """Images [n, h, w] under a window of 1, 2, 1 in both directions."""
     for axis in (1, 2):
         images = (np.roll(images, 1, axis) + 2 * images + np.roll(images, -1, axis)) / 4
@@ -83,5 +84,5 @@ class SnowflakeMaps(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        for i, (source, target) in enumerate(zip(*pairs(count, first=first), strict=True)):
+        for i, (source, target) in enumerate(zip(*generate(count, first=first), strict=True)):
             yield i, {"source": source, "target": target}

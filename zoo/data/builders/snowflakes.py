@@ -28,7 +28,7 @@ MAX_STEPS = 6000  # far more than the slowest air needs
 FINE = 3  # samples per pixel and axis, averaged
 
 
-def grow(n, size=SIZE, seed=0, first=0):
+def generate(n, seed=0, first=0, size=SIZE):
     """Pictures of crystals first .. first + n - 1: uint8 [n, size, size, 1], arms upright.
 
     Ice is bright (the more water it holds, the brighter), air is 0. A crystal is a function of
@@ -39,7 +39,7 @@ def grow(n, size=SIZE, seed=0, first=0):
         raise UsageError(f"a crystal needs size >= 8 pixels, got {size}")
     radius = 3 * size // 4
     cells, _, index = wedge(radius)
-    water = crystals(parameters(n, seed, first), radius)
+    water = grow_crystals(growth_parameters(n, seed, first), radius)
     depth = np.log(np.maximum(water, 1))
     depth /= depth.max(0)
     light = np.where(water >= 1, 0.4 + 0.6 * np.sqrt(depth), 0)
@@ -49,7 +49,7 @@ def grow(n, size=SIZE, seed=0, first=0):
     return pixels.astype(np.uint8).reshape(n, size, size, 1)
 
 
-def parameters(n, seed=0, first=0):
+def growth_parameters(n, seed=0, first=0):
     """The air that crystals first .. first + n - 1 fall through: a dict of float32 arrays.
 
     alpha, beta, gamma [n, 3]: one value per stage of growth (per step; water of a frozen cell is
@@ -69,7 +69,7 @@ def parameters(n, seed=0, first=0):
     return {name: value.astype(np.float32) for name, value in air.items()}
 
 
-def crystals(air, radius):
+def grow_crystals(air, radius):
     """Grow one crystal per row of `air` (see `parameters`) on a lattice of `radius` cells.
 
     Returns the water, float32 [cells of the wedge, n]; a cell is ice where it is >= 1.
@@ -195,7 +195,7 @@ class Snowflakes(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        images, air = grow(count, first=first), parameters(count, first=first)
+        images, air = generate(count, first=first), growth_parameters(count, first=first)
         for i in range(count):
             stages = {name: air[name][i] for name in ("alpha", "beta", "gamma")}
             yield i, {"image": images[i], **stages}

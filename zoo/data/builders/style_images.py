@@ -26,16 +26,16 @@ def landscape(size=SIZE, seed=0):
     y, x = np.mgrid[:size, :size] / size
     shore, sun = 0.6, 0.3 + 0.4 * random.random()
     height = np.where(y < shore, y, 2 * shore - y + 0.012 * np.sin(260 * y**2))  # water mirrors
-    picture = mixed((0.2, 0.38, 0.7), (1.0, 0.75, 0.45), np.clip(height / shore, 0, 1))
-    picture = over(picture, (1.0, 0.96, 0.8), 0.07 - np.hypot(x - sun, height - 0.3))
+    picture = _blend((0.2, 0.38, 0.7), (1.0, 0.75, 0.45), np.clip(height / shore, 0, 1))
+    picture = _overlay(picture, (1.0, 0.96, 0.8), 0.07 - np.hypot(x - sun, height - 0.3))
     for k, colour in enumerate(HILLS):
-        picture = over(picture, colour, height - 0.38 - 0.08 * k + 0.14 * ridge(x, random))
+        picture = _overlay(picture, colour, height - 0.38 - 0.08 * k + 0.14 * _ridge(x, random))
     picture = np.where((y > shore)[..., None], 0.75 * picture + (0.0, 0.03, 0.08), picture)
     for foot in random.permutation(8)[:5] / 8 + 0.05:
         tall = 0.3 + 0.25 * random.random()
         down = (y - 1 + tall) / tall  # 0 at the top of the fir, 1 at its foot
         boughs = 0.13 * tall * down * (0.5 + (6 * down) % 1)
-        picture = over(picture, (0.04, 0.1, 0.08), boughs - abs(x - foot))
+        picture = _overlay(picture, (0.04, 0.1, 0.08), boughs - abs(x - foot))
     return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
 
 
@@ -64,25 +64,25 @@ def brushwork(size=SIZE, seed=0):
     return np.round(255 * picture).astype(np.uint8)
 
 
-def mixed(a, b, share):
+def _blend(a, b, share):
     """From colour a, where the share [h, w] is 0, to colour b, where it is 1: [h, w, 3]."""
     return np.array(a) + share[..., None] * (np.array(b) - a)
 
 
-def over(picture, colour, inside):
+def _overlay(picture, colour, inside):
     """A colour laid over a picture where `inside`, a distance in picture sizes, is above 0."""
     cover = np.clip(0.5 + inside * len(picture), 0, 1)[..., None]  # smooth at the edge
     return (1 - cover) * picture + cover * np.array(colour)
 
 
-def ridge(x, random):
+def _ridge(x, random):
     """A mountain range over x in [0, 1): heights from 0 to 1."""
     octaves = 2 ** np.arange(1, 6)
     waves = sum(np.sin(np.pi * (f * x + 2 * random.random())) / f for f in octaves)
     return (waves - waves.min()) / np.ptp(waves)
 
 
-def read(path, size=None):
+def read_scaled(path, size=None):
     """A picture file, its longest side scaled to `size` pixels: uint8 [h, w, 1 or 3]."""
     picture = read_image(path)
     h, w = picture.shape[:2]
