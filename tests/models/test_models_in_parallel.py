@@ -20,10 +20,10 @@ from zoo.registry import arguments, get_class
 @contextlib.contextmanager
 def drawing_as(model, replica):
     """The model draws the random numbers of one replica of several."""
-    draw = model.seed
-    model.next_seed = lambda: tf.random.experimental.stateless_fold_in(draw(value), replica)
+    draw = model.next_seed
+    model.next_seed = lambda: tf.random.experimental.stateless_fold_in(draw(), replica)
     yield
-    del model.seed
+    del model.next_seed
 
 
 @every_model
