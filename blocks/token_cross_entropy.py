@@ -1,42 +1,47 @@
-"""Cross entropy over a large vocabulary, the way a CPU likes it."""
+"""Cross entropy over a large vocabulary, with one softmax for the value and the gradient."""
 
 import tensorflow as tf
 
 
-def cross_entropy(logits, words, smoothing=0.0):
-    """(loss, nll, right) of words [...] under logits [..., V], all [...], in nats.
+def cross_entropy(
+    logits: tf.Tensor, tokens: tf.Tensor, label_smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """(loss, nll, correct) of tokens [...] under logits [..., V], all [...], in nats.
 
-    `nll` is the cross entropy to the word, `loss` that to a target which gives `smoothing` of its
-    mass to all words alike (Szegedy et al., 2015, arXiv 1512.00567, section 7); `right` is true
-    where no other word has a higher logit. To rounding, `nll` is TensorFlow's
-    `sparse_softmax_cross_entropy_with_logits`, which takes twice as long: here one softmax gives
-    the value and, kept, the gradient.
+    `nll` is the cross entropy to the token. `loss` is the cross entropy to a target that spreads
+    `label_smoothing` of its mass evenly over all tokens (Szegedy et al., 2015, arXiv 1512.00567,
+    section 7). `correct` is true where no other token has a higher logit. To rounding, `nll` equals
+    TensorFlow's `sparse_softmax_cross_entropy_with_logits`, which takes twice as long: here the
+    softmax of the value is kept for the gradient.
     """
     flat = tf.reshape(logits, (-1, logits.shape[-1]))
-    found = _flat(flat, tf.reshape(words, (-1,)), smoothing)
-    return tuple(tf.reshape(x, tf.shape(words)) for x in found)
+    values = _flat_cross_entropy(flat, tf.reshape(tokens, (-1,)), label_smoothing)
+    return tuple(tf.reshape(x, tf.shape(tokens)) for x in values)
 
 
-def _flat(logits, words, smoothing):
-    places = tf.stack([tf.range(tf.size(words)), tf.cast(words, tf.int32)], axis=1)
+def _flat_cross_entropy(logits, tokens, label_smoothing):
+    """The same for logits [n, V] and tokens [n]."""
+    indices = tf.stack([tf.range(tf.size(tokens)), tf.cast(tokens, tf.int32)], axis=1)
 
     @tf.custom_gradient
-    def both(logits):
+    def losses(logits):
         p = tf.nn.softmax(logits)
-        # The largest logit and its p, which is no less than 1 / V, give the normalizer exactly.
+        # The largest logit and its p, which is at least 1 / V, give the normalizer exactly.
         highest = tf.reduce_max(logits, -1)
         normalizer = highest - tf.math.log(tf.reduce_max(p, -1))
-        chosen = tf.gather_nd(logits, places)
-        nll = loss = normalizer - chosen
-        if smoothing:
-            loss = nll + smoothing * (chosen - tf.reduce_mean(logits, -1))
+        token_logits = tf.gather_nd(logits, indices)
+        nll = loss = normalizer - token_logits
+        if label_smoothing:
+            loss = nll + label_smoothing * (token_logits - tf.reduce_mean(logits, -1))
 
         def gradients(d_loss, d_nll, _):
             dlogits = p * (d_loss + d_nll)[:, None]
-            if smoothing:
-                dlogits -= (smoothing / logits.shape[-1] * d_loss)[:, None]
-            return tf.tensor_scatter_nd_sub(dlogits, places, (1 - smoothing) * d_loss + d_nll)
+            if label_smoothing:
+                dlogits -= (label_smoothing / logits.shape[-1] * d_loss)[:, None]
+            return tf.tensor_scatter_nd_sub(
+                dlogits, indices, (1 - label_smoothing) * d_loss + d_nll
+            )
 
-        return (loss, nll, chosen == highest), gradients
+        return (loss, nll, token_logits == highest), gradients
 
-    return both(logits)
+    return losses(logits)

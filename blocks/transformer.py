@@ -1,153 +1,196 @@
 """Transformer layers: Vaswani et al., "Attention Is All You Need" (2017, arXiv 1706.03762).
 
-Normalized before each sublayer, Xiong et al., "On Layer Normalization in the Transformer
-Architecture" (2020, arXiv 2002.04745), figure 1 (b): a stack of these layers ends in a
-`keras.layers.LayerNormalization` of its own.
+Pre-norm: a normalization before each sublayer, Xiong et al., "On Layer Normalization in the
+Transformer Architecture" (2020, arXiv 2002.04745), figure 1 (b). A stack of these layers needs a
+final `keras.layers.LayerNormalization`.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
-from blocks.checks import at_least_one, share
+from blocks.checks import fraction, positive_int
 from blocks.stack import Stack
 
 
 class TransformerLayer(keras.layers.Layer):
-    """What both kinds share: residual sublayers, each behind a normalization.
+    """Base class of the encoder and the decoder layer: residual sublayers with pre-norm.
 
     Args:
-        units: width of what goes in and comes out, a multiple of num_heads.
+        hidden_dim: width of the inputs and outputs, a multiple of num_heads.
         num_heads: heads of each attention.
-        hidden_units: width of the feed-forward network's hidden layer.
-        dropout: share of each sublayer's output dropped while training.
+        intermediate_dim: width of the feed-forward network's hidden layer.
+        dropout: fraction of each sublayer's output dropped during training.
     """
 
-    def __init__(self, units, num_heads, hidden_units, dropout=0.1, **kwargs):
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_heads: int,
+        intermediate_dim: int,
+        dropout: float = 0.1,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
         self.num_heads = num_heads
-        self.hidden_units = at_least_one(hidden_units, "hidden_units")
-        self.dropout = share(dropout, "dropout")
+        self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
+        self.dropout = fraction(dropout, "dropout")
         self.supports_masking = True
         dtype = self.dtype_policy
-        self.own = MultiHeadAttention(units, num_heads, dtype=dtype)
-        self.own_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
-        self.feed = Stack(
+        self.self_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
+        self.self_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
+        self.feed_forward = Stack(
             [
-                keras.layers.Dense(hidden_units, activation="relu", dtype=dtype),
-                keras.layers.Dense(units, dtype=dtype),
+                keras.layers.Dense(intermediate_dim, activation="relu", dtype=dtype),
+                keras.layers.Dense(hidden_dim, dtype=dtype),
             ],
             dtype=dtype,
         )
-        self.feed_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
-        self.drop = keras.layers.Dropout(dropout, dtype=dtype)
+        self.feed_forward_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
 
-    def build(self, inputs_shape):
-        if inputs_shape[-1] != self.units:
-            raise ValueError(f"inputs must be {self.units} wide, got {inputs_shape[-1]}")
-        self.own.build(inputs_shape, inputs_shape)
-        for layer in (self.own_norm, self.feed, self.feed_norm):
+    def build(self, inputs_shape: tuple) -> None:
+        if inputs_shape[-1] != self.hidden_dim:
+            raise ValueError(f"inputs must be {self.hidden_dim} wide, got {inputs_shape[-1]}")
+        self.self_attention.build(inputs_shape, inputs_shape)
+        for layer in (self.self_attention_norm, self.feed_forward, self.feed_forward_norm):
             layer.build(inputs_shape)
 
-    def compute_output_shape(self, inputs_shape):
+    def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         return tuple(inputs_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "units": self.units,
+            "hidden_dim": self.hidden_dim,
             "num_heads": self.num_heads,
-            "hidden_units": self.hidden_units,
+            "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
         }
+
+    def _add_feed_forward(self, x, training=None):
+        """The last sublayer: x plus the feed-forward network of x."""
+        y = self.feed_forward(self.feed_forward_norm(x))
+        return x + self.dropout_layer(y, training=training)
 
 
 @keras.saving.register_keras_serializable("blocks")
 class TransformerEncoderLayer(TransformerLayer):
     """Self-attention, then a feed-forward network. Arguments: `TransformerLayer`.
 
-    Shapes: [b, s, units] to [b, s, units]. The mask [b, s] is boolean; True can be looked at.
+    Shapes: [b, s, hidden_dim] to [b, s, hidden_dim]. The mask [b, s] is boolean; True positions
+    are attended to.
     """
 
-    def call(self, inputs, mask=None, training=None):
-        x = inputs
-        y = self.own_norm(x)
-        x = x + self.drop(self.own(y, y, values_mask=mask), training=training)
-        return x + self.drop(self.feed(self.feed_norm(x)), training=training)
+    def call(
+        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+    ) -> tf.Tensor:
+        y = self.self_attention_norm(inputs)
+        y = self.self_attention(y, y, values_mask=mask)
+        return self._add_feed_forward(inputs + self.dropout_layer(y, training=training), training)
 
 
 @keras.saving.register_keras_serializable("blocks")
 class TransformerDecoderLayer(TransformerLayer):
-    """Self-attention to the past, attention to a memory, a feed-forward network.
+    """Causal self-attention, attention to a memory, then a feed-forward network.
 
-    Arguments: `TransformerLayer`. Shapes: inputs [b, t, units] and values [b, s, dv] to
-    [b, t, units]. The mask of the values [b, s] is boolean; True can be looked at. Inputs need
-    none: no step sees a later one.
+    Arguments: `TransformerLayer`. Shapes: inputs [b, t, hidden_dim] and values [b, s, dv] to
+    [b, t, hidden_dim]. The mask of the values [b, s] is boolean; True positions are attended to.
+    Inputs need no mask: no step depends on a later one.
 
-    One step at a time, the same numbers:
+    One step at a time, with the same results:
 
-        memory = layer.memorize(values, mask)
-        cache = layer.start(batch_size, length)
+        memory = layer.prepare_memory(values, mask)
+        cache = layer.init_cache(batch_size, length)
         outputs, weights, cache = layer.step(inputs, memory, cache, position)
     """
 
-    def __init__(self, units, num_heads, hidden_units, dropout=0.1, **kwargs):
-        super().__init__(units, num_heads, hidden_units, dropout, **kwargs)
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_heads: int,
+        intermediate_dim: int,
+        dropout: float = 0.1,
+        **kwargs: Any,
+    ):
+        super().__init__(hidden_dim, num_heads, intermediate_dim, dropout, **kwargs)
         dtype = self.dtype_policy
-        self.cross = MultiHeadAttention(units, num_heads, dtype=dtype)
-        self.cross_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
+        self.cross_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
+        self.cross_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
 
-    def build(self, inputs_shape, values_shape):
+    def build(self, inputs_shape: tuple, values_shape: tuple) -> None:
         super().build(inputs_shape)
-        self.cross.build(inputs_shape, values_shape)
-        self.cross_norm.build(inputs_shape)
+        self.cross_attention.build(inputs_shape, values_shape)
+        self.cross_attention_norm.build(inputs_shape)
 
-    def call(self, inputs, values, values_mask=None, training=None):
-        return self.decode(inputs, self.memorize(values, values_mask), training=training)[0]
+    def call(
+        self,
+        inputs: tf.Tensor,
+        values: tf.Tensor,
+        values_mask: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        return self.decode(inputs, self.prepare_memory(values, values_mask), training=training)[0]
 
-    def memorize(self, values, mask=None):
-        """What the attention to a source needs of it, computed once for all steps."""
-        return self.cross.memorize(values, mask)
+    def prepare_memory(
+        self, values: tf.Tensor, mask: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Keys and values of the source for the cross-attention, computed once for all steps."""
+        return self.cross_attention.prepare_memory(values, mask)
 
-    def decode(self, inputs, memory, training=None):
-        """All steps: (outputs [b, t, units], weights of the memory [b, num_heads, t, s])."""
+    def decode(
+        self, inputs: tf.Tensor, memory: dict[str, tf.Tensor], training: bool | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """All steps: (outputs [b, t, hidden_dim], cross-attention weights [b, num_heads, t, s])."""
         steps = tf.shape(inputs)[1]
-        past = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
-        x = self.own_norm(inputs)
-        seen, _ = self.own.attend(x, self.own.memorize(x), past)
-        return self.conclude(inputs, seen, memory, training)
+        causal_mask = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
+        x = self.self_attention_norm(inputs)
+        context, _ = self.self_attention.attend(
+            x, self.self_attention.prepare_memory(x), causal_mask
+        )
+        return self._cross_and_feed_forward(inputs, context, memory, training)
 
-    def start(self, batch_size, length):
-        """A cache with room for the keys and values of `length` steps, none taken yet."""
-        shape = (batch_size, self.num_heads, length, self.units // self.num_heads)
-        nothing = tf.zeros(shape, self.compute_dtype)
-        return {"keys": nothing, "values": nothing, "mask": tf.zeros((batch_size, length), tf.bool)}
+    def init_cache(self, batch_size: int | tf.Tensor, length: int | tf.Tensor) -> dict[str, Any]:
+        """An empty cache for the keys and values of `length` steps."""
+        shape = (batch_size, self.num_heads, length, self.hidden_dim // self.num_heads)
+        zeros = tf.zeros(shape, self.compute_dtype)
+        return {"keys": zeros, "values": zeros, "mask": tf.zeros((batch_size, length), tf.bool)}
 
-    def step(self, inputs, memory, cache, position):
-        """One step, at a position below the cache's length, a scalar: (outputs, weights, cache).
+    def step(
+        self,
+        inputs: tf.Tensor,
+        memory: dict[str, tf.Tensor],
+        cache: dict[str, tf.Tensor],
+        position: int | tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """One step: (outputs [b, hidden_dim], weights [b, num_heads, s], new cache).
 
-        Shapes: inputs [b, units] to outputs [b, units] and weights [b, num_heads, s].
+        Args:
+            inputs: [b, hidden_dim].
+            position: a scalar below the cache's length.
         """
         length = tf.shape(cache["mask"])[1]
         tf.debugging.assert_less(position, length, f"the cache has room for {length} steps")
-        here = tf.equal(tf.range(length), position)
-        x = self.own_norm(inputs)
-        new = self.own.memorize(x[:, None])
+        current = tf.equal(tf.range(length), position)
+        x = self.self_attention_norm(inputs)
+        new = self.self_attention.prepare_memory(x[:, None])
         cache = {
-            "keys": tf.where(here[:, None], new["keys"], cache["keys"]),
-            "values": tf.where(here[:, None], new["values"], cache["values"]),
-            "mask": cache["mask"] | here,
+            "keys": tf.where(current[:, None], new["keys"], cache["keys"]),
+            "values": tf.where(current[:, None], new["values"], cache["values"]),
+            "mask": cache["mask"] | current,
         }
-        seen, _ = self.own.attend(x, cache)
-        return *self.conclude(inputs, seen, memory), cache
+        context, _ = self.self_attention.attend(x, cache)
+        return *self._cross_and_feed_forward(inputs, context, memory), cache
 
-    def conclude(self, inputs, seen, memory, training=None):
-        """What follows on the look at the past: (outputs, weights of the memory)."""
-        x = tf.cast(inputs, self.compute_dtype) + self.drop(seen, training=training)
-        found, weights = self.cross.attend(self.cross_norm(x), memory)
-        x = x + self.drop(found, training=training)
-        return x + self.drop(self.feed(self.feed_norm(x)), training=training), weights
+    def _cross_and_feed_forward(self, inputs, context, memory, training=None):
+        """The sublayers after the self-attention: (outputs, cross-attention weights)."""
+        x = tf.cast(inputs, self.compute_dtype) + self.dropout_layer(context, training=training)
+        context, weights = self.cross_attention.attend(self.cross_attention_norm(x), memory)
+        x = x + self.dropout_layer(context, training=training)
+        return self._add_feed_forward(x, training), weights
 
-    def compute_output_shape(self, inputs_shape, values_shape=None):
+    def compute_output_shape(self, inputs_shape: tuple, values_shape: tuple | None = None) -> tuple:
         return tuple(inputs_shape)

@@ -7,6 +7,7 @@
 
 import math
 import numbers
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +142,15 @@ def check_numbers(**values: Any) -> None:
 def check_optional_numbers(**values: Any) -> None:
     """`check_numbers` for the values that are not None."""
     check_numbers(**{name: value for name, value in values.items() if value is not None})
+
+
+def require_method(model: Any, name: str) -> Callable:
+    """The model's method of that name. Raises UsageError if the model does not have it."""
+    method = getattr(model, name, None)
+    label = getattr(model, "name", type(model).__name__)
+    if not callable(method):
+        raise UsageError(
+            f"{label} has no method {name!r}, which is needed here; use a model that has it, or"
+            " write it as zoo/models/vae.py does"
+        )
+    return method

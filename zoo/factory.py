@@ -29,7 +29,7 @@ def get(
     """Builds the architecture `name`: the paper's settings, overridden by `config`.
 
     Args:
-        name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
+        name: a registered name, see `names()`; or a preset, see `zoo.presets.load`.
         pretrained: load the preset's weights, after checking their hash. If `config` changes
             weights, those that fit are loaded, those that can be adapted are adapted, and a message
             lists those that keep their initial values; see `zoo.transfer_weights`.
@@ -44,13 +44,13 @@ def get(
     """
     if not pretrained and registry.is_model_name(name):
         return registry.build(name, **config)
-    preset = presets.open(name, cache)
+    preset = presets.load(name, cache)
     model = preset.build(config)
     if not pretrained:
         return model
     if set(config) <= {"dtype", "name"}:
-        return presets.loaded(preset, model)
-    report = transfer_weights(model, presets.loaded(preset, preset.build()))
+        return presets.load_weights(preset, model)
+    report = transfer_weights(model, presets.load_weights(preset, preset.build()))
     if report.adapted or report.missing:
         log_message(f"{name}, {report}")
     return model
@@ -82,12 +82,12 @@ def load_block(reference: str, path: str, cache: str | Path | None = None) -> ke
     """A part of a preset with its weights, for use in any Keras model.
 
     Args:
-        reference, cache: as in `zoo.presets.open`.
+        reference, cache: as in `zoo.presets.load`.
         path: path of a layer as in `zoo.inspection.layers`: "encoder", "decoder/0".
 
     Raises:
         UnknownNameError: no such preset, or no layer with that path.
-        PresetError: as in `zoo.presets.open`.
+        PresetError: as in `zoo.presets.load`.
     """
     from zoo import inspection
 

@@ -38,7 +38,7 @@ def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
 def data(found, batch_size):
     """The zoo's pipeline: epoch -> batches."""
     if isinstance(found, dict):
-        kept = zoo.data.Data(found, batch_size=batch_size, shuffle=True)
+        kept = zoo.data.ArrayDataset(found, batch_size=batch_size, shuffle=True)
     else:
         kept = zoo.data.load(found, batch_size=batch_size, shuffle=True)
     return lambda epoch: kept(epoch).repeat(EPOCH // len(kept))

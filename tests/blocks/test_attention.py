@@ -1,4 +1,4 @@
-"""Attentions, and the cells that ask them: numbers, masks, gradients, one step and all steps."""
+"""Attention layers and cells: numbers, masks, gradients, single steps and all steps."""
 
 import keras
 import numpy as np
@@ -42,7 +42,7 @@ def score(layer, kind, query, key):
 @pytest.mark.parametrize("kind", ["additive", "dot", "general", "scaled"])
 def test_attention_is_what_a_loop_over_batch_steps_and_source_computes(kind):
     layer, queries, values = made(kind), random(3, 4, 6), random(3, 5, 6, seed=1)
-    contexts, weights = layer.attend(queries, layer.memorize(values, MASK))
+    contexts, weights = layer.attend(queries, layer.prepare_memory(values, MASK))
     for b in range(3):
         for t in range(4):
             kept = [s for s in range(5) if MASK[b, s]]
@@ -71,7 +71,7 @@ def test_several_heads_are_those_of_keras():
     want, scores = keras_own(
         queries, values, attention_mask=MASK[:, None], return_attention_scores=True
     )
-    got, weights = ours.attend(queries, ours.memorize(values, MASK))
+    got, weights = ours.attend(queries, ours.prepare_memory(values, MASK))
     np.testing.assert_allclose(got, want, atol=1e-5)
     np.testing.assert_allclose(weights, scores, atol=1e-5)
 
@@ -79,7 +79,7 @@ def test_several_heads_are_those_of_keras():
 @every_attention
 def test_one_step_at_a_time_gives_the_numbers_of_all_steps(kind):
     layer, queries = made(kind), random(3, 4, 6)
-    memory = layer.memorize(random(3, 5, 6, seed=1), MASK)
+    memory = layer.prepare_memory(random(3, 5, 6, seed=1), MASK)
     contexts, weights = layer.attend(queries, memory)
     for t in range(4):
         context, now = layer.attend(queries[:, t], memory)
@@ -90,7 +90,7 @@ def test_one_step_at_a_time_gives_the_numbers_of_all_steps(kind):
 @every_attention
 def test_calling_it_gives_the_context_and_weights_sum_to_one(kind):
     layer, queries, values = made(kind), random(3, 4, 6), random(3, 5, 6, seed=1)
-    context, weights = layer.attend(queries, layer.memorize(values, MASK))
+    context, weights = layer.attend(queries, layer.prepare_memory(values, MASK))
     np.testing.assert_allclose(layer(queries, values, values_mask=MASK), context, atol=1e-6)
     np.testing.assert_allclose(tf.reduce_sum(weights, -1), np.ones(weights.shape[:-1]), atol=1e-6)
 
@@ -103,7 +103,7 @@ def test_a_wholly_masked_memory_gives_zeros_and_finite_gradients(kind, policy):
     mask = MASK & [[True], [False], [True]]
     with tf.GradientTape() as tape:
         tape.watch([queries, values])
-        context, weights = layer.attend(queries, layer.memorize(values, mask))
+        context, weights = layer.attend(queries, layer.prepare_memory(values, mask))
         loss = tf.reduce_sum(tf.cast(context, tf.float32) ** 2)
     bias = layer.output_layer.bias if kind == "heads" else 0.0
     np.testing.assert_allclose(tf.cast(context[1], tf.float32), np.zeros(6) + bias, atol=1e-6)
@@ -119,7 +119,7 @@ def test_a_wholly_masked_memory_gives_zeros_and_finite_gradients(kind, policy):
 def test_the_softmax_is_float32_however_large_the_scores(kind, policy):
     """With scores of some hundreds, a float16 softmax over a long memory loses its sum."""
     layer = made(kind, values=(1, 3000, 6), dtype=policy)
-    memory = layer.memorize(np.tile(random(1, 1, 6), (1, 3000, 1)))
+    memory = layer.prepare_memory(np.tile(random(1, 1, 6), (1, 3000, 1)))
     _, weights = layer.attend(20 * random(1, 6, seed=2), memory)
     np.testing.assert_allclose(
         tf.cast(weights, tf.float32), np.full(weights.shape, 1 / 3000), rtol=1e-2
@@ -136,7 +136,7 @@ def test_a_mask_attached_by_keras_is_honoured(kind):
 
 
 def cells(kind, **more):
-    """One of each: inner cell, attention, and order of looking and moving."""
+    """One of each: inner cell, attention, and order of attending and updating."""
     inner = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}[kind.split("-")[1]]
     inner = inner(6, **more)
     if kind.startswith("bahdanau"):
@@ -154,9 +154,9 @@ def started(kind, **more):
     cell.build((3, 4), (3, 5, 8))
     for variable in cell.trainable_variables:  # biases that are not zero
         variable.assign(random(*variable.shape, seed=len(variable.path)) / 2)
-    memory = cell.attention.memorize(random(3, 5, 8, seed=1), MASK)
-    own = [random(3, 6, seed=9) for _ in cell.own_sizes]
-    return cell, tf.constant(random(3, 4, 4)), cell.start(memory, own)
+    memory = cell.attention.prepare_memory(random(3, 5, 8, seed=1), MASK)
+    state = [random(3, 6, seed=9) for _ in cell.cell_state_sizes]
+    return cell, tf.constant(random(3, 4, 4)), cell.initial_state(memory, state)
 
 
 def by_hand(cell, inputs, states):
@@ -164,7 +164,7 @@ def by_hand(cell, inputs, states):
     for x in tf.unstack(inputs, axis=1):
         output, states = cell(x, states)
         outputs.append(output)
-        weights.append(cell.alignment(states))
+        weights.append(cell.attention_weights(states))
     return tf.stack(outputs, 1), tf.stack(weights, 1), states
 
 
@@ -188,7 +188,7 @@ def gradients(cell, run):
     inputs, values = tf.constant(random(3, 4, 4)), tf.constant(random(3, 5, 8, seed=1))
     with tf.GradientTape() as tape:
         tape.watch([inputs, values])
-        states = cell.start(cell.attention.memorize(values, MASK))
+        states = cell.initial_state(cell.attention.prepare_memory(values, MASK))
         loss = tf.reduce_sum(run(inputs, states) ** 2)
     return tape.gradient(loss, [inputs, values, *(v.value for v in cell.trainable_variables)])
 
@@ -242,12 +242,12 @@ def test_sources_and_targets_of_any_length_and_batch_go_through_one_graph(kind):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, n)) for n in (4, 8)])
     def both(inputs, values):
-        states = cell.start(cell.attention.memorize(values))
+        states = cell.initial_state(cell.attention.prepare_memory(values))
         return rnn(inputs, initial_state=states), decoder(inputs, values)
 
     for batch, target, source in [(2, 3, 5), (1, 1, 1)]:
         inputs, values = random(batch, target, 4), random(batch, source, 8)
-        states = cell.start(cell.attention.memorize(values))
+        states = cell.initial_state(cell.attention.prepare_memory(values))
         want, _, _ = by_hand(cell, tf.constant(inputs), states)
         for got in both(inputs, values):
             np.testing.assert_allclose(got, want, atol=1e-5)
@@ -288,7 +288,7 @@ def test_keras_rnn_over_a_cell_survives_its_config(kind):
     np.testing.assert_allclose(same(inputs, initial_state=states), want, atol=1e-6)
 
 
-def test_input_feeding_tells_the_next_step_what_was_seen():
+def test_input_feeding_passes_the_attentional_vector_to_the_next_step():
     cell, inputs, states = started("luong-gru")
     _, moved = cell(inputs[:, 0], states)
     first, _ = cell(inputs[:, 1], moved)
@@ -298,7 +298,7 @@ def test_input_feeding_tells_the_next_step_what_was_seen():
 
 
 @pytest.mark.parametrize("kind", ["simple", "no bias", "reset before"])
-def test_a_cell_that_cannot_be_cut_in_two_gives_the_numbers_of_keras_rnn_too(kind):
+def test_a_cell_that_cannot_be_split_gives_the_numbers_of_keras_rnn_too(kind):
     inner = {
         "simple": lambda: keras.layers.SimpleRNNCell(6),
         "no bias": lambda: keras.layers.LSTMCell(6, use_bias=False),
@@ -306,7 +306,10 @@ def test_a_cell_that_cannot_be_cut_in_two_gives_the_numbers_of_keras_rnn_too(kin
     }[kind]()
     cell = blocks.AttentionCell(inner, blocks.AdditiveAttention(5))
     cell.build((3, 4), (3, 5, 8))
-    inputs, states = random(3, 4, 4), cell.start(cell.attention.memorize(random(3, 5, 8)))
+    inputs, states = (
+        random(3, 4, 4),
+        cell.initial_state(cell.attention.prepare_memory(random(3, 5, 8))),
+    )
     want = keras.layers.RNN(cell, return_sequences=True)(inputs, initial_state=states)
     got, _, _ = blocks.AttentionDecoder(cell).decode(inputs, states)
     np.testing.assert_allclose(got, want, atol=1e-5)
@@ -318,15 +321,15 @@ def test_a_cell_that_cannot_be_cut_in_two_gives_the_numbers_of_keras_rnn_too(kin
         (lambda: blocks.AdditiveAttention(0), "units must be an integer >= 1, got 0"),
         (lambda: blocks.MultiplicativeAttention("cosine"), "kind must be one of.*got 'cosine'"),
         (lambda: made("dot", values=(3, 5, 8)), "as wide as the values, got 6 and 8"),
-        (lambda: blocks.MultiHeadAttention(10, 4), "num_heads must divide units=10, got 4"),
-        (lambda: blocks.AdditiveAttention(4).memorize(random(1, 2, 3)), "is not built"),
+        (lambda: blocks.MultiHeadAttention(10, 4), "num_heads must divide the width 10, got 4"),
+        (lambda: blocks.AdditiveAttention(4).prepare_memory(random(1, 2, 3)), "is not built"),
         (
-            lambda: made("additive").memorize(random(3, 5, 6), MASK[:, :4]),
+            lambda: made("additive").prepare_memory(random(3, 5, 6), MASK[:, :4]),
             r"\(3, 5\), got \(3, 4\)",
         ),
-        (lambda: cells("luong-gru").get_initial_state(3), r"initial_state=cell.start"),
+        (lambda: cells("luong-gru").get_initial_state(3), r"initial_state=cell.initial_state"),
         (
-            lambda: started("luong-lstm")[0].start({"mask": MASK}, [random(3, 6)]),
+            lambda: started("luong-lstm")[0].initial_state({"mask": MASK}, [random(3, 6)]),
             r"sizes \[6, 6\], got \[6\]",
         ),
         (

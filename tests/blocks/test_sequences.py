@@ -38,7 +38,7 @@ def decoder(cell):
 
 
 def transformer(kind):
-    layer = kind(6, num_heads=2, hidden_units=8)
+    layer = kind(6, num_heads=2, intermediate_dim=8)
     if kind is blocks.TransformerEncoderLayer:
         layer = built(layer, (None, None, 6))
         return lambda x, mask: layer(x, mask=mask)
@@ -169,17 +169,17 @@ def test_positions_may_start_anywhere(kind):
 
 
 def layer_of_decoder(**config):
-    layer = blocks.TransformerDecoderLayer(6, num_heads=2, hidden_units=8, **config)
+    layer = blocks.TransformerDecoderLayer(6, num_heads=2, intermediate_dim=8, **config)
     return built(layer, (3, 4, 6), (3, 5, 7))
 
 
 @pytest.mark.parametrize("graph", [False, True])
 def test_step_by_step_with_a_cache_gives_the_numbers_of_all_steps_at_once(graph):
     layer, inputs = layer_of_decoder(), tf.constant(random(3, 4, 6))
-    memory = layer.memorize(random(3, 5, 7, seed=1), MASK)
+    memory = layer.prepare_memory(random(3, 5, 7, seed=1), MASK)
     want, want_weights = layer.decode(inputs, memory)
     step = tf.function(layer.step) if graph else layer.step
-    cache = layer.start(3, length=6)
+    cache = layer.init_cache(3, length=6)
     for t in range(4):
         output, weights, cache = step(inputs[:, t], memory, cache, tf.constant(t))
         np.testing.assert_allclose(output, want[:, t], atol=1e-5)
@@ -251,7 +251,7 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         answer = tf.reverse(words, [1])
         before = tf.pad(answer[:, :-1], [[0, 0], [1, 0]], constant_values=start)
         encoded, _ = encoder(embedding(words))
-        states = cell.start(cell.attention.memorize(encoded))
+        states = cell.initial_state(cell.attention.prepare_memory(encoded))
         hidden, weights, _ = decoder.decode(embedding(before), states)
         logits = embedding.logits(readout(hidden))
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(answer, logits)
@@ -280,9 +280,12 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         (lambda: blocks.SequenceEncoder(4, cell="rnn"), "cell must be one of.*got 'rnn'"),
         (lambda: blocks.LearnedPositions(3)(random(1, 4, 2)), "3 positions, got 4 steps"),
         (lambda: blocks.SinusoidalPositions()(random(1, 4, 3)), "an even width, got 3"),
-        (lambda: blocks.TransformerEncoderLayer(6, 4, 8), "num_heads must divide units=6, got 4"),
+        (
+            lambda: blocks.TransformerEncoderLayer(6, 4, 8),
+            "num_heads must divide the width 6, got 4",
+        ),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8).build((1, 2, 5)), "6 wide, got 5"),
-        (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a share"),
+        (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a fraction"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(make_it, message):
@@ -292,7 +295,7 @@ def test_wrong_arguments_say_what_was_expected(make_it, message):
 
 def test_a_full_cache_says_so():
     layer = layer_of_decoder()
-    memory, cache = layer.memorize(random(3, 5, 7)), layer.start(3, length=2)
+    memory, cache = layer.prepare_memory(random(3, 5, 7)), layer.init_cache(3, length=2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="room for 2 steps"):
         layer.step(tf.constant(random(3, 6)), memory, cache, 2)
 

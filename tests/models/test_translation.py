@@ -17,7 +17,7 @@ import blocks
 import zoo
 from zoo import text
 from zoo.data import corpora
-from zoo.data.text_dataset import Sentences
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 from zoo.registry import get_class
 
@@ -190,7 +190,7 @@ def test_translations_come_with_the_attention_of_their_own_search(name, how):
 @every_translator
 def test_a_saved_model_brings_its_vocabularies_to_a_fresh_process(name, tmp_path):
     model = speaking(name)
-    data = Sentences(
+    data = TextDataset(
         corpora.Corpus({"source": GERMAN, "target": ENGLISH}, "pairs", "train"),
         {"source": READS, "target": SAYS},
         batch_size=6,
@@ -221,7 +221,7 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     wider = dict.fromkeys(("units", "embedding_dim", "hidden_units"), 32)
     wider = {key: size for key, size in wider.items() if key in small_config(name)}
     model = small_model(name, source_vocabulary=reads, target_vocabulary=says, dropout=0.0, **wider)
-    data = Sentences(
+    data = TextDataset(
         corpora.Corpus({"source": source, "target": target}, "toy", "train"),
         {"source": reads, "target": says},
         batch_size=32,
@@ -283,7 +283,7 @@ def test_a_model_that_knows_sizes_only_says_so(name):
         ({"source_vocabulary": 4}, "a size from 5 up, got 4"),
         ({"target_vocabulary": 20.0}, "target_vocabulary must be a vocabulary"),
         ({"source_vocabulary": "nonsense"}, "this is no vocabulary"),
-        ({"label_smoothing": 1.0}, "label_smoothing must be a share"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a fraction"),
         ({"own_words": "few"}, "own_words must be a number"),
         ({"tied": "all", "source_vocabulary": 21}, "tied='all' needs one vocabulary"),
         ({"tied": "some"}, "tied must be one of"),

@@ -74,7 +74,7 @@ def test_a_budget_takes_only_what_it_can_mean(wrong):
         ("knn_accuracy", {"k": 1.5}, "k must be"),
         ("psnr", {"images": 3}, "There is no argument of the metric 'psnr'"),
         ("chrf", {"beam": 0}, "beam must be"),
-        ("frechet", {"extractor": "FCD-mnist-v1", "images": -1}, "images must be"),
+        ("frechet", {"extractor": "mnist-classifier-v1", "images": -1}, "images must be"),
     ],
 )
 def test_a_measure_takes_only_what_its_metric_takes(name, arguments, message):
@@ -113,7 +113,7 @@ def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, meas
 
 def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "trained", None)  # calling it would be a TypeError
+    monkeypatch.setattr(reproduction, "trained", None)  # calling it would be a TypeError
     with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):
         reproduction.reproduce(recipe, "week", workdir="run")
     with pytest.raises(UnknownNameError, match="unknown recipe 5"):

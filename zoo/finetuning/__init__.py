@@ -20,7 +20,10 @@ from zoo import inspection
 from zoo.checks import POSITIVE, POSITIVE_INT, check_numbers
 from zoo.errors import UnknownNameError, UsageError
 
-_Mixin = keras.optimizers.Optimizer if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    from keras.optimizers import Optimizer as _Base
+else:
+    _Base = object
 
 
 def freeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
@@ -176,7 +179,7 @@ def layerwise_learning_rates(
 
 
 @keras.saving.register_keras_serializable("zoo")
-class LayerwiseLearningRates(_Mixin):
+class LayerwiseLearningRates(_Base):
     """The mix-in of `layerwise_learning_rates`, which saved models contain."""
 
     multipliers_of: Callable[[Sequence[keras.Variable]], Sequence[float]]

@@ -113,7 +113,7 @@ class Model(KerasMethods):
         """Figures of the model's current state: name -> image array, from the methods it has."""
         from zoo import figures
 
-        return figures.of(self, batch)
+        return figures.all_figures(self, batch)
 
     # Called by `train_step`.
 

@@ -26,7 +26,7 @@ class BatchChecks:
     name: str
     input_feature: str | tuple[str, ...] | None
     batch_spec: Any
-    classes: int
+    num_classes: int
     _traced_checks: dict[str, Any]
 
     def check_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -177,8 +177,8 @@ class BatchChecks:
         )
 
     def check_labels(self, labels: tf.Tensor) -> None:
-        """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
-        self.check_ids("labels", labels, self.classes, "classes=N for N of them")
+        """Raises BatchError unless all labels are in 0 ... `num_classes` - 1."""
+        self.check_ids("labels", labels, self.num_classes, "num_classes=N for N of them")
 
     def check_ids(self, kind: str, ids: Any, count: int, advice: str) -> None:
         """Raises BatchError, with `advice`, unless all ids are in 0 ... `count` - 1."""

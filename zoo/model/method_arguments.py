@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from blocks.style import picture
+from blocks.style import to_rgb_batch
 from zoo.checks import MAX_INT32, Interval
 from zoo.errors import BatchError, UsageError, one_line
 
@@ -38,8 +38,8 @@ def checked_method(**kinds: str) -> Callable[[Method], Method]:
               images are scaled to [0, 1], ids may be any integers);
             - "codes": float32 [n, latent_dim];
             - "n" or "steps": a number of images;
-            - "picture": one RGB image of any size;
-            - "label" or "like": one class or image, or `n` of them, where `n` is an argument, too.
+            - "single_image": one RGB image of any size;
+            - "label" or "reference": one class or image, or `n` of them (`n` is an argument, too).
 
     The decorated method raises:
         UsageError: an impossible value.
@@ -114,7 +114,7 @@ def _convert_single_image(value: Any, argument: str) -> tf.Tensor:
     """One image [h, w, 3] of any size, float32 in [0, 1]."""
     x = _to_tensor(f"{argument} must be an image", value)
     try:
-        return picture(x, argument)[0]
+        return to_rgb_batch(x, argument)[0]
     except ValueError as error:
         raise UsageError(one_line(error)) from error
 
@@ -151,8 +151,9 @@ def _convert_labels(model: Any, argument: str, value: Any, n: Any) -> tf.Tensor:
     if not labels.dtype.is_integer or not (fits or _is_symbolic(n)):
         raise UsageError(f"{argument} must be an integer, or {n} of them, got {value!r}")
     clipped = tf.clip_by_value(tf.cast(labels, tf.int64), -1, MAX_INT32)
-    if not _is_symbolic(clipped) and not tf.reduce_all((clipped >= 0) & (clipped < model.classes)):
-        raise UsageError(f"labels must be in 0 ... {model.classes - 1}, got {value}")
+    in_range = (clipped >= 0) & (clipped < model.num_classes)
+    if not _is_symbolic(clipped) and not tf.reduce_all(in_range):
+        raise UsageError(f"labels must be in 0 ... {model.num_classes - 1}, got {value}")
     return clipped
 
 
@@ -160,12 +161,12 @@ def _convert_references(model: Any, argument: str, value: Any, n: Any) -> tf.Ten
     """Reference images: one for all generated images, or one for each."""
     shape = _numeric_tensor(model, "image", value).shape
     if shape[1:] != model.image_shape or shape[0] not in (1, n):
-        raise UsageError(f"like: 1 or {n} images {model.image_shape}, got shape {shape}")
+        raise UsageError(f"reference: 1 or {n} images {model.image_shape}, got shape {shape}")
     return convert_feature(model, "image", value)
 
 
-_CONVERTERS = {"n": _convert_count, "steps": _convert_count, "picture": _convert_single_image}
-_CONVERTERS_WITH_N = {"label": _convert_labels, "like": _convert_references}  # used with `n`
+_CONVERTERS = {"n": _convert_count, "steps": _convert_count, "single_image": _convert_single_image}
+_CONVERTERS_WITH_N = {"label": _convert_labels, "reference": _convert_references}  # used with `n`
 
 
 def _numeric_tensor(model: Any, name: str, value: Any, dtype: str = "numbers") -> tf.Tensor:

@@ -1,6 +1,6 @@
 """Recipes of the models that say what is in an image."""
 
-from zoo.data.caption_config import Captions
+from zoo.data.caption_config import CaptionConfig
 from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -26,7 +26,7 @@ SHAPES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=5.0,
-    texts=Captions(limit=24),
+    texts=CaptionConfig(limit=24),
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
@@ -64,7 +64,7 @@ FLICKR8K = Recipe(
     schedule="cosine",
     ema=0.999,
     clip=5.0,
-    texts=Captions(
+    texts=CaptionConfig(
         lowercase=True,
         truncate=True,
         min_count=5,

@@ -49,7 +49,8 @@ METRICS = {
     "knn_accuracy": Metric(
         "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
     ),
-    # Generated images, as a network sees them: `extractor` is a name of `zoo.metrics.extractor`.
+    # Generated images, as a network sees them: `extractor` is a name of
+    # `zoo.metrics.load_classifier`.
     "frechet": Metric("frechet", "Frechet distance by {extractor}", "features^2", True, MADE),
     "kernel": Metric("kernel", "kernel distance by {extractor}", "MMD^2", True, MADE),
     "precision": Metric("precision", "precision (k=3) by {extractor}", "share", False, MADE),

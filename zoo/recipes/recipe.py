@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.recipes.metric_spec import Measure
@@ -15,7 +15,7 @@ SCHEDULES = ("constant", "cosine")
 BINARIZATIONS = {  # and how a protocol writes them
     "none": "as they are",
     "dynamic": "binarized anew each epoch, test once (seed 777)",
-    "once": "binarized once (seed 777)",
+    "fixed": "binarized once (seed 777)",
     "threshold": "binarized at 0.5",
 }
 
@@ -130,7 +130,7 @@ class Recipe:
     warmup_epochs: float = 0
     micro_batches: int = 1
     jit_compile: bool = False
-    texts: Texts | None = None
+    texts: TextConfig | None = None
     binarize: str = "none"
     augment: str = "none"
     image_size: int | None = None
@@ -226,7 +226,7 @@ class Recipe:
     def seen(self):
         """How the data are shown, as a protocol tells it."""
         if self.texts:
-            return self.texts.seen
+            return self.texts.description
         if self.binarize == "none" and self.image_size is not None:
             return f"{self.image_size} pixels wide"
         return BINARIZATIONS[self.binarize]

@@ -149,7 +149,7 @@ def load(recipe, split, training=False, vocabulary=None):
         recipe.data,
         split,
         **common,
-        binarize="once" if fixed else recipe.binarize,
+        binarize="fixed" if fixed else recipe.binarize,
         image_size=recipe.image_size,
         augment=recipe.augment if training else "none",
     )

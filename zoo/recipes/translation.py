@@ -1,6 +1,6 @@
 """Recipes of the models that translate."""
 
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -20,7 +20,7 @@ DATES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=1.0,
-    texts=Texts(tokens="characters", limit=64),
+    texts=TextConfig(tokenizer="characters", limit=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
@@ -68,7 +68,7 @@ def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), 
         train="train",
         valid="validation",
         test="test",
-        texts=Texts(("de", "en"), tokens="bpe", vocabulary_size=8000),
+        texts=TextConfig(("de", "en"), tokenizer="bpe", vocabulary_size=8000),
         best=False,
         budgets={
             "smoke": Budget(1, train_examples=640, samples=20),

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.model.batch_checks import iterate_batches
 from zoo.model.evaluation_mode import evaluation_mode
 from zoo.training import micro_batches
@@ -44,7 +44,7 @@ class Evaluator:
         step = self.step_for(self.state.trainable_ids())
         self.distribution.sync(self.state)
         totals: dict[str, Any] = {}
-        dataset = dataset_of(data)
+        dataset = as_tf_dataset(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
         with evaluation_mode(self.model, self.state.seed):

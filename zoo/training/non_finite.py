@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zoo import inspection
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def raise_non_finite(
     state.load(*trainer.persistence.last_saved)
     epoch = state.position["epoch"]
     start = state.position["step_in_epoch"]
-    replay = dataset_of(train, epoch).skip(start).take(last_step - state.position["step"])
+    replay = as_tf_dataset(train, epoch).skip(start).take(last_step - state.position["step"])
     for batch in distribution.distribute(trainer.model.check_dataset(replay)):
         before = state.arrays()
         logs = to_floats(run(batch))

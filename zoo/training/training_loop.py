@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError, UsageError
 from zoo.model.batch_checks import batch_errors, check_batch_size, iterate_batches
 from zoo.training import micro_batches
@@ -85,7 +85,7 @@ class TrainingLoop:
         """Checks the first batch and the number of batches; lets a new model adapt to the data."""
         model = self.model
         count = self.trainer.micro_batches
-        dataset = dataset_of(self.train, self.position["epoch"])
+        dataset = as_tf_dataset(self.train, self.position["epoch"])
         for batch in dataset.take(1):
             model.check_batch(batch)
             self.distribution.check_size(batch)
@@ -100,7 +100,7 @@ class TrainingLoop:
         position = self.position
         callback_list = callbacks.callback_list
         step = self._current_step()
-        dataset = dataset_of(self.train, position["epoch"])
+        dataset = as_tf_dataset(self.train, position["epoch"])
         for batch in dataset.take(1):
             self.state.check_first_batch(batch)
         rest = self.model.check_dataset(dataset.skip(position["step_in_epoch"]))

@@ -99,7 +99,7 @@ class Workdir:
             figures_every: epochs between two sets of figures; 0: no figures.
             averaged_weights: the context in which figures are made, see `Figures`.
         """
-        from zoo.data.array_dataset import dataset_of
+        from zoo.data.array_dataset import as_tf_dataset
         from zoo.training.callbacks import EpochTensorBoard, Figures, HistoryFile
 
         logs = self.path / "tensorboard"
@@ -108,7 +108,7 @@ class Workdir:
             EpochTensorBoard(logs, write_graph=False),
         ]
         if figures_every:
-            batch = next(iter(dataset_of(data)), None)
+            batch = next(iter(as_tf_dataset(data)), None)
             folder = self.path / "figures"
             callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
         return callbacks
