@@ -133,11 +133,11 @@ BAD = {
     ("train", "vae", "--set", "filters=3,x"): "a tuple of integers like (32, 64)",
     ("train", "vae", "--set", "kl_weight=high"): "a number like 1.0",
     ("train", "vae", "--set", "kl_weight=1e999"): "a number like 1.0",
-    ("train", "vae", "--set", "head=3"): "a name like 'bernoulli'",
+    ("train", "vae", "--set", "output_distribution=3"): "a name like 'bernoulli'",
     ("train", "vae", "--set", "dtype=float16"): "--precision",
     ("train", "vae", *SMALL, "--set", "latent_dim=0"): "latent_dim",
-    ("train", "vae", *SMALL, "--set", "head=bernouli"): "bernoulli",
-    ("train", "mixture_vae", *SMALL, "--set", "components=-1"): "components",
+    ("train", "vae", *SMALL, "--set", "output_distribution=bernouli"): "bernoulli",
+    ("train", "mixture_vae", *SMALL, "--set", "num_components=-1"): "num_components",
     ("train", "vae", *SMALL, "--set", "image_shape=(9,9,1)"): "(8, 8, 1)",
     ("train", "vae", *SMALL, "--split", "tran"): "'train'",
     ("train", "vae", "--data", "minst"): "'mnist'",
@@ -197,13 +197,19 @@ def test_exit_codes_reach_the_shell(empty_dir):
 
 
 def test_set_takes_python_values_of_the_type_of_the_default():
-    pairs = ["latent_dim=16", "filters=8,16", "kl_weight=2", "head=normal", " kl = 'analytic'"]
+    pairs = [
+        "latent_dim=16",
+        "filters=8,16",
+        "kl_weight=2",
+        "output_distribution=normal",
+        " kl_estimator = 'analytic'",
+    ]
     assert parse_overrides("vae", pairs) == {
         "latent_dim": 16,
         "filters": (8, 16),
         "kl_weight": 2,
-        "head": "normal",
-        "kl": "analytic",
+        "output_distribution": "normal",
+        "kl_estimator": "analytic",
     }
     assert parse_overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
 

@@ -172,11 +172,11 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     first = image_features.cached_feature_maps(images, net, tmp_path, batch_size=2)
     assert first.dtype == np.float16 and first.shape == (5, 2, 2, 4)
     np.testing.assert_allclose(first, net.model(images.astype(np.float32)), rtol=1e-2, atol=0.2)
-    see, net._see = net._see, None  # what computes again, fails
+    compiled, net._compiled = net._compiled, None  # computing again would fail
     np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
     with pytest.raises(TypeError):
         image_features.cached_feature_maps(images[::-1], net, tmp_path)
-    net._see = see
+    net._compiled = compiled
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)

@@ -68,7 +68,7 @@ def test_two_epochs_are_one_and_after_save_and_load_another(name, tmp_path):
 def test_rates_of_layers_are_saved_too(tmp_path):
     model = small_model("simple_dot")
     slower = finetuning.layerwise_learning_rates(
-        keras.optimizers.SGD(0.1), model, {"user_points": 0.5}
+        keras.optimizers.SGD(0.1), model, {"user_embedding": 0.5}
     )
     model.compile(slower)
     model.fit(shuffled("simple_dot")(0), verbose=0)

@@ -244,12 +244,12 @@ class KerasMethods(BatchChecks, keras.Model):
             return {name: self.batch_spec[name] for name in self.input_feature}
         if self.input_feature:
             return self.batch_spec[self.input_feature]
-        if not hasattr(self, "latents"):
+        if not hasattr(self, "generator_inputs"):
             raise UsageError(
                 f"{self.name} does not say what it is called on: give input_signature, or take"
                 " zoo.export(model, folder), which exports its verbs"
             )
-        noise = self.latents(1, seed=0)
+        noise = self.generator_inputs(1, seed=0)
         return tf.TensorSpec((None, *noise.shape[1:]), noise.dtype)
 
 
