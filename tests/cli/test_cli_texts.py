@@ -28,7 +28,7 @@ TABLE += ("--test-split", "train[80:]")
 
 
 def run(*args, **options):
-    return CliRunner().invoke(main, [str(arg) for arg in args], **how)
+    return CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
 def run_json(*args, **options):
