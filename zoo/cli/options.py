@@ -165,7 +165,7 @@ _TEXT_OPTIONS = (
         " 1,0.  [default: those of the data]",
     ),
     click.option(
-        "--tokens",
+        "--tokenizer",
         type=click.Choice(TOKENIZERS),
         help="For text: how it is tokenized.  [default: bpe; characters for dates]",
     ),
