@@ -16,7 +16,7 @@ def get(name, *, pretrained=False, cache=None, **config):
     """The architecture `name` with the paper's settings, overridden by `config`; built.
 
     Args:
-        name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
+        name: a registered name, see `names()`; or a preset, see `zoo.presets.load`.
         pretrained: with the preset's weights, their hash checked. With arguments in `config` that
             change weights, what fits is loaded, what can be adapted is adapted, and a note says
             what was left fresh; see `zoo.transfer_weights`.
@@ -31,13 +31,13 @@ def get(name, *, pretrained=False, cache=None, **config):
     """
     if not pretrained and registry.is_plain(name):
         return registry.build(name, **config)
-    preset = presets.open(name, cache)
+    preset = presets.load(name, cache)
     model = preset.build(config)
     if not pretrained:
         return model
     if set(config) <= {"dtype", "name"}:
-        return presets.loaded(preset, model)
-    report = transfer_weights(model, presets.loaded(preset, preset.build()))
+        return presets.load_weights(preset, model)
+    report = transfer_weights(model, presets.load_weights(preset, preset.build()))
     if report.adapted or report.missing:
         log_message(f"{name}, {report}")
     return model
@@ -66,10 +66,10 @@ def load_block(reference, path, cache=None):
     """A block of a preset with its weights, to put into any Keras model.
 
     Args:
-        reference, cache: as in `zoo.presets.open`.
+        reference, cache: as in `zoo.presets.load`.
         path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
 
-    Raises what `zoo.presets.open` raises, and UnknownNameError for a block.
+    Raises what `zoo.presets.load` raises, and UnknownNameError for a block.
     """
     from zoo import inspection
 

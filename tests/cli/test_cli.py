@@ -17,7 +17,7 @@ from zoo.cli import doctor, runs
 from zoo.cli.main import main
 from zoo.cli.overrides import parse_overrides
 from zoo.errors import ZooError
-from zoo.files import jsonable
+from zoo.files import nan_to_null
 
 # Commands without TensorFlow.
 
@@ -98,11 +98,11 @@ def test_help_has_sentences_an_example_and_every_option(command):
 @pytest.mark.parametrize("name", main.commands)
 def test_the_examples_of_help_are_valid_commands(name):
     text = main.commands[name].help.replace("\\\n", " ")
-    for line in re.findall(rf"^ *zoo {name} .*$", text, re.MULTILINE):
+    for line in re.findall(rf"^ *zoo {name}\b.*$", text, re.MULTILINE):
         words = shlex.split(re.sub(r" {4,}.*", "", line.strip()))
         command = main.commands[name]
         if isinstance(command, click.Group):
-            command = command.commands[words.pop(1)]
+            command = command.commands[words.pop(2)]
         command.make_context(name, words[2:])  # parses the words, runs nothing
 
 
@@ -226,7 +226,7 @@ def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
 
 def test_json_has_full_precision_and_null_for_nan():
     value = {"a": 0.1 + 0.2, "b": [float("nan"), float("inf")], "c": (1, "x")}
-    assert jsonable(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
+    assert nan_to_null(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
 
 
 # The installation.

@@ -184,4 +184,4 @@ def test_classes_follow_from_the_data(empty_dir):
     write_classes(empty_dir / "one", (3,))
     assert run_json("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
     error = run_error("evaluate", run_folder, "--data", "three")
-    assert "was trained with num_classes=2, and three has 3 classes" in error
+    assert "was trained with num_classes=2, but three has 3 classes" in error

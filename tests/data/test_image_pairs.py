@@ -52,7 +52,7 @@ def test_augmentation_is_asked_for_by_name():
     images = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(UnknownNameError, match="augmentation 'jiter'.*'jitter'"):
         zoo.data.load(images, augment="jiter")
-    with pytest.raises(UsageError, match="grey again.*'threshold'"):
+    with pytest.raises(UsageError, match="gray again.*'threshold'"):
         zoo.data.load(images, augment="jitter", binarize="threshold")
 
 

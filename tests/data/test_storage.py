@@ -102,7 +102,7 @@ def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forb
     forbidden(small)
     zoo.data.load("ratings", "test")
     note, preparing = capsys.readouterr().err.splitlines()
-    assert "own" in note and "for this process alone; set ZOO_DATA_DIR" in note
+    assert "own" in note and "for this process only; set ZOO_DATA_DIR" in note
     assert preparing.startswith("preparing ratings")
     zoo.data.load("ratings", "test")
     assert capsys.readouterr().err == ""

@@ -63,8 +63,8 @@ def test_what_is_no_file_of_captions_is_named_with_its_line(tmp_path, content, m
     [
         ("a\tb\n\nc\td\n\n", None, (["a", "c"], ["b", "d"])),
         ("a\tb\n\t\n", (1, 0), (["b", ""], ["a", ""])),
-        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, the lines before it 2"),
-        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, the lines before it 3"),
+        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, previous lines have 2"),
+        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, previous lines have 3"),
         ("a\tb\n", (0, 5), "line 1 has 2 columns, no column 5"),
         ("a\tb\n", (-1, 0), r"columns must be two different integers.*\(-1, 0\)"),
         ("a\tb\n", (1, 1), r"columns must be two different integers.*\(1, 1\)"),

@@ -334,7 +334,7 @@ def test_a_missing_verb_is_named():
         (metrics.aggregate_mmd, "prior"),
         (lambda model, data: metrics.knn_accuracy(model, data, data), "encode"),
     ]:
-        with pytest.raises(errors.UsageError, match=f"verb '{name}', which dcgan"):
+        with pytest.raises(errors.UsageError, match=f"dcgan has no method '{name}'"):
             metric(gan, data)
 
 

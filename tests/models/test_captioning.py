@@ -172,11 +172,11 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     first = image_features.cached_feature_maps(images, net, tmp_path, batch_size=2)
     assert first.dtype == np.float16 and first.shape == (5, 2, 2, 4)
     np.testing.assert_allclose(first, net.model(images.astype(np.float32)), rtol=1e-2, atol=0.2)
-    see, net._see = net._see, None  # what computes again, fails
+    compiled, net._compiled = net._compiled, None  # computing again would fail
     np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
     with pytest.raises(TypeError):
         image_features.cached_feature_maps(images[::-1], net, tmp_path)
-    net._see = see
+    net._compiled = compiled
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
@@ -309,7 +309,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         ("torn.png",): "cannot be read as an image",
         ("0.png", "--beam", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
-        ("0.png", "--network", "VGG16"): "sees images: leave --network out",
+        ("0.png", "--network", "VGG16"): "takes images: leave --network out",
     }.items():
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output

@@ -35,7 +35,7 @@ def _show(record):
 @click.option(
     "--network",
     metavar="NAME",
-    help="PretrainedNetwork that extracts the features, for a model trained on features: a name of"
+    help="Network that extracts the features, for a model trained on features: a name of"
     " keras.applications, as in MobileNetV2.",
 )
 @click.option(

@@ -15,7 +15,7 @@ from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.environment import check_backend
 from zoo.errors import UsageError, one_line
-from zoo.presets.download import directory as preset_directory
+from zoo.presets.download import cache_folder as preset_directory
 from zoo.training.workdir import RUNS
 from zoo.version import __version__
 

@@ -165,9 +165,9 @@ _TEXT_OPTIONS = (
         " 1,0.  [default: those of the data]",
     ),
     click.option(
-        "--tokens",
+        "--tokenizer",
         type=click.Choice(TOKENIZERS),
-        help="For text: how it is tokenized.  [default: bpe; characters for dates]",
+        help="For text: the tokenizer.  [default: bpe; characters for dates]",
     ),
     click.option(
         "--vocabulary-size",

@@ -30,7 +30,7 @@ def push(model, target, **options):
     zoo push presets/mine hf://owner/mine
     zoo push runs/vae-mnist hf://owner/vae-mnist --best --dtype float16
     """
-    address = download.HUB.fullmatch(target)
+    address = download.HUB_REFERENCE.fullmatch(target)
     if not address or address[3]:
         raise UsageError(
             f"zoo push uploads to the hub, to hf://owner/name; got {target}. To write a preset to a"
@@ -40,11 +40,11 @@ def push(model, target, **options):
     repository = f"{address[1]}/{address[2]}"
     if is_preset_folder(model):
         uploaded = _upload(hub, repository, preset.read(model))
-        return presets.facts(uploaded) | {"folder": target}
+        return presets.summary(uploaded) | {"folder": target}
     with tempfile.TemporaryDirectory() as folder:
         saved = save_preset(model, Path(folder) / address[2], **options)
         uploaded = _upload(hub, repository, saved)
-        return presets.facts(uploaded) | {"folder": target}
+        return presets.summary(uploaded) | {"folder": target}
 
 
 def _upload(hub: Any, repository: str, uploaded: preset.Preset) -> preset.Preset:

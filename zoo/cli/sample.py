@@ -104,17 +104,17 @@ def sample(model, n, seed, label, reference, file, best):
     sample_options = conditions(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
         reject_options(["seed"], f"is for dropout, and {config.model} has none here; leave it out")
-    with trainer.averaged_weights() as averaged_weights:
+    with trainer.averaged_weights() as averaged_model:
         if texts:
             options = {"seed": seed, "limit": config.limit, "truncate": True}
-            output.write_table(averaged_weights, data.corpus, n, file, **options)
+            output.write_table(averaged_model, data.corpus, n, file, **options)
         elif captions:
             images = data.corpus.arrays["image"][:n]
-            output.write_attention(averaged_weights, images, config.limit, file)
+            output.write_attention(averaged_model, images, config.limit, file)
         elif pairs:
-            output.write_translations(averaged_weights, data.take(n), seed, file)
+            output.write_translations(averaged_model, data.take(n), seed, file)
         else:
-            output.write_samples(averaged_weights, n, seed, file, **sample_options)
+            output.write_samples(averaged_model, n, seed, file, **sample_options)
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 

@@ -128,7 +128,7 @@ def _show_metrics(record):
 @click.option(
     "--micro-batches",
     type=Number("micro_batches"),
-    help="Micro-batches per batch, computed in parallel.  [default: the model's, on a CPU]",
+    help="Micro-batches of a batch, computed in parallel.  [default: the model's, on a CPU]",
 )
 @SET_OPTION
 @json_option(_show_train)
