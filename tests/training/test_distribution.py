@@ -59,7 +59,7 @@ def test_a_run_over_replicas_goes_on_with_one(two_replicas, tmp_path):
 def test_replicas_draw_different_noise(two_replicas):
     with two_replicas.scope():
         model = small_model("vae")
-    per_replica = two_replicas.run(model.seed)
+    per_replica = two_replicas.run(model.next_seed)
     first, second = (np.array(x) for x in two_replicas.experimental_local_results(per_replica))
     assert (first != second).any()
 
