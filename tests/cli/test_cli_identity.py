@@ -109,11 +109,11 @@ def test_a_damaged_config_is_one_line(empty_dir, text):
 def test_a_run_that_another_command_has_made_meanwhile_is_not_resumed(empty_dir, monkeypatch):
     build, begun = TrainConfig.build_model, []
 
-    def slowly(config, *args, **how):
+    def slowly(config, *args, **options):
         if not begun:
             begun.append(True)
             run_json(*TRAIN, "--steps", 2)
-        return build(config, *args, **how)
+        return build(config, *args, **options)
 
     monkeypatch.setattr(TrainConfig, "build_model", slowly)
     error = run_error(*TRAIN, "--steps", 4, "--binarize", "threshold")

@@ -106,7 +106,7 @@ def test_an_option_without_effect_is_an_error(trained_dir, args):
 
 
 def test_options_that_messages_name_exist():
-    known = {opt for one in main.commands.values() for param in one.params for opt in param.opts}
+    known = {opt for cmd in main.commands.values() for param in cmd.params for opt in param.opts}
     known |= {"--help", "--version", "--logdir"}  # the last is of TensorBoard
     git = {"--dirty", "--abbrev", "--always", "--exclude"}
     for path in sorted((HOME / "zoo").rglob("*.py")):

@@ -53,7 +53,7 @@ def _format_value(value):
 
 @click.command()
 @json_option(_show)
-def doctor():
+def doctor() -> dict[str, Any]:
     """Check the installation.
 
     Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them. The exit
