@@ -1,6 +1,6 @@
 """Runs of a model that is small enough to check by hand."""
 
-from cases import shuffled, small_model, trainer
+from cases import shuffled, small_model, small_trainer
 
 
 def toy(**config):
@@ -12,7 +12,7 @@ def data(epoch=0):
 
 
 def run(workdir=None, **options):
-    return trainer("vae", workdir, model=options.pop("model", None) or toy(), **options)
+    return small_trainer("vae", workdir, model=options.pop("model", None) or toy(), **options)
 
 
 def checkpoints(folder):

@@ -10,7 +10,7 @@ from cases import (
     LONGEST,
     examples,
     small_model,
-    trainer,
+    small_trainer,
 )
 from every_model import NAMES, every_model
 
@@ -38,7 +38,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
         model.adapt = lambda data: None  # each would look at data of its own
         parts = model.configure_optimizers()
         optimizers = {part: keras.optimizers.SGD(0.05) for part in parts}
-        return trainer(name, model=model, optimizers=optimizers, **options)
+        return small_trainer(name, model=model, optimizers=optimizers, **options)
 
     batch = examples(small_model(name), 8)
     with two_replicas.scope():
@@ -71,7 +71,7 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
     model.adapt = lambda data: None
     model.next_seed = lambda: tf.constant([1, 2])
     optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
-    run = trainer(name, model=model, optimizers=optimizers, eager=True, micro_batches=2)
+    run = small_trainer(name, model=model, optimizers=optimizers, eager=True, micro_batches=2)
     before = run.state.arrays()
 
     def weights():

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_config, small_model, trainer
+from cases import examples, small_config, small_model, small_trainer
 
 import blocks
 import zoo
@@ -195,7 +195,7 @@ def test_a_saved_model_brings_its_vocabularies_to_a_fresh_process(name, tmp_path
         {"source": READS, "target": SAYS},
         batch_size=6,
     )
-    trainer(name, model=model).fit(data, epochs=2)
+    small_trainer(name, model=model).fit(data, epochs=2)
     model.save(tmp_path / "model.keras")
     want = [model.translate(GERMAN, limit=6), model.translate(GERMAN, beam=2, limit=6)]
     script = inspect.cleandoc(f"""
@@ -229,7 +229,9 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     )
     right = np.mean(np.equal(model.translate(source[:64], limit=8), target[:64]))
     assert right < 0.05
-    run = trainer(name, model=model, optimizers=keras.optimizers.Adam(0.01, global_clipnorm=1.0))
+    run = small_trainer(
+        name, model=model, optimizers=keras.optimizers.Adam(0.01, global_clipnorm=1.0)
+    )
     run.fit(data, steps=300)
     said = model.translate(source[:64], limit=8)
     assert np.mean(np.equal(said, target[:64])) >= 0.8
