@@ -88,9 +88,9 @@ NUMBERS = {
     "label": COUNT,
     "first": COUNT,
     "samples": SIZE,
-    "limit": Interval(1, 100_000),  # so does a cache of keys and values with this
-    "beam": Interval(1, 1000),  # memory grows with it
-    "pieces": SIZE,
+    "max_length": Interval(1, 100_000),  # so does a cache of keys and values with this
+    "num_beams": Interval(1, 1000),  # memory grows with it
+    "micro_batches": SIZE,
     "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,

@@ -48,7 +48,13 @@ def _number(text):
 
 
 MEANINGLESS = {  # even where the option repeats its default
-    ("train", "vae", *SMALL, "--limit", "100"): "vae learns from images, of which --limit",
+    (
+        "train",
+        "vae",
+        *SMALL,
+        "--max-length",
+        "100",
+    ): "vae learns from images, of which --max-length",
     ("train", "vae", *SMALL, "--tokens", "bpe"): "of which --tokens says nothing",
     ("train", "simple_dot", "--binarize", "none"): "simple_dot learns from ratings, of which",
     ("train", "seq2seq", "--augment", "none"): "of which --augment says nothing",
@@ -60,9 +66,15 @@ MEANINGLESS = {  # even where the option repeats its default
     ("sample", "captioning.shapes", "-n", "2"): "needs some to show what it does",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
     ("inspect", "runs/vae-images", "--set", "latent_dim=2"): "--set goes with a model's name",
-    ("export", "runs/vae-images", "x", "--beam", "5"): "--beam: is of words, and VAE answers in",
-    ("export", "vae.snowflakes", "x", "--limit", "100"): "--limit: is of words",
-    ("translate", "seq2seq", "x", "--seed", "0", "--beam", "5"): "leave one of them out",
+    (
+        "export",
+        "runs/vae-images",
+        "x",
+        "--num-beams",
+        "5",
+    ): "--num-beams: is of words, and VAE answers in",
+    ("export", "vae.snowflakes", "x", "--max-length", "100"): "--max-length: is of words",
+    ("translate", "seq2seq", "x", "--seed", "0", "--num-beams", "5"): "leave one of them out",
     ("translate", "seq2seq", "x", "--input", "y"): "give texts to translate, or --input",
     ("caption", "captioning", "x.png", "--weights", "imagenet"): "--weights: needs --network",
     ("caption", "captioning", "x.png", "--image-size", "224"): "--image-size: needs --network",
@@ -94,9 +106,9 @@ def test_no_option_is_looked_at_outside_of_a_command():
     """`fitting` in Python: values count, and not a command line that is not there."""
     from zoo.cli import runs
 
-    runs.asked("vae", "images.npz", limit=100, test_split="train")
-    with pytest.raises(UsageError, match="of which --limit says nothing"):
-        runs.asked("vae", "images.npz", limit=99, test_split="train")
+    runs.asked("vae", "images.npz", max_length=100, test_split="train")
+    with pytest.raises(UsageError, match="of which --max-length says nothing"):
+        runs.asked("vae", "images.npz", max_length=99, test_split="train")
 
 
 def test_two_languages_are_wanted(here):

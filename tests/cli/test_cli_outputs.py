@@ -34,7 +34,7 @@ def models(tmp_path_factory):
     """A folder with `translator.keras` and `captioner.keras`, untrained."""
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
-    words = text.Words.train(["ein hund", "a dog"], 20)
+    words = text.WordTokenizer.train(["ein hund", "a dog"], 20)
     small = {"units": 8, "embedding_dim": 8}
     sides = {"source_vocabulary": words, "target_vocabulary": words}
     zoo.get("seq2seq", **small, **sides).save(folder / "translator.keras")
@@ -85,7 +85,7 @@ def test_a_figure_is_what_its_ending_says(there, tmp_path, suffix):
 @pytest.mark.parametrize("error", (ZooError("it is odd"), OSError(28, "No space left on device")))
 def test_a_translation_is_not_lost_to_its_figure(models, monkeypatch, tmp_path, error):
     monkeypatch.chdir(models)
-    args = ("translate", "translator.keras", "ein hund", "", "--limit", 4)
+    args = ("translate", "translator.keras", "ein hund", "", "--max-length", 4)
     lines = run(*args).stdout
 
     def fails(*args, **options):
@@ -101,7 +101,7 @@ def test_a_translation_is_not_lost_to_its_figure(models, monkeypatch, tmp_path, 
     monkeypatch.setattr(figures, "caption_maps", fails)
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     result = run(
-        *("caption", "captioner.keras", tmp_path / "p.png", "--limit", 4),
+        *("caption", "captioner.keras", tmp_path / "p.png", "--max-length", 4),
         *("--attention", tmp_path / "b.png", "--json"),
     )
     assert result.exit_code == 1 and len(json.loads(result.stdout)["captions"]) == 1
@@ -112,7 +112,7 @@ def test_the_map_is_of_the_tokens_that_were_generated(models, monkeypatch, tmp_p
     monkeypatch.chdir(models)
     drawn = []
     monkeypatch.setattr(figures, "attention", lambda maps, path: drawn.append(maps))
-    search = ("--limit", 4, "--seed", 3)
+    search = ("--max-length", 4, "--seed", 3)
     args = ("translate", "translator.keras", "ein hund", "", "a dog", *search)
     record = answer(*args, "--attention", tmp_path / "a.png")
     said = [pair["target"] for pair in record["translations"]]

@@ -42,7 +42,7 @@ def show(record):
 )
 @searching
 @answers(show)
-def caption(run, images, network, weights, image_size, limit, search, picture, best):
+def caption(run, images, network, weights, image_size, max_length, search, picture, best):
     """Put pictures into words by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
@@ -52,16 +52,16 @@ def caption(run, images, network, weights, image_size, limit, search, picture, b
 
     \b
     zoo caption captioning.shapes scene.png --attention looked.png
-    zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
-    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --beam 3
+    zoo caption runs/captioning-photos dog.jpg cat.jpg --num-beams 3 --json
+    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --num-beams 3
     """
     if network is None:
         refuse(["weights", "image_size"], "needs --network, for a model of features")
     seer = network and {"network": network, "weights": weights, "size": image_size}
     with ready(run, best, speaking("captions")) as (model, where, settings):
         pixels, seen = looked_at(model, images, seer)
-        limit = (settings or Captions).limit if limit is None else limit
-        how = {"num_maps": MAPS if picture else 0, "limit": limit}
+        max_length = (settings or Captions).max_length if max_length is None else max_length
+        how = {"num_maps": MAPS if picture else 0, "max_length": max_length}
         said, maps = model.caption_with_attention(seen, **how, **search)
     failure = draw(pixels, maps, picture) if picture else {}
     pairs = zip(map(str, images), said, strict=True)

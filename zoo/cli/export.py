@@ -20,18 +20,22 @@ COLUMNS = "function", "takes", "gives"
 @click.argument("run")
 @click.argument("folder", type=OutputFolder())
 @click.option(
-    "--beam", type=Number("beam"), default=5, show_default=True, help="Of words; 1 is greedy."
+    "--num-beams",
+    type=Number("num_beams"),
+    default=5,
+    show_default=True,
+    help="Of words; 1 is greedy.",
 )
 @click.option(
-    "--limit",
-    type=Number("limit"),
+    "--max-length",
+    type=Number("max_length"),
     default=100,
     show_default=True,
     help="Words of a text at most.",
 )
 @BEST
 @answers(show)
-def export(run, folder, beam, limit, best):
+def export(run, folder, num_beams, max_length, best):
     """Write a model as a SavedModel, which needs TensorFlow and nothing of the zoo.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
@@ -41,7 +45,7 @@ def export(run, folder, beam, limit, best):
 
     \b
     zoo export vae.snowflakes exported/vae
-    zoo export seq2seq.dates exported/dates --beam 1
+    zoo export seq2seq.dates exported/dates --num-beams 1
     zoo export runs/pix2pix-facades exported/facades --json
     """
     if folder.exists():
@@ -49,7 +53,7 @@ def export(run, folder, beam, limit, best):
     with ready(run, best, check=words_only) as (model, where, _):
         from zoo import saved_model
 
-        told = saved_model.export(model, folder, beam=beam, limit=limit)
+        told = saved_model.export(model, folder, num_beams=num_beams, max_length=max_length)
     rows = [{"name": name, "takes": a, "gives": b} for name, (a, b) in told.items()]
     return {"run": where and str(where), "folder": str(folder), "functions": rows}
 
@@ -57,4 +61,7 @@ def export(run, folder, beam, limit, best):
 def words_only(cls):
     """Raises UsageError for options about words where a model answers in none."""
     if cls.data_kind not in ("pairs", "captions"):
-        refuse(["beam", "limit"], f"is of words, and {cls.__name__} answers in none; leave it out")
+        refuse(
+            ["num_beams", "max_length"],
+            f"is of words, and {cls.__name__} answers in none; leave it out",
+        )

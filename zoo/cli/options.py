@@ -97,7 +97,7 @@ def listed(words, last="or"):
 
 
 def explicit():
-    """Parameters that were written on the command line: name -> the option, as `--beam`."""
+    """Parameters that were written on the command line: name -> the option, as `--num-beams`."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {}

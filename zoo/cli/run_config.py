@@ -81,7 +81,7 @@ def _settings(record):
     check_numbers(
         batch_size=settings.batch_size,
         vocabulary_size=settings.vocabulary_size,
-        limit=settings.limit,
+        max_length=settings.max_length,
         seed=settings.seed,
         sub_batches=settings.sub_batches,
     )

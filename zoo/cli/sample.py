@@ -79,10 +79,10 @@ def sample(run, n, seed, label, like, output, best):
         refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
     with trainer.averaged() as model:
         if texts:
-            limit = settings.limit
-            tabulate(model, data.corpus, n, output, seed=seed, limit=limit, truncate=True)
+            max_length = settings.max_length
+            tabulate(model, data.corpus, n, output, seed=seed, max_length=max_length, truncate=True)
         elif captions:
-            look(model, data.corpus.arrays["image"][:n], settings.limit, output)
+            look(model, data.corpus.arrays["image"][:n], settings.max_length, output)
         elif pairs:
             translate(model, data.take(n), seed, output)
         else:
@@ -156,11 +156,11 @@ def translate(model, batch, seed, path):
         write(path, image=model.translate(source, seed=seed), source=source, target=target)
 
 
-def look(model, images, limit, path):
+def look(model, images, max_length, path):
     """The images and where the model looked for each word that it says of them."""
     from zoo import figures
 
-    figures.caption_maps(images, model.attention(images, limit=limit), path)
+    figures.caption_maps(images, model.attention_maps(images, max_length=max_length), path)
 
 
 def tabulate(model, corpus, n, path, **how):

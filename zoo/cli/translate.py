@@ -36,8 +36,8 @@ OPTIONS = (
     ),
     click.option("--lowercase", is_flag=True, help="Lower-case all texts."),
     click.option(
-        "--limit",
-        type=Number("limit"),
+        "--max-length",
+        type=Number("max_length"),
         default=100,
         show_default=True,
         help="Tokens of a text at most.",
@@ -59,10 +59,14 @@ def searching(command):
     The command is told `search`, as verbs take it, and `picture`, a path or None.
     """
 
-    @click.option("--beam", type=Number("beam"), default=5, show_default=True, help="1 is greedy.")
+    @click.option(
+        "--num-beams", type=Number("num_beams"), default=5, show_default=True, help="1 is greedy."
+    )
     @click.option("--seed", type=SEED, help="Draw words at random in place of a search.")
     @click.option(
-        "--limit", type=Number("limit"), help="Tokens of a text at most.  [default: the run's]"
+        "--max-length",
+        type=Number("max_length"),
+        help="Tokens of a text at most.  [default: the run's]",
     )
     @click.option(
         "--attention",
@@ -72,10 +76,12 @@ def searching(command):
     )
     @BEST
     @functools.wraps(command)
-    def run(beam, seed, picture, **options):
+    def run(num_beams, seed, picture, **options):
         if seed is not None:
-            refuse(["beam"], "--seed draws words at random, without a beam; leave one of them out")
-        search = {"beam": beam} if seed is None else {"seed": seed}
+            refuse(
+                ["num_beams"], "--seed draws words at random, without a beam; leave one of them out"
+            )
+        search = {"num_beams": num_beams} if seed is None else {"seed": seed}
         return command(search=search, picture=picture, **options)
 
     return run
@@ -111,7 +117,7 @@ def show(record):
 @click.option("--truncate", is_flag=True, help="Cut longer texts; else they are an error.")
 @searching
 @answers(show)
-def translate(run, text, file, limit, truncate, search, picture, best):
+def translate(run, text, file, max_length, truncate, search, picture, best):
     """Translate texts by a run.
 
     RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
@@ -120,15 +126,15 @@ def translate(run, text, file, limit, truncate, search, picture, best):
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
     zoo translate runs/seq2seq-multi30k 'Ein Mann schläft.' --attention man.png
-    zoo translate transformer --input news.de --beam 1 --json
+    zoo translate transformer --input news.de --num-beams 1 --json
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
     begin = runs.one_thread_each
     with ready(run, best, speaking("pairs"), begin) as (model, where, settings):
         given = list(text) if text else lines(file)
-        limit = (settings or Texts).limit if limit is None else limit
-        how = {"num_maps": MAPS if picture else 0, "limit": limit, "truncate": truncate}
+        max_length = (settings or Texts).max_length if max_length is None else max_length
+        how = {"num_maps": MAPS if picture else 0, "max_length": max_length, "truncate": truncate}
         said, maps = model.translate_with_attention(given, **how, **search)
     failure = draw(maps, picture) if picture else {}
     pairs = zip(given, said, strict=True)

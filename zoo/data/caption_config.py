@@ -24,7 +24,7 @@ class Captions(Texts):
     """
 
     tokens: str = "words"
-    limit: int = 50
+    max_length: int = 50
     min_count: int = 1
     image_size: int | None = None
     network: str | None = None
@@ -70,11 +70,11 @@ class Captions(Texts):
         from zoo import text
 
         how = {"lowercase": self.lowercase, "min_count": self.min_count}
-        return text.Words.train(corpus.texts["caption"], self.vocabulary_size, **how)
+        return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **how)
 
     def said(self, model, corpus, count=None, **search):
         images = corpus.arrays[model.call_feature][:count]
-        return model.caption(images, limit=self.limit, **search)
+        return model.caption(images, max_length=self.max_length, **search)
 
     def right(self, corpus):
         return corpus.references("caption")

@@ -18,7 +18,7 @@ from zoo.data import image_files, image_sources, source_names, text_files, tfds_
 from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import readable
+from zoo.text.vocabulary import to_str_list
 
 SHOWN = 5  # names that an error lists
 
@@ -121,7 +121,7 @@ def _named_pairs(name, split, languages, data_dir):
         data = data.map(lambda example: {key: example[key] for key in languages})
         for batch in data.batch(1024).as_numpy_iterator():
             for key in languages:
-                sides[key] += readable(batch[key], f"{name} {split}, {key}:")
+                sides[key] += to_str_list(batch[key], f"{name} {split}, {key}:")
     return Corpus(dict(zip(("source", "target"), sides.values(), strict=True)), name, split)
 
 
@@ -220,7 +220,7 @@ def _named_captions(name, split, image_size, data_dir):
             example["image"] = image if size is None else image_files.square(image, size)
             texts = example["captions"]
             texts = texts["text"] if isinstance(texts, dict) else texts
-            said.append(readable(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
+            said.append(to_str_list(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
             for feature, values in arrays.items():
                 values.append(example[feature])
     return _flat(said, name, split, {key: np.stack(values) for key, values in arrays.items()})

@@ -22,7 +22,7 @@ class Texts:
         tokens: "bpe" and "unigram" are sub-words, "words", "characters".
         vocabulary_size: of sub-words and words, special ids counted; characters are all taken.
         lowercase: lower-case all texts.
-        limit: ids of a sentence, its marks counted.
+        max_length: maximum number of ids per sentence, including START and END.
         truncate: cut longer ones; else they are an error that names the first.
     """
 
@@ -30,7 +30,7 @@ class Texts:
     tokens: str = "bpe"
     vocabulary_size: int = 8000
     lowercase: bool = False
-    limit: int = 100
+    max_length: int = 100
     truncate: bool = False
 
     def __post_init__(self):
@@ -39,7 +39,7 @@ class Texts:
         if self.languages is not None:
             languages = source_names.check_languages(self.languages)
             object.__setattr__(self, "languages", languages)  # lists, in JSON
-        check_numbers(vocabulary_size=self.vocabulary_size, limit=self.limit)
+        check_numbers(vocabulary_size=self.vocabulary_size, max_length=self.max_length)
 
     @property
     def seen(self):
@@ -65,9 +65,11 @@ class Texts:
 
         texts = [line for side in corpus.texts.values() for line in side]
         if self.tokens in ("bpe", "unigram"):
-            return text.Tokenizer.train(texts, self.vocabulary_size, self.tokens, self.lowercase)
+            return text.SentencePieceTokenizer.train(
+                texts, self.vocabulary_size, self.tokens, self.lowercase
+            )
         size = None if self.tokens == "characters" else self.vocabulary_size
-        return text.Words.train(texts, size, self.tokens.removesuffix("s"), self.lowercase)
+        return text.WordTokenizer.train(texts, size, self.tokens.removesuffix("s"), self.lowercase)
 
     def load(self, data, split, vocabulary=None, **how):
         """A split as `Sentences`, by a vocabulary, or by the one that its texts make.
@@ -81,12 +83,14 @@ class Texts:
         corpus = self.corpus(data, split)
         vocabulary = self.learn(corpus) if vocabulary is None else vocabulary
         shown = self.shown(corpus, training=how.get("shuffle", False))
-        return Sentences(shown, vocabulary, limit=self.limit, truncate=self.truncate, **how)
+        return Sentences(
+            shown, vocabulary, max_length=self.max_length, truncate=self.truncate, **how
+        )
 
     def said(self, model, corpus, count=None, **search):
         """What a model makes of the first `count` examples of a corpus, of all if None."""
         sources = corpus.texts["source"][:count]
-        return model.translate(sources, limit=self.limit, truncate=True, **search)
+        return model.translate(sources, max_length=self.max_length, truncate=True, **search)
 
     def right(self, corpus):
         """What it should have said of each: texts, or lists of texts."""

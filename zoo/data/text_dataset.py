@@ -1,7 +1,7 @@
 """From texts to batches of ids: sentences of one length side by side, resumable at any batch.
 
     corpus = corpora.load_pairs("multi30k", "train", languages=("de", "en"))
-    tokenizer = text.Tokenizer.train(corpus.texts["source"] + corpus.texts["target"])
+    tokenizer = text.SentencePieceTokenizer.train(corpus.texts["source"] + corpus.texts["target"])
     train = Sentences(corpus, tokenizer, batch_size=64, shuffle=True)
     for batch in train(epoch):      # {"source": int32 [64, 16], "target": int32 [64, 24]}
 
@@ -15,7 +15,7 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data.array_dataset import ahead
 from zoo.data.arrays import from_arrays
 from zoo.errors import UsageError
-from zoo.text import fit
+from zoo.text import limit_length
 
 SAID = ("target", "caption")
 
@@ -64,7 +64,8 @@ class Sentences:
         batch_tokens: in place of it, ids in the widest text of a batch, padding counted.
         shuffle: else the order is the corpus's own, whatever the lengths.
         seed: of the order.
-        limit: of ids in a sentence, START and END counted; a longer one is an error that names it.
+        max_length: maximum number of ids per sentence, including START and END; a longer one is an
+            error that names it.
         truncate: cut longer ones instead.
         multiple: widths are multiples of this.
         drop_remainder: leave out, at random in each epoch, what does not fill a batch.
@@ -84,12 +85,12 @@ class Sentences:
         batch_tokens=None,
         shuffle=False,
         seed=0,
-        limit=100,
+        max_length=100,
         truncate=False,
         multiple=8,
         drop_remainder=False,
     ):
-        check_numbers(batch_size=batch_size, seed=seed, limit=limit, multiple=multiple)
+        check_numbers(batch_size=batch_size, seed=seed, max_length=max_length, multiple=multiple)
         check_optional_numbers(batch_tokens=batch_tokens)
         if batch_tokens is not None:
             if drop_remainder:
@@ -112,7 +113,7 @@ class Sentences:
                 what = f"{corpus.name} {corpus.split}: {name}"
                 ids = self.vocabularies[name].encode(texts)
                 check_ids(ids, len(self.vocabularies[name]), what)
-                ids = fit(ids, name in SAID, limit, truncate, what)
+                ids = limit_length(ids, name in SAID, max_length, truncate, what)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths
                 self._starts[name] = tf.constant(np.cumsum(lengths) - lengths)

@@ -10,7 +10,7 @@ import re
 
 from zoo.errors import UsageError, one_line, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import readable
+from zoo.text.vocabulary import to_str_list
 
 LARGEST = 4 << 30  # bytes of a text, unpacked
 SMALL = 64 << 20  # bytes that a gzipped text may have, however small its file is
@@ -58,7 +58,7 @@ def lines_of(raw, name):
     found = raw.split(b"\n")
     if not found[-1]:
         del found[-1]
-    return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
+    return to_str_list([line.removesuffix(b"\r") for line in found], f"{name}: line")
 
 
 def table(path, columns):

@@ -106,8 +106,8 @@ def reworded(path, old, new, source, target):
     ]
     if len(axes) != 1 or np.delete(old.shape, axes).tolist() != np.delete(new.shape, axes).tolist():
         return None
-    known = {word: i for i, word in enumerate(was.pieces(range(len(was))))}
-    words = now.pieces(range(len(now)))
+    known = {word: i for i, word in enumerate(was.tokens(range(len(was))))}
+    words = now.tokens(range(len(now)))
     pairs = [(i, known[word]) for i, word in enumerate(words) if word in known]
     value = np.moveaxis(new.copy(), axes[0], 0)
     ours_at, theirs_at = map(list, zip(*pairs, strict=True))

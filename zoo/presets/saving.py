@@ -180,7 +180,7 @@ def examples(model, n=3, length=6):
         if spec.dtype.is_floating:
             values = random.random(shape)
         elif spec.shape.rank == 2:
-            known = getattr(model, "sizes", {}).get(name, text.END + 2)
+            known = getattr(model, "vocabulary_sizes", {}).get(name, text.END + 2)
             values = random.integers(text.END + 1, known, shape)
             values[:, 0], values[:, -1] = text.START, text.END
         else:

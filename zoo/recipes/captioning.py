@@ -15,7 +15,7 @@ SHAPES = Recipe(
         "embedding_dim": 64,
         "units": 128,
         "dropout": 0.1,
-        "doubly_stochastic": 0.0,  # most of a scene is empty
+        "doubly_stochastic_weight": 0.0,  # most of a scene is empty
     },
     data="shapes",
     train="train",
@@ -26,7 +26,7 @@ SHAPES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=5.0,
-    texts=Captions(limit=24),
+    texts=Captions(max_length=24),
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
@@ -53,7 +53,7 @@ FLICKR8K = Recipe(
         "dropout": 0.5,
         "annotation_dropout": 0.3,
         "label_smoothing": 0.1,
-        "doubly_stochastic": 0.0,  # captions are shorter than the list of places
+        "doubly_stochastic_weight": 0.0,  # captions are shorter than the list of places
     },
     data="flickr8k",
     train="train",

@@ -10,7 +10,7 @@ DATES = Recipe(
     name="seq2seq.dates",
     title="Dates as people write them, in nine languages, to ISO 8601",
     model="seq2seq",
-    config={"embedding_dim": 64, "units": 128, "tied": "output", "dropout": 0.1},
+    config={"embedding_dim": 64, "units": 128, "tie_embeddings": "output", "dropout": 0.1},
     data="dates",
     train="train",
     valid="validation",
@@ -20,7 +20,7 @@ DATES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=1.0,
-    texts=Texts(tokens="characters", limit=64),
+    texts=Texts(tokens="characters", max_length=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
@@ -41,13 +41,13 @@ LUONG = {
     "embedding_dim": 256,
     "units": 512,
     "cell": "lstm",
-    "alignment": "general",
-    "order": "luong",
-    "tied": "all",
+    "attention": "general",
+    "attention_order": "luong",
+    "tie_embeddings": "all",
     "dropout": 0.4,
     "label_smoothing": 0.1,
 }
-BAHDANAU = LUONG | {"alignment": "additive", "order": "bahdanau"}
+BAHDANAU = LUONG | {"attention": "additive", "attention_order": "bahdanau"}
 
 
 def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), **settings):
@@ -122,7 +122,7 @@ RECIPES = (
     multi30k(
         "transformer",
         "German to English, a small Transformer",
-        {"tied": "all"},
+        {"tie_embeddings": "all"},
         (40, 120),
         references=SMALL,
         batch_size=128,
