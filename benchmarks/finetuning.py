@@ -36,8 +36,8 @@ from benchmarks.finetuning_tasks import (
     digits,
     way_back,
 )
-from zoo import metrics, presets
-from zoo.recipes import records, run
+from zoo import metrics, presets, threads
+from zoo.recipes import records
 
 ROOT = Path(__file__).parent.parent
 
@@ -226,7 +226,7 @@ def main(arguments=None):
         "metric": {k: getattr(case, k) for k in ("metric", "unit", "lower_is_better")},
         "settings": asdict(spent),
         "seconds": time.perf_counter() - began,
-        "threads": run.threads(),
+        "threads": threads.thread_counts(),
         **facts,
         "results": rows,
     }

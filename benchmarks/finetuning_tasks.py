@@ -16,7 +16,7 @@ import tensorflow as tf
 import zoo
 from zoo import metrics
 from zoo.data import corpora
-from zoo.data.text_dataset import Sentences
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 
 SCRATCH, TUNED, FROZEN = "from scratch", "fine-tuned", "frozen"
@@ -49,7 +49,7 @@ def begun(source, way, seed):
 
 def pauses(model, data, seed, steps):
     """Trains a model of the zoo, and stops after each of `steps`."""
-    adam = zoo.Adam(1e-3, global_clipnorm=1.0)
+    adam = zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)
     trainer = zoo.Trainer(model, optimizers=adam, seed=seed, figures_every=0, verbose=False)
     for count in steps:
         yield trainer.fit(data, steps=count)
@@ -65,7 +65,7 @@ def characters(source, way, seed, spent):
     """A VAE learns KMNIST: bounds on the log-likelihood, as nats that one has to pay."""
     how = order(seed, spent)
     train = zoo.data.load("kmnist", f"test[:{spent.examples}]", binarize="dynamic", **how)
-    test = zoo.data.load("kmnist", f"test[-{spent.tests}:]", batch_size=100, binarize="once")
+    test = zoo.data.load("kmnist", f"test[-{spent.tests}:]", batch_size=100, binarize="fixed")
     model = begun(source, way, seed)
     for _ in pauses(model, train, seed, spent.steps):
         bound = metrics.log_likelihood(model, test, samples=20)
@@ -82,7 +82,7 @@ def digits(source, way, seed, spent):
     hidden, head = keras.layers.Dense(128, activation="relu"), keras.layers.Dense(10)
     model = keras.Sequential([keras.Input(test["image"].shape[1:]), encoder, hidden, head])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(zoo.Adam(1e-3), loss)
+    model.compile(zoo.optimizers.Adam(1e-3), loss)
     learnt = tf.data.Dataset.from_tensor_slices((known["image"][rows], known["label"][rows]))
     learnt = learnt.shuffle(spent.examples, seed).repeat().batch(spent.batch_size)
     for before, count in itertools.pairwise((0, *spent.steps)):
@@ -114,7 +114,7 @@ def sentences(pairs, score, source, way, seed, spent):
         raise UsageError(f"{source} must have one vocabulary for both of its languages")
     corpus = corpora.load_pairs(name, f"train[:{spent.examples}]", languages)
     test = corpora.load_pairs(name, f"test[:{spent.tests}]", languages).texts
-    for _ in pauses(model, Sentences(corpus, one, **order(seed, spent)), seed, spent.steps):
+    for _ in pauses(model, TextDataset(corpus, one, **order(seed, spent)), seed, spent.steps):
         yield score(model.translate(test["source"], max_length=100, truncate=True), test["target"])
 
 

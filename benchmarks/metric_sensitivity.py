@@ -16,7 +16,7 @@ from keras import ops
 import zoo
 from benchmarks.train_classifiers import DATA
 from zoo import metrics
-from zoo.metrics.model_outputs import choose
+from zoo.metrics.model_outputs import sample_rows
 from zoo.recipes import records
 
 ROOT = Path(__file__).parent.parent
@@ -56,16 +56,16 @@ ALTERED = {
 
 def measured(extractor, images):
     """{alteration: {metric: value}} on the data of an extractor."""
-    net = metrics.extractor(extractor)
+    net = metrics.load_classifier(extractor)
     name, train, test, _ = DATA[extractor]
     test = zoo.data.load(name, test, batch_size=500)
     train = zoo.data.load(name, train, batch_size=500)
 
     def see(found, split):
-        return metrics.features(net, np.float32(found), name=net.name, split=split)
+        return metrics.extract_features(net, np.float32(found), name=net.name, split=split)
 
     real = see(test.take(test.num_examples)["image"], test.split)
-    drawn = train.take(train.num_examples)["image"][choose(train.num_examples, images, seed=0)]
+    drawn = train.take(train.num_examples)["image"][sample_rows(train.num_examples, images, seed=0)]
     found = {}
     for alteration, alter in ALTERED.items():
         seen = see(alter(drawn), alteration)

@@ -37,7 +37,7 @@ from sacrebleu.metrics import CHRF
 
 from zoo import figures, metrics, recipes
 from zoo.cli import runs
-from zoo.cli.load import finished
+from zoo.cli.load import load_model
 from zoo.data import corpora
 from zoo.recipes import records
 from zoo.recipes import run as reproduction
@@ -66,7 +66,9 @@ def opened(name, budget="cpu-hour"):
     valid = valid and reproduction.load(recipe, valid)
     trainer, _ = reproduction.trained(recipe, budget, folder(name, budget), data, valid)
     trainer.restore(best=recipe.best)
-    with trainer.averaged() as model:  # leave the averages in place: nothing is trained here
+    with (
+        trainer.averaged_weights() as model
+    ):  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
     return model, data, reproduction.load(recipe, test)
@@ -91,7 +93,7 @@ def mmd():
     pictures = []
     for name in ("vae", "mmd_vae"):
         model, train, test = opened(f"{name}.mnist")
-        density = metrics.ex_post(model, train, components=10)
+        density = metrics.fit_latent_density(model, train, components=10)
         fitted = model.decode(density.sample(100, seed=(0, 1)))
         again = figures.reconstructions(model, test.take(16)["image"])
         pictures.append((f"{name}: reconstructions", again))
@@ -116,14 +118,17 @@ def actors(name):
     return [
         ("real images", figures.grid(test.take(64)["image"])),
         ("generated images", figures.samples(model)),
-        ("the same noise at each epoch", figures.progress(folder(name) / "figures" / "samples")),
+        (
+            "the same noise at each epoch",
+            figures.sample_series(folder(name) / "figures" / "samples"),
+        ),
     ]
 
 
 def neighbourhoods(name="instance_dcgan.fashion_mnist", each=7):
     model, _, test = opened(name)
     images = test.take(8)["image"]
-    drawn = model.sample(8 * each, seed=0, like=np.repeat(images, each, axis=0)).numpy()
+    drawn = model.sample(8 * each, seed=0, reference=np.repeat(images, each, axis=0)).numpy()
     rows = np.concatenate([images[:, None], drawn.reshape(8, each, *images.shape[1:])], axis=1)
     like = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
     return [*actors(name), ("test images, on the left, and drawings like them", like)]
@@ -139,12 +144,12 @@ def translations():
 
 
 def dates():
-    model = finished(str(folder("seq2seq.dates")))
+    model = load_model(str(folder("seq2seq.dates")))
     return [(text, figures.attention(model.attention_maps([text]))) for text in DATES]
 
 
 def sentences(name, short=60, each=5):
-    model = finished(str(folder(name)))
+    model = load_model(str(folder(name)))
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
     sources, right = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
@@ -160,7 +165,7 @@ def sentences(name, short=60, each=5):
 
 def scenes():
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    looks = finished(str(folder("captioning.shapes"))).attention_maps(images)
+    looks = load_model(str(folder("captioning.shapes"))).attention_maps(images)
     return [("", figures.caption_maps(images, looks))]
 
 
@@ -186,7 +191,7 @@ def gain(record):
     axes.set_xticks(steps, [f"{count:,}" for count in steps], minor=False)
     axes.set_xticks([], minor=True)
     axes.legend(frameon=False)
-    return figures.rendered(figure)
+    return figures.to_array(figure)
 
 
 PICTURES = {

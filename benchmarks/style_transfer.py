@@ -27,7 +27,7 @@ from PIL import Image
 
 import zoo
 from zoo import figures
-from zoo.cli.stylize import paint
+from zoo.cli.stylize import stylize_with_progress
 from zoo.data.builders import style_images
 from zoo.files import write_atomically, write_json
 from zoo.recipes import records
@@ -51,9 +51,9 @@ def painted(model, content, style, optimizer, settings, folder):
         log(f"{name}: is there")
         return json.loads(file.read_text()), np.load(image)
     log(f"{name}: {steps} steps")
-    p, a = style_images.read(content, size), style_images.read(style, size)
+    p, a = style_images.read_scaled(content, size), style_images.read_scaled(style, size)
     began = time.perf_counter()
-    picture, history = paint(model, p, a, steps=steps, optimizer=optimizer)
+    picture, history = stylize_with_progress(model, p, a, steps=steps, optimizer=optimizer)
     found = {"seconds": time.perf_counter() - began, "history": history}
     found |= {"loss_clipped": loss_of(model, picture, p, a)}
     write_atomically(image, lambda out: np.save(out, np.asarray(picture)))
@@ -65,7 +65,7 @@ def painted(model, content, style, optimizer, settings, folder):
 def loss_of(model, picture, content, style):
     """The loss of a picture as it is."""
     p, a = (np.float32(one)[None] / 255 for one in (content, style))
-    return float(model.losses(picture[None], model.aims(p, a))["loss"][0])
+    return float(model.losses(picture[None], model.targets(p, a))["loss"][0])
 
 
 def summary(found):
@@ -80,12 +80,12 @@ def draw(pairs, size):
     for content, style, found in pairs:
         paintings = {NAMES[name]: picture for name, (_, picture) in found.items()}
         title, captions = f"{content.stem} x {style.stem}", ["content", "style", *paintings]
-        shown = [style_images.read(file, size) for file in (content, style)]
+        shown = [style_images.read_scaled(file, size) for file in (content, style)]
         rows.append(
             Image.fromarray(figures.stylized(*shown, *paintings.values(), captions=captions))
         )
         histories = {NAMES[name]: one["history"] for name, (one, _) in found.items()}
-        over = [figures.descents(histories, by, title) for by in ("step", "evaluations")]
+        over = [figures.loss_trajectories(histories, by, title) for by in ("step", "evaluations")]
         curves.append(np.hstack(over))
     width = max(row.width for row in rows)
     rows = [np.asarray(row.resize((width, round(row.height * width / row.width)))) for row in rows]
@@ -115,7 +115,7 @@ def main(arguments=None):
     if len(options.contents) != len(options.styles):
         parser.error(f"{len(options.contents)} contents and {len(options.styles)} styles: no pairs")
 
-    model = zoo.get("style_transfer", features=options.features)
+    model = zoo.get("style_transfer", feature_network=options.features)
     config = {key: value for key, value in model.get_config().items() if key.endswith("weight")}
     config |= {key: list(getattr(model, key)) for key in ("content_layers", "style_layers")}
     steps = {name: getattr(options, name) for name in NAMES}

@@ -18,8 +18,8 @@ import zoo
 from zoo.metrics import classifiers
 
 DATA = {  # name -> (data set, what it learns from, what it is tested on, whether it is mirrored)
-    "FCD-mnist-v1": ("mnist", "train", "test", False),
-    "FCD-fashion_mnist-v1": ("fashion_mnist", "train[:50000]", "train[50000:]", True),
+    "mnist-classifier-v1": ("mnist", "train", "test", False),
+    "fashion_mnist-classifier-v1": ("fashion_mnist", "train[:50000]", "train[50000:]", True),
 }
 BATCH = 128
 
@@ -30,7 +30,7 @@ def trained(name, epochs):
     data, train, test, mirrored = DATA[name]
     train = zoo.data.load(data, train, batch_size=BATCH, shuffle=True, drop_remainder=True)
     test = zoo.data.load(data, test, batch_size=1000, shuffle=False, drop_remainder=False)
-    network = classifiers.network(dropout=0.1)
+    network = classifiers.build_network(dropout=0.1)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, epochs * len(train), alpha=0.001, warmup_target=3e-3, warmup_steps=200
     )
@@ -94,10 +94,10 @@ def main(arguments=None):
     asked = parser.parse_args(arguments)
     for name in asked.names or DATA:
         network, test = trained(name, asked.epochs)
-        raw = classifiers.packed(network)
+        raw = classifiers.pack_weights(network)
         path = asked.folder / f"{name}.npz"
         path.write_bytes(raw)
-        right = accuracy(classifiers.Classifier(name, classifiers.unpacked(raw)), test)
+        right = accuracy(classifiers.Classifier(name, classifiers.unpack_classifier(raw)), test)
         print(f"{path}: {len(raw) / 1000:.0f} kB, sha256 {hashlib.sha256(raw).hexdigest()}")
         print(f"{name}: {right:.2%} of {test.num_examples:,} images of {test.name} {test.split}")
 

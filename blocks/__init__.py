@@ -14,7 +14,7 @@ from blocks.gated import GatedDense
 from blocks.heads import BernoulliHead, GaussianHead, NormalHead
 from blocks.kernel_mmd import mmd
 from blocks.normalization import BatchNormalization
-from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, scattered
+from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, mixture_noise
 from blocks.recurrent import (
     AttentionCell,
     GatedAttentionCell,
@@ -67,6 +67,6 @@ __all__ = [
     "gram_matrix",
     "mmd",
     "monte_carlo_kl",
-    "scattered",
+    "mixture_noise",
     "total_variation",
 ]

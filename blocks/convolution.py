@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -24,7 +24,7 @@ class ThinConv2DTranspose(keras.layers.Conv2DTranspose):
     """
 
     def __init__(self, filters, kernel_size=3, **kwargs):
-        if at_least_one(kernel_size, "kernel_size") % 2 == 0:
+        if positive_int(kernel_size, "kernel_size") % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
         super().__init__(
             filters, kernel_size, padding="same", data_format="channels_last", **kwargs

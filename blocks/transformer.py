@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
-from blocks.checks import at_least_one, share
+from blocks.checks import fraction, positive_int
 from blocks.stack import Stack
 
 
@@ -34,15 +34,15 @@ class TransformerLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.hidden_dim = at_least_one(hidden_dim, "hidden_dim")
-        self.num_heads = at_least_one(num_heads, "num_heads")
+        self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
+        self.num_heads = positive_int(num_heads, "num_heads")
         if hidden_dim % num_heads:
             raise ValueError(
                 f"num_heads must divide hidden_dim={hidden_dim}, got {num_heads}: change one of the"
                 " two"
             )
-        self.intermediate_dim = at_least_one(intermediate_dim, "intermediate_dim")
-        self.dropout = share(dropout, "dropout")
+        self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
+        self.dropout = fraction(dropout, "dropout")
         self.supports_masking = True
         dtype = self.dtype_policy
         self.self_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)

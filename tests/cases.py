@@ -21,17 +21,20 @@ SMALL = (
     ("filters", 8),
     ("discriminator_filters", (8, 16)),
     ("components", 4),
-    ("couplings", 2),
+    ("num_components", 4),
+    ("num_pseudo_inputs", 4),
+    ("num_couplings", 2),
     ("coupling_units", 8),
     ("content_weight", 100.0),
     ("content_layers", ("block1_conv1",)),
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
     ("caption_vocabulary", 20),
-    ("scale", (0.0, 1.0)),
+    ("rating_range", (0.0, 1.0)),
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
+    ("hidden_dim", 16),
     ("intermediate_dim", 16),
     ("num_encoder_layers", 1),
     ("num_decoder_layers", 1),
@@ -77,14 +80,14 @@ def drawn(model, batch, seed):
 
     What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
-    if hasattr(model, "rate"):
-        return model.rate(batch["user"], batch["item"])
+    if hasattr(model, "predict_ratings"):
+        return model.predict_ratings(batch["user"], batch["item"])
     if not draws_by_chance(model):
-        return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
+        return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.call_feature], max_length=LONGEST, **how).tokens
+        return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -92,15 +95,15 @@ def drawn(model, batch, seed):
 
 def draws_by_chance(model):
     """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
-    return not hasattr(model, "painting") and not hasattr(model, "rate")
+    return not hasattr(model, "stylized_image") and not hasattr(model, "predict_ratings")
 
 
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
         return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
-    if hasattr(model, "rate"):
-        return (), np.float32, model.scale[1]
+    if hasattr(model, "predict_ratings"):
+        return (), np.float32, model.rating_range[1]
     return model.image_shape, np.float32, 1.0
 
 
@@ -114,12 +117,12 @@ def apart(found, truth):
 
 def inputs(model, n):
     """What the model may be called on: a feature of its batches, several of them, or noise."""
-    if isinstance(model.call_feature, tuple):
+    if isinstance(model.input_feature, tuple):
         batch = examples(model, n)
-        return {name: batch[name] for name in model.call_feature}
-    if model.call_feature:
-        return examples(model, n)[model.call_feature]
-    return model.latents(n, seed=0)
+        return {name: batch[name] for name in model.input_feature}
+    if model.input_feature:
+        return examples(model, n)[model.input_feature]
+    return model.generator_inputs(n, seed=0)
 
 
 @functools.cache

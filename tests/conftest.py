@@ -46,7 +46,7 @@ def offline(monkeypatch):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def empty_dir(tmp_path, monkeypatch):
     """An empty working directory with some grey images, and no data sets."""
     shell.write_images(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -63,11 +63,11 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         train = ("train", "vae", *shell.SMALL, "--epochs")
-        return folder, [shell.answer(*train, epochs) for epochs in (1, 2)]
+        return folder, [shell.run_json(*train, epochs) for epochs in (1, 2)]
 
 
 @pytest.fixture
-def there(trained, monkeypatch):
+def trained_dir(trained, monkeypatch):
     """Inside the folder of `trained`."""
     monkeypatch.chdir(trained[0])
     return trained[0]

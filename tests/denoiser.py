@@ -24,7 +24,7 @@ class Denoiser(zoo.Model):
 
     def losses(self, batch):
         x = batch["image"]
-        noise = tf.random.stateless_normal(tf.shape(x), self.seed())
+        noise = tf.random.stateless_normal(tf.shape(x), self.next_seed())
         error = self.dense(x + noise) - x
         loss = self.weight * tf.reduce_mean(error**2, (1, 2, 3))
         return {"loss": loss, "error": tf.reduce_mean(tf.abs(error), (1, 2, 3))}

@@ -10,7 +10,7 @@ RNG = np.random.default_rng
 
 
 def of(values, extractor="net-v1", split="test", **more):
-    return metrics.Features(np.asarray(values, np.float64), extractor, split, **more)
+    return metrics.ImageFeatures(np.asarray(values, np.float64), extractor, split, **more)
 
 
 def normal(n, d=4, seed=0, **more):

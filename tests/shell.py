@@ -1,4 +1,4 @@
-"""The command line as tests call it."""
+"""Runs the command line in tests."""
 
 import json
 import os
@@ -19,37 +19,37 @@ SMALL = ("--data", "images.npz", "--batch-size", "16")
 
 
 def run(*args, **options):
-    """The command in this process: a result with `exit_code`, `stdout` and `stderr`."""
+    """Runs the command in this process: a result with `exit_code`, `stdout` and `stderr`."""
     return CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
-def answer(*args):
-    """The one JSON object of a command that succeeds."""
+def run_json(*args):
+    """The JSON object that a command prints, which must succeed."""
     result = run(*args, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
 
-def refused(*args, code=2):
-    """What stderr has of a command that ends with one clear error and prints nothing."""
+def run_error(*args, code=2):
+    """The stderr of a command that must end with one clear error and print nothing."""
     result = run(*args)
     crash = result.exception if not isinstance(result.exception, SystemExit) else None
     assert result.exit_code == code and crash is None, result.output + repr(crash)
     assert result.stdout == "" and "Traceback" not in result.stderr
-    said = result.stderr.partition("error: ")[2]  # click names what it was given
-    assert foreign_options(args[0], said) == set()
+    message = result.stderr.partition("error: ")[2]  # click itself repeats the arguments
+    assert _unknown_options(args[0], message) == set()
     return result.stderr
 
 
-def foreign_options(name, text):
-    """Options that a message names and neither its command nor one that it mentions has."""
+def _unknown_options(name, text):
+    """The options in a message that neither the command nor a command in the message has."""
     commands = {name, *re.findall(r"zoo ([a-z]+)", text)} & {*main.commands}
-    known = {opt for one in commands for param in main.commands[one].params for opt in param.opts}
+    known = {opt for key in commands for param in main.commands[key].params for opt in param.opts}
     return {*re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)} - known - {"--help"}
 
 
-def process(folder, *args, shell=""):
-    """The command as a process of its own; `shell` is what a shell adds to it, as in ">&-"."""
+def start_process(folder, *args, shell=""):
+    """The command in a new process; `shell` is added to its command line, as in ">&-"."""
     command = [sys.executable, "-m", "zoo", *map(str, args)]
     return subprocess.Popen(
         ["sh", "-c", f'exec "$@" {shell}', "sh", *command] if shell else command,
@@ -68,7 +68,7 @@ def write_images(folder, n=40, size=8, channels=1, name="images.npz", seed=0):
 
 
 def write_classes(folder, counts, size=8):
-    """Class folders a, b, ... of PNG files, so many in each."""
+    """Class folders a, b, ... with these numbers of PNG files."""
     random = np.random.default_rng(0)
     for name, count in zip("abcdefghij", counts, strict=False):
         (folder / name).mkdir(parents=True)

@@ -12,7 +12,7 @@ import pytest
 
 from zoo import factory, registry
 from zoo.cli.main import main
-from zoo.cli.overrides import overrides
+from zoo.cli.overrides import parse_overrides
 from zoo.data import names as data_names
 
 ROOT = Path(__file__).parent.parent
@@ -127,8 +127,8 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
         if name in ("train", "info") and command is not main.commands["data"]:
             model = options["name"]
             assert model in {*models, *data_names()}, f"there is no model {model}"
-            if "pairs" in options and model in registry.names():
-                overrides(model, options["pairs"])
+            if "overrides" in options and model in registry.names():
+                parse_overrides(model, options["overrides"])
         data = options.get("data")
         assert not data or data.partition("/")[0] in data_names() or re.search(r"/|\.np[yz]$", data)
 

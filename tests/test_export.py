@@ -35,7 +35,7 @@ def test_presets_are_served_where_there_is_no_zoo(tmp_path):
     takes = zoo.export(translator, tmp_path / "dates")
     assert takes == {"translate": ("string [?]", "string [?]")}
     zoo.export(drawer, tmp_path / "digits")
-    asked = [*dates.write(20, "test")[0], ""]
+    asked = [*dates.generate(20, split="test")[0], ""]
     done = subprocess.run(
         [sys.executable, "-c", ALONE],
         input=json.dumps(asked),
@@ -99,7 +99,7 @@ def test_the_command_line_exports_or_says_why_not(tmp_path):
     assert [one["name"] for one in json.loads(done.stdout)["functions"]][:2] == ["sample", "encode"]
     assert (tmp_path / "new" / "model" / "saved_model.pb").exists()
     done = run(tmp_path / "vae.keras", tmp_path / "new")
-    assert done.exit_code == 2 and "is there already" in done.stderr
+    assert done.exit_code == 2 and "exists already" in done.stderr
     done = run(tmp_path / "vae.keras", tmp_path / "vae.keras" / "x")
     assert done.exit_code == 1 and "cannot write" in done.stderr
     with pytest.raises(UsageError, match="style_transfer has nothing to export"):

@@ -18,16 +18,16 @@ from zoo.version import __version__
 
 __all__ = [
     "__version__",
-    "Adam",
     "Captioner",
     "Model",
     "SequenceGenerator",
     "Trainer",
     "Translator",
+    "checked_method",
     "data",
     "errors",
     "export",
-    "features",
+    "feature_extractor",
     "figures",
     "finetuning",
     "get",
@@ -37,38 +37,38 @@ __all__ = [
     "log_message",
     "metrics",
     "names",
+    "optimizers",
     "presets",
     "recipes",
     "register",
     "save",
     "text",
-    "transfer",
-    "verb",
+    "transfer_weights",
 ]
 
 give_keras_a_home()
 
 LAZY = {
-    "Adam": "zoo.optimizers",
     "Captioner": "zoo.generation.captioner",
     "Model": "zoo.model",
     "SequenceGenerator": "zoo.generation.sequence_generator",
     "Trainer": "zoo.training.trainer",
     "Translator": "zoo.generation.translator",
+    "checked_method": "zoo.model.method_arguments",
     "data": None,
     "export": "zoo.saved_model",
-    "features": "zoo.finetuning.features",
+    "feature_extractor": "zoo.finetuning.features",
     "figures": None,
     "finetuning": None,
     "inspection": None,
     "log_message": "zoo.log",
     "metrics": None,
+    "optimizers": None,
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
     "text": None,
-    "transfer": "zoo.factory",
-    "verb": "zoo.model.method_arguments",
+    "transfer_weights": "zoo.factory",
 }
 
 

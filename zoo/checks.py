@@ -7,7 +7,9 @@
 
 import math
 import numbers
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from zoo.errors import UsageError
 
@@ -63,9 +65,9 @@ NUMBERS = {
     "steps": COUNT,
     "epoch": COUNT,
     "save_every": SIZE,
-    "keep": SIZE,
+    "max_to_keep": SIZE,
     "figures_every": COUNT,
-    "sub_batches": SIZE,
+    "micro_batches": SIZE,
     "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
     "betas": FRACTION,
     "ema": FRACTION,
@@ -90,7 +92,6 @@ NUMBERS = {
     "samples": SIZE,
     "max_length": Interval(1, 100_000),  # so does a cache of keys and values with this
     "num_beams": Interval(1, 1000),  # memory grows with it
-    "micro_batches": SIZE,
     "num_maps": COUNT,
     "top_k": SIZE,
     "temperature": POSITIVE,
@@ -128,3 +129,15 @@ def check_numbers(**values):
 def check_optional_numbers(**values):
     """`check_numbers` of the values that are not None."""
     check_numbers(**{name: value for name, value in values.items() if value is not None})
+
+
+def require_method(model: Any, name: str) -> Callable:
+    """The model's method of that name. Raises UsageError if the model does not have it."""
+    method = getattr(model, name, None)
+    label = getattr(model, "name", type(model).__name__)
+    if not callable(method):
+        raise UsageError(
+            f"{label} has no method {name!r}, which is needed here; use a model that has it, or"
+            " write it as zoo/models/vae.py does"
+        )
+    return method

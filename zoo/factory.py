@@ -16,10 +16,10 @@ def get(name, *, pretrained=False, cache=None, **config):
     """The architecture `name` with the paper's settings, overridden by `config`; built.
 
     Args:
-        name: a registered name, see `names()`; or a preset, see `zoo.presets.open`.
+        name: a registered name, see `names()`; or a preset, see `zoo.presets.load`.
         pretrained: with the preset's weights, their hash checked. With arguments in `config` that
             change weights, what fits is loaded, what can be adapted is adapted, and a note says
-            what was left fresh; see `zoo.transfer`.
+            what was left fresh; see `zoo.transfer_weights`.
         cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
         **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
             dtype policy such as "mixed_bfloat16").
@@ -31,14 +31,14 @@ def get(name, *, pretrained=False, cache=None, **config):
     """
     if not pretrained and registry.is_plain(name):
         return registry.build(name, **config)
-    preset = presets.open(name, cache)
+    preset = presets.load(name, cache)
     model = preset.build(config)
     if not pretrained:
         return model
     if set(config) <= {"dtype", "name"}:
-        return presets.loaded(preset, model)
-    report = transfer(model, presets.loaded(preset, preset.build()))
-    if report.adapted or report.fresh:
+        return presets.load_weights(preset, model)
+    report = transfer_weights(model, presets.load_weights(preset, preset.build()))
+    if report.adapted or report.missing:
         log_message(f"{name}, {report}")
     return model
 
@@ -66,10 +66,10 @@ def load_block(reference, path, cache=None):
     """A block of a preset with its weights, to put into any Keras model.
 
     Args:
-        reference, cache: as in `zoo.presets.open`.
+        reference, cache: as in `zoo.presets.load`.
         path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
 
-    Raises what `zoo.presets.open` raises, and UnknownNameError for a block.
+    Raises what `zoo.presets.load` raises, and UnknownNameError for a block.
     """
     from zoo import inspection
 
@@ -79,17 +79,17 @@ def load_block(reference, path, cache=None):
     return found[path]
 
 
-def transfer(target, source):
-    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer`.
+def transfer_weights(target, source):
+    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer_weights`.
 
     Args:
         target: a built model or layer.
         source: another, or the reference of a preset, whose model is then the source.
 
-    Returns a `Transfer`. Raises UsageError if not one weight could be used.
+    Returns a `TransferReport`. Raises UsageError if not one weight could be used.
     """
     from zoo.finetuning import weight_transfer
 
     if isinstance(source, str):
         source = get(source, pretrained=True)
-    return weight_transfer.transfer(target, source)
+    return weight_transfer.transfer_weights(target, source)

@@ -178,12 +178,12 @@ def _umask():
     return mask
 
 
-def jsonable(value):
+def nan_to_null(value):
     """NaN and infinities, which JSON lacks, as null."""
     if isinstance(value, dict):
-        return {key: jsonable(item) for key, item in value.items()}
+        return {key: nan_to_null(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return [nan_to_null(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,7 +1,8 @@
 """Looking inside: layers by path, what flows through them, and one step as a table.
 
 `layers(model)` walks attributes, so a path reads as the code does: `encoder/0/1` is
-`model.encoder.layers[0].layers[1]`. `watch` records what every layer puts out while it is open.
+`model.encoder.layers[0].layers[1]`. `record_outputs` records what every layer puts out while it is
+open.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ def layers(root):
 
 
 @contextlib.contextmanager
-def watch(model):
+def record_outputs(model):
     """Records every layer's output: yields a list of (path, layer, output), a call each."""
     calls = []
     watched = layers(model)
@@ -79,7 +80,7 @@ def activations(model, inputs, paths=None, training=False):
     Raises:
         UnknownNameError: there is no layer of that path.
     """
-    with watch(model) as calls:
+    with record_outputs(model) as calls:
         model(inputs, training=training)
     found = {path: output for path, _, output in calls}
     for path in paths or ():
@@ -112,7 +113,7 @@ class Inspection:
         inner = [row for row in bad if not any(is_inside(other, row) for other in bad)]
         return next(iter(inner), None)
 
-    def blame(self):
+    def explain_non_finite(self):
         """In words, where NaN or infinity came from."""
         row = self.first_bad_layer()
         if row is None:
@@ -193,7 +194,7 @@ def inspect_step(model, batch):
 
     model.minimize = recorded
     try:
-        with watch(model) as calls:
+        with record_outputs(model) as calls:
             losses = {name: float(value) for name, value in model.train_step(batch).items()}
     finally:
         del model.minimize

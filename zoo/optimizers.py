@@ -5,7 +5,7 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
-from blocks.checks import MANY, at_least_one, at_least_zero
+from blocks.checks import MAX_INT, non_negative_float, positive_int
 from zoo.errors import UsageError
 
 
@@ -152,8 +152,8 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, peak, warmup_steps):
-        self.peak = at_least_zero(peak, "peak")
-        self.warmup_steps = at_least_one(warmup_steps, "warmup_steps", most=MANY)
+        self.peak = non_negative_float(peak, "peak")
+        self.warmup_steps = positive_int(warmup_steps, "warmup_steps", maximum=MAX_INT)
 
     def __call__(self, step):
         taken = (tf.cast(step, tf.float32) + 1) / self.warmup_steps

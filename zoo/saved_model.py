@@ -30,7 +30,7 @@ METHODS = {
     "reconstruct": ("image",),
     "interpolate": ("image", "image", "n"),
     "translate": ("source",),
-    "rate": ("user", "item"),
+    "predict_ratings": ("user", "item"),
 }
 ASSETS = "assets.extra"  # TensorFlow's folder for files that it does not read itself
 
@@ -40,12 +40,13 @@ def export(
 ) -> dict[str, tuple[str, str]]:
     """Writes a SavedModel whose functions and signatures are the model's methods.
 
-    `sample`, `encode`, `decode`, `reconstruct`, `interpolate`, `translate` and `rate` are as in the
-    model; `sample` always takes a seed, and `label` [n] if it depends on the class. A model that
-    generates text has `translate`, strings [n] -> strings [n], or `caption`, images -> strings, if
-    its vocabularies are of type `zoo.text.WordTokenizer`. Other vocabularies work on Python strings
-    only: then a note is logged, the function is `generate`, ids or images -> a dict of the fields
-    of `decoding.DecodingResult`, and the vocabularies are files in the folder `assets.extra`.
+    `sample`, `encode`, `decode`, `reconstruct`, `interpolate`, `translate` and `predict_ratings`
+    are as in the model; `sample` always takes a seed, and `label` [n] if it depends on the class. A
+    model that generates text has `translate`, strings [n] -> strings [n], or `caption`, images ->
+    strings, if its vocabularies are of type `zoo.text.WordTokenizer`. Other vocabularies work on
+    Python strings only: then a note is logged, the function is `generate`, ids or images -> a dict
+    of the fields of `decoding.DecodingResult`, and the vocabularies are files in the folder
+    `assets.extra`.
 
     Args:
         model: a model with its weights, of any precision.
@@ -137,7 +138,7 @@ def _codes_spec(model):
 
 def _text_signature(model, num_beams, max_length):
     """(method, (function, specs)) of a model that generates strings, or ids."""
-    source_spec = model.batch_spec[model.call_feature]
+    source_spec = model.batch_spec[model.input_feature]
 
     def generate(source):
         result = model.generate(source, num_beams, max_length)._asdict()
@@ -159,7 +160,7 @@ def _text_signature(model, num_beams, max_length):
     vocabularies = model.vocabularies.values()
     if not all(isinstance(value, text.WordTokenizer) for value in vocabularies):
         return "generate", (generate, [source_spec])
-    if model.call_feature == "source":
+    if model.input_feature == "source":
         return "translate", (translate, [tf.TensorSpec((None,), tf.string)])
     return "caption", (caption, [source_spec])
 

@@ -21,7 +21,7 @@ places of an image. "-decode": what they answer, the most probable word 20 times
                        one thread an operation, each batch in independent pieces side by side
     zoo translate      the same for decoding: one thread an operation, two halves of a batch
     zoo threads        captions so, which no command does, since its image network wants all
-                       threads for itself: in Python, `zoo.threads.one_per_operation()`
+                       threads for itself: in Python, `zoo.threads.single_threaded_ops()`
     zoo xla            the same as zoo with `jit_compile=True`; training on words only
     zoo eager          the same as zoo with `eager=True`: every step in plain Python
     eager loop         Keras networks and TFP distributions in plain Python, one persistent tape;

@@ -64,7 +64,7 @@ def pictures(name, variant, batch_size):
     key = tf.constant([1, 2], tf.int32)
     ours.seed = lambda value=None: key
     if variant == "zoo train":
-        theirs = ByTrainer(name, theirs, batch, type(theirs).sub_batches, eager=True)
+        theirs = ByTrainer(name, theirs, batch, type(theirs).micro_batches, eager=True)
         theirs.model.seed = ours.seed
     elif VARIANTS[variant].needs:
         from benchmarks.speed.torch_weights import Mirror
@@ -82,7 +82,7 @@ def sentences(name, variant, batch_size):
     batch = examples(name, batch_size)
     fed = tuple(map(tf.constant, prepared(name, batch)))
     if variant in ("zoo train", "zoo xla"):
-        count = type(theirs).sub_batches if variant == "zoo train" else 1
+        count = type(theirs).micro_batches if variant == "zoo train" else 1
         ours.prepare(optimizers(name))
         theirs.prepare(optimizers(name))
         theirs.set_weights(ours.get_weights())
@@ -130,7 +130,7 @@ class ByTrainer:
     """The zoo's model as a Trainer trains it; in pieces, each of which is the whole batch."""
 
     def __init__(self, name, model, batch, count=1, **how):
-        how |= {"sub_batches": count, "optimizers": optimizers(name)}
+        how |= {"micro_batches": count, "optimizers": optimizers(name)}
         self.model, self.trainer = model, zoo.Trainer(model, verbose=False, **how)
         copies = {name: tf.concat([value] * count, 0) for name, value in batch.items()}
         self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
@@ -154,7 +154,7 @@ def copied(ours, theirs, images):
         inputs = {"generator": noise, "discriminator": images}
     else:
         q = ours.posterior(images)
-        noise = (q.sample(seed=ours.seed()) - q.mean()) / q.stddev()
+        noise = (q.sample(seed=ours.next_seed()) - q.mean()) / q.stddev()
         inputs = {"encoder": images, "decoder": noise}
         for variable, value in zip(theirs.prior, ours.latent_prior.weights, strict=True):
             variable.assign(value)

@@ -8,7 +8,7 @@ import tensorflow as tf
 import zoo
 from benchmarks.speed.synthetic_data import EPOCH, SAID, prepared
 from benchmarks.speed.variants import SENTENCES, settings
-from zoo.threads import one_per_operation
+from zoo.threads import single_threaded_ops
 
 ENDLESS = 2**31 - 1  # epochs; the data end earlier
 
@@ -26,11 +26,11 @@ class AfterStep(keras.callbacks.Callback):
 
 def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
     """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
-    parts = zoo.registry.get_class(name).sub_batches if as_command else 1
+    parts = zoo.registry.get_class(name).micro_batches if as_command else 1
     if parts > 1:  # as the command does
-        one_per_operation()
+        single_threaded_ops()
     keras.utils.set_random_seed(0)
-    how |= {"sub_batches": parts, "optimizers": optimizers(name), "verbose": False}
+    how |= {"micro_batches": parts, "optimizers": optimizers(name), "verbose": False}
     ours = zoo.Trainer(make(**settings(name)), callbacks=[AfterStep(protocol)], **how)
     ours.fit(data(found, batch_size), epochs=ENDLESS)
 
@@ -38,7 +38,7 @@ def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
 def data(found, batch_size):
     """The zoo's pipeline: epoch -> batches."""
     if isinstance(found, dict):
-        kept = zoo.data.Data(found, batch_size=batch_size, shuffle=True)
+        kept = zoo.data.ArrayDataset(found, batch_size=batch_size, shuffle=True)
     else:
         kept = zoo.data.load(found, batch_size=batch_size, shuffle=True)
     return lambda epoch: kept(epoch).repeat(EPOCH // len(kept))
@@ -47,9 +47,9 @@ def data(found, batch_size):
 def optimizers(name):
     """The tutorials' where the zoo's are others."""
     if name in SENTENCES:
-        return zoo.Adam(1e-3)
+        return zoo.optimizers.Adam(1e-3)
     parts = ("generator", "discriminator") if name == "dcgan" else ()
-    return {part: zoo.Adam(1e-4) for part in parts} or None
+    return {part: zoo.optimizers.Adam(1e-4) for part in parts} or None
 
 
 def fit(name, make, found, batch_size, protocol):
@@ -79,7 +79,7 @@ def dataset(name, found, batch_size):
 def decode(name, make, found, batch_size, protocol, as_command=False, **how):
     """What a model answers, one batch of sources after the other; `as_command` as above."""
     if as_command:
-        one_per_operation()
+        single_threaded_ops()
     keras.utils.set_random_seed(0)
     model = make(**settings(name))
     sources = prepared(name, found)[0]

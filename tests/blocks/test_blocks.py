@@ -50,7 +50,7 @@ def general(dtype=None):
 
 
 LAYER = {"hidden_dim": 6, "num_heads": 2, "intermediate_dim": 8, "dropout": 0.5}
-VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "components": 3}
+VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "num_pseudo_inputs": 3}
 # Class name -> [(arguments, input shape, output shape)]. Every public layer must be here.
 CASES = {
     "AdditiveAttention": [({"units": 4}, STEP, (2, 6)), ({"units": 4}, STEPS, (2, 3, 6))],
@@ -76,10 +76,10 @@ CASES = {
         ({"filters": 4, "norm": "instance", "activation": "leaky_relu"}, IMAGE, (2, 4, 3, 4)),
         ({"filters": 4, "norm": "layer"}, IMAGE, (2, 4, 3, 4)),
     ],
-    "FlowPrior": [({"latent_dim": 5, "couplings": 2, "units": 4}, VECTOR, (2,))],
+    "FlowPrior": [({"latent_dim": 5, "num_couplings": 2, "units": 4}, VECTOR, (2,))],
     "GatedDense": [({"units": 3}, VECTOR, (2, 3))],
     "GaussianHead": [({"latent_dim": 3}, VECTOR, (2, 6))],
-    "GaussianMixture": [({"latent_dim": 5, "components": 4}, VECTOR, (2,))],
+    "GaussianMixture": [({"latent_dim": 5, "num_components": 4}, VECTOR, (2,))],
     "GatedAttentionCell": [({"cell": lstm, "attention": additive}, DECODED, (2, 3, 10))],
     "InputFeedingCell": [({"cell": lstm, "attention": general, "units": 5}, DECODED, (2, 3, 5))],
     "LearnedPositions": [({"length": 7}, SEQUENCE, SEQUENCE)],
@@ -355,11 +355,11 @@ def test_a_convolution_is_by_frequencies_only_where_that_is_less_work():
         (lambda: blocks.Downsample(0), "filters must be an integer >= 1, got 0"),
         (lambda: blocks.Downsample(4, strides=1.5), "strides must be an integer >= 1, got 1.5"),
         (lambda: blocks.Downsample(4, norm="bach"), "norm must be one of.*got 'bach'"),
-        (lambda: blocks.Downsample(4, dropout=1), r"dropout must be a share in \[0, 1\), got 1"),
+        (lambda: blocks.Downsample(4, dropout=1), r"dropout must be a fraction in \[0, 1\), got 1"),
         (lambda: blocks.Upsample(4, method="up"), "method must be one of.*got 'up'"),
         (lambda: blocks.Upsample(4, output_size=(9, 9))(random((1, 4, 4, 1))), "cannot crop"),
         (lambda: blocks.Downsample(4)(random((4, 4))), "ndim=4, found ndim=2"),
-        (lambda: blocks.GaussianMixture(2, components=0), "components must be.*got 0"),
+        (lambda: blocks.GaussianMixture(2, num_components=0), "num_components must be.*got 0"),
         (lambda: blocks.ThinConv2DTranspose(1, 2), "kernel_size must be odd, got 2"),
         (lambda: blocks.GaussianHead(0), "latent_dim must be an integer >= 1, got 0"),
         (lambda: blocks.StandardNormal(-1), "latent_dim must be an integer >= 1, got -1"),
@@ -373,7 +373,7 @@ def test_a_convolution_is_by_frequencies_only_where_that_is_less_work():
         (lambda: make("VampPrior", VAMP).adapt(random((2, 4, 4, 1))), "3 images"),
         (lambda: blocks.UNet(3, levels=3)(random((1, 12, 8, 1))), "multiples of 8, got 12 x 8"),
         (lambda: blocks.PatchDiscriminator(64), "filters must be 1 or more integers.*got 64"),
-        (lambda: blocks.FreeBits(1, "exact")(None, None, None), "kl must be one of.*'exact'"),
+        (lambda: blocks.FreeBits(1, "exact"), "kl_estimator must be one of.*'exact'"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(make_it, message):

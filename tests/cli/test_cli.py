@@ -1,25 +1,28 @@
-"""The command line: exit codes, messages, JSON, speed of looking, standard streams."""
+"""The command line: exit codes, messages, JSON, imports, standard streams."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from unittest import mock
 
+import click
 import pytest
-from shell import HOME, SMALL, answer, process, refused, run
+from shell import HOME, SMALL, run, run_error, run_json, start_process
 
 import zoo
 from zoo import registry
 from zoo.cli import doctor, runs
 from zoo.cli.main import main
-from zoo.cli.overrides import overrides
-from zoo.cli.terminal import jsonable
+from zoo.cli.overrides import parse_overrides
 from zoo.errors import ZooError
+from zoo.files import nan_to_null
 
-# Looking, without TensorFlow.
+# Commands without TensorFlow.
 
 
-# What takes a good part of a second to import: `zoo list` answers in less than half of one.
+# Slow imports: `zoo list` takes less than half a second.
 HEAVY = {
     *("tensorflow", "keras", "tensorflow_datasets", "tensorflow_probability", "matplotlib"),
     *("numpy", "scipy", "sklearn", "PIL", "h5py", "requests", "sentencepiece", "sacrebleu"),
@@ -27,9 +30,9 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("args", (["list"], ["info", "vae"], ["data", "list"], ["--help"]))
-def test_looking_imports_nothing_heavy(args, here):
+def test_listing_imports_nothing_heavy(args, empty_dir):
     code = (
-        "import sys; from zoo.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "import sys; from zoo.cli.main import main; main(sys.argv[1:], standalone_mode=False);"
         "print({m.partition('.')[0] for m in sys.modules} &"
         f" {HEAVY}, file=sys.stderr)"
     )
@@ -43,14 +46,14 @@ def test_looking_imports_nothing_heavy(args, here):
 
 
 def test_list_takes_wildcards_and_parts_of_names():
-    listed = [row["name"] for row in answer("list", "*vae")["models"]]
+    listed = [row["name"] for row in run_json("list", "*vae")["models"]]
     assert listed == zoo.names("*vae") and "vae" in listed
-    listed = [row["name"] for row in answer("list", "dcg")["models"]]
+    listed = [row["name"] for row in run_json("list", "dcg")["models"]]
     assert listed == ["conditional_dcgan", "dcgan", "instance_dcgan"]
     assert all(name in run("list").stdout for name in zoo.names())
 
 
-def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, here):
+def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, empty_dir):
     monkeypatch.setattr(registry, "_plugins", lambda: [("odd", "no_such_module")])
     assert "broken" in run("list", "odd").stdout
     assert run("list").exit_code == 0
@@ -58,34 +61,52 @@ def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, here):
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_info_names_every_argument_of_the_class(name):
-    written = answer("info", name)["arguments"]
+    written = run_json("info", name)["arguments"]
     assert set(written) == set(registry.arguments(registry.get_class(name)))
     shown = run("info", name).stdout
     assert all(key in shown for key in written) and f"zoo train {name}" in shown
 
 
-def test_data_list_and_info_know_what_is_on_disk(here):
-    (here / "tfds" / "mnist" / "3.0.1").mkdir(parents=True)
-    (here / "tfds" / "mnist" / "3.0.1" / "dataset_info.json").write_text("{}")
-    record = answer("data", "list")
+def test_data_list_and_info_show_what_is_on_disk(empty_dir):
+    (empty_dir / "tfds" / "mnist" / "3.0.1").mkdir(parents=True)
+    (empty_dir / "tfds" / "mnist" / "3.0.1" / "dataset_info.json").write_text("{}")
+    record = run_json("data", "list")
     assert {row["name"]: row["prepared"] for row in record["data"]} == {
         name: name == "mnist" for name in zoo.data.names()
     }
-    assert answer("data", "info", "mnist")["prepared"] is True
+    assert run_json("data", "info", "mnist")["prepared"] is True
     assert "60000" in run("data", "info", "mnist").stdout
     assert "zoo data prepare" in run("data", "list").stdout
 
 
-@pytest.mark.parametrize(
-    "command", ([], ["data"], *([c] for c in main.commands), ["data", "prepare"])
-)
-def test_help_says_what_a_command_does(command):
+SUBCOMMANDS = [["data", name] for name in main.commands["data"].commands]
+
+
+@pytest.mark.parametrize("command", ([], *([c] for c in main.commands), *SUBCOMMANDS), ids=" ".join)
+def test_help_has_sentences_an_example_and_every_option(command):
     result = run(*command, "--help")
-    assert result.exit_code == 0 and len(result.stdout.splitlines()) > 5
-    assert command or "Exit code" in result.stdout
+    assert result.exit_code == 0 and (command or "Exit code" in result.stdout)
+    found = main
+    for name in command:
+        found = found.commands[name]
+    assert found.help.splitlines()[0].endswith(".")
+    assert re.search(rf"^ +{' '.join(['zoo', *command])}\b", found.help, re.MULTILINE)
+    for option in (param for param in found.params if isinstance(param, click.Option)):
+        assert re.search(r"[.\]]$", option.help), option.name
 
 
-# Wrong use.
+@pytest.mark.parametrize("name", main.commands)
+def test_the_examples_of_help_are_valid_commands(name):
+    text = main.commands[name].help.replace("\\\n", " ")
+    for line in re.findall(rf"^ *zoo {name}\b.*$", text, re.MULTILINE):
+        words = shlex.split(re.sub(r" {4,}.*", "", line.strip()))
+        command = main.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[words.pop(2)]
+        command.make_context(name, words[2:])  # parses the words, runs nothing
+
+
+# Invalid commands.
 
 BAD = {
     ("lst",): "Did you mean 'list'",
@@ -112,11 +133,11 @@ BAD = {
     ("train", "vae", "--set", "filters=3,x"): "a tuple of integers like (32, 64)",
     ("train", "vae", "--set", "kl_weight=high"): "a number like 1.0",
     ("train", "vae", "--set", "kl_weight=1e999"): "a number like 1.0",
-    ("train", "vae", "--set", "head=3"): "a name like 'bernoulli'",
+    ("train", "vae", "--set", "output_distribution=3"): "a name like 'bernoulli'",
     ("train", "vae", "--set", "dtype=float16"): "--precision",
     ("train", "vae", *SMALL, "--set", "latent_dim=0"): "latent_dim",
-    ("train", "vae", *SMALL, "--set", "head=bernouli"): "bernoulli",
-    ("train", "mixture_vae", *SMALL, "--set", "components=-1"): "components",
+    ("train", "vae", *SMALL, "--set", "output_distribution=bernouli"): "bernoulli",
+    ("train", "mixture_vae", *SMALL, "--set", "num_components=-1"): "num_components",
     ("train", "vae", *SMALL, "--set", "image_shape=(9,9,1)"): "(8, 8, 1)",
     ("train", "vae", *SMALL, "--split", "tran"): "'train'",
     ("train", "vae", "--data", "minst"): "'mnist'",
@@ -148,13 +169,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("args", BAD, ids=" ".join)
-def test_wrong_use_is_explained_and_exits_with_2(args, here):
-    assert BAD[args] in refused(*args)
-    assert not (here / "runs").exists()  # nor anything else
-    assert [path.name for path in here.iterdir()] == ["images.npz"]
+def test_an_invalid_command_is_explained_and_exits_with_2(args, empty_dir):
+    assert BAD[args] in run_error(*args)
+    assert not (empty_dir / "runs").exists()  # nor anything else
+    assert [path.name for path in empty_dir.iterdir()] == ["images.npz"]
 
 
-def test_a_data_set_that_is_not_on_disk_is_a_failure_that_names_the_command(here):
+def test_the_error_for_a_data_set_that_is_not_on_disk_names_the_command(empty_dir):
     result = run("train", "vae", "--data", "mnist", "--json")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "zoo data prepare mnist" in result.stderr
@@ -165,32 +186,38 @@ def test_bugs_keep_their_traceback(monkeypatch):
     assert isinstance(run("list").exception, ZeroDivisionError)
 
 
-def test_exit_codes_reach_the_shell(here):
-    wrong = process(here, "train", "vea", "--json")
+def test_exit_codes_reach_the_shell(empty_dir):
+    wrong = start_process(empty_dir, "train", "vea", "--json")
     stdout, stderr = wrong.communicate()
     assert (wrong.returncode, stdout) == (2, "")
     assert stderr == "error: unknown model 'vea'. Did you mean 'vae'?\n"
 
 
-# Settings of a model.
+# Arguments of a model.
 
 
 def test_set_takes_python_values_of_the_type_of_the_default():
-    pairs = ["latent_dim=16", "filters=8,16", "kl_weight=2", "head=normal", " kl = 'analytic'"]
-    assert overrides("vae", pairs) == {
+    pairs = [
+        "latent_dim=16",
+        "filters=8,16",
+        "kl_weight=2",
+        "output_distribution=normal",
+        " kl_estimator = 'analytic'",
+    ]
+    assert parse_overrides("vae", pairs) == {
         "latent_dim": 16,
         "filters": (8, 16),
         "kl_weight": 2,
-        "head": "normal",
-        "kl": "analytic",
+        "output_distribution": "normal",
+        "kl_estimator": "analytic",
     }
-    assert overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
+    assert parse_overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
 
 
-def test_image_shape_and_learning_rate_reach_the_model(here):
-    settings = runs.asked("dcgan", "images.npz", ["filters=4,8"], learning_rate=0.5)
-    data = settings.load("train")
-    trainer = settings.trainer(settings.build(data))
+def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
+    config = runs.config_from_options("dcgan", "images.npz", ["filters=4,8"], learning_rate=0.5)
+    data = config.load_data("train")
+    trainer = config.build_trainer(config.build_model(data))
     assert trainer.model.image_shape == (8, 8, 1)
     assert trainer.model.filters == (4, 8)
     rates = {part: float(one.learning_rate) for part, one in trainer.model.optimizers.items()}
@@ -199,17 +226,17 @@ def test_image_shape_and_learning_rate_reach_the_model(here):
 
 def test_json_has_full_precision_and_null_for_nan():
     value = {"a": 0.1 + 0.2, "b": [float("nan"), float("inf")], "c": (1, "x")}
-    assert jsonable(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
+    assert nan_to_null(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
 
 
 # The installation.
 
 
-def test_doctor_finds_everything_or_exits_with_1(here, monkeypatch):
-    record = answer("doctor")
+def test_doctor_finds_everything_or_exits_with_1(empty_dir, monkeypatch):
+    record = run_json("doctor")
     assert record["problems"] == [] and "CPU:0" in record["devices"]
-    assert record["data"]["directory"] == str(here / "tfds") and record["runs"]["writable"]
-    assert "all is well" in run("doctor").stdout
+    assert record["data"]["directory"] == str(empty_dir / "tfds") and record["runs"]["writable"]
+    assert "no problems found" in run("doctor").stdout
     monkeypatch.setattr(doctor, "PACKAGES", ("keras", "no-such-package"))
     result = run("doctor")
     assert result.exit_code == 1 and "pip install no-such-package" in result.stdout
@@ -219,28 +246,28 @@ def test_doctor_finds_everything_or_exits_with_1(here, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "shell, code, said",
+    "shell, code, message",
     (
-        (">&-", 1, "error: cannot write the answer to stdout: Bad file descriptor\n"),
-        (">/dev/full", 1, "error: cannot write the answer to stdout: No space left on device\n"),
+        (">&-", 1, "error: cannot write the results to stdout: Bad file descriptor\n"),
+        (">/dev/full", 1, "error: cannot write the results to stdout: No space left on device\n"),
         ("| head -0", 0, ""),
         ("2>&- <&-", 0, ""),
         ("2>/dev/full", 0, ""),
     ),
 )
 @pytest.mark.parametrize("args", (["list"], ["--help"], ["data", "list", "--json"]), ids=" ".join)
-def test_a_standard_stream_that_is_closed_or_full_is_one_line(here, args, shell, code, said):
-    done = process(here, *args, shell=shell)
+def test_a_closed_or_full_standard_stream_is_one_line(empty_dir, args, shell, code, message):
+    done = start_process(empty_dir, *args, shell=shell)
     _, stderr = done.communicate()
-    assert (done.returncode, stderr) == (code, said)
+    assert (done.returncode, stderr) == (code, message)
 
 
-def test_what_the_system_refuses_is_one_line(monkeypatch):
-    refusals = {
-        MemoryError(): "error: there is not enough memory",
+def test_an_error_of_the_system_is_one_line(monkeypatch):
+    errors = {
+        MemoryError(): "error: out of memory",
         PermissionError(13, "Permission denied", "x"): "error: x: Permission denied",
         ZooError("a\nb\x1b[2J"): "error: a b [2J",
     }
-    for error, said in refusals.items():
+    for error, message in errors.items():
         monkeypatch.setattr(registry, "names", mock.Mock(side_effect=error))
-        assert refused("list", code=1).startswith(said)
+        assert run_error("list", code=1).startswith(message)

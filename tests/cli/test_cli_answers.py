@@ -1,51 +1,51 @@
-"""`zoo sample`, `translate`, `caption`, `stylize`, `export`: answers, and the files they are in."""
+"""`zoo sample`: the files that it writes."""
 
 import numpy as np
 from PIL import Image
-from shell import answer, refused, run
+from shell import run, run_error, run_json
 
 
-def test_samples_are_a_picture_or_arrays_and_the_seed_decides(there):
-    record = answer("sample", "runs/vae-images", "-n", 4)
+def test_samples_are_a_figure_or_arrays_and_depend_on_the_seed(trained_dir):
+    record = run_json("sample", "runs/vae-images", "-n", 4)
     assert record["file"] == "runs/vae-images/figures/samples-seed0.png"
-    assert (there / record["file"]).read_bytes().startswith(b"\x89PNG")
+    assert (trained_dir / record["file"]).read_bytes().startswith(b"\x89PNG")
     for name, seed in (("a.npy", 0), ("b.npy", 0), ("c.npy", 1)):
         assert run("sample", "vae", "-n", 3, "--seed", seed, "-o", f"new/{name}").exit_code == 0
-    a, b, c = (np.load(there / "new" / name) for name in ("a.npy", "b.npy", "c.npy"))
+    a, b, c = (np.load(trained_dir / "new" / name) for name in ("a.npy", "b.npy", "c.npy"))
     assert a.shape == (3, 8, 8, 1) and (a == b).all() and (a != c).any()
-    assert answer("sample", "vae", "-n", 3, "-o", "d.npz")["run"] == "runs/vae-images"
-    assert (np.load(there / "d.npz")["image"] == a).all()
+    assert run_json("sample", "vae", "-n", 3, "-o", "d.npz")["run"] == "runs/vae-images"
+    assert (np.load(trained_dir / "d.npz")["image"] == a).all()
 
 
-def test_a_model_without_a_run_is_used_untrained(here):
+def test_a_model_without_a_run_is_untrained(empty_dir):
     result = run("sample", "dcgan", "-n", 1)
     assert (result.exit_code, result.stdout) == (0, "dcgan-samples.png\n")
-    assert "untrained" in result.stderr and (here / "dcgan-samples.png").exists()
+    assert "untrained" in result.stderr and (empty_dir / "dcgan-samples.png").exists()
 
 
-def test_a_conditional_model_is_asked_for_a_class_and_others_are_not(here):
-    draw = ("sample", "conditional_dcgan", "-n", 2, "-o", "sevens.npy", "--label")
-    assert run(*draw, 7).exit_code == 0
-    assert np.load(here / "sevens.npy").shape == (2, 28, 28, 1)
-    result = run(*draw, 10)
+def test_only_a_conditional_model_takes_a_class(empty_dir):
+    sample = ("sample", "conditional_dcgan", "-n", 2, "-o", "sevens.npy", "--label")
+    assert run(*sample, 7).exit_code == 0
+    assert np.load(empty_dir / "sevens.npy").shape == (2, 28, 28, 1)
+    result = run(*sample, 10)
     assert result.exit_code == 2 and "has the classes 0 ... 9, got --label 10" in result.stderr
     result = run("sample", "dcgan", "--label", 1)
-    assert result.exit_code == 2 and "dcgan was told of no classes" in result.stderr
+    assert result.exit_code == 2 and "dcgan has no classes" in result.stderr
 
 
-def test_what_is_drawn_around_an_image_is_shown_one(here):
-    draw = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--like")
+def test_only_an_instance_conditioned_model_takes_an_image(empty_dir):
+    sample = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--reference")
     Image.new("L", (28, 28), 200).save("shoe.png")
-    assert run(*draw, "shoe.png").exit_code == 0
-    assert np.load(here / "shoes.npy").shape == (2, 28, 28, 1)
-    Image.new("RGB", (20, 28)).save("color.png")  # brought to the model's shape
-    assert run(*draw, "color.png").exit_code == 0
-    (here / "torn.png").write_bytes(b"PNG")
-    for bad, said in (
+    assert run(*sample, "shoe.png").exit_code == 0
+    assert np.load(empty_dir / "shoes.npy").shape == (2, 28, 28, 1)
+    Image.new("RGB", (20, 28)).save("color.png")  # converted to the model's shape
+    assert run(*sample, "color.png").exit_code == 0
+    (empty_dir / "damaged.png").write_bytes(b"PNG")
+    for file, message in (
         ("none.png", "none.png"),
-        ("torn.png", "torn.png"),
+        ("damaged.png", "damaged.png"),
     ):
-        assert said in refused(*draw, bad)
+        assert message in run_error(*sample, file)
     for name in ("dcgan", "pix2pix"):
-        result = run("sample", name, "--like", "shoe.png")
-        assert result.exit_code == 2 and f"{name} does not draw around an image" in result.stderr
+        result = run("sample", name, "--reference", "shoe.png")
+        assert result.exit_code == 2 and f"{name} is not conditioned on an image" in result.stderr

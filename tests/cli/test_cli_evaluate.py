@@ -1,15 +1,16 @@
-"""Which examples `zoo evaluate` measures a run on, and what it says about them."""
+"""The examples that `zoo evaluate` uses, and how its output describes them."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from shell import SMALL, answer, refused, run, write_classes, write_images
+from shell import SMALL, run, run_error, run_json, write_classes, write_images
 
 import zoo
 from zoo.cli import evaluation_data, runs
-from zoo.cli.train_config import Settings
+from zoo.cli.train_config import TrainConfig
+from zoo.data import source_names
 
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
@@ -26,18 +27,18 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         part = ("--split", "train[:75%]", "--test-split", "train[75%:]")
-        answer(*TRAIN, *part, "--workdir", "runs/part")
-        answer(*TRAIN, "--split", "train[:30]", "--workdir", "runs/whole")
+        run_json(*TRAIN, *part, "--workdir", "runs/part")
+        run_json(*TRAIN, "--split", "train[:30]", "--workdir", "runs/whole")
     return folder
 
 
 def mean_pixel(trainer, data):
-    """In place of `Trainer.evaluate`: a metric that tells which images it is of."""
+    """Replaces `Trainer.evaluate`: a metric that depends on the images."""
     return {"mean": float(np.mean(np.concatenate([batch["image"] for batch in data])))}
 
 
 @pytest.mark.parametrize(
-    "args, examples, said",
+    "args, examples, message",
     (
         (["runs/part"], "images.npz train[75%:], 10 images", ""),
         (["runs/part", "--data", "images.npz"], "images.npz train[75%:], 10 images", ""),
@@ -50,7 +51,7 @@ def mean_pixel(trainer, data):
         (
             ["runs/part", "--split", "train"],
             "images.npz train, 40 images",
-            "warning: evaluating on train, a part of which is in the training split train[:75%]\n",
+            "warning: evaluating on train, which overlaps the training split train[:75%]\n",
         ),
         (
             ["runs/whole"],
@@ -69,20 +70,20 @@ def mean_pixel(trainer, data):
         ),
     ),
 )
-def test_the_answer_says_which_examples_were_used(folder, monkeypatch, args, examples, said):
+def test_the_output_names_the_examples(folder, monkeypatch, args, examples, message):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
     result = run("evaluate", *args, "--json")
     record = json.loads(result.stdout)
     assert record["examples"] == examples and result.exit_code == 0
-    assert result.stderr.replace(f"{folder}/", "") == said
+    assert result.stderr.replace(f"{folder}/", "") == message
     data = zoo.data.load(examples.split()[0], record["split"], batch_size=16)
     assert record["metrics"] == mean_pixel(None, data)
     assert f"evaluated on {examples}:" in run("evaluate", *args).stdout
 
 
 @pytest.mark.parametrize(
-    "own, training, there, chosen",
+    "own, training, available, chosen",
     (
         ("test", "train", ["train", "test"], "test"),
         ("test[:100]", "train", ["train", "test"], "test[:100]"),
@@ -95,12 +96,12 @@ def test_the_answer_says_which_examples_were_used(folder, monkeypatch, args, exa
         ("train", "train", ["train", "val"], "val"),
     ),
 )
-def test_other_data_are_never_cut_like_the_training_split(
-    here, monkeypatch, own, training, there, chosen
+def test_other_data_are_never_sliced_like_the_training_split(
+    empty_dir, monkeypatch, own, training, available, chosen
 ):
-    monkeypatch.setattr(zoo.data, "splits", lambda *args: there)
-    settings = Settings("vae", {}, "x", split=training, test_split=own)
-    assert evaluation_data.split_of_other("images.npz", settings) == chosen
+    monkeypatch.setattr(source_names, "splits", lambda *args: available)
+    config = TrainConfig("vae", {}, "x", split=training, test_split=own)
+    assert evaluation_data.split_for_other_data("images.npz", config) == chosen
 
 
 @pytest.mark.parametrize(
@@ -114,71 +115,73 @@ def test_other_data_are_never_cut_like_the_training_split(
         ("train[:90%]", "train[ 90%: ]", False),
         ("train[5%:6%]", "train[5%:]", True),
         ("train[:-5]", "train[:-5]", True),
-        ("train[:-5]", "train[-5:]", False),  # cannot be told
+        ("train[:-5]", "train[-5:]", False),  # cannot be decided
     ),
 )
 def test_overlap_of_two_splits(a, b, shared):
-    assert evaluation_data.overlap(a, b) is evaluation_data.overlap(b, a) is shared
+    assert evaluation_data.splits_overlap(a, b) is evaluation_data.splits_overlap(b, a) is shared
 
 
 @pytest.mark.parametrize(
-    "data, said",
+    "data, message",
     (
         ("large.npz", "images with image_shape=(9, 9, 1)"),
         ("color.npz", "images with image_shape=(8, 8, 3)"),
         ("gone.npz", "no file or folder 'gone.npz'"),
     ),
 )
-def test_data_that_do_not_fit_a_run_are_refused_without_advice_about_training(
-    folder, monkeypatch, data, said
+def test_unsuitable_data_are_an_error_without_advice_about_training(
+    folder, monkeypatch, data, message
 ):
     monkeypatch.chdir(folder)
-    error = refused("evaluate", "runs/part", "--data", data)
-    assert said in error and "--set" not in error and "--image-size" not in error
+    error = run_error("evaluate", "runs/part", "--data", data)
+    assert message in error and "--set" not in error and "--image-size" not in error
 
 
-@pytest.mark.parametrize("protocol", ("dynamic", "once"))
-def test_evaluation_of_dynamic_binarization_is_one_draw(folder, monkeypatch, protocol):
+@pytest.mark.parametrize("protocol", ("dynamic", "fixed"))
+def test_evaluation_uses_one_draw_of_dynamic_binarization(folder, monkeypatch, protocol):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
-    found = [answer("evaluate", "runs/part", "--binarize", p) for p in (protocol, "once")]
-    assert found[0] == found[1]
-    settings, _ = runs.taken("runs/part", binarize="dynamic")
-    data = settings.load("train")
-    assert data.binarize == "once" and settings.load("train", training=True).binarize == "dynamic"
+    records = [run_json("evaluate", "runs/part", "--binarize", p) for p in (protocol, "fixed")]
+    assert records[0] == records[1]
+    config, _ = runs.resolve_run("runs/part", binarize="dynamic")
+    data = config.load_data("train")
+    assert (
+        data.binarize == "fixed" and config.load_data("train", training=True).binarize == "dynamic"
+    )
 
 
-def test_a_metric_that_is_not_finite_is_a_failure_that_says_the_values(folder, monkeypatch):
+def test_a_metric_that_is_not_finite_is_an_error_with_the_values(folder, monkeypatch):
     monkeypatch.chdir(folder)
     train = (*TRAIN[:-2], "--steps", 1, "--learning-rate", 1e38, "--workdir", "runs/nan")
-    error = refused(*train, "--json", code=1)
+    error = run_error(*train, "--json", code=1)
     assert re.search(r"error: .*(evaluation gives .*=nan|not finite)", error)
 
 
-def test_a_baseline_trains_and_writes_nothing(here):
+def test_a_baseline_trains_and_writes_nothing(empty_dir):
     for steps in (("--epochs", 0), ("--steps", 0)):
-        record = answer("train", "vae", *SMALL, "--eager", *steps)
+        record = run_json("train", "vae", *SMALL, "--eager", *steps)
         assert (record["run"], record["epochs"], record["steps"]) == (None, 0, 0)
         assert np.isfinite(record["metrics"]["loss"])
-    assert not (here / "runs").exists()
+    assert not (empty_dir / "runs").exists()
 
 
-def test_classes_follow_from_the_data(here):
-    write_classes(here / "two", (6, 4))
-    write_classes(here / "three", (2, 2, 2))
+def test_classes_follow_from_the_data(empty_dir):
+    write_classes(empty_dir / "two", (6, 4))
+    write_classes(empty_dir / "three", (2, 2, 2))
     train = ("train", "conditional_dcgan", "--data", "two", "--batch-size", 4, "--steps", 1)
     small = ("--set", "filters=4,", "--figures-every", 0, "--eager")
-    error = refused(*train, *small, "--set", "classes=3")
-    assert "--set classes=3 contradicts two, which has 2 classes" in error
-    answer(*train, *small)
+    error = run_error(*train, *small, "--set", "num_classes=3")
+    assert "--set num_classes=3 contradicts two, which has 2 classes" in error
+    run_json(*train, *small)
     run_folder = "runs/conditional_dcgan-two"
-    config = json.loads((here / run_folder / "config.json").read_text())
-    assert config["config"]["classes"] == 2
-    answer("sample", run_folder, "--label", 1, "-n", 2, "-o", "a.npy")
-    error = refused("sample", run_folder, "--label", 2)
+    config = json.loads((empty_dir / run_folder / "config.json").read_text())
+    assert config["config"]["num_classes"] == 2
+    run_json("sample", run_folder, "--label", 1, "-n", 2, "-o", "a.npy")
+    error = run_error("sample", run_folder, "--label", 2)
     assert "has the classes 0 ... 1, got --label 2" in error
-    answer(*train, *small, "--set", "classes=2")  # the same settings
-    write_classes(here / "one", (3,))
-    assert answer("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
-    error = refused("evaluate", run_folder, "--data", "three")
-    assert "was trained with classes=2, and three has 3 classes" in error
+    run_json(*train, *small, "--set", "num_classes=2")  # the same configuration
+    write_classes(empty_dir / "one", (3,))
+    assert run_json("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
+    error = run_error("evaluate", run_folder, "--data", "three")
+    assert "was trained with num_classes=2, but three has 3 classes" in error

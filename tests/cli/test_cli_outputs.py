@@ -1,4 +1,4 @@
-"""Files that commands write: looked at first, all or nothing; no answer is lost to one."""
+"""Files that commands write: checked first, complete or not at all; an error loses no results."""
 
 import json
 import os
@@ -7,16 +7,16 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from shell import answer, refused, run
+from shell import run, run_error, run_json
 
 import zoo
 from zoo import figures, text
 from zoo.cli import load, runs
-from zoo.cli.options import FIGURES
+from zoo.cli.options import FIGURE_SUFFIXES
 from zoo.errors import ZooError
 from zoo.figures import formats
 
-OUTPUTS = {  # command line -> what is read-only, or no folder
+OUTPUTS = {  # command line -> why it cannot be written
     ("sample", "vae", "-o", "images.npz/a.png"): "images.npz is not a folder",
     ("sample", "vae", "-o", "images.npz/a.npy"): "images.npz is not a folder",
     ("translate", "seq2seq", "x", "--attention", "images.npz/a.png"): "images.npz is not a folder",
@@ -44,23 +44,27 @@ def models(tmp_path_factory):
 
 
 @pytest.mark.parametrize("args", OUTPUTS, ids=lambda args: " ".join(args)[:60])
-def test_whether_one_may_write_is_looked_at_before_the_work(here, monkeypatch, args):
+def test_outputs_are_checked_before_the_work(empty_dir, monkeypatch, args):
     def work(*args, **options):
-        raise AssertionError("work has begun")
+        raise AssertionError("the work has begun")
 
-    for module, name in ((runs, "taken"), (runs, "asked"), (load.presets, "get")):
+    for module, name in (
+        (runs, "resolve_run"),
+        (runs, "config_from_options"),
+        (load.factory, "get"),
+    ):
         monkeypatch.setattr(module, name, work)
-    error = refused(*args, code=1)
+    error = run_error(*args, code=1)
     assert error.startswith("error: cannot write ") and OUTPUTS[args] in error
 
 
 def test_the_formats_are_those_of_figures():
-    assert FIGURES == formats.FORMATS
+    assert FIGURE_SUFFIXES == formats.FORMATS
 
 
 @pytest.mark.parametrize("name", ("a.npy", "a.npz", "a.png", "a.pdf"))
 @pytest.mark.parametrize("before", (None, b"before"))
-def test_a_full_disk_leaves_what_was_there(there, tmp_path, monkeypatch, name, before):
+def test_a_full_disk_leaves_the_old_file(trained_dir, tmp_path, monkeypatch, name, before):
     path = tmp_path / name
     if before:
         path.write_bytes(before)
@@ -69,21 +73,21 @@ def test_a_full_disk_leaves_what_was_there(there, tmp_path, monkeypatch, name, b
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    error = refused("sample", "runs/vae-images", "-n", 2, "-o", path, code=1)
+    error = run_error("sample", "runs/vae-images", "-n", 2, "-o", path, code=1)
     assert "No space left on device" in error
     assert [file.read_bytes() for file in tmp_path.iterdir()] == ([before] if before else [])
 
 
-@pytest.mark.parametrize("suffix", (*FIGURES, ".PNG"))
-def test_a_figure_is_what_its_ending_says(there, tmp_path, suffix):
-    answer("sample", "runs/vae-images", "-n", 1, "-o", tmp_path / f"a{suffix}")
+@pytest.mark.parametrize("suffix", (*FIGURE_SUFFIXES, ".PNG"))
+def test_the_suffix_decides_the_format_of_a_figure(trained_dir, tmp_path, suffix):
+    run_json("sample", "runs/vae-images", "-n", 1, "-o", tmp_path / f"a{suffix}")
     marks = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
     begin = (tmp_path / f"a{suffix}").read_bytes()[:5]
     assert begin.startswith(marks.get(suffix.lower(), b"\xff\xd8\xff"))
 
 
 @pytest.mark.parametrize("error", (ZooError("it is odd"), OSError(28, "No space left on device")))
-def test_a_translation_is_not_lost_to_its_figure(models, monkeypatch, tmp_path, error):
+def test_an_error_of_a_figure_does_not_lose_the_translations(models, monkeypatch, tmp_path, error):
     monkeypatch.chdir(models)
     args = ("translate", "translator.keras", "ein hund", "", "--max-length", 4)
     lines = run(*args).stdout
@@ -107,17 +111,19 @@ def test_a_translation_is_not_lost_to_its_figure(models, monkeypatch, tmp_path, 
     assert result.exit_code == 1 and len(json.loads(result.stdout)["captions"]) == 1
 
 
-def test_the_map_is_of_the_tokens_that_were_generated(models, monkeypatch, tmp_path):
-    """Whether the words would be cut into the same tokens again or not, beam or chance."""
+def test_the_attention_figure_has_the_generated_tokens(models, monkeypatch, tmp_path):
+    """Even if the text would be tokenized differently."""
     monkeypatch.chdir(models)
-    drawn = []
-    monkeypatch.setattr(figures, "attention", lambda maps, path: drawn.append(maps))
+    figures_drawn = []
+    monkeypatch.setattr(figures, "attention", lambda maps, path: figures_drawn.append(maps))
     search = ("--max-length", 4, "--seed", 3)
     args = ("translate", "translator.keras", "ein hund", "", "a dog", *search)
-    record = answer(*args, "--attention", tmp_path / "a.png")
-    said = [pair["target"] for pair in record["translations"]]
-    assert said[1] == "" and len(drawn[0]) == 2
-    for (source, target, weights), words in zip(drawn[0], (said[0], said[2]), strict=True):
+    record = run_json(*args, "--attention", tmp_path / "a.png")
+    targets = [pair["target"] for pair in record["translations"]]
+    assert targets[1] == "" and len(figures_drawn[0]) == 2
+    for (source, target, weights), words in zip(
+        figures_drawn[0], (targets[0], targets[2]), strict=True
+    ):
         assert weights.shape == (len(target), len(source))
         assert len(target) in (len(words.split()), len(words.split()) + 1)  # and END
     result = run("translate", "translator.keras", "", "--attention", tmp_path / "a.png")
@@ -125,8 +131,8 @@ def test_the_map_is_of_the_tokens_that_were_generated(models, monkeypatch, tmp_p
 
 
 @pytest.mark.parametrize("name", ("a.npy", "a.npz"))
-def test_arrays_hold_the_images(there, tmp_path, name):
-    answer("sample", "runs/vae-images", "-n", 2, "-o", tmp_path / name)
+def test_arrays_hold_the_images(trained_dir, tmp_path, name):
+    run_json("sample", "runs/vae-images", "-n", 2, "-o", tmp_path / name)
     if name == "a.npy":
         images = np.load(tmp_path / name)
     else:

@@ -1,4 +1,4 @@
-"""`zoo train`, `zoo evaluate`, `zoo inspect`: runs that go on, and what they are measured on."""
+"""`zoo train`, `zoo evaluate`, `zoo inspect`: resuming and evaluating runs."""
 
 import json
 import os
@@ -9,139 +9,139 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from shell import SMALL, answer, process, run
+from shell import SMALL, run, run_json, start_process
 
 from zoo.cli import run_config, runs
 
 # Runs.
 
 
-def test_train_answers_with_what_the_history_holds(there, trained):
+def test_train_returns_the_metrics_of_the_history(trained_dir, trained):
     first, second = trained[1]
     assert (first["epochs"], first["steps"], second["epochs"], second["steps"]) == (1, 3, 2, 6)
-    history = json.loads((there / "runs/vae-images/history.json").read_text())
+    history = json.loads((trained_dir / "runs/vae-images/history.json").read_text())
     for name, value in second["metrics"].items():
         assert value == history[f"val_{name}"][-1]
     assert first["metrics"]["loss"] == history["val_loss"][0]
 
 
-def test_config_json_holds_settings_configuration_and_versions(there):
-    config = json.loads((there / "runs/vae-images/config.json").read_text())
-    assert config["data"] == str(there / "images.npz") and config["set"] == {}
+def test_config_json_has_options_model_arguments_and_versions(trained_dir):
+    config = json.loads((trained_dir / "runs/vae-images/config.json").read_text())
+    assert config["data"] == str(trained_dir / "images.npz") and config["set"] == {}
     assert config["config"]["image_shape"] == [8, 8, 1] and config["config"]["latent_dim"] == 2
     assert set(config["versions"]) == {"zoo", "tensorflow", "keras"}
-    assert run_config.read(there / "runs/vae-images").settings.batch_size == 16
+    assert run_config.read(trained_dir / "runs/vae-images").config.batch_size == 16
 
 
-def test_a_complete_run_is_evaluated_and_left_alone(there, trained):
-    before = sorted((there / "runs/vae-images/checkpoints").iterdir())
+def test_a_complete_run_is_only_evaluated(trained_dir, trained):
+    before = sorted((trained_dir / "runs/vae-images/checkpoints").iterdir())
     result = run("train", "vae", *SMALL, "--epochs", 2, "--json")
     assert "is complete: 2 epochs, 6 steps" in result.stderr
     assert json.loads(result.stdout) == trained[1][1]
-    assert before == sorted((there / "runs/vae-images/checkpoints").iterdir())
+    assert before == sorted((trained_dir / "runs/vae-images/checkpoints").iterdir())
 
 
 @pytest.mark.parametrize(
-    "args, said",
+    "args, message",
     (
         (["--set", "latent_dim=16"], "has latent_dim=2, got latent_dim=16"),
         (["--seed", "1"], "has seed=0, got seed=1"),
         (["--batch-size", "8"], "has batch_size=16, got batch_size=8"),
-        (["--binarize", "once", "--learning-rate", "0.1"], "learning_rate=0.1"),
+        (["--binarize", "fixed", "--learning-rate", "0.1"], "learning_rate=0.1"),
         (["--split", "train[:20]"], "split=train[:20]"),
     ),
 )
-def test_a_run_does_not_go_on_with_other_settings(there, args, said):
+def test_a_run_does_not_resume_with_other_options(trained_dir, args, message):
     result = run("train", "vae", *SMALL, *args)
     assert result.exit_code == 2
-    assert said in result.stderr and "another --workdir" in result.stderr
+    assert message in result.stderr and "another --workdir" in result.stderr
 
 
-def test_settings_that_say_the_default_are_the_same_settings(there, trained):
+def test_options_that_repeat_the_default_are_the_same_options(trained_dir, trained):
     same = ("--set", "latent_dim=2", "--set", "filters=[32,64]", "--set", "image_shape=8,8,1")
-    assert answer("train", "vae", *SMALL, *same, "--epochs", 2) == trained[1][1]
+    assert run_json("train", "vae", *SMALL, *same, "--epochs", 2) == trained[1][1]
 
 
-def test_another_model_does_not_take_up_a_run(there):
+def test_another_model_does_not_resume_a_run(trained_dir):
     result = run("train", "dcgan", *SMALL, "--workdir", "runs/vae-images")
     assert result.exit_code == 2 and "has model=vae, got model=dcgan" in result.stderr
 
 
-def test_checkpoints_without_config_and_a_damaged_config_are_refused(here):
-    checkpoints = here / "runs/x/checkpoints"
+def test_checkpoints_without_config_and_a_damaged_config_are_errors(empty_dir):
+    checkpoints = empty_dir / "runs/x/checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / "step-000000001.npz").write_bytes(b"")
     args = ("train", "vae", *SMALL, "--workdir", "runs/x")
     result = run(*args)
     assert result.exit_code == 2 and "no config.json" in result.stderr
-    (here / "runs/x/config.json").write_text("{")
+    (empty_dir / "runs/x/config.json").write_text("{")
     result = run(*args)
     assert result.exit_code == 1 and "damaged" in result.stderr
     assert run("info", "vae").exit_code == 0
 
 
-def test_people_get_a_table_the_bound_and_what_to_do_next(there, trained):
-    shown = run("train", "vae", *SMALL, "--epochs", 2).stdout
+def test_the_output_has_a_table_the_elbo_and_next_steps(trained_dir, trained):
+    output = run("train", "vae", *SMALL, "--epochs", 2).stdout
     metrics = trained[1][1]["metrics"]
-    assert f"train ELBO: {-metrics['nll'] - metrics['kl']:.6g} nats" in shown
+    assert f"train ELBO: {-metrics['nll'] - metrics['kl']:.6g} nats" in output
     for hint in ("zoo sample runs/vae-images", "zoo inspect", "tensorboard", "figures/*.png"):
-        assert hint in shown
+        assert hint in output
 
 
 @pytest.mark.parametrize(
     "args, warns",
     ((["--binarize", "none"], True), (["--binarize", "threshold"], False)),
 )
-def test_grey_values_under_a_bernoulli_are_pointed_out(here, args, warns):
-    settings = runs.asked("vae", "images.npz", ["filters=4,"], binarize=args[1])
-    data = settings.load("train")
+def test_gray_pixels_with_a_bernoulli_head_give_a_note(empty_dir, args, warns):
+    config = runs.config_from_options("vae", "images.npz", ["filters=4,"], binarize=args[1])
+    data = config.load_data("train")
     with CliRunner().isolation() as (_, stderr, _):
-        runs.warn_of_grey(settings.build(data), data)
+        runs.warn_grayscale_bernoulli(config.build_model(data), data)
         assert (b"--binarize dynamic" in stderr.getvalue()) is warns
 
 
-def test_evaluate_gives_the_same_numbers(there, trained):
-    assert answer("evaluate", "runs/vae-images") == trained[1][1]
-    best = answer("evaluate", "runs/vae-images", "--best")["metrics"]["loss"]
+def test_evaluate_gives_the_same_numbers(trained_dir, trained):
+    assert run_json("evaluate", "runs/vae-images") == trained[1][1]
+    best = run_json("evaluate", "runs/vae-images", "--best")["metrics"]["loss"]
     assert best == min(one["metrics"]["loss"] for one in trained[1])
 
 
 @pytest.mark.parametrize("newest", ("vae-a", "vae-b"))
-def test_a_models_name_means_its_newest_run(here, trained, newest):
+def test_a_models_name_means_its_newest_run(empty_dir, trained, newest):
     """Whatever the order of the names, and of the folders' own times."""
     for name in ("vae-a", "vae-b", "vae-c"):
-        shutil.copytree(trained[0] / "runs/vae-images", here / "runs" / name)
-        for path in (here / "runs" / name / "checkpoints").iterdir():
+        shutil.copytree(trained[0] / "runs/vae-images", empty_dir / "runs" / name)
+        for path in (empty_dir / "runs" / name / "checkpoints").iterdir():
             os.utime(path, (1e9, 1e9 + (name == newest)))
     result = run("sample", "vae", "-n", 1, "-o", "a.npy", "--json")
     assert f"the newest run is runs/{newest}" in result.stderr
     assert json.loads(result.stdout)["run"] == f"runs/{newest}"
 
 
-def test_inspect_shows_a_step_of_a_run_or_of_fresh_weights(there):
-    record = answer("inspect", "runs/vae-images", "--batch-size", 5)
+def test_inspect_shows_a_step_of_a_run_or_of_an_untrained_model(trained_dir):
+    record = run_json("inspect", "runs/vae-images", "--batch-size", 5)
     assert list(record) == ["losses", "layers", "variables"]
     assert record["layers"][0]["shape"][0] == 5
-    fresh = answer("inspect", "vae", "--data", "images.npz", "--set", "latent_dim=3")
+    fresh = run_json("inspect", "vae", "--data", "images.npz", "--set", "latent_dim=3")
     sizes = {row["path"]: row["shape"] for row in fresh["layers"]}
     assert sizes["encoder"] == [32, 6]
-    shown = run("inspect", "vae").stdout
-    assert "gradient norm" in shown and "encoder/0/0/kernel" in shown
+    output = run("inspect", "vae").stdout
+    assert "gradient norm" in output and "encoder/0/0/kernel" in output
 
 
 # A signal.
 
 
-def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(here, trained):
+def test_the_same_command_finishes_an_interrupted_run(empty_dir, trained):
     command = ("train", "vae", *SMALL, "--epochs", 2, "--json")
-    first = process(here, *command)
+    first = start_process(empty_dir, *command)
     deadline = time.time() + 60
-    while not (here / "runs/vae-images/history.json").exists() and time.time() < deadline:
+    while not (empty_dir / "runs/vae-images/history.json").exists() and time.time() < deadline:
         time.sleep(0.02)
     first.send_signal(signal.SIGINT)
     stdout, stderr = first.communicate(timeout=60)
     assert (first.returncode, stdout) == (1, ""), stderr
-    step = re.search(r"interrupted at step (\d+); the same command goes on from there", stderr)[1]
+    step = re.search(r"interrupted at step (\d+); the same command resumes from there", stderr)[1]
     assert 3 <= int(step) < 6
     assert "Traceback" not in stderr
     second = run(*command)

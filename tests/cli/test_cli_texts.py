@@ -1,4 +1,4 @@
-"""Texts from the command line to translations: runs, their words, recipes, figures, bad input."""
+"""Text models on the command line: runs, vocabularies, recipes, figures, invalid input."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from zoo import figures
 from zoo.cli import runs
 from zoo.cli.main import main
 from zoo.data import source_names
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, Measure, Recipe, records
@@ -23,7 +23,7 @@ from zoo.recipes import run as reproduction
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
 SMALL = ("--set", "units=16", "--set", "embedding_dim=16", "--batch-size", "16")
-TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokens", "words", "--split", "train[:80]")
+TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokenizer", "words", "--split", "train[:80]")
 TABLE += ("--test-split", "train[80:]")
 
 
@@ -31,7 +31,7 @@ def run(*args, **how):
     return CliRunner().invoke(main, [str(arg) for arg in args], **how)
 
 
-def answer(*args, **how):
+def run_json(*args, **how):
     result = run(*args, "--json", **how)
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
@@ -50,40 +50,40 @@ def trained(tmp_path_factory):
     write_table(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return folder, answer("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1)
+        return folder, run_json("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1)
 
 
 @pytest.fixture
-def there(trained, monkeypatch):
+def trained_dir(trained, monkeypatch):
     monkeypatch.chdir(trained[0])
     return trained[0]
 
 
-def test_a_run_on_a_table_keeps_its_words_and_needs_no_corpus(there, trained):
+def test_a_run_keeps_its_vocabulary_and_needs_no_corpus_to_translate(trained_dir, trained):
     assert trained[1]["kind"] == "pairs" and trained[1]["steps"] == 5
-    assert (there / "runs/seq2seq-n/figures/attention.png").exists()
+    assert (trained_dir / "runs/seq2seq-n/figures/attention.png").exists()
     assert "runs/seq2seq-n TEXT" in run("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1).stdout
-    assert answer("evaluate", "seq2seq")["metrics"] == trained[1]["metrics"]
-    (there / "n.tsv").rename(there / "away.tsv")
+    assert run_json("evaluate", "seq2seq")["metrics"] == trained[1]["metrics"]
+    (trained_dir / "n.tsv").rename(trained_dir / "away.tsv")
     try:
-        found = answer("translate", "runs/seq2seq-n", "drei vier", "", "--attention", "a.png")
+        record = run_json("translate", "runs/seq2seq-n", "drei vier", "", "--attention", "a.png")
     finally:
-        (there / "away.tsv").rename(there / "n.tsv")
-    assert [pair["source"] for pair in found["translations"]] == ["drei vier", ""]
-    assert found["translations"][1]["target"] == "" and found["beam"] == 5
-    assert (there / "a.png").read_bytes().startswith(b"\x89PNG")
+        (trained_dir / "away.tsv").rename(trained_dir / "n.tsv")
+    assert [pair["source"] for pair in record["translations"]] == ["drei vier", ""]
+    assert record["translations"][1]["target"] == "" and record["num_beams"] == 5
+    assert (trained_dir / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_texts_come_from_files_and_stdin_and_leave_as_lines_and_tables(there):
-    (there / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
+def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(trained_dir):
+    (trained_dir / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
     cut = ("drei vier acht", "--max-length", 2, "--truncate", "--attention", "cut.png")
-    assert run("translate", "seq2seq", *cut).exit_code == 0 and (there / "cut.png").exists()
+    assert run("translate", "seq2seq", *cut).exit_code == 0 and (trained_dir / "cut.png").exists()
     lines = run("translate", "seq2seq", "-i", "in.txt", "--seed", 1).stdout.split("\n")
     assert len(lines) == 3
     piped = run("translate", "seq2seq", "-i", "-", "--seed", 1, input="drei vier\nacht\n")
     assert piped.stdout.split("\n") == lines
-    file = answer("sample", "seq2seq", "-n", 3)["file"]
-    rows = [line.split("\t") for line in (there / file).read_text().splitlines()]
+    file = run_json("sample", "seq2seq", "-n", 3)["file"]
+    rows = [line.split("\t") for line in (trained_dir / file).read_text().splitlines()]
     assert rows[0] == ["source", "translated", "target"]
     assert [(row[0], row[2]) for row in rows[1:]] == [
         (f"acht {one}", f"eight {other}")
@@ -91,18 +91,18 @@ def test_texts_come_from_files_and_stdin_and_leave_as_lines_and_tables(there):
     ]
 
 
-def test_a_run_goes_on_with_its_own_words_whatever_has_become_of_the_file(there, trained):
-    write_table(there, english=[word.upper() for word in ENGLISH])
-    before = runs.read("runs/seq2seq-n").config["source_vocabulary"]
-    more = answer("train", "seq2seq", *TABLE, *SMALL, "--epochs", 2)
-    write_table(there)
+def test_a_run_resumes_with_its_vocabulary_even_if_the_file_has_changed(trained_dir, trained):
+    write_table(trained_dir, english=[word.upper() for word in ENGLISH])
+    before = runs.read("runs/seq2seq-n").model_config["source_vocabulary"]
+    more = run_json("train", "seq2seq", *TABLE, *SMALL, "--epochs", 2)
+    write_table(trained_dir)
     assert more["steps"] == 10
-    assert runs.read("runs/seq2seq-n").config["source_vocabulary"] == before
+    assert runs.read("runs/seq2seq-n").model_config["source_vocabulary"] == before
 
 
 NEW = ("--workdir", "new")
 BAD = {
-    ("train", "seq2seq", *TABLE, *SMALL, "--tokens", "characters"): "has tokens=words",
+    ("train", "seq2seq", *TABLE, *SMALL, "--tokenizer", "characters"): "has tokenizer=words",
     ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
     ("train", "seq2seq", *NEW, *TABLE, "--max-length", "3"): "has 4 ids, more than max_length=3",
     ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
@@ -110,8 +110,8 @@ BAD = {
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
-    ("train", "seq2seq", *TABLE, "--binarize", "once"): "learns from texts, of which --binarize",
-    ("train", "vae", "--data", "n.tsv", "--lowercase"): "learns from images, of which --lowercase",
+    ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
+    ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
     ("train", "seq2seq", "--data", "."): "say which files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
@@ -127,25 +127,25 @@ BAD = {
 
 
 @pytest.mark.parametrize("args", BAD, ids=lambda args: " ".join(args)[:60])
-def test_what_cannot_be_learned_or_translated_is_one_clear_error(args, there):
-    (there / "bad.tsv").write_bytes(b"ein\tone\nz\xff\ttwo\n")
-    (there / "empty.tsv").write_text("")
+def test_invalid_data_or_options_are_one_clear_error(args, trained_dir):
+    (trained_dir / "bad.tsv").write_bytes(b"ein\tone\nz\xff\ttwo\n")
+    (trained_dir / "empty.tsv").write_text("")
     result = run(*args)
     assert result.exit_code == 2, result.output
     assert BAD[args] in result.stderr and result.stdout == ""
 
 
-def test_texts_say_what_decides_the_ids(tmp_path):
+def test_text_config_decides_the_ids(tmp_path):
     for name in ("train.de", "train.en", "val.de", "val.en", "test_2016_flickr.de"):
         (tmp_path / name).write_text("Ein Mann\n")
     assert source_names.splits(str(tmp_path), ("de", "en")) == ["train", "validation"]
-    texts = Texts(["de", "en"], tokens="words", lowercase=True)
-    corpus = texts.corpus(str(tmp_path), "validation")
-    assert texts.learn(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
+    texts = TextConfig(["de", "en"], tokenizer="words", lowercase=True)
+    corpus = texts.load_corpus(str(tmp_path), "validation")
+    assert texts.build_vocabulary(corpus).encode(["ein MANN"]) == [[4, 5]] and len(corpus) == 1
     with pytest.raises(UsageError, match=r"no test.en and no test.en.gz; it has test_2016"):
-        texts.corpus(str(tmp_path), "test")
-    with pytest.raises(UnknownNameError, match="kind of tokens 'byte'"):
-        Texts(tokens="byte")
+        texts.load_corpus(str(tmp_path), "test")
+    with pytest.raises(UnknownNameError, match="tokenizer 'byte'"):
+        TextConfig(tokenizer="byte")
 
 
 # Recipes.
@@ -165,18 +165,18 @@ def tiny(folder, **changes):
         "batch_size": 16,
         "learning_rate": 1e-2,
         "ema": 0.9,
-        "texts": Texts(("1", "0"), tokens="characters"),
+        "texts": TextConfig(("1", "0"), tokenizer="characters"),
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
             Measure("exact_match"),
-            Measure("bleu", protocol="13a", beam=2),
+            Measure("bleu", protocol="13a", num_beams=2),
             Measure("chrf"),
         ),
     }
     return Recipe(**told | changes)
 
 
-def test_a_reproduction_says_what_was_said_and_how_it_was_scored(tmp_path):
+def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     recipe = tiny(tmp_path)
     record = reproduction.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
     found = record["metrics"]
@@ -190,18 +190,21 @@ def test_a_reproduction_says_what_was_said_and_how_it_was_scored(tmp_path):
     assert low <= one["value"] <= high and not one["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
         records.paired(record, record, "bleu_13a_beam2")
-    source = recipe.texts.corpus(recipe.data, "train[80:83]").texts["source"]
-    said = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
+    source = recipe.texts.load_corpus(recipe.data, "train[80:83]").texts["source"]
+    lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
     again = run("translate", tmp_path / "run", *source, "--num-beams", 2)
     assert again.exit_code == 0, again.stderr
-    assert [" ".join(line.split()) for line in again.stdout.splitlines()] == said
-    (tmp_path / "torn.keras").write_bytes(b"no archive")
-    assert "cannot be read as a model" in run("translate", tmp_path / "torn.keras", "x").stderr
+    assert [" ".join(line.split()) for line in again.stdout.splitlines()] == lines
+    (tmp_path / "damaged.keras").write_bytes(b"no archive")
+    assert (
+        "cannot be read as a Keras model"
+        in run("translate", tmp_path / "damaged.keras", "x").stderr
+    )
 
 
-def test_recipes_of_texts_and_of_images_do_not_mix(tmp_path):
+def test_recipes_of_text_and_of_images_do_not_mix(tmp_path):
     with pytest.raises(UsageError, match="reads texts: binarize, augment"):
-        tiny(tmp_path, binarize="once")
+        tiny(tmp_path, binarize="fixed")
     recipe = zoo.recipes.get("seq2seq.multi30k_de_en")
     assert recipe.protocol() == (
         "multi30k train / validation / test, de to en; BLEU 13a, beam of 5, length penalty 0.6 on"
@@ -214,7 +217,7 @@ def test_recipes_of_texts_and_of_images_do_not_mix(tmp_path):
 # Figures and schedules.
 
 
-def test_a_map_is_dark_where_the_model_looked():
+def test_an_attention_map_is_dark_where_weights_are_large():
     weights = np.eye(3, 4)
     picture = figures.attention([("ab $", ["x", "日", ""], weights)] * 2)
     assert picture.dtype == np.uint8 and picture.shape[1] > picture.shape[0]
@@ -226,7 +229,7 @@ def test_a_map_is_dark_where_the_model_looked():
         figures.attention([(["a"], ["b", "c"], [[1, 0]])])
 
 
-def test_the_rate_rises_to_its_peak_and_falls_with_the_square_root():
+def test_the_learning_rate_rises_and_falls_with_the_inverse_square_root():
     rate = InverseSquareRoot(0.5, 10)
     assert float(rate(4)) == pytest.approx(0.25) and float(rate(9)) == pytest.approx(0.5)
     assert float(rate(39)) == pytest.approx(0.25)

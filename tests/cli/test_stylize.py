@@ -13,7 +13,7 @@ from zoo.data.builders import style_images
 from zoo.recipes import records
 
 
-def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
+def test_the_command_writes_an_image_and_its_frames(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = ["--size=24", "--steps=12", "--optimizer=adam", "--frames=frames", "--json"]
     result = CliRunner().invoke(main, ["stylize", *options])
@@ -23,18 +23,18 @@ def test_the_command_paints_and_leaves_its_frames(tmp_path, monkeypatch):
     assert record["step"] == record["evaluations"] == 12 and record["loss"] > 0
     frames = sorted(path.name for path in (tmp_path / "frames").iterdir())
     assert frames == ["step-0000.png", "step-0010.png", "step-0012.png"]
-    last = style_images.read("frames/step-0012.png")
-    np.testing.assert_array_equal(style_images.read("stylized.png"), last)
+    last = style_images.read_scaled("frames/step-0012.png")
+    np.testing.assert_array_equal(style_images.read_scaled("stylized.png"), last)
 
 
 @pytest.mark.parametrize(
     "args, message",
     [
-        (["one.png"], "give two pictures"),
+        (["one.png"], "give two images"),
         (["one.png", "two.png"], "one.png cannot be read"),
         (["--set", "style_wait=3"], "style_weight"),
         (["--size=2", "--steps=1"], "too small"),
-        (["--features=none.h5"], "no file 'none.h5'"),
+        (["--network=none.h5"], "no file 'none.h5'"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_exit_code_2(args, message, tmp_path, monkeypatch):
@@ -44,19 +44,19 @@ def test_a_wrong_command_is_one_line_and_exit_code_2(args, message, tmp_path, mo
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_picture_of_another_format_is_refused_before_the_work(tmp_path, monkeypatch):
+def test_an_output_format_that_is_not_supported_is_an_error_before_the_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["stylize", "-o", "out.tiff"])
     assert result.exit_code == 2
     assert "takes a file that ends in .png, .jpg" in result.stderr.splitlines()[-1]
 
 
-def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_the_benchmark_resumes(tmp_path, monkeypatch):
     from benchmarks import style_transfer
 
     done = []
 
-    def paint(it, content, style, *, steps, optimizer):
+    def stylize(model, content, style, *, steps, optimizer):
         done.append((len(content), steps, optimizer))
         entry = {"content_loss": 0.0, "style_loss": 0.0, "variation": 0.0}
         loss = 0.5 if optimizer == "lbfgs" else 0.75
@@ -65,7 +65,7 @@ def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ]
         return tf.constant(content[..., :3] / 255, tf.float32), history
 
-    monkeypatch.setattr(style_transfer, "paint", paint)
+    monkeypatch.setattr(style_transfer, "stylize_with_progress", stylize)
     monkeypatch.setattr(style_transfer, "ROOT", tmp_path)
     monkeypatch.setattr(style_transfer, "PICTURES", tmp_path / "pictures")
     for name, draw in (("lake", style_images.landscape), ("brush", style_images.brushwork)):
@@ -76,7 +76,7 @@ def test_the_benchmark_goes_on_where_it_stopped(tmp_path, monkeypatch):
     record = records.read(tmp_path / records.RESULTS / "style.json")
     ends = record["results"]["lake x brush"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
-    row = style_images.read(tmp_path / "pictures" / "style.jpg")
+    row = style_images.read_scaled(tmp_path / "pictures" / "style.jpg")
     assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
     style_transfer.main([*command, "--adam=6"])
     assert done == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]

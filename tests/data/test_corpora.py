@@ -85,33 +85,33 @@ def test_a_folder_of_images_with_captions(tmp_path):
 
 
 def test_dates_have_one_right_answer_and_splits_share_none():
-    written, iso = dates.write(2000)
+    written, iso = dates.generate(2000)
     answers = {}
     assert all(answers.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
-    assert dates.write(5, first=7) == (written[7:12], iso[7:12])
-    assert written[:5] != dates.write(5, seed=1)[0]
-    parts = {split: set(dates.write(400, split)[1]) for split in dates.HELD_OUT}
+    assert dates.generate(5, first=7) == (written[7:12], iso[7:12])
+    assert written[:5] != dates.generate(5, seed=1)[0]
+    parts = {split: set(dates.generate(400, split=split)[1]) for split in dates.DAY_RANGES}
     assert not parts["train"] & parts["test"] | parts["train"] & parts["validation"]
     assert min(iso) < "1955" < "2045" < max(iso)
     day = dates.datetime.date(2019, 7, 22)
-    assert dates.said(day, "en", "the {d}{th} of {M} {Y}") == "the 22nd of July 2019"
-    assert dates.said(day, "de", "{W}, den {d}. {M} {Y}") == "Montag, den 22. Juli 2019"
-    assert dates.said(day, "ja", "{Y}年{m}月{d}日({W})") == "2019年7月22日(月)"
+    assert dates.format_date(day, "en", "the {d}{th} of {M} {Y}") == "the 22nd of July 2019"
+    assert dates.format_date(day, "de", "{W}, den {d}. {M} {Y}") == "Montag, den 22. Juli 2019"
+    assert dates.format_date(day, "ja", "{Y}年{m}月{d}日({W})") == "2019年7月22日(月)"
     with pytest.raises(UsageError, match="unknown split of dates 'dev'"):
-        dates.write(1, "dev")
+        dates.generate(1, split="dev")
 
 
 def test_shapes_lie_as_their_captions_say():
-    found = shapes.scenes(60)
+    found = shapes.generate(60)
     assert found["image"].shape == (60, 48, 48, 3)
     assert len(set(found["caption"])) > 40
     for image, caption, centres in zip(*found.values(), strict=True):
         words = caption.replace("a ", "").split()
-        colours = [word for word in words if word in shapes.COLOURS]
+        colours = [word for word in words if word in shapes.COLORS]
         assert len(colours) == (centres[:, 0] >= 0).sum() == caption.count("a ")
         for colour, (row, column) in zip(colours, 48 * centres, strict=False):
             pixel = image[int(row), int(column)] / 255
-            nearest = min(shapes.COLOURS, key=lambda c: np.abs(pixel - shapes.COLOURS[c]).sum())
+            nearest = min(shapes.COLORS, key=lambda c: np.abs(pixel - shapes.COLORS[c]).sum())
             assert nearest == colour
         if "left of" in caption:
             assert centres[0, 1] < centres[1, 1]
@@ -119,7 +119,7 @@ def test_shapes_lie_as_their_captions_say():
             assert centres[0, 0] < centres[1, 0]
         if " and above" in caption:
             assert centres[0, 0] < centres[2, 0]
-    again = shapes.scenes(2, first=30)
+    again = shapes.generate(2, first=30)
     assert np.array_equal(again["image"], found["image"][30:32])
     assert again["caption"] == found["caption"][30:32]
 
@@ -129,21 +129,21 @@ def test_procedural_texts_prepare_themselves(monkeypatch, tmp_path, offline, cap
     monkeypatch.setattr(shapes, "SPLITS", {"train": 6, "test": 3})
     monkeypatch.setattr(ratings, "SPLITS", {"train": 50, "test": 10})
     corpus = corpora.load_pairs("dates", "test", data_dir=tmp_path)
-    assert [*corpus.texts.values()] == [*dates.write(5, "test")]
+    assert [*corpus.texts.values()] == [*dates.generate(5, split="test")]
     turned = corpora.load_pairs("dates", "train[:3]", ("iso", "written"), data_dir=tmp_path)
-    assert turned.texts["source"] == dates.write(3)[1]
+    assert turned.texts["source"] == dates.generate(3)[1]
     scenes = corpora.load_captions("shapes", "test", data_dir=tmp_path)
-    expected = shapes.scenes(3, first=6)
+    expected = shapes.generate(3, first=6)
     assert np.array_equal(scenes.arrays["image"], expected["image"])
     assert np.array_equal(scenes.arrays["centres"], expected["centres"])
     assert scenes.texts["caption"] == expected["caption"]
     stars = ratings.load("ratings", "test", data_dir=tmp_path).take(10)
-    assert np.array_equal(stars["rating"], ratings.draw(60)["rating"][50:])
+    assert np.array_equal(stars["rating"], ratings.generate(60)["rating"][50:])
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_ratings_are_what_the_tastes_say():
-    found, known = ratings.draw(20_000), ratings.tastes()
+    found, known = ratings.generate(20_000), ratings.latent_factors()
     assert len({*zip(found["user"], found["item"], strict=True)}) == 20_000
     liked = (known["user"][found["user"]] * known["item"][found["item"]]).sum(1)
     expected = np.clip(3 + liked + known["bias"][found["item"]], 1, 5)
@@ -152,7 +152,7 @@ def test_ratings_are_what_the_tastes_say():
     assert found["rating"].std() > 3 * error
     assert set(2 * found["rating"]) <= set(range(2, 11))
     with pytest.raises(UsageError, match="n must be .*got 0"):
-        ratings.draw(0)
+        ratings.generate(0)
 
 
 def test_multi30k_is_read_from_its_manual_folder(tmp_path, offline):

@@ -40,7 +40,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     assert np.array_equal(np.sort(labels(data(6))), np.arange(50))
 
 
-@pytest.mark.parametrize("binarize", ["none", "dynamic", "once"])
+@pytest.mark.parametrize("binarize", ["none", "dynamic", "fixed"])
 @pytest.mark.parametrize("drop_remainder", [False, True])
 def test_skipping_gives_the_remaining_batches_bit_for_bit(binarize, drop_remainder):
     data = zoo.data.load(
@@ -118,9 +118,9 @@ def test_threshold_is_one_from_half_up():
 def test_once_is_the_published_numpy_code():
     grey = np.random.RandomState(1).randint(0, 256, (1500, 6, 6, 1)).astype(np.uint8)
     expected = np.random.RandomState(777).binomial(1, grey.astype(np.float32) / 255)
-    data = zoo.data.load(grey, binarize="once", shuffle=True)
+    data = zoo.data.load(grey, binarize="fixed", shuffle=True)
     assert np.array_equal(data.take(1500)["image"], expected)
-    other = zoo.data.load(grey, binarize="once", binarize_seed=1)
+    other = zoo.data.load(grey, binarize="fixed", binarize_seed=1)
     assert not np.array_equal(other.take(1500)["image"], expected)
     first, second = (
         np.concatenate([batch["image"] for batch in data(epoch)])[np.argsort(data.order(epoch))]

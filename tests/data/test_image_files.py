@@ -203,8 +203,8 @@ def phone(tmp_path):
 
 
 def captioned(phone):
-    model = types.SimpleNamespace(image_shape=(4, 4, 3), call_feature="image", name="captioner")
-    return caption.looked_at(model, [phone], None)[1][0]
+    model = types.SimpleNamespace(image_shape=(4, 4, 3), input_feature="image", name="captioner")
+    return caption.load_images(model, [phone], None)[1][0]
 
 
 def corpus(phone):
@@ -214,7 +214,7 @@ def corpus(phone):
 
 
 def painted(phone):
-    return style_images.read(phone)[1:5].repeat(3, -1)
+    return style_images.read_scaled(phone)[1:5].repeat(3, -1)
 
 
 def like(phone):
@@ -222,7 +222,7 @@ def like(phone):
         return like
 
     model = types.SimpleNamespace(image_shape=(4, 4, 3), sample=sample)
-    return np.round(255 * sample_command.asked(model, None, phone)["like"][0])
+    return np.round(255 * sample_command.conditions(model, None, phone)["reference"][0])
 
 
 def folder(phone):

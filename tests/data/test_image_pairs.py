@@ -52,7 +52,7 @@ def test_augmentation_is_asked_for_by_name():
     images = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(UnknownNameError, match="augmentation 'jiter'.*'jitter'"):
         zoo.data.load(images, augment="jiter")
-    with pytest.raises(UsageError, match="grey again.*'threshold'"):
+    with pytest.raises(UsageError, match="gray again.*'threshold'"):
         zoo.data.load(images, augment="jitter", binarize="threshold")
 
 
@@ -143,8 +143,8 @@ def test_arrays_of_pairs_are_checked_like_images():
 
 
 def test_a_pair_is_a_function_of_its_number_and_the_picture_has_what_the_map_says():
-    many, pictures = snowflake_maps.pairs(24, size=16)
-    source, target = snowflake_maps.pairs(4, size=16, first=3)
+    many, pictures = snowflake_maps.generate(24, size=16)
+    source, target = snowflake_maps.generate(4, size=16, first=3)
     np.testing.assert_array_equal(source, many[3:7])
     np.testing.assert_array_equal(target, pictures[3:7])
     assert source.dtype == target.dtype == np.uint8 and source.shape == (4, 16, 16, 3)
@@ -182,6 +182,6 @@ def test_facades_of_another_size_are_named_with_the_way_out(tmp_path):
 def test_maps_of_snowflakes_prepare_themselves(monkeypatch, tmp_path, offline):
     monkeypatch.setattr(snowflake_maps, "SPLITS", {"train": 3, "test": 2})
     data = zoo.data.load("snowflake_maps", "test", data_dir=tmp_path)
-    source, target = snowflake_maps.pairs(2, first=3)
+    source, target = snowflake_maps.generate(2, first=3)
     np.testing.assert_array_equal(data.take(2)["source"], source.astype(np.float32) / 255)
     np.testing.assert_array_equal(data.take(2)["target"], target.astype(np.float32) / 255)

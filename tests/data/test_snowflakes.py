@@ -12,11 +12,11 @@ from zoo.errors import UsageError
 
 
 def test_crystals_are_a_function_of_seed_and_number_alone():
-    many = snowflakes.grow(snowflakes.CHUNK + 4, size=32)
+    many = snowflakes.generate(snowflakes.CHUNK + 4, size=32)
     assert many.shape == (snowflakes.CHUNK + 4, 32, 32, 1)
     assert many.dtype == np.uint8
-    assert np.array_equal(many[-6:], snowflakes.grow(6, size=32, first=snowflakes.CHUNK - 2))
-    assert not np.array_equal(many[:3], snowflakes.grow(3, size=32, seed=1))
+    assert np.array_equal(many[-6:], snowflakes.generate(6, size=32, first=snowflakes.CHUNK - 2))
+    assert not np.array_equal(many[:3], snowflakes.generate(3, size=32, seed=1))
 
 
 def test_one_twelfth_grows_like_the_whole_hexagon():
@@ -44,7 +44,7 @@ def test_one_twelfth_grows_like_the_whole_hexagon():
 
 
 def test_pictures_have_six_arms_of_the_right_angles():
-    crystal = snowflakes.grow(20).astype(np.float32)[..., 0]
+    crystal = snowflakes.generate(20).astype(np.float32)[..., 0]
     assert np.array_equal(crystal, crystal[:, ::-1])
     assert np.array_equal(crystal, crystal[:, :, ::-1])
     for image in crystal:
@@ -58,7 +58,7 @@ def test_pictures_have_six_arms_of_the_right_angles():
 
 
 def test_crystals_are_diverse_and_neither_empty_nor_full():
-    images = snowflakes.grow(200, size=48)[..., 0]
+    images = snowflakes.generate(200, size=48)[..., 0]
     ice = (images > 60).mean((1, 2))
     assert 0.08 < ice.min() < 0.2
     assert 0.3 < ice.max() < 0.6
@@ -70,7 +70,7 @@ def test_crystals_are_diverse_and_neither_empty_nor_full():
 
 def test_an_impossible_crystal_is_refused():
     with pytest.raises(UsageError, match="n must be .*got 0"):
-        snowflakes.grow(0)
+        snowflakes.generate(0)
 
 
 def test_snowflakes_prepare_themselves_once_and_come_back_unchanged(
@@ -83,7 +83,7 @@ def test_snowflakes_prepare_themselves_once_and_come_back_unchanged(
     assert capsys.readouterr().err.splitlines() == [f"preparing snowflakes in {tmp_path} (once)"]
     test = zoo.data.load("snowflakes", "test", batch_size=4, data_dir=tmp_path)
     assert capsys.readouterr().err == ""
-    images, air = snowflakes.grow(17), snowflakes.parameters(17)
+    images, air = snowflakes.generate(17), snowflakes.growth_parameters(17)
     for data, rows in (train, slice(0, 12)), (test, slice(12, 17)):
         batch = data.take(12)
         assert np.array_equal(batch["image"], images[rows].astype(np.float32) / 255)

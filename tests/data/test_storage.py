@@ -46,7 +46,7 @@ def forbidden(monkeypatch):
 
 def test_several_processes_may_need_a_data_set_first(tmp_path):
     code = (
-        "import zoo.data; from zoo.data import ratings;"
+        "import zoo.data; from zoo.data.builders import ratings;"
         "ratings.SPLITS = {'train': 20, 'test': 5};"
         "print(zoo.data.load('ratings', 'test').num_examples)"
     )
@@ -102,7 +102,7 @@ def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forb
     forbidden(small)
     zoo.data.load("ratings", "test")
     note, preparing = capsys.readouterr().err.splitlines()
-    assert "own" in note and "for this process alone; set ZOO_DATA_DIR" in note
+    assert "own" in note and "for this process only; set ZOO_DATA_DIR" in note
     assert preparing.startswith("preparing ratings")
     zoo.data.load("ratings", "test")
     assert capsys.readouterr().err == ""
@@ -116,7 +116,7 @@ def test_a_failure_to_generate_does_not_speak_of_a_network(small, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ratings, "draw", full)
+    monkeypatch.setattr(ratings, "generate", full)
     with pytest.raises(
         ZooError, match="No space left.*free space there, or set ZOO_DATA_DIR"
     ) as error:
@@ -151,13 +151,13 @@ def test_damaged_data_are_named_with_their_folder(small, name, kind):
 )
 def test_impossible_splits_of_named_sets_are_one_line(small, split):
     with pytest.raises(UsageError) as error:
-        ratings.load("ratings", "train") and tfds_store.opened("ratings", split)
+        ratings.load("ratings", "train") and tfds_store.open_split("ratings", split)
     assert len(str(error.value)) < 500 and len(str(error.value).splitlines()) == 1
 
 
 def test_an_unknown_configuration_is_named(tmp_path):
     with pytest.raises(UsageError, match="configuration of tatoeba 'xx'"):
-        tfds_store.opened("tatoeba/xx", "train", tmp_path)
+        tfds_store.open_split("tatoeba/xx", "train", tmp_path)
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
@@ -194,13 +194,15 @@ def test_doctor_counts_a_folder_that_cannot_be_written(small, monkeypatch, forbi
     variables = {"data": "TFDS_DATA_DIR", "generated": "ZOO_DATA_DIR", "cache": "ZOO_CACHE"}
     monkeypatch.chdir(small)
     monkeypatch.setenv("ZOO_CACHE", str(small / "cache"))
-    assert doctor.examine()["problems"] == []
+    assert doctor.check_installation()["problems"] == []
     folder = doctor.FOLDERS[name][0]().absolute()
     folder.mkdir()
     forbidden(folder)
     cure = f"set {variables[name]} to another" if name in variables else "give --workdir"
     assert [
-        p for p in doctor.examine()["problems"] if f"cannot write in {folder}" in p and cure in p
+        p
+        for p in doctor.check_installation()["problems"]
+        if f"cannot write in {folder}" in p and cure in p
     ]
 
 

@@ -5,13 +5,13 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
-from blocks.style import picture
+from blocks.style import to_rgb_batch
 from zoo.data.builders import style_images
 
 
 def test_pictures_become_floats():
     bytes_ = np.random.default_rng(0).integers(0, 255, (4, 5, 1), np.uint8)
-    found = picture(bytes_, "content")
+    found = to_rgb_batch(bytes_, "content")
     assert found.shape == (1, 4, 5, 3) and found.dtype == tf.float32
     np.testing.assert_allclose(found[0], (bytes_ / 255).repeat(3, -1), atol=1e-6)
 
@@ -27,10 +27,10 @@ def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
 def test_a_picture_file_keeps_its_shape_when_scaled(tmp_path):
     Image.fromarray(style_images.landscape(40)[:20]).save(tmp_path / "wide.png")
     Image.fromarray(style_images.landscape(40)[..., 0]).save(tmp_path / "grey.png")
-    assert style_images.read(tmp_path / "wide.png", 32).shape == (16, 32, 3)
-    assert style_images.read(tmp_path / "grey.png", 10).shape == (10, 10, 1)
+    assert style_images.read_scaled(tmp_path / "wide.png", 32).shape == (16, 32, 3)
+    assert style_images.read_scaled(tmp_path / "grey.png", 10).shape == (10, 10, 1)
     np.testing.assert_array_equal(
-        style_images.read(tmp_path / "wide.png"), style_images.landscape(40)[:20]
+        style_images.read_scaled(tmp_path / "wide.png"), style_images.landscape(40)[:20]
     )
 
 

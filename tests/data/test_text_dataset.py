@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from zoo import text
 from zoo.data import corpora
-from zoo.data.text_dataset import Sentences
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 from zoo.text import END, PAD, START
 
@@ -32,7 +32,7 @@ def epoch_of(data, epoch):
 
 @pytest.fixture(scope="module")
 def data():
-    return Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
+    return TextDataset(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
 
 
 def test_every_sentence_comes_once_an_epoch(data):
@@ -56,10 +56,10 @@ def test_sources_and_targets_stay_together_and_targets_are_marked(data):
 
 
 def test_order_is_a_function_of_seed_and_epoch(data):
-    same = Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
+    same = TextDataset(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
     assert epoch_of(data, 2) == epoch_of(same, 2) == epoch_of(data, 2)
     assert epoch_of(data, 2) != epoch_of(data, 3)
-    other = Sentences(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=4)
+    other = TextDataset(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=4)
     assert epoch_of(data, 2) != epoch_of(other, 2)
 
 
@@ -74,7 +74,7 @@ def test_batches_hold_sentences_of_one_length_and_their_order_is_shuffled(data):
     assert widths != sorted(widths)
     ids = sum(len(one) for batch in epoch_of(data, 0) for one in batch)
     room = sum(np.size(batch["source"]) for batch in data(0))
-    in_order = Sentences(numbers(203), DIGITS, batch_size=16)
+    in_order = TextDataset(numbers(203), DIGITS, batch_size=16)
     wasteful = sum(np.size(batch["source"]) for batch in in_order(0))
     assert room < 1.4 * ids < wasteful
 
@@ -101,17 +101,17 @@ def test_every_epoch_has_the_same_few_shapes(data):
 
 
 def test_tokens_bound_a_batch_whatever_its_sentences():
-    data = Sentences(numbers(203), DIGITS, batch_tokens=256, shuffle=True)
+    data = TextDataset(numbers(203), DIGITS, batch_tokens=256, shuffle=True)
     sizes = [max(np.size(ids) for ids in batch.values()) for batch in data(1)]
     assert max(sizes) <= 256
     assert np.mean(sizes) > 200
     assert len(sizes) == len(data)
     assert len({batch["source"].shape[0] for batch in data(1)}) > 2
-    assert Sentences(numbers(3), DIGITS, batch_tokens=1, multiple=1).shapes[0][0] == 1
+    assert TextDataset(numbers(3), DIGITS, batch_tokens=1, multiple=1).shapes[0][0] == 1
 
 
 def test_without_shuffling_the_order_is_that_of_the_corpus():
-    data = Sentences(numbers(20), DIGITS, batch_size=6)
+    data = TextDataset(numbers(20), DIGITS, batch_size=6)
     seen = [one for batch in data for one in said(batch)]
     assert seen == data.corpus.texts["source"]
     assert [batch["source"].shape[0] for batch in data] == [6, 6, 6, 2]
@@ -121,7 +121,7 @@ def test_without_shuffling_the_order_is_that_of_the_corpus():
 
 
 def test_a_dropped_remainder_is_another_one_in_each_epoch():
-    data = Sentences(numbers(21), DIGITS, batch_size=4, shuffle=True, drop_remainder=True)
+    data = TextDataset(numbers(21), DIGITS, batch_size=4, shuffle=True, drop_remainder=True)
     assert len(data) == 5
     assert data.spec["target"].shape.as_list() == [4, None]
     left_out = [
@@ -136,15 +136,15 @@ def test_a_sentence_that_is_too_long_is_named_or_cut():
     with pytest.raises(
         UsageError, match="mine train: source 2 has 50 ids, more than max_length=40"
     ):
-        Sentences(corpus, DIGITS, max_length=40)
-    cut = Sentences(corpus, DIGITS, max_length=40, truncate=True).take(2)
+        TextDataset(corpus, DIGITS, max_length=40)
+    cut = TextDataset(corpus, DIGITS, max_length=40, truncate=True).take(2)
     assert cut["source"].shape == (2, 40)
     assert (cut["source"][1] == DIGITS.encode(["2"])[0][0]).all()
 
 
 def test_empty_texts_are_rows_of_padding():
     corpus = corpora.Corpus({"source": ["", ""], "target": ["", "1"]}, "mine", "train")
-    batch = Sentences(corpus, DIGITS).take(2)
+    batch = TextDataset(corpus, DIGITS).take(2)
     assert batch["source"].tolist() == [[PAD] * 8] * 2
     assert batch["target"][0].tolist() == [START, END] + [PAD] * 6
 
@@ -158,7 +158,7 @@ def test_each_text_may_have_its_own_vocabulary_and_arrays_ride_along():
         {"image": np.array([[[[0]]], [[[255]]]], np.uint8), "centre": np.float32([[1], [2]])},
         np.array([1, 0, 1]),
     )
-    data = Sentences(corpus, {"caption": letters}, batch_size=3)
+    data = TextDataset(corpus, {"caption": letters}, batch_size=3)
     batch = next(iter(data))
     assert batch["image"].dtype == tf.float32
     assert batch["image"].numpy().ravel().tolist() == [1, 0, 1]
@@ -168,13 +168,13 @@ def test_each_text_may_have_its_own_vocabulary_and_arrays_ride_along():
 
 def test_impossible_batches_are_refused():
     with pytest.raises(UsageError, match="3 sentences, not enough for one batch of 4"):
-        Sentences(numbers(3), DIGITS, batch_size=4, drop_remainder=True)
+        TextDataset(numbers(3), DIGITS, batch_size=4, drop_remainder=True)
     with pytest.raises(UsageError, match="0 sentences"):
-        Sentences(corpora.Corpus({"source": []}, "none", "train"), DIGITS)
+        TextDataset(corpora.Corpus({"source": []}, "none", "train"), DIGITS)
     with pytest.raises(UsageError, match="batch_size must be an integer >= 1, got 0"):
-        Sentences(numbers(3), DIGITS, batch_size=0)
+        TextDataset(numbers(3), DIGITS, batch_size=0)
     with pytest.raises(UsageError, match="goes with batch_size"):
-        Sentences(numbers(3), DIGITS, batch_tokens=9, drop_remainder=True)
+        TextDataset(numbers(3), DIGITS, batch_tokens=9, drop_remainder=True)
 
 
 # Named data sets.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from zoo.data import corpora, text_files
-from zoo.data.text_config import Texts
-from zoo.data.text_dataset import Sentences
+from zoo.data.text_config import TextConfig
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 from zoo.text import WordTokenizer
 
@@ -35,7 +35,7 @@ LATIN = "caf\u00e9".encode("latin-1")
 )
 def test_captions_are_read_as_they_are_meant(tmp_path, content, captions):
     (tmp_path / "c.txt").write_bytes(content.encode())
-    assert text_files.captioned(tmp_path / "c.txt") == captions
+    assert text_files.read_captions(tmp_path / "c.txt") == captions
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_captions_are_read_as_they_are_meant(tmp_path, content, captions):
 def test_what_is_no_file_of_captions_is_named_with_its_line(tmp_path, content, message):
     (tmp_path / "c.txt").write_bytes(content)
     with pytest.raises(UsageError, match=f"c.txt:? {message}"):
-        text_files.captioned(tmp_path / "c.txt")
+        text_files.read_captions(tmp_path / "c.txt")
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_what_is_no_file_of_captions_is_named_with_its_line(tmp_path, content, m
     [
         ("a\tb\n\nc\td\n\n", None, (["a", "c"], ["b", "d"])),
         ("a\tb\n\t\n", (1, 0), (["b", ""], ["a", ""])),
-        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, the lines before it 2"),
-        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, the lines before it 3"),
+        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, previous lines have 2"),
+        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, previous lines have 3"),
         ("a\tb\n", (0, 5), "line 1 has 2 columns, no column 5"),
         ("a\tb\n", (-1, 0), r"columns must be two different integers.*\(-1, 0\)"),
         ("a\tb\n", (1, 1), r"columns must be two different integers.*\(1, 1\)"),
@@ -101,7 +101,7 @@ def test_columns_of_a_table_are_checked(tmp_path, content, columns, found):
 def test_languages_that_are_no_columns_are_one_line(tmp_path, languages, message):
     (tmp_path / "t.tsv").write_text("a\tb\n")
     with pytest.raises(UsageError, match=message) as error:
-        Texts(languages).corpus(str(tmp_path / "t.tsv"), "train")
+        TextConfig(languages).load_corpus(str(tmp_path / "t.tsv"), "train")
     assert len(str(error.value)) < 300
 
 
@@ -161,7 +161,7 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
 def test_all_of_a_corpus_is_looked_at(texts, arrays, rows, message):
     corpus = corpora.Corpus(texts, "mine", "train", arrays, rows)
     with pytest.raises(UsageError, match=message):
-        Sentences(corpus, WordTokenizer(["1", "2"]))
+        TextDataset(corpus, WordTokenizer(["1", "2"]))
 
 
 @pytest.mark.parametrize("wrong", [6, -1])
@@ -172,4 +172,4 @@ def test_ids_beyond_the_vocabulary_are_named_by_their_text(wrong):
 
     corpus = corpora.Corpus({"source": ["1", "2"]}, "mine", "train")
     with pytest.raises(UsageError, match=f"mine train: source 2 has ids from .*{wrong}.*0 to 5"):
-        Sentences(corpus, Odd(["1", "2"]))
+        TextDataset(corpus, Odd(["1", "2"]))

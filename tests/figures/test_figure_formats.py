@@ -157,7 +157,7 @@ def test_a_plot_has_the_pixels_of_its_dpi_and_is_vectors_in_vector_formats(name,
 def test_every_curve_is_drawn_also_where_colours_run_out():
     many = {str(k): STEPS for k in range(len(figures.PALETTE) + 1)}
     fewer = dict(list(many.items())[:-1])
-    assert (figures.descents(many) != figures.descents(fewer)).any()
+    assert (figures.loss_trajectories(many) != figures.loss_trajectories(fewer)).any()
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_every_curve_is_drawn_also_where_colours_run_out():
         (lambda: figures.reconstructions(Plane(), IMAGES, n=-1), "n must be"),
         (lambda: figures.latent_grid(Plane(), n=2.5), "n must be"),
         (lambda: figures.prior_components(Mixture(), n=0), "n must be"),
-        (lambda: figures.series(list(PHOTOS), n=0), "n must be"),
-        (lambda: figures.progress(list(PHOTOS), rows=0), "rows must be"),
+        (lambda: figures.epoch_series(list(PHOTOS), n=0), "n must be"),
+        (lambda: figures.sample_series(list(PHOTOS), rows=0), "rows must be"),
         (lambda: figures.grid(IMAGES, columns=0), "columns must be"),
         (lambda: figures.grid(IMAGES, scale=0), "scale must be"),
         (lambda: figures.grid(IMAGES, padding=-1), "padding must be an integer >= 0, got -1"),
@@ -177,8 +177,8 @@ def test_every_curve_is_drawn_also_where_colours_run_out():
         (lambda: figures.interpolation(Plane(), IMAGES, IMAGES, steps=-1), "steps must be"),
         (lambda: figures.translations(Translator(), IMAGES[:2], IMAGES), "one shape"),
         (lambda: figures.translations(Translator(), IMAGES, IMAGES, n=0), "n must be"),
-        (lambda: figures.descents({"a": STEPS}, by="steps"), "Did you mean 'step'"),
-        (lambda: figures.descents({"a": STEPS, "b": []}), "hold no entries"),
+        (lambda: figures.loss_trajectories({"a": STEPS}, by="steps"), "Did you mean 'step'"),
+        (lambda: figures.loss_trajectories({"a": STEPS, "b": []}), "hold no entries"),
     ],
 )
 def test_numbers_and_counts_are_checked(draw, message):
@@ -188,6 +188,6 @@ def test_numbers_and_counts_are_checked(draw, message):
 
 def test_a_damaged_picture_of_an_epoch_is_named(tmp_path):
     (tmp_path / "epoch-0001.png").write_bytes(b"\x89PNG")
-    for draw in (figures.series, figures.progress):
+    for draw in (figures.epoch_series, figures.sample_series):
         with pytest.raises(UsageError, match="epoch-0001.png cannot be read as an image"):
             draw(tmp_path)

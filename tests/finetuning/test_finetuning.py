@@ -30,7 +30,7 @@ def test_what_is_frozen_stays_to_the_bit_statistics_and_averages_included():
     frozen = set(finetuning.matching(model, "generator/[0-4]", "discriminator"))
     learned = moved(before, model)
     assert learned and not learned & frozen
-    with run.averaged():  # normalization's statistics are measured anew, but not here
+    with run.averaged_weights():  # normalization's statistics are measured anew, but not here
         assert moved(before, model) and not moved(before, model) & frozen
 
 
@@ -72,7 +72,7 @@ def test_layers_learn_at_their_own_rates():
     for shares in ({}, {"encoder": 0.5, "encoder/3": 0.25}):
         model = small_model("vae")
         before, adam = weights(model), keras.optimizers.Adam(1e-2)
-        slower = finetuning.layerwise(adam, model, shares)
+        slower = finetuning.layerwise_learning_rates(adam, model, shares)
         trainer("vae", model=model, optimizers=slower, eager=True).fit(shuffled("vae"), steps=1)
         steps[len(shares)] = {p: value - before[p] for p, value in weights(model).items()}
     for path, step in steps[0].items():
@@ -83,7 +83,7 @@ def test_layers_learn_at_their_own_rates():
 
 def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
     model = small_model("vae")
-    assert finetuning.lora(model, "encoder/3", "decoder/0", rank=2) == [
+    assert finetuning.add_lora(model, "encoder/3", "decoder/0", rank=2) == [
         "encoder/3/dense",
         "decoder/0",
     ]
@@ -115,34 +115,42 @@ def has_stepped(model):
             UnknownNameError,
             "layer of vae 'encodre'.*'encoder'",
         ),
-        (lambda m: finetuning.lora(m, "latent_prior"), UsageError, "knows LoRA"),
+        (lambda m: finetuning.add_lora(m, "latent_prior"), UsageError, "knows LoRA"),
         (
-            lambda m: finetuning.lora(m, "decoder/0", rank=0),
+            lambda m: finetuning.add_lora(m, "decoder/0", rank=0),
             UsageError,
             "rank must be .* >= 1, got 0",
         ),
-        (lambda m: finetuning.lora(m, "decoder/0", rank=True), UsageError, "rank must be"),
-        (lambda m: (m.prepare(), finetuning.lora(m, "decoder/0")), UsageError, "has an optimizer"),
-        (lambda m: finetuning.freeze(m), UsageError, "no layers of vae are named"),
-        (lambda m: finetuning.lora(m), UsageError, "no layers of vae are named"),
-        (lambda m: zoo.features(m, []), UsageError, "name a layer of vae"),
+        (lambda m: finetuning.add_lora(m, "decoder/0", rank=True), UsageError, "rank must be"),
         (
-            lambda m: finetuning.layerwise(has_stepped(m), m, {"encoder": 0.5}),
+            lambda m: (m.prepare(), finetuning.add_lora(m, "decoder/0")),
+            UsageError,
+            "has an optimizer",
+        ),
+        (lambda m: finetuning.freeze(m), UsageError, "no layers of vae are named"),
+        (lambda m: finetuning.add_lora(m), UsageError, "no layers of vae are named"),
+        (lambda m: zoo.feature_extractor(m, []), UsageError, "name a layer of vae"),
+        (
+            lambda m: finetuning.layerwise_learning_rates(has_stepped(m), m, {"encoder": 0.5}),
             UsageError,
             "1 steps",
         ),
         (
-            lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"encoder": float("inf")}),
+            lambda m: finetuning.layerwise_learning_rates(
+                keras.optimizers.SGD(), m, {"encoder": float("inf")}
+            ),
             UsageError,
             "must be a finite number > 0, got inf",
         ),
         (
-            lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"x": 1}),
+            lambda m: finetuning.layerwise_learning_rates(keras.optimizers.SGD(), m, {"x": 1}),
             UnknownNameError,
             "'x'",
         ),
         (
-            lambda m: finetuning.layerwise(keras.optimizers.SGD(), m, {"encoder": 0}),
+            lambda m: finetuning.layerwise_learning_rates(
+                keras.optimizers.SGD(), m, {"encoder": 0}
+            ),
             UsageError,
             "must be a finite number > 0, got 0; or freeze it",
         ),

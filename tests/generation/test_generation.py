@@ -50,13 +50,13 @@ def test_invalid_options_and_those_without_effect_are_refused(name, how, message
 @pytest.fixture(scope="module")
 def models():
     made = {name: small_model(name) for name in NAMES}
-    return lambda name: (made[name], examples(made[name], 3)[made[name].call_feature])
+    return lambda name: (made[name], examples(made[name], 3)[made[name].input_feature])
 
 
 @every_generator
 def test_other_numbers_cause_no_retracing_and_give_the_results_of_eager_python(name):
     model = small_model(name)
-    source = examples(model, 3)[model.call_feature]
+    source = examples(model, 3)[model.input_feature]
     greedy = [{"max_length": max_length} for max_length in (1, np.int64(7))]
     beams = [
         {"max_length": 4, "num_beams": 3},

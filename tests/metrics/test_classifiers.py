@@ -12,8 +12,8 @@ from zoo.metrics import classifiers
 
 NAMES = [*classifiers.CLASSIFIERS]
 SAMPLES = {  # name -> (data set, images that it has not learned from, accuracy at least)
-    "FCD-mnist-v1": ("mnist", "test[:2000]", 0.985),
-    "FCD-fashion_mnist-v1": ("fashion_mnist", "train[58000:]", 0.9),
+    "mnist-classifier-v1": ("mnist", "test[:2000]", 0.985),
+    "fashion_mnist-classifier-v1": ("fashion_mnist", "train[58000:]", 0.9),
 }
 each = pytest.mark.parametrize("name", NAMES)
 
@@ -33,17 +33,17 @@ def images(name):
 
 @each
 def test_the_weights_that_come_along_are_small_and_those_that_were_published(name):
-    classifier = metrics.extractor(name)
+    classifier = metrics.load_classifier(name)
     assert classifier.name == f"{name} sha256:{classifiers.CLASSIFIERS[name][:8]}"
     assert (classifiers.WEIGHTS / f"{name}.npz").stat().st_size < 400_000
 
 
 @each
 def test_a_classifier_gives_what_features_takes(name):
-    classifier = metrics.extractor(name)
+    classifier = metrics.load_classifier(name)
     values, logits = classifier(noise())
     assert values.shape == (20, 64) and logits.shape == (20, classifier.classes)
-    found = metrics.features(classifier, noise(), 7, name=classifier.name, split="noise")
+    found = metrics.extract_features(classifier, noise(), 7, name=classifier.name, split="noise")
     assert np.isfinite(found.values).all() and found.values.std(axis=0).max() > 0
     np.testing.assert_allclose(found.values, values, atol=1e-4)
     assert found.labels.tolist() == np.argmax(logits, -1).tolist()
@@ -52,20 +52,20 @@ def test_a_classifier_gives_what_features_takes(name):
 @each
 def test_a_classifier_tells_real_images_apart(name):
     x, labels = images(name)
-    found = metrics.features(metrics.extractor(name), x, name=name, split="some")
+    found = metrics.extract_features(metrics.load_classifier(name), x, name=name, split="some")
     assert (found.labels == labels).mean() >= SAMPLES[name][2]
 
 
 def test_a_class_that_is_missing_shows_in_the_distance():
-    classifier = metrics.extractor("FCD-mnist-v1")
-    x, labels = images("FCD-mnist-v1")
-    found = metrics.features(classifier, x, name=classifier.name, split="some")
+    classifier = metrics.load_classifier("mnist-classifier-v1")
+    x, labels = images("mnist-classifier-v1")
+    found = metrics.extract_features(classifier, x, name=classifier.name, split="some")
     real, other = (
-        metrics.Features(found.values[k::2], found.extractor, str(k), found.labels[k::2])
+        metrics.ImageFeatures(found.values[k::2], found.extractor, str(k), found.labels[k::2])
         for k in (0, 1)
     )
     rows = other.labels != 7
-    lost = metrics.Features(other.values[rows], found.extractor, "no 7", other.labels[rows])
+    lost = metrics.ImageFeatures(other.values[rows], found.extractor, "no 7", other.labels[rows])
     floor = metrics.frechet_distance(real, other).value
     assert metrics.frechet_distance(real, lost).value > 2 * floor
     assert metrics.label_histogram_distance(real.labels, lost.labels, 10)[1] == [7]
@@ -84,12 +84,12 @@ def test_a_class_that_is_missing_shows_in_the_distance():
 )
 def test_other_images_are_refused(wrong, told):
     with pytest.raises(UsageError, match=told):
-        metrics.extractor("FCD-mnist-v1")(wrong)
+        metrics.load_classifier("mnist-classifier-v1")(wrong)
 
 
 def test_an_unknown_classifier_is_told_with_those_there_are():
-    with pytest.raises(UnknownNameError, match="Did you mean.*'FCD-mnist-v1'"):
-        metrics.extractor("FCD-mnist")
+    with pytest.raises(UnknownNameError, match="Did you mean.*'mnist-classifier-v1'"):
+        metrics.load_classifier("mnist-classifier")
 
 
 def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch):
@@ -98,27 +98,27 @@ def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch
     swapped = (classifiers.WEIGHTS / f"{other}.npz").read_bytes()
     monkeypatch.setattr(classifiers, "WEIGHTS", tmp_path)
     with pytest.raises(CheckpointError, match="has lost its weights.*install the library anew"):
-        metrics.extractor(name)
+        metrics.load_classifier(name)
     for bad in (raw[:-1], raw[:999] + bytes([raw[999] ^ 1]) + raw[1000:], swapped, b""):
         (tmp_path / f"{name}.npz").write_bytes(bad)
         with pytest.raises(CheckpointError, match="damaged or another: its SHA-256"):
-            metrics.extractor(name)
+            metrics.load_classifier(name)
     (tmp_path / f"{name}.npz").write_bytes(raw)
-    assert metrics.extractor(name)(noise())[0].shape == (20, 64)
+    assert metrics.load_classifier(name)(noise())[0].shape == (20, 64)
 
 
 def test_packing_halves_the_precision_and_keeps_what_is_seen():
-    network = classifiers.network()
-    again = classifiers.unpacked(classifiers.packed(network))
+    network = classifiers.build_network()
+    again = classifiers.unpack_classifier(classifiers.pack_weights(network))
     for wide, half in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(half, wide, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(again(noise())[0], network(noise())[0], atol=1e-2)
-    assert classifiers.packed(again) == classifiers.packed(again)  # the same bytes
+    assert classifiers.pack_weights(again) == classifiers.pack_weights(again)  # the same bytes
 
 
 @pytest.mark.parametrize("alteration", metric_sensitivity.ALTERED)
 def test_the_yardsticks_images_are_altered_a_little(alteration):
-    drawn = snowflakes.grow(8, size=28) / np.float32(255)
+    drawn = snowflakes.generate(8, size=28) / np.float32(255)
     altered = np.asarray(metric_sensitivity.ALTERED[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
     difference = np.abs(altered - drawn).mean()

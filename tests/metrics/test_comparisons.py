@@ -12,7 +12,7 @@ from zoo.recipes import records
 LINES = ["a b c d e f", "b c d e f g", "c d e f g h", "d e f g h a", "e f g h a b", "f g h a b c"]
 
 
-def run(shift=0.0, seed=0, n=200, seeds=0.3, images="x", name="IS-5 bound"):
+def run(shift=0.0, seed=0, n=200, seeds=0.3, images="x", name="IWAE-5 bound"):
     """An Estimate: hardness of images, a shift of the model, one of its seed, and noise."""
     rng = np.random.default_rng(seed)
     hardness = np.random.default_rng(1234).normal(-85, 20, n)

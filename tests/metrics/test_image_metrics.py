@@ -120,8 +120,8 @@ def test_samples_come_in_batches_and_are_those_of_the_seed():
     np.testing.assert_array_equal(found, metrics.generate(Sampler(), 7, seed=3, batch_size=3))
     np.testing.assert_array_equal(found[:6], metrics.generate(Sampler(), 6, seed=3, batch_size=3))
     assert not np.isin(found, metrics.generate(Sampler(), 7, seed=4, batch_size=3)).any()
-    with pytest.raises(errors.UsageError, match="needs the verb 'translate'"):
-        metrics.translations(Sampler(), None)
+    with pytest.raises(errors.UsageError, match="has no method 'translate'"):
+        metrics.translate(Sampler(), None)
     with pytest.raises(errors.UsageError, match="n must be an integer >= 1"):
         metrics.generate(Sampler(), 0)
 
@@ -147,31 +147,31 @@ def test_features_are_those_of_a_network_in_batches():
         return x.mean((1, 2)), np.eye(3)[np.arange(len(x)) % 3]
 
     x = images(channels=2)
-    found = metrics.features(extract, x, 4, name="mean v1", split="mnist test")
+    found = metrics.extract_features(extract, x, 4, name="mean v1", split="mnist test")
     np.testing.assert_allclose(found.values, x.mean((1, 2)))
     assert sizes == [4, 4, 2] and found.n == 10
     assert found.labels.tolist() == [0, 1, 2, 0, 0, 1, 2, 0, 0, 1]
     assert (found.extractor, found.split) == ("mean v1", "mnist test")
     assert "array" not in repr(found)
     net = keras.Sequential([keras.Input((12, 12, 2)), keras.layers.GlobalAveragePooling2D()])
-    again = metrics.features(net, x, 4, name="mean v1", split="mnist test")
+    again = metrics.extract_features(net, x, 4, name="mean v1", split="mnist test")
     np.testing.assert_allclose(again.values, found.values, rtol=1e-5)
     assert again.labels is None
 
 
 def test_progress_is_for_terminals(capfd, monkeypatch):
     given = {"name": "mean v1", "split": "test", "progress": True}
-    metrics.features(lambda x: x.mean((1, 2)), images(), **given)
+    metrics.extract_features(lambda x: x.mean((1, 2)), images(), **given)
     assert capfd.readouterr().err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    metrics.features(lambda x: x.mean((1, 2)), images(), **given)
+    metrics.extract_features(lambda x: x.mean((1, 2)), images(), **given)
     assert "features by mean v1" in capfd.readouterr().err
 
 
 def test_every_score_has_the_floor_of_other_real_images():
     real, other = normal(300), normal(200, seed=1, split="train")
     mine = of(1.5 * normal(200, seed=2).values, split="mine")
-    found = metrics.fidelity(real, mine, other, blocks=5)
+    found = metrics.image_scores(real, mine, other, blocks=5)
     assert [*found] == ["frechet", "kernel", "precision", "recall", "density", "coverage"]
     assert found["frechet"].value == metrics.frechet_distance(real, mine).value
     assert found["frechet"].floor == metrics.frechet_distance(real, other)
@@ -268,20 +268,20 @@ def test_features_of_different_networks_are_never_compared():
         lambda: metrics.precision_recall(x, y),
         lambda: metrics.density_coverage(x, y),
         lambda: metrics.memorization(x, x, y),
-        lambda: metrics.fidelity(x, x, y),
+        lambda: metrics.image_scores(x, x, y),
     ):
         with pytest.raises(errors.UsageError, match="extractors.*'net-v1' and .*'net-v2'"):
             call()
     with pytest.raises(errors.UsageError, match="4 features by 'net-v1' and 5 features"):
         metrics.frechet_distance(x, normal(30, 5))
-    with pytest.raises(errors.UsageError, match="takes Features, got ndarray; make them with"):
+    with pytest.raises(errors.UsageError, match="takes ImageFeatures, got ndarray; make them with"):
         metrics.kernel_distance(x, x.values)
 
 
 def test_bad_features_are_told():
     for values in (np.zeros((1, 4)), np.zeros((3, 2, 2)), np.zeros(4), np.zeros((4, 4), int)):
         with pytest.raises(errors.UsageError, match=r"floats \[n, d\] of n >= 2 .*of 'test'"):
-            metrics.Features(values, "net-v1", "test")
+            metrics.ImageFeatures(values, "net-v1", "test")
     broken = np.zeros((5, 2))
     broken[1, 0], broken[3] = np.nan, np.inf
     with pytest.raises(errors.UsageError, match="2 of 5 images of 'test' .*NaN or infinite"):
@@ -291,12 +291,12 @@ def test_bad_features_are_told():
     given = {"name": "net-v1", "split": "test"}
     for x in (np.zeros((4, 8, 8)), np.zeros((1, 8, 8, 1))):
         with pytest.raises(errors.UsageError, match=r"images \[n, h, w, c\], n >= 2, got"):
-            metrics.features(lambda x: x, x, **given)
+            metrics.extract_features(lambda x: x, x, **given)
     for extract in (lambda x: x, lambda x: np.zeros((1, 3))):
         with pytest.raises(errors.UsageError, match=r"net-v1 must give \[4, d\] for images"):
-            metrics.features(extract, np.zeros((4, 8, 8, 1)), **given)
+            metrics.extract_features(extract, np.zeros((4, 8, 8, 1)), **given)
     with pytest.raises(errors.UsageError, match="batch_size must be an integer"):
-        metrics.features(lambda x: x, images(), 0, **given)
+        metrics.extract_features(lambda x: x, images(), 0, **given)
 
 
 def test_bad_requests_are_told():
@@ -311,9 +311,9 @@ def test_bad_requests_are_told():
         with pytest.raises(errors.UsageError, match="k must be an integer"):
             metric(x, x, k=0)
     with pytest.raises(errors.UsageError, match="floor of 10 real .* 20 generated"):
-        metrics.fidelity(x, normal(20), normal(10, split="train"))
+        metrics.image_scores(x, normal(20), normal(10, split="train"))
     with pytest.raises(errors.UsageError, match="other real images, got 'test' twice"):
-        metrics.fidelity(x, normal(10, split="mine"), x)
+        metrics.image_scores(x, normal(10, split="mine"), x)
     with pytest.raises(errors.UsageError, match="half of 'test' or more are images of 'train'"):
         metrics.memorization(of([[0], [1], [2]], split="train"), of([[1], [5]]), of([[1], [0]]))
 

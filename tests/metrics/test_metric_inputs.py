@@ -12,8 +12,8 @@ from metric_models import Linear, Pixels, batches, uniform
 
 from zoo import finetuning, metrics
 from zoo.errors import UsageError
-from zoo.metrics import Features
-from zoo.metrics.model_outputs import folded
+from zoo.metrics import ImageFeatures
+from zoo.metrics.model_outputs import fold_seed
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(30, 3))
@@ -23,7 +23,7 @@ NAN, INF = math.nan, math.inf
 
 
 def seen(values, split="real"):
-    return Features(np.asarray(values), "net", split)
+    return ImageFeatures(np.asarray(values), "net", split)
 
 
 def look(images):
@@ -52,7 +52,7 @@ REFUSED = [
     *((lambda v=v: seen(v), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
     *((lambda v=v: seen(v), "features are floats") for v in (TABLE[:1], TABLE[:0], TABLE[0])),
     (lambda: seen(TABLE * 1e200), "too large to be compared"),
-    *((lambda f=f: f(seen(TABLE), TABLE), "takes Features") for f in DISTANCES),
+    *((lambda f=f: f(seen(TABLE), TABLE), "takes ImageFeatures") for f in DISTANCES),
     *((lambda f=f: f(seen(TABLE), seen(TABLE[:, :2])), "cannot be compared") for f in DISTANCES),
     *((lambda f=f: f(seen(TABLE), seen(TABLE[:2])), "got") for f in DISTANCES[1:4]),
     *((lambda v=v: metrics.mmd(v, TABLE), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
@@ -64,15 +64,27 @@ REFUSED = [
     *((lambda f=f: f(np.uint8(IMAGES), IMAGES), "got uint8") for f in PAIRS),
     *((lambda f=f: f(IMAGES, IMAGES[:3]), "of one shape") for f in PAIRS),
     *((lambda f=f: f(IMAGES[:0], IMAGES[:0]), "of one shape") for f in PAIRS),
-    (lambda: metrics.features(look, IMAGES * NAN, name="n", split="s"), "images of 's' are NaN"),
-    (lambda: metrics.features(look, IMAGES[:1], name="n", split="s"), "n >= 2"),
+    (
+        lambda: metrics.extract_features(look, IMAGES * NAN, name="n", split="s"),
+        "images of 's' are NaN",
+    ),
+    (lambda: metrics.extract_features(look, IMAGES[:1], name="n", split="s"), "n >= 2"),
     *(
-        (lambda v=v: metrics.features(with_labels(v), IMAGES, name="n", split="s"), "class scores")
+        (
+            lambda v=v: metrics.extract_features(with_labels(v), IMAGES, name="n", split="s"),
+            "class scores",
+        )
         for v in (np.full((4, 3), NAN), np.zeros(4), np.zeros((3, 2)))
     ),
-    (lambda: metrics.extractor("FCD-mnist-v1")(np.zeros((0, 28, 28, 1), "f")), "got no image"),
-    (lambda: metrics.extractor("FCD-mnist-v1")(np.full((1, 28, 28, 1), NAN)), "look for NaN"),
-    (lambda: metrics.extractor(["FCD-mnist-v1"]), "unknown extractor"),
+    (
+        lambda: metrics.load_classifier("mnist-classifier-v1")(np.zeros((0, 28, 28, 1), "f")),
+        "got no image",
+    ),
+    (
+        lambda: metrics.load_classifier("mnist-classifier-v1")(np.full((1, 28, 28, 1), NAN)),
+        "look for NaN",
+    ),
+    (lambda: metrics.load_classifier(["mnist-classifier-v1"]), "unknown classifier"),
     *((lambda v=v: metrics.Estimate(v, "m", "u", True, "x"), "'m'") for v in ([NAN], [], [[1]])),
     *((lambda v=v: metrics.Estimate(v, "m", "u", True, "x"), "'m'") for v in (["a"], 1.0, [None])),
     (lambda: metrics.Score(NAN, "recall", 1, 1, "s", False), "recall is nan"),
@@ -156,7 +168,7 @@ def labelled(images):
         lambda: metrics.active_units(Lost(), batches(uniform(9))),
         lambda: metrics.knn_accuracy(Lost(), labelled(uniform(9)), labelled(uniform(9)), k=2),
         lambda: metrics.reconstruction_error(Lost(), batches(uniform(9))),
-        lambda: metrics.ex_post(Lost(), batches(uniform(9)), components=2),
+        lambda: metrics.fit_latent_density(Lost(), batches(uniform(9)), components=2),
         lambda: metrics.generate(Lost(), 3),
         lambda: metrics.log_likelihood(Lost(), batches(uniform(9)), 2),
     ],
@@ -185,7 +197,7 @@ def test_too_few_images_or_codes_are_told():
     with pytest.raises(UsageError, match="n, m >= 2"):
         metrics.aggregate_mmd(Linear(), one)
     with pytest.raises(UsageError, match="9 images, with 1 different codes"):
-        metrics.ex_post(Pixels(), many, components=2)
+        metrics.fit_latent_density(Pixels(), many, components=2)
     with pytest.raises(UsageError, match="threshold must be a finite number >= 0"):
         metrics.active_units(Pixels(), many, threshold=-1)
     with pytest.raises(UsageError, match="chunk must be an integer >= 1, got 0"):
@@ -198,7 +210,7 @@ def test_too_few_images_or_codes_are_told():
 
 def test_every_seed_of_the_table_is_one():
     largest = 2**32 - 2
-    assert folded(7).numpy().tolist() == [7, 0]
+    assert fold_seed(7).numpy().tolist() == [7, 0]
     found = metrics.log_likelihood(Linear(), batches(uniform(4)), 2, seed=largest)
     other = metrics.log_likelihood(Linear(), batches(uniform(4)), 2, seed=2**31)
     assert np.isfinite(found.values).all() and (found.values != other.values).all()
@@ -256,7 +268,7 @@ def test_a_model_with_new_weights_is_traced_again_and_none_is_kept_alive():
         variable.assign(variable + 0.1)
     moved = metrics.reconstruction_error(model, data).values
     assert (before != moved).all()
-    finetuning.lora(model, "decoder/0", rank=1)
+    finetuning.add_lora(model, "decoder/0", rank=1)
     for variable in model.trainable_variables:
         variable.assign(variable + 0.5)
     tuned = metrics.reconstruction_error(model, data).values

@@ -9,10 +9,10 @@ from metric_models import Linear, Pixels, batches, uniform
 import zoo
 from blocks.kernel_mmd import kernel
 from zoo import errors, metrics
-from zoo.metrics.model_outputs import folded
+from zoo.metrics.model_outputs import fold_seed
 
 
-def estimate(values, images="a", name="IS-5 bound", unit="nats"):
+def estimate(values, images="a", name="IWAE-5 bound", unit="nats"):
     return metrics.Estimate(np.asarray(values), name, unit, True, images)
 
 
@@ -62,9 +62,9 @@ def test_only_like_is_compared_with_like():
     a = estimate([1.0, 2.0])
     with pytest.raises(errors.UsageError, match="different test sets cannot be compared"):
         metrics.compare(a, estimate([1.0, 2.0], images="b"))
-    with pytest.raises(errors.UsageError, match="'IS-5 bound' in nats with 'IS-50 bound'"):
-        metrics.compare(a, estimate([1.0, 2.0], name="IS-50 bound"))
-    with pytest.raises(errors.UsageError, match="in nats with 'IS-5 bound' in bits"):
+    with pytest.raises(errors.UsageError, match="'IWAE-5 bound' in nats with 'IWAE-50 bound'"):
+        metrics.compare(a, estimate([1.0, 2.0], name="IWAE-50 bound"))
+    with pytest.raises(errors.UsageError, match="in nats with 'IWAE-5 bound' in bits"):
         metrics.compare(a, estimate([1.0, 2.0], unit="bits"))
     with pytest.raises(errors.UsageError, match="2 images or more, got 1"):
         metrics.compare(estimate([1.0]), estimate([2.0]))
@@ -110,10 +110,10 @@ def test_with_one_sample_the_bound_is_the_elbo():
     x = np.float32(np.random.default_rng(0).random((12, 8, 8, 1)) > 0.5)
     found = metrics.log_likelihood(model, batches(x), samples=1, seed=5)
     q = model.posterior(x)
-    z = q.sample(1, seed=folded(5, 0, 0))[0]
+    z = q.sample(1, seed=fold_seed(5, 0, 0))[0]
     elbo = model.likelihood(z).log_prob(x) - q.log_prob(z) + model.prior().log_prob(z)
     np.testing.assert_allclose(found.values, elbo, rtol=1e-5)
-    assert (found.name, found.unit, found.higher_is_better) == ("IS-1 bound", "nats", True)
+    assert (found.name, found.unit, found.higher_is_better) == ("IWAE-1 bound", "nats", True)
     assert found.images == metrics.fingerprint(x)
 
 
@@ -167,7 +167,7 @@ def test_noise_is_a_function_of_the_seed_and_of_the_place():
     np.testing.assert_array_equal(values(0), values(0))  # also for another model
     assert not np.isin(values(0), values(1)).any()
     assert len(set(values(0))) == 9
-    drawn = [[tf.random.stateless_normal((), folded(0, i, j)) for j in (0, 1)] for i in range(9)]
+    drawn = [[tf.random.stateless_normal((), fold_seed(0, i, j)) for j in (0, 1)] for i in range(9)]
     want = np.log(np.exp(drawn).mean(1))  # 4 samples in two pieces, each with noise of its own
     np.testing.assert_allclose(values(0, samples=4), want, rtol=1e-5)
 
@@ -186,10 +186,10 @@ def test_a_part_of_the_images_is_drawn_from_all_of_them_in_order():
 def test_grey_images_under_bernoulli_pixels_are_told():
     model = small_model("vae")
     grey = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
-    with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='once'"):
+    with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='fixed'"):
         metrics.log_likelihood(model, batches(grey), 1)
     metrics.log_likelihood(model, batches(np.round(grey)), 1)  # a warning would be an error
-    metrics.log_likelihood(small_model("vae", head="normal"), batches(grey), 1)
+    metrics.log_likelihood(small_model("vae", output_distribution="normal"), batches(grey), 1)
 
 
 def test_progress_is_for_terminals(capfd, monkeypatch):
@@ -199,7 +199,7 @@ def test_progress_is_for_terminals(capfd, monkeypatch):
     metrics.log_likelihood(Noise(), batches(uniform(9)), 3)
     assert capfd.readouterr().err == ""
     metrics.log_likelihood(Noise(), batches(uniform(9)), 3, progress=True)
-    assert "IS-3 bound" in capfd.readouterr().err
+    assert "IWAE-3 bound" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("samples", [0, -1, 1.5, True, "many"])
@@ -243,7 +243,9 @@ def test_the_reconstruction_error_is_summed_over_pixels():
 def test_the_density_of_codes_finds_two_clusters_and_decodes():
     x = np.clip(0.2 + 0.05 * np.random.default_rng(0).normal(size=(600, 4)), 0, 1)
     x[:200] += 0.5
-    density = metrics.ex_post(Pixels(), batches(np.float32(x.reshape(-1, 2, 2, 1))), components=2)
+    density = metrics.fit_latent_density(
+        Pixels(), batches(np.float32(x.reshape(-1, 2, 2, 1))), components=2
+    )
     weights = density.mixture_distribution.probs.numpy()
     order = np.argsort(weights)
     np.testing.assert_allclose(weights[order], [1 / 3, 2 / 3], atol=0.01)
@@ -257,14 +259,14 @@ def test_the_density_of_codes_finds_two_clusters_and_decodes():
 
 def test_the_density_is_that_of_posterior_samples_where_there_is_a_posterior():
     model = Linear(wide=10, off=0)  # the spread of q is most of the spread of its samples
-    density = metrics.ex_post(model, batches(model.images(2000)), components=1)
+    density = metrics.fit_latent_density(model, batches(model.images(2000)), components=1)
     means = model.to_mean @ (model.w @ model.w.T + 0.05**2 * np.eye(4)) @ model.to_mean.T
     want = means + 100 * model.root @ model.root.T
     found = density.components_distribution.covariance().numpy()[0]
     np.testing.assert_allclose(found, want, atol=0.1 * want.max())
     vae = small_model("vae")
     x = np.float32(np.random.default_rng(0).random((32, 8, 8, 1)) > 0.5)
-    images = vae.decode(metrics.ex_post(vae, batches(x), components=2).sample(5, seed=0))
+    images = vae.decode(metrics.fit_latent_density(vae, batches(x), components=2).sample(5, seed=0))
     assert images.shape == (5, 8, 8, 1)
 
 
@@ -328,11 +330,11 @@ def test_a_missing_verb_is_named():
         (metrics.log_likelihood, "log_prob_bound"),
         (metrics.active_units, "encode"),
         (metrics.reconstruction_error, "reconstruct"),
-        (metrics.ex_post, "encode"),
+        (metrics.fit_latent_density, "encode"),
         (metrics.aggregate_mmd, "prior"),
         (lambda model, data: metrics.knn_accuracy(model, data, data), "encode"),
     ]:
-        with pytest.raises(errors.UsageError, match=f"verb '{name}', which dcgan"):
+        with pytest.raises(errors.UsageError, match=f"dcgan has no method '{name}'"):
             metric(gan, data)
 
 
@@ -344,7 +346,7 @@ def test_bad_input_is_told():
     with pytest.raises(errors.UsageError, match="10 neighbours .* among 4 training images"):
         metrics.knn_accuracy(model, labelled, labelled)
     with pytest.raises(errors.UsageError, match="10 Gaussians .* to 4 images"):
-        metrics.ex_post(model, data)
+        metrics.fit_latent_density(model, data)
     with pytest.raises(errors.UsageError, match="no batch"):
         metrics.active_units(model, data.take(0))
     with pytest.raises(errors.BatchError, match="shape"):

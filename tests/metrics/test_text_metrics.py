@@ -184,21 +184,21 @@ def test_matches_are_clipped_by_the_reference_that_has_most_of_them():
 
 
 def test_cider_is_the_papers():
-    said = [caption_metrics.tokens(line) for line in CAPTIONS]
-    right = [[caption_metrics.tokens(line) for line in texts] for texts in IMAGES]
+    said = [caption_metrics.tokenize(line) for line in CAPTIONS]
+    right = [[caption_metrics.tokenize(line) for line in texts] for texts in IMAGES]
     found = metrics.caption_scores(CAPTIONS, IMAGES)["CIDEr-D"]
     assert found.value == pytest.approx(plain_cider(said, right), rel=1e-9)
     assert found.value > 50
 
 
 def test_tokens_are_those_of_the_treebank():
-    assert caption_metrics.tokens("A tri-colored dog's \"ball\" isn't red .") == (
+    assert caption_metrics.tokenize("A tri-colored dog's \"ball\" isn't red .") == (
         ["a", "tri-colored", "dog", "'s", "ball", "is", "n't", "red"]
     )
-    assert caption_metrics.tokens("Man , 3.5 m (11 ft) up -- it 's # 2 & can't!") == (
+    assert caption_metrics.tokenize("Man , 3.5 m (11 ft) up -- it 's # 2 & can't!") == (
         ["man", "3.5", "m", "11", "ft", "up", "it", "'s", "#", "2", "&", "ca", "n't"]
     )
-    assert caption_metrics.tokens(" ... ") == []
+    assert caption_metrics.tokenize(" ... ") == []
 
 
 def test_perplexity_is_per_token_of_its_vocabulary():

@@ -17,19 +17,22 @@ SIZES = [
     "latent_dim",
     "units",
     "embedding_dim",
-    "hidden_dim",
-    "users",
-    "items",
-    "classes",
-    "instances",
+    "num_users",
+    "num_items",
+    "num_classes",
+    "num_instances",
 ]
 SIZES += [
     "components",
-    "couplings",
+    "num_components",
+    "num_pseudo_inputs",
+    "num_couplings",
+    "num_features",
     "num_heads",
     "num_encoder_layers",
     "intermediate_dim",
-    "finest",
+    "hidden_dim",
+    "full_size_filters",
 ]
 SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
 
@@ -61,8 +64,8 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
         ("transformer", {"scheduled_sampling": 5}),
         ("transformer", {"intermediate_dim": 2.5}),
         ("pix2pix", {"levels": 0}),
-        ("simple_dot", {"scale": (5, 1)}),
-        ("simple_dot", {"scale": (1, math.nan)}),
+        ("simple_dot", {"rating_range": (5, 1)}),
+        ("simple_dot", {"rating_range": (1, math.nan)}),
         ("vae", {"image_shape": (8, 8)}),
         ("vae", {"filters": (8, 10**9)}),
     ],
@@ -75,7 +78,7 @@ def test_values_that_look_right_are_refused_too(name, config):
 
 @pytest.mark.parametrize(
     ("name", "config"),
-    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "units": (8,)})],
+    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "dense_units": (8,)})],
     ids=str,
 )
 def test_values_that_may_be_left_out_are_taken(name, config):

@@ -17,8 +17,8 @@ from zoo import figures, text
 from zoo.cli.main import main
 from zoo.data import corpora, image_features, image_files
 from zoo.data.builders import shapes
-from zoo.data.caption_config import Captions
-from zoo.data.text_dataset import Sentences
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import BatchError, UnknownNameError, UsageError
 from zoo.recipes import Budget, run
 
@@ -113,7 +113,7 @@ def test_a_saved_model_brings_its_words_along(tmp_path):
 
 def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
     seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
-    assert seen.call_feature == "features" and seen.feature_map_shape == (2, 3)
+    assert seen.input_feature == "features" and seen.feature_map_shape == (2, 3)
     run = zoo.Trainer(seen, verbose=False, figures_every=0)
     batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
     run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
@@ -127,7 +127,7 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
     block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
     with pytest.raises(ValueError, match="a feature map .*: extract an inner one"):
         with_vocabulary(encoder=block)
-    model = with_vocabulary(encoder=zoo.features(block, "1"))
+    model = with_vocabulary(encoder=zoo.feature_extractor(block, "1"))
     assert model.feature_map_shape == (2, 2) and len(model.caption(IMAGES, max_length=5)) == 3
 
 
@@ -176,26 +176,26 @@ def test_what_needs_words_or_fits_no_weights_is_named():
 def network(channels=4, name="two"):
     x = keras.Input((8, 8, 3))
     y = keras.layers.Conv2D(channels, 3, strides=4, padding="same")(x)
-    return image_features.Network(keras.Model(x, y, name=name), size=8)
+    return image_features.PretrainedNetwork(keras.Model(x, y, name=name), size=8)
 
 
 def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_path, capsys):
     net, images = network(), RNG.integers(0, 256, (5, 8, 8, 3), np.uint8)
-    first = image_features.features(images, net, tmp_path, batch_size=2)
+    first = image_features.cached_feature_maps(images, net, tmp_path, batch_size=2)
     assert first.dtype == np.float16 and first.shape == (5, 2, 2, 4)
     np.testing.assert_allclose(first, net.model(images.astype(np.float32)), rtol=1e-2, atol=0.2)
-    see, net._see = net._see, None  # what computes again, fails
-    np.testing.assert_array_equal(image_features.features(images, net, tmp_path), first)
+    compiled, net._compiled = net._compiled, None  # computing again would fail
+    np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
     with pytest.raises(TypeError):
-        image_features.features(images[::-1], net, tmp_path)
-    net._see = see
+        image_features.cached_feature_maps(images[::-1], net, tmp_path)
+    net._compiled = compiled
     (file,) = tmp_path.glob("*.npy")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    np.testing.assert_array_equal(image_features.features(images, net, tmp_path), first)
+    np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
     file.with_suffix(".json").write_text("{")
-    np.testing.assert_array_equal(image_features.features(images, net, tmp_path), first)
+    np.testing.assert_array_equal(image_features.cached_feature_maps(images, net, tmp_path), first)
     assert capsys.readouterr().err.count("damaged") == 2
-    other = image_features.features(images, network(), tmp_path)  # other weights
+    other = image_features.cached_feature_maps(images, network(), tmp_path)  # other weights
     assert np.abs(other - first).max() > 0 and len([*tmp_path.glob("*.npy")]) == 2
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
 
@@ -212,7 +212,7 @@ def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch)
     said = {"caption": ["a cat", "a dog", "a cat"]}
     corpus = corpora.Corpus(said, "x", "train", {"image": images}, np.array([0, 0, 1]))
     monkeypatch.setattr(corpora, "load_captions", lambda *args, **how: corpus)
-    captions = Captions(mirrored=True, min_count=2, tokens="words")
+    captions = CaptionConfig(mirrored=True, min_count=2, tokenizer="words")
     train = captions.load("x", "train", shuffle=True, batch_size=6)
     (batch,) = train
     rows = np.round(np.asarray(batch["image"]) * 255)
@@ -222,20 +222,20 @@ def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch)
     assert "dog" not in train.vocabularies["caption"].words  # once is once, mirrored or not
     assert len(captions.load("x", "train", batch_size=2).corpus) == 3
     net = network()
-    monkeypatch.setattr(image_features, "Network", lambda *args: net)
+    monkeypatch.setattr(image_features, "PretrainedNetwork", lambda *args: net)
     watched = replace(captions, network="X", folder=tmp_path)
-    seen = watched.shown(replace(corpus, rows=None), training=True)
+    seen = watched.prepare(replace(corpus, rows=None), training=True)
     assert len(seen.arrays["features"]) == 4 and seen.rows is None
 
 
 def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
-    scenes = shapes.scenes(2)
+    scenes = shapes.generate(2)
     corpus = corpora.Corpus(
         {"caption": scenes["caption"]}, "scenes", "train", {"image": scenes["image"]}
     )
-    net = image_features.Network("MobileNetV2", weights=None, size=96)
+    net = image_features.PretrainedNetwork("MobileNetV2", weights=None, size=96)
     assert net.shape == (3, 3, 1280)
-    data = Sentences(image_features.seen(corpus, net, tmp_path), WORDS, batch_size=2)
+    data = TextDataset(image_features.with_feature_maps(corpus, net, tmp_path), WORDS, batch_size=2)
     (batch,) = data
     assert batch["features"].dtype == tf.float16 and batch["features"].shape == (2, 3, 3, 1280)
     grey = net(np.full((1, 98, 99, 1), 0.5, np.float32))  # any size and grey ones
@@ -245,17 +245,19 @@ def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
 def test_networks_that_cannot_be_had_are_named(tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(UnknownNameError, match="MobileNetV2"):
-        image_features.Network("MobileNetV9")
+        image_features.PretrainedNetwork("MobileNetV9")
     with pytest.raises(UsageError, match="broken.h5"):
-        image_features.Network("MobileNetV2", weights=tmp_path / "broken.h5", size=96)
+        image_features.PretrainedNetwork("MobileNetV2", weights=tmp_path / "broken.h5", size=96)
     x = keras.Input((8, 8, 3))
     with pytest.raises(UsageError, match="without pooling"):
-        image_features.Network(keras.Model(x, keras.layers.GlobalMaxPooling2D()(x)), size=8)
+        image_features.PretrainedNetwork(
+            keras.Model(x, keras.layers.GlobalMaxPooling2D()(x)), size=8
+        )
     for wrong, message in ((200.0, "divide 0..255 by 255"), (-1.0, "1]"), (200, "astype")):
         with pytest.raises(UsageError, match=message):
             network()(np.full((1, 8, 8, 3), wrong))
     with pytest.raises(UsageError, match="no images"):
-        image_features.features(np.zeros((0, 8, 8, 3)), network(), tmp_path)
+        image_features.cached_feature_maps(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
         network()(np.zeros((2, 8, 8, 5)))
 
@@ -287,7 +289,7 @@ def test_a_recipe_of_captions_becomes_a_record(few):
     )
     said = (few / "run" / "test-beam1.txt").read_text().splitlines()
     model = keras.models.load_model(few / "run" / "model.keras")
-    assert model.caption(shapes.scenes(5, first=78)["image"], max_length=24) == said
+    assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == said
     seen = zoo.recipes.get("captioning.flickr8k").protocol()
     assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
 
@@ -308,7 +310,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
     done = CliRunner().invoke(main, ["sample", "captioning", "-n", "2", "-o", "two.png"])
     assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
-    for number, scene in enumerate(shapes.scenes(2)["image"]):
+    for number, scene in enumerate(shapes.generate(2)["image"]):
         figures.save(f"{number}.png", scene)
     files = ["0.png", "1.png"]
     done = CliRunner().invoke(
@@ -324,18 +326,18 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         ("torn.png",): "cannot be read as an image",
         ("0.png", "--num-beams", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
-        ("0.png", "--network", "VGG16"): "sees images: leave --network out",
+        ("0.png", "--network", "VGG16"): "takes images: leave --network out",
     }.items():
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output
     done = CliRunner().invoke(main, ["caption", "vae", "0.png"])
-    assert "puts no images into words; these do: captioning" in done.stderr
+    assert "does not caption images; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
-    assert "images with captions, of which --languages says nothing" in done.output
+    assert "images with captions, where --languages has no effect" in done.output
 
 
 def test_the_command_line_says_what_a_network_saw(tmp_path):
-    net = image_features.Network("MobileNetV2", weights=None, size=32)
+    net = image_features.PretrainedNetwork("MobileNetV2", weights=None, size=32)
     net.model.save_weights(tmp_path / "net.weights.h5")
     model = with_vocabulary(encoder=None, image_shape=net.shape)
     model.save(tmp_path / "features.keras")
@@ -355,7 +357,7 @@ def test_the_command_line_says_what_a_network_saw(tmp_path):
         ((), "features (1, 1, 1280) of another network"),
         (
             (*seen, "no.weights.h5"),
-            "give weights= a file of it without its top",
+            "give weights= a file of the network without its top",
         ),
     ):
         done = CliRunner().invoke(main, ["caption", run, file, *args])

@@ -67,7 +67,9 @@ def test_two_epochs_are_one_and_after_save_and_load_another(name, tmp_path):
 
 def test_rates_of_layers_are_saved_too(tmp_path):
     model = small_model("simple_dot")
-    slower = finetuning.layerwise(keras.optimizers.SGD(0.1), model, {"user_points": 0.5})
+    slower = finetuning.layerwise_learning_rates(
+        keras.optimizers.SGD(0.1), model, {"user_embedding": 0.5}
+    )
     model.compile(slower)
     model.fit(shuffled("simple_dot")(0), verbose=0)
     model.save(tmp_path / "model.keras")
@@ -164,7 +166,7 @@ def test_one_rate_set_scales_all():
 
 def test_fit_ends_with_moving_averages_where_an_optimizer_keeps_them():
     model, settled = small_model("dcgan"), []
-    model.settle = lambda: settled.append(True)
+    model.on_weights_averaged = lambda: settled.append(True)
     averaging = keras.optimizers.SGD(0.1, use_ema=True)
     model.compile({"generator": averaging, "discriminator": keras.optimizers.SGD(0.1)})
     model.fit(shuffled("dcgan")(0), verbose=0)
@@ -206,11 +208,11 @@ IMAGES = np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32")
             "either validation_data or validation_split",
         ),
         (lambda m: m.fit({"image": IMAGES}, validation_data=(IMAGES, IMAGES)), "got tuple"),
-        (lambda m: m.seed(-1), "seed must be an integer >= 0, got -1"),
-        (lambda m: m.seed(2**32), "seed must be"),
-        (lambda m: m.seed(0.5), r"seed must be .* or an int32\[2\], got 0.5"),
-        (lambda m: m.seed([1, 2, 3]), "seed must be"),
-        (lambda m: m.seed("one"), "seed must be"),
+        (lambda m: m.as_seed(-1), "seed must be an integer >= 0, got -1"),
+        (lambda m: m.as_seed(2**32), "seed must be"),
+        (lambda m: m.as_seed(0.5), r"seed must be .* or an int32\[2\], got 0.5"),
+        (lambda m: m.as_seed([1, 2, 3]), "seed must be"),
+        (lambda m: m.as_seed("one"), "seed must be"),
     ],
 )
 def test_what_would_be_dropped_is_refused(call, message):

@@ -59,7 +59,7 @@ def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
 
 
 def test_a_piece_of_a_batch_may_be_too_small():
-    run = trainer("mmd_vae", sub_batches=4)
+    run = trainer("mmd_vae", micro_batches=4)
     with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 pieces"):
         run.fit(batches(run.model, 4, 4), steps=1)
 

@@ -17,7 +17,7 @@ import blocks
 import zoo
 from zoo import text
 from zoo.data import corpora
-from zoo.data.text_dataset import Sentences
+from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 from zoo.registry import get_class
 
@@ -195,7 +195,7 @@ def test_translations_come_with_the_attention_of_their_own_search(name, how):
 @every_translator
 def test_a_saved_model_brings_its_vocabularies_to_a_fresh_process(name, tmp_path):
     model = with_vocabularies(name)
-    data = Sentences(
+    data = TextDataset(
         corpora.Corpus({"source": GERMAN, "target": ENGLISH}, "pairs", "train"),
         {"source": READS, "target": SAYS},
         batch_size=6,
@@ -226,10 +226,10 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     source = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(160)]
     target = [" ".join(w.upper() for w in line.split()[::-1]) for line in source]
     reads, says = text.WordTokenizer.train(source), text.WordTokenizer.train(target)
-    wider = dict.fromkeys(("units", "embedding_dim", "intermediate_dim"), 32)
+    wider = dict.fromkeys(("units", "hidden_dim", "embedding_dim", "intermediate_dim"), 32)
     wider = {key: size for key, size in wider.items() if key in small_config(name)}
     model = small_model(name, source_vocabulary=reads, target_vocabulary=says, dropout=0.0, **wider)
-    data = Sentences(
+    data = TextDataset(
         corpora.Corpus({"source": source, "target": target}, "toy", "train"),
         {"source": reads, "target": says},
         batch_size=32,
@@ -296,7 +296,7 @@ def test_a_model_without_vocabularies_refuses_text(name):
         ({"source_vocabulary": 4}, "a size of at least 5, got 4"),
         ({"target_vocabulary": 20.0}, "target_vocabulary must be a vocabulary"),
         ({"source_vocabulary": "nonsense"}, "this is not a vocabulary"),
-        ({"label_smoothing": 1.0}, "label_smoothing must be a share"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a fraction"),
         ({"scheduled_sampling": "few"}, "scheduled_sampling must be a number"),
         (
             {"tie_embeddings": "all", "source_vocabulary": 21},

@@ -12,7 +12,7 @@ from small_recipes import run, tiny
 from zoo.errors import UnknownNameError, UsageError, WriteError
 from zoo.recipes import Budget, Measure, evaluate, records
 from zoo.recipes import run as reproduction
-from zoo.training.callbacks import Stopwatch
+from zoo.training.callbacks import TrainingTime
 
 DEEP = "[" * 100_000
 DAMAGE = ("", "{", "[]", "null", '{"seconds": 1', DEEP, "\x00", "\udcff")
@@ -29,7 +29,7 @@ def recipe(tmp_path):
         *(("batch_size", value) for value in (0, -1, 1.5, True, None, "64")),
         *(("learning_rate", value) for value in (0, -1e-3, math.nan, math.inf, "1e-3")),
         ("learning_rate", {"encoder": 0.0}),
-        ("sub_batches", 0),
+        ("micro_batches", 0),
         ("seed", -1),
         ("seed", None),
         ("ema", 1.5),
@@ -73,8 +73,8 @@ def test_a_budget_takes_only_what_it_can_mean(wrong):
         ("elbo", {"samples": 5}, "unknown argument of the metric 'elbo' 'samples'"),
         ("knn_accuracy", {"k": 1.5}, "k must be"),
         ("psnr", {"images": 3}, "There is no argument of the metric 'psnr' at all"),
-        ("chrf", {"beam": 0}, "beam must be"),
-        ("frechet", {"extractor": "FCD-mnist-v1", "images": -1}, "images must be"),
+        ("chrf", {"num_beams": 0}, "num_beams must be"),
+        ("frechet", {"extractor": "mnist-classifier-v1", "images": -1}, "images must be"),
     ],
 )
 def test_a_measure_takes_only_what_its_metric_takes(name, arguments, message):
@@ -113,7 +113,7 @@ def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, meas
 
 def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "trained", None)  # calling it would be a TypeError
+    monkeypatch.setattr(reproduction, "trained", None)  # calling it would be a TypeError
     with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):
         reproduction.reproduce(recipe, "week", workdir="run")
     with pytest.raises(UnknownNameError, match="unknown recipe 5"):
@@ -141,7 +141,7 @@ def test_a_run_whose_recipe_is_damaged_is_named(tmp_path, recipe, text):
 def test_a_damaged_file_of_seconds_stops_nothing(tmp_path, text, capsys):
     path = tmp_path / "seconds.json"
     path.write_text(text, errors="surrogateescape")
-    stopwatch = Stopwatch(path)
+    stopwatch = TrainingTime(path)
     assert stopwatch.seconds == 0
     assert "seconds.json is damaged" in capsys.readouterr().err
     stopwatch.on_train_begin()

@@ -50,7 +50,7 @@ def tiny_gan(folder, **changes):
         ema=0.9,
         best=False,
         budgets={"smoke": Budget(1, train_examples=60, samples=10), "paper": Budget(1)},
-        metrics=fidelity("FCD-mnist-v1", images=80),
+        metrics=fidelity("mnist-classifier-v1", images=80),
     )
     return replace(recipe, **changes)
 
@@ -78,7 +78,7 @@ def test_a_recipe_is_complete(recipe):
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limits
-    assert recipe.sub_batches == 1 or recipe.batch_size % recipe.sub_batches == 0
+    assert recipe.micro_batches == 1 or recipe.batch_size % recipe.micro_batches == 0
 
 
 @pytest.mark.parametrize("name", sorted({recipe.model for recipe in ALL}))
@@ -122,8 +122,8 @@ def test_the_protocol_says_what_decides_whether_numbers_compare():
     whole = replace(recipe, metrics=(Measure("log_likelihood", samples=5000),))
     assert whole.protocol() == recipe.references[0].protocol
     assert zoo.recipes.get("dcgan.mnist").protocol() == (
-        "mnist train / test, as they are; Frechet distance by FCD-mnist-v1 on 10,000 generated"
-        " images, all test images, features^2"
+        "mnist train / test, as they are; Frechet distance by mnist-classifier-v1 on 10,000"
+        " generated images, all test images, features^2"
     )
     assert "on 200 generated images" in zoo.recipes.get("dcgan.mnist").protocol("smoke")
     assert "test, 128 pixels wide; L1" in zoo.recipes.get("pix2pix.facades_128").protocol()
@@ -199,13 +199,13 @@ def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_pat
     where = tmp_path / "results", tmp_path / "run"
     again = functools.partial(reproduction.reproduce, recipe, "paper", *where)
 
-    class Stopped(callbacks.Stopwatch):
+    class Stopped(callbacks.TrainingTime):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "Stopwatch", Stopped)
+        patch.setattr(callbacks, "TrainingTime", Stopped)
         with pytest.raises(KeyboardInterrupt, match="step 3; the same command goes on"):
             again()
     before = json.loads((tmp_path / "run" / "seconds.json").read_text())["seconds"]
@@ -256,10 +256,10 @@ def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
     record = reproduction.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")
     assert calls == [80]  # one draw for all that is asked
     assert [*record["metrics"]] == [measure.name for measure in recipe.metrics]
-    name = metrics.extractor("FCD-mnist-v1").name
+    name = metrics.load_classifier("mnist-classifier-v1").name
     for key, one in record["metrics"].items():
         assert one["extractor"] == name and one["n"] == one["n_real"] == 80
-        assert "FCD-mnist-v1 on 80 generated images" in one["protocol"], key
+        assert "mnist-classifier-v1 on 80 generated images" in one["protocol"], key
         assert "noise.npz (sha256 " in one["protocol"] and str(tmp_path) not in one["protocol"]
     found = record["metrics"]
     assert found["frechet"]["value"] > 5 * found["frechet"]["floor"] > 0  # 3 steps learn nothing
@@ -277,10 +277,10 @@ def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypat
     np.savez(tmp_path / "small.npz", image=small)
     with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
         again(tiny_gan(tmp_path, data=str(tmp_path / "small.npz")), "smoke")
-    with pytest.raises(UnknownNameError, match="unknown extractor 'FCD'"):
+    with pytest.raises(UnknownNameError, match="unknown classifier 'FCD'"):
         again(tiny_gan(tmp_path, metrics=fidelity("FCD")), "smoke")
     with pytest.raises(UsageError, match="floor for 91 generated images.*got 90"):
-        again(tiny_gan(tmp_path, metrics=fidelity("FCD-mnist-v1", images=91)), "paper")
+        again(tiny_gan(tmp_path, metrics=fidelity("mnist-classifier-v1", images=91)), "paper")
     assert not (tmp_path / "run").exists()
 
 
@@ -322,7 +322,7 @@ def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeyp
 
 def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", tiny(tmp_path, sub_batches=2))
+    monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", tiny(tmp_path, micro_batches=2))
     assert "A small network on noise" in run("--list").stdout
     assert {"name": "vae.tiny", "title": "A small network on noise"} in json.loads(
         run("--list", "--json").stdout
@@ -336,25 +336,25 @@ def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     assert again == records.read(tmp_path / "benchmarks/results/vae.tiny.smoke.json")
     assert again["metrics"]["is_5"]["n"] == 8 and again["steps"] == 2
     assert run().exit_code == 2 and run("vae.tin").exit_code == 2
-    check_pushed("runs/reproduce/vae.tiny-smoke", again)
+    check_saved("runs/reproduce/vae.tiny-smoke", again)
 
 
-def check_pushed(workdir, record):
+def check_saved(workdir, record):
     """A run becomes a preset: the weights that were evaluated, and their numbers in its card."""
-    pushed = CliRunner().invoke(main, ["push", workdir, "made/vae.tiny"])
-    assert pushed.exit_code == 0, pushed.output
+    saved = CliRunner().invoke(main, ["save", workdir, "made/vae.tiny"])
+    assert saved.exit_code == 0, saved.output
     model = zoo.get("made/vae.tiny", pretrained=True)
     recipe = zoo.recipes.get("vae.tiny")
     trainer = reproduction.trainer_of(recipe, "smoke", workdir, range(2))
     trainer.restore(best=recipe.best)
-    with trainer.averaged() as evaluated:
+    with trainer.averaged_weights() as evaluated:
         for a, b in zip(evaluated.weights, model.weights, strict=True):
             np.testing.assert_array_equal(a, b)
     card = zoo.info("made/vae.tiny")["card"]
     assert f"| is_5 | {record['metrics']['is_5']['value']:.5g} |" in card
     assert "OTHER PROTOCOL: published 1 (made up), nowhere" in card
     assert "`zoo reproduce vae.tiny --budget smoke`" in card
-    missing = CliRunner().invoke(main, ["push", workdir, "made/other", "--results", "nowhere"])
+    missing = CliRunner().invoke(main, ["save", workdir, "made/other", "--results", "nowhere"])
     assert missing.exit_code == 2 and "zoo reproduce vae.tiny --budget smoke" in missing.stderr
 
 

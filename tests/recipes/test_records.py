@@ -29,7 +29,9 @@ STYLE = {
 YARDSTICK = {
     "kind": "yardstick",
     "protocol": "altered against real",
-    "results": {"FCD-x-v1": {"blurred": {"frechet": 0.0861, "precision": 0.8, "recall": 0.9}}},
+    "results": {
+        "x-classifier-v1": {"blurred": {"frechet": 0.0861, "precision": 0.8, "recall": 0.9}}
+    },
 }
 
 
@@ -167,12 +169,12 @@ def test_only_numbers_of_one_protocol_have_a_rank(tmp_path):
 
 def test_numbers_of_other_networks_have_no_rank(tmp_path):
     found = []
-    for name, extractor in (("a.x", "FCD-v1 sha256:aa"), ("b.x", "FCD-v1 sha256:bb")):
+    for name, extractor in (("a.x", "classifier-v1 sha256:aa"), ("b.x", "classifier-v1 sha256:bb")):
         record = write(tmp_path, name)
         record["metrics"]["is_5"]["extractor"] = extractor
         found.append(record)
     assert records.rank(found[:1], "is_5") == found[:1]
-    with pytest.raises(UsageError, match=r"b.x.paper: some; IS-5 \(FCD-v1 sha256:bb\)"):
+    with pytest.raises(UsageError, match=r"b.x.paper: some; IS-5 \(classifier-v1 sha256:bb\)"):
         records.rank(found, "is_5")
 
 
@@ -261,7 +263,7 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     assert page.index("## other; IS-5") < page.index("## some; IS-5") < page.index("## Speed")
     assert "| zoo | 1.50 | 1.00 to 2.00 |" in page
     assert "| cat x wave | lbfgs | 7.25 | 300 steps | 320 | 1.5 |" in page
-    assert "| blurred | `FCD-x-v1` | 0.0861 | 0.8 | 0.9 |" in page
+    assert "| blurred | `x-classifier-v1` | 0.0861 | 0.8 | 0.9 |" in page
 
 
 def test_a_stale_page_fails_the_check(tmp_path, monkeypatch):

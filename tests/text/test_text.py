@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from zoo import text
-from zoo.data.caption_config import Captions
-from zoo.data.text_config import Texts
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.text import END, PAD, START, UNKNOWN
 
@@ -312,10 +312,10 @@ def test_numbers_are_checked(words, wrong):
         lambda: text.WordTokenizer.train(CORPUS, min_count=wrong),
         lambda: text.limit_length([[4]], max_length=wrong),
         lambda: words.encode_batch(["a"], max_length=wrong),
-        lambda: Texts(vocabulary_size=wrong),
-        lambda: Texts(max_length=wrong),
-        lambda: Captions(min_count=wrong),
-        lambda: Captions(image_size=wrong),
+        lambda: TextConfig(vocabulary_size=wrong),
+        lambda: TextConfig(max_length=wrong),
+        lambda: CaptionConfig(min_count=wrong),
+        lambda: CaptionConfig(image_size=wrong),
     ):
         with pytest.raises(UsageError, match="must be an integer >= 1"):
             call()

@@ -17,7 +17,7 @@ from zoo.training.checkpoint import Checkpoints
 
 def test_the_newest_and_the_best_are_kept(tmp_path):
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
-    it = run(tmp_path, keep=2)
+    it = run(tmp_path, max_to_keep=2)
     it._evaluate = lambda data: {"loss": next(values)}
     it.fit(data, epochs=5, validation=data())
     assert checkpoints(tmp_path) == ["best.npz", "step-000000016.npz", "step-000000020.npz"]
@@ -29,8 +29,8 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
 
 
 def test_higher_can_be_better():
-    it = run(best="max:val_score")
-    scores = [it.state.is_best({"val_score": s}, it.best) for s in (1.0, 3.0, 2.0, math.nan)]
+    it = run(monitor="max:val_score")
+    scores = [it.state.is_best({"val_score": s}, it.monitor) for s in (1.0, 3.0, 2.0, math.nan)]
     assert scores == [True, True, False, False]
 
 

@@ -97,7 +97,7 @@ WORKER = """
     new().fit(data, steps=3)                                     # stopped in mid-epoch ...
     it = new()
     history = it.fit(data, epochs=2, validation=data(0)).history  # ... and taken up again
-    if it.replicas.chief:
+    if it.distribution.is_chief:
         np.savez(workdir + "/weights.npz", **it.state.arrays())
         print(json.dumps(history))
 """

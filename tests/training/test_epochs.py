@@ -12,7 +12,7 @@ import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, trainer
 
 from zoo.model.evaluation_mode import seed_states
-from zoo.training.callbacks import Figures, Stopwatch
+from zoo.training.callbacks import Figures, TrainingTime
 
 
 def toy(**config):
@@ -68,7 +68,7 @@ def test_evaluation_has_random_numbers_that_training_does_not_have():
     fresh = [state.numpy() for state in seed_states(it.model)]
 
     def inside():
-        with it.averaged():
+        with it.averaged_weights():
             return [state.numpy() for state in seed_states(it.model)]
 
     first = inside()
@@ -116,10 +116,10 @@ def test_figures_are_drawn_at_every_so_many_epochs(tmp_path, every, drawn):
 def test_a_stopwatch_adds_up_over_processes(tmp_path):
     path = tmp_path / "seconds.json"
     path.write_text('{"seconds": 100}')
-    stopwatch = Stopwatch(path)
+    stopwatch = TrainingTime(path)
     assert stopwatch.seconds == 100
     stopwatch.on_train_begin()
     stopwatch.on_epoch_end(0)
     stopwatch.on_train_end()
     assert 100 < json.loads(path.read_text())["seconds"] < 101
-    assert Stopwatch(path).seconds == stopwatch.seconds
+    assert TrainingTime(path).seconds == stopwatch.seconds

@@ -42,21 +42,23 @@ def learned(optimizer, compiled=True, sparse=False):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("compiled", [True, False])
 def test_adam_is_keras_adam(options, compiled):
-    found = learned(lambda: zoo.Adam(**options), compiled)
+    found = learned(lambda: zoo.optimizers.Adam(**options), compiled)
     wanted = learned(lambda: keras.optimizers.Adam(**options), compiled)
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
 
 
 def test_adam_takes_slices():
-    for one, other in zip(learned(zoo.Adam, sparse=True), learned(zoo.Adam), strict=True):
+    for one, other in zip(
+        learned(zoo.optimizers.Adam, sparse=True), learned(zoo.optimizers.Adam), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
 
 
 def test_adam_survives_its_configuration():
-    adam = zoo.Adam(learning_rate=SCHEDULE, beta_1=0.5, global_clipnorm=2.0)
+    adam = zoo.optimizers.Adam(learning_rate=SCHEDULE, beta_1=0.5, global_clipnorm=2.0)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(adam))
-    assert type(again) is zoo.Adam
+    assert type(again) is zoo.optimizers.Adam
     assert again.get_config() == adam.get_config()
 
 
@@ -64,7 +66,7 @@ def test_adam_survives_its_configuration():
 
 
 def two():
-    return {"one": keras.optimizers.SGD(0.1), "other": zoo.Adam(0.01)}
+    return {"one": keras.optimizers.SGD(0.1), "other": zoo.optimizers.Adam(0.01)}
 
 
 def test_several_optimizers_have_one_rate_and_a_configuration():
@@ -75,7 +77,7 @@ def test_several_optimizers_have_one_rate_and_a_configuration():
     assert again.get_config() == both.get_config()
     assert {part: type(one) for part, one in again.parts.items()} == {
         "one": keras.optimizers.SGD,
-        "other": zoo.Adam,
+        "other": zoo.optimizers.Adam,
     }
     both.learning_rate = 0.0
     both.learning_rate = 0.5

@@ -36,15 +36,15 @@ def test_a_budget_of_nothing_trains_nothing_and_writes_nothing(tmp_path, budget)
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"keep": 0},
-        {"keep": -1},
+        {"max_to_keep": 0},
+        {"max_to_keep": -1},
         {"save_every": 0},
-        {"sub_batches": 0},
+        {"micro_batches": 0},
         {"seed": None},
         {"seed": -1},
         {"seed": 2**32},
         {"figures_every": -1},
-        {"best": 3},
+        {"monitor": 3},
     ],
 )
 def test_numbers_of_the_trainer_are_checked_by_name(wrong):
@@ -60,7 +60,7 @@ def test_budgets_are_whole_numbers(name, budget):
 
 
 def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
-    it = run(tmp_path, callbacks=None, best=None)
+    it = run(tmp_path, callbacks=None, monitor=None)
     it.fit(data, epochs=1, validation=data())
     assert not (tmp_path / "checkpoints" / "best.npz").exists()
 
@@ -78,13 +78,13 @@ def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
         ({"weight": 50.0}, "weight=1", "weight=50"),
         ({"image_shape": (4, 1, 1)}, "image_shape=[2, 2, 1]", "image_shape=[4, 1, 1]"),
         ({"cls": OtherDenoiser}, 'model="Denoiser"', 'model="OtherDenoiser"'),
-        ({"sub_batches": 2}, "sub_batches=1", "sub_batches=2"),
+        ({"micro_batches": 2}, "micro_batches=1", "micro_batches=2"),
     ],
 )
 def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, had, got):
-    def other(cls=Denoiser, optimizers=None, seed=0, sub_batches=1, **config):
+    def other(cls=Denoiser, optimizers=None, seed=0, micro_batches=1, **config):
         rates = keras.optimizers.Adam(1e-3) if optimizers is None else optimizers
-        how = {"optimizers": rates, "seed": seed, "sub_batches": sub_batches}
+        how = {"optimizers": rates, "seed": seed, "micro_batches": micro_batches}
         return run(tmp_path, model=cls(**config), **how)
 
     other().fit(data, steps=1)
@@ -159,7 +159,7 @@ def test_what_killed_writes_left_is_removed_by_the_next_trainer(tmp_path):
 
 
 def test_a_reader_beside_a_writer_finds_a_checkpoint(tmp_path, monkeypatch):
-    it = run(tmp_path, keep=1)
+    it = run(tmp_path, max_to_keep=1)
     it.fit(data, steps=1)
     paths = Checkpoints.paths
     calls = []
@@ -223,7 +223,7 @@ def test_a_gradient_that_is_not_finite_is_blamed_at_its_own_step(tmp_path, save_
     apply = it.model.apply
 
     def breaking(part, gradients):
-        if float(it.model.step) == 2:
+        if float(it.model.iterations) == 2:
             gradients = [g if i else g * np.nan for i, g in enumerate(gradients)]
         apply(part, gradients)
 
@@ -261,4 +261,4 @@ def test_evaluation_is_traced_once():
     it = run(eager=False)
     for _ in range(3):
         it.evaluate(data())
-    assert it.evaluation(it.state.learning()).experimental_get_tracing_count() == 1
+    assert it.evaluation(it.state.trainable_ids()).experimental_get_tracing_count() == 1

@@ -16,13 +16,13 @@ from zoo import errors
 # Numbers.
 
 
-def test_sub_batches_give_the_step_of_the_whole_batch():
+def test_micro_batches_give_the_step_of_the_whole_batch():
     """Without noise of its own in each piece: same weights to rounding, and the exact mean."""
 
-    def trained(sub_batches):
-        model = toy(kl="analytic")
+    def trained(micro_batches):
+        model = toy(kl_estimator="analytic")
         model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
-        it = run(model=model, optimizers=keras.optimizers.SGD(0.01), sub_batches=sub_batches)
+        it = run(model=model, optimizers=keras.optimizers.SGD(0.01), micro_batches=micro_batches)
         history = it.fit(data, epochs=2).history
         ragged = tf.data.Dataset.from_tensor_slices(examples(model, 31)).batch(7)
         return history["loss"], it.evaluate(ragged)["nll"], it.state.arrays()
@@ -39,12 +39,12 @@ def test_sub_batches_give_the_step_of_the_whole_batch():
             np.testing.assert_allclose(value, pieces[2][key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
-def test_sub_batches_must_divide_every_batch():
-    with pytest.raises(errors.UsageError, match="sub_batches=3 needs batches .* got 8"):
-        run(sub_batches=3).fit(data, epochs=1)
+def test_micro_batches_must_divide_every_batch():
+    with pytest.raises(errors.UsageError, match="micro_batches=3 needs batches .* got 8"):
+        run(micro_batches=3).fit(data, epochs=1)
     ragged = tf.data.Dataset.from_tensor_slices(examples(toy(), 31)).batch(8)
     with pytest.raises(errors.UsageError, match="drop_remainder=True"):
-        run(sub_batches=2).fit(ragged, epochs=1)
+        run(micro_batches=2).fit(ragged, epochs=1)
 
 
 def test_a_model_looks_at_its_data_once_before_the_first_step(tmp_path):
@@ -114,7 +114,7 @@ def test_a_finished_run_is_left_alone(tmp_path):
 
 def test_accumulated_gradients_are_those_of_the_large_batch():
     """Four batches of 8, accumulated, take the step of one batch of 32."""
-    plain, accumulated = toy(kl="analytic"), toy(kl="analytic")
+    plain, accumulated = toy(kl_estimator="analytic"), toy(kl_estimator="analytic")
     for model in (plain, accumulated):
         model.posterior = quiet(model)
     run(model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
@@ -177,10 +177,10 @@ def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
     np.testing.assert_array_equal(
         raw, keras.ops.convert_to_numpy(plain.model.trainable_variables[0])
     )
-    with it.averaged():
+    with it.averaged_weights():
         assert np.abs(keras.ops.convert_to_numpy(kernel) - raw).max() > 1e-4
     np.testing.assert_array_equal(raw, keras.ops.convert_to_numpy(kernel))
-    with it.averaged() as model:
+    with it.averaged_weights() as model:
         expected = model.encode(examples(model)["image"])
     it.model.eval_step = lambda batch: {"m": it.model.encode(batch["image"])[:, 0]}
     got = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model)))
@@ -219,7 +219,7 @@ def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 
     warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
-    it = run(model=toy(kl=FreeBits(1e6), kl_weight=warm))
+    it = run(model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
     logs = it.fit(data, steps=1).history
     assert logs["kl"][0] == 1e6  # all of it is free
     assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
@@ -271,7 +271,7 @@ def test_a_non_finite_loss_names_the_step_and_the_first_bad_layer(tmp_path):
     call = layer.layers[0].call
 
     def breaks(x):  # from the sixth step on
-        return call(x) / tf.where(model.step < 5, 1.0, 0.0)
+        return call(x) / tf.where(model.iterations < 5, 1.0, 0.0)
 
     layer.layers[0].call = breaks
     good = run(save_every=2)

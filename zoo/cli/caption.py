@@ -1,24 +1,30 @@
-"""`zoo caption`: what is in pictures, said by a run."""
+"""`zoo caption`: captions images with a trained model."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.load import ready
-from zoo.cli.options import Number, refuse
-from zoo.cli.terminal import UserPath, answers
-from zoo.cli.translate import MAPS, drawn, searching, speaking
-from zoo.data.caption_config import Captions
+from zoo.cli import output
+from zoo.cli.load import open_model, require_kind
+from zoo.cli.options import Number, UserPath, generation_options, reject_options
+from zoo.cli.terminal import json_option
+from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def show(record):
-    for one in record["captions"]:
-        click.echo(one["caption"])
+    from zoo.model import Model
+
+
+def _show(record):
+    for row in record["captions"]:
+        click.echo(row["caption"])
 
 
 @click.command()
-@click.argument("run")
+@click.argument("model", metavar="MODEL")
 @click.argument(
     "images",
     metavar="IMAGE...",
@@ -28,79 +34,90 @@ def show(record):
 )
 @click.option(
     "--network",
-    help="For a model of features: what saw its images, as in MobileNetV2; see keras.applications.",
+    metavar="NAME",
+    help="Network that extracts the features, for a model trained on features: a name of"
+    " keras.applications, as in MobileNetV2.",
 )
 @click.option(
-    "--weights", default="imagenet", show_default=True, help="Of the network; or a file of them."
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Weights of the network: a name, or a file.",
 )
 @click.option(
     "--image-size",
     type=Number("image_size"),
     default=224,
     show_default=True,
-    help="For the network.",
+    help="Image size for the network, in pixels.",
 )
-@searching
-@answers(show)
-def caption(run, images, network, weights, image_size, max_length, search, picture, best):
-    """Put pictures into words by a run.
+@generation_options
+@json_option(_show)
+def caption(model, images, network, weights, image_size, max_length, search, attention_file, best):
+    """Caption images with a trained model.
 
-    RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Answers with one line for each IMAGE, a file (PNG, JPEG, WebP,
-    ...) of which the center square is cut out, scaled to what the model was trained on, and
-    brought to its channels.
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
+    run, a preset, or a .keras file. Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
+    The center square is cropped, resized to the size of the training images, and converted to
+    their channels.
 
     \b
-    zoo caption captioning.shapes scene.png --attention looked.png
+    zoo caption captioning.shapes scene.png --attention attention.png
     zoo caption runs/captioning-photos dog.jpg cat.jpg --num-beams 3 --json
     zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --num-beams 3
     """
     if network is None:
-        refuse(["weights", "image_size"], "needs --network, for a model of features")
-    seer = network and {"network": network, "weights": weights, "size": image_size}
-    with ready(run, best, speaking("captions")) as (model, where, settings):
-        pixels, seen = looked_at(model, images, seer)
-        max_length = (settings or Captions).max_length if max_length is None else max_length
-        how = {"num_maps": MAPS if picture else 0, "max_length": max_length}
-        said, maps = model.caption_with_attention(seen, **how, **search)
-    failure = draw(pixels, maps, picture) if picture else {}
-    pairs = zip(map(str, images), said, strict=True)
+        reject_options(["weights", "image_size"], "needs --network, for a model of features")
+    network_args = network and {"network": network, "weights": weights, "size": image_size}
+    with open_model(model, best, require_kind("captions")) as (trained, origin, config):
+        pixels, inputs = load_images(trained, images, network_args)
+        max_length = (config or CaptionConfig).max_length if max_length is None else max_length
+        options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
+        captions, maps = trained.caption_with_attention(inputs, **options, **search)
+    failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
+    pairs = zip(map(str, images), captions, strict=True)
     return {
-        "run": where and str(where),
+        "run": origin and str(origin),
         **search,
         "captions": [{"image": image, "caption": text} for image, text in pairs],
         **failure,
     }
 
 
-def draw(images, maps, path):
-    """The figure of attention maps over the first images, as `drawn` makes it."""
+def _write_attention(images, maps, path):
+    """Writes the figure of attention weights over the first images, as `try_figure` does."""
     from zoo import figures
 
-    return drawn(figures.caption_maps, images[: len(maps)], maps, path=path)
+    return output.try_figure(figures.caption_maps, images[: len(maps)], maps, path=path)
 
 
-def looked_at(model, files, seer):
-    """(images uint8 [n, h, w, c], what the model is shown of them) of image files.
+def load_images(
+    model: "Model", files: tuple[Path, ...], network_args: dict[str, Any] | None
+) -> "tuple[np.ndarray, np.ndarray]":
+    """(images uint8 [n, h, w, c], the model's inputs: these images or their features).
 
     Args:
-        seer: what `vision.Network` is made of; None: the model sees for itself.
+        model: decides the size and the channels.
+        files: of images.
+        network_args: arguments of `image_features.PretrainedNetwork`; None: the model takes images.
 
-    Raises UsageError: no image, or a model of features without its network, or the other way round.
+    Raises UsageError: not an image; a network for a model of images, or none for one of features.
     """
     from zoo.data.image_files import read_images
 
     rows, columns, channels = model.image_shape
-    if (model.call_feature == "features") != bool(seer):
-        what = f"features {model.image_shape} of another network" if not seer else "images"
+    takes_features = model.input_feature == "features"
+    if takes_features and not network_args:
         raise UsageError(
-            f"{model.name} sees {what}: "
-            + ("leave --network out" if seer else "name it, as in --network MobileNetV2")
+            f"{model.name} takes features {model.image_shape} of another network: name it, as in"
+            " --network MobileNetV2"
         )
-    size = seer["size"] if seer else rows if rows == columns else None
-    pixels = read_images(files, "the list", None if seer else channels, size)
-    if not seer:
+    if network_args and not takes_features:
+        raise UsageError(f"{model.name} takes images: leave --network out")
+    if network_args is None:
+        pixels = read_images(files, "the list", channels, rows if rows == columns else None)
         return pixels, pixels
     from zoo.data import image_features
 
-    return pixels, image_features.Network(**seer)(pixels)
+    pixels = read_images(files, "the list", None, network_args["size"])
+    return pixels, image_features.PretrainedNetwork(**network_args)(pixels)

@@ -1,80 +1,109 @@
-"""`zoo data`: the data sets that have a name, and fetching them."""
+"""`zoo data`: lists, describes and prepares the data sets of the catalog."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo import data as datasets
-from zoo.cli.terminal import answers, import_tensorflow, table
+from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.errors import WriteError, ZooError
 from zoo.files import check_writable
 
 
 @click.group()
 def data():
-    """List, prepare and describe data sets."""
+    """List, describe and prepare data sets.
+
+    \b
+    zoo data list
+    zoo data info mnist
+    zoo data prepare mnist
+    """
 
 
-def describe(name):
-    """What the catalog and the disk say about a data set."""
+def describe(name: str) -> dict[str, Any]:
+    """A data set's entry in the catalog, and whether it is on disk (`prepared`)."""
     return {**asdict(datasets.info(name)), "prepared": datasets.is_prepared(name)}
 
 
-def show_data(record):
+def _show_list(record):
     rows = [
         (
-            one["name"],
-            "x".join(map(str, one["shape"])),
-            f"{sum(one['splits'].values()):,}",
-            "yes" if one["prepared"] else "",
-            one["description"],
+            row["name"],
+            "x".join(map(str, row["shape"])),
+            f"{sum(row['splits'].values()):,}",
+            "yes" if row["prepared"] else "",
+            row["description"],
         )
-        for one in record["data"]
+        for row in record["data"]
     ]
-    table(rows, "name", "image", "examples", "on disk", "what it is")
-    kept, generated = (record[key] or "no folder yet" for key in ("directory", "generated"))
-    click.echo(f"\nkept in {kept}; zoo data prepare NAME fetches one")
-    click.echo(f"what the zoo itself generates is kept in {generated}")
+    print_table(rows, "name", "image", "examples", "on disk", "description")
+    directory = record["directory"] or "no folder yet"
+    generated = record["generated"] or "no folder yet"
+    click.echo(f"\ndownloaded data: {directory}; to download a data set: zoo data prepare NAME")
+    click.echo(f"generated data:  {generated}")
 
 
 @data.command("list")
-@answers(show_data)
+@json_option(_show_list)
 def data_list():
-    """List the data sets.
+    """List the data sets, and which of them are on disk.
 
-    All that have a name, and which of them are on disk.
+    \b
+    zoo data list
     """
     rows = [describe(name) for name in datasets.names()]
-    shared, own = place(datasets.directory)[0], place(datasets.generated_directory)[0]
-    return {"directory": shared["directory"], "generated": own["directory"], "data": rows}
+    downloaded, _ = folder_status(datasets.directory)
+    generated, _ = folder_status(datasets.generated_directory)
+    return {
+        "directory": downloaded["directory"],
+        "generated": generated["directory"],
+        "data": rows,
+    }
 
 
 @data.command("info")
 @click.argument("name")
-@answers(lambda record: table(record.items()))
+@json_option(lambda record: print_table(record.items()))
 def data_info(name):
-    """Describe a data set.
+    """Describe a data set: shape, splits, source, license, and whether it is on disk.
 
-    Shape, splits, source, licence, and whether it is on disk. Example: zoo data info mnist
+    NAME is a name from `zoo data list`.
+
+    \b
+    zoo data info mnist
     """
     return describe(datasets.info(name).name)
 
 
 @data.command("prepare")
 @click.argument("name")
-@answers(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
+@json_option(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
 def data_prepare(name):
     """Download a data set, once.
 
-    The only command that needs a network. Example: zoo data prepare mnist
+    NAME is a name from `zoo data list`. Training needs no network afterwards.
+
+    \b
+    zoo data prepare mnist
     """
-    known = datasets.info(name).name
+    name = datasets.info(name).name
     import_tensorflow()
-    return {"name": known, "directory": str(datasets.prepare(known))}
+    return {"name": name, "directory": str(datasets.prepare(name))}
 
 
-def place(choose, cure=None):
-    """({"directory", "writable"} of the folder that a function returns, what is wrong or None)."""
+def folder_status(
+    choose: Callable[[], Path], remedy: str | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """({"directory", "writable"} of a folder, the problem with it or None).
+
+    Args:
+        choose: returns the folder, or raises a ZooError.
+        remedy: what to do if it cannot be written.
+    """
     try:
         folder = choose().absolute()
     except ZooError as error:
@@ -82,5 +111,5 @@ def place(choose, cure=None):
     try:
         check_writable(folder / "file")
     except WriteError:
-        return {"directory": str(folder), "writable": False}, f"cannot write in {folder}: {cure}"
+        return {"directory": str(folder), "writable": False}, f"cannot write in {folder}: {remedy}"
     return {"directory": str(folder), "writable": True}, None

@@ -1,8 +1,9 @@
-"""`zoo doctor`: what is installed, and what is wrong with it."""
+"""`zoo doctor`: checks the installation."""
 
 import importlib.metadata
 import os
 import platform
+from typing import Any
 
 import click
 from packaging.requirements import Requirement
@@ -10,11 +11,11 @@ from packaging.specifiers import SpecifierSet
 
 from zoo import data as datasets
 from zoo import registry
-from zoo.cli.data import describe, place
-from zoo.cli.terminal import answers, import_tensorflow, table
+from zoo.cli.data import describe, folder_status
+from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.environment import check_backend
 from zoo.errors import UsageError, one_line
-from zoo.presets.download import directory as preset_directory
+from zoo.presets.download import cache_folder as preset_directory
 from zoo.training.workdir import RUNS
 from zoo.version import __version__
 
@@ -28,7 +29,7 @@ PACKAGES = (
     "numpy",
     "matplotlib",
 )
-FOLDERS = {  # what is in it -> (the folder, what to do if it cannot be written)
+FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
     "data": (datasets.directory, "set TFDS_DATA_DIR to another"),
     "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another"),
     "cache": (preset_directory, "set ZOO_CACHE to another"),
@@ -36,117 +37,121 @@ FOLDERS = {  # what is in it -> (the folder, what to do if it cannot be written)
 }
 
 
-def show_doctor(record):
+def _show(record):
     rows = []
     for key, value in record.items():
         parts = value if isinstance(value, dict) else {"": value}
-        rows += [(f"{key} {name}", shown(part)) for name, part in parts.items()]
-    table(rows[:-1], "what", "found")
-    click.echo("\n".join(f"problem: {p}" for p in record["problems"]) or "all is well")
+        rows += [(f"{key} {name}", _format_value(part)) for name, part in parts.items()]
+    print_table(rows[:-1], "item", "value")
+    problems = [f"problem: {problem}" for problem in record["problems"]]
+    click.echo("\n".join(problems) or "no problems found")
 
 
-def shown(value):
+def _format_value(value):
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 @click.command()
-@answers(show_doctor)
+@json_option(_show)
 def doctor():
     """Check the installation.
 
-    Looks at packages, devices, folders, data sets and plug-ins.
+    Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them. The exit
+    code is 1 if there is a problem.
 
-    The exit code is 1 if something that is needed is missing.
+    \b
+    zoo doctor
     """
-    return examine()
+    return check_installation()
 
 
-def examine():
-    """Everything there is to know about this installation; `problems` is empty if all is well."""
+def check_installation() -> dict[str, Any]:
+    """Describes this installation; `problems` is empty if nothing is wrong."""
     versions = {"zoo": __version__, "python": platform.python_version()}
-    versions |= {package: version(package) for package in PACKAGES}
-    problems = [f"{p} is missing: pip install {p}" for p, found in versions.items() if not found]
-    devices, failure = tensorflow_devices()
-    offered, broken = plugins()
-    folders = {name: place(choose, cure) for name, (choose, cure) in FOLDERS.items()}
-    found = {name: facts for name, (facts, _) in folders.items()}
-    found["data"]["prepared"] = [n for n in datasets.names() if describe(n)["prepared"]]
+    versions |= {package: _version(package) for package in PACKAGES}
+    missing = [name for name, version in versions.items() if not version]
+    problems = [f"{name} is missing: pip install {name}" for name in missing]
+    devices, device_problems = _tensorflow_devices()
+    plugins, plugin_problems = _plugins()
+    statuses = {name: folder_status(choose, remedy) for name, (choose, remedy) in FOLDERS.items()}
+    folders = {name: status for name, (status, _) in statuses.items()}
+    folders["data"]["prepared"] = [n for n in datasets.names() if describe(n)["prepared"]]
     problems += [
-        f"folder of {name}: {problem}" for name, (_, problem) in folders.items() if problem
+        f"folder of {name}: {problem}" for name, (_, problem) in statuses.items() if problem
     ]
     return {
         "versions": versions,
         "devices": devices,
         "cores": os.cpu_count(),
-        "memory_gb": memory(),
-        **found,
-        "plugins": offered,
-        "problems": problems + unsupported() + failure + broken,
+        "memory_gb": _memory(),
+        **folders,
+        "plugins": plugins,
+        "problems": problems + _unsupported() + device_problems + plugin_problems,
     }
 
 
-def unsupported():
-    """What is installed in a version that this library does not support, as lines."""
+def _unsupported():
+    """One line for each installed version that this library does not support."""
     try:
         needs = importlib.metadata.requires("the-zoo") or []
         python = SpecifierSet(importlib.metadata.metadata("the-zoo")["Requires-Python"] or "")
     except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
         return []
-    found = []
+    problems = []
     if not python.contains(platform.python_version(), prereleases=True):
-        found.append(f"python {platform.python_version()} is not supported: use {python}")
+        problems.append(f"python {platform.python_version()} is not supported: use {python}")
     for need in map(Requirement, needs):
-        wanted = need.marker is None or need.marker.evaluate({"extra": ""})
-        installed = version(need.name) if wanted else None
+        needed = need.marker is None or need.marker.evaluate({"extra": ""})
+        installed = _version(need.name) if needed else None
         if installed and not need.specifier.contains(installed, prereleases=True):
-            found.append(
+            problems.append(
                 f"{need.name} {installed} is not supported: pip install"
                 f" '{need.name}{need.specifier}'"
             )
-    return found
+    return problems
 
 
-def version(package):
-    """The version that is installed, or None."""
+def _version(package):
+    """The installed version, or None."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def tensorflow_devices():
-    """Names of what TensorFlow computes on, and what keeps it or Keras from doing so."""
-    failures = []
+def _tensorflow_devices():
+    """(names of TensorFlow's devices, problems that keep TensorFlow or Keras from working)."""
+    problems = []
     try:
         check_backend()
     except UsageError as error:
-        failures.append(str(error))
+        problems.append(str(error))
     try:
-        if not failures:
+        if not problems:
             import_tensorflow()
             import keras  # noqa: F401
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()
-        return [device.name.removeprefix("/physical_device:") for device in devices], failures
-    except Exception as error:  # packages that do not fit may fail in any way
-        return [], [*failures, f"TensorFlow or Keras cannot be imported: {one_line(error)}"]
+        return [device.name.removeprefix("/physical_device:") for device in devices], problems
+    except Exception as error:  # incompatible packages may raise any error
+        return [], [*problems, f"TensorFlow or Keras cannot be imported: {one_line(error)}"]
 
 
-def plugins():
-    """Name -> module of the models other packages bring, and which of them are broken."""
-    found = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
-    broken = []
-    for name, module in found.items():
+def _plugins():
+    """(name -> module of the models of other packages, problems with them)."""
+    modules = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    problems = []
+    for name, module in modules.items():
         try:
             registry.info(name)
-        except Exception as error:  # somebody else's code may fail in any way
-            broken.append(f"the plug-in {name} ({module}) is broken: {one_line(error)}")
-    return found, broken
+        except Exception as error:  # a plug-in may raise any error
+            problems.append(f"the plug-in {name} ({module}) is broken: {one_line(error)}")
+    return modules, problems
 
 
-def memory():
-    """Bytes of memory of this machine, in units of 2^30; None where it cannot be told."""
+def _memory():
+    """Memory of this machine in GiB; None where the system does not report it."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, ValueError, OSError):

@@ -1,91 +1,95 @@
-"""Which examples a run is evaluated on, and the words that say so."""
+"""Which examples a run is evaluated on, and how they are described."""
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from zoo.data import source_names
 from zoo.log import log_message
 
-PART = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
+if TYPE_CHECKING:
+    from zoo.cli.train_config import TrainConfig
+
+SLICE = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
 ORDER = re.compile(r"\.(stratified|ordered)\b")
 NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 
-def default_test_split(data, split, languages=None):
-    """The split to evaluate on: test, else validation; else what is trained on, with a note."""
-    if not source_names.is_named(data) and not source_names.path(data).exists():
-        return split  # loading it will say what is wrong
-    there = source_names.splits(data, languages)
-    if (held_out := _held_out(there)) is not None:
+def default_test_split(data: str, split: str, languages: tuple[str, str] | None = None) -> str:
+    """The split to evaluate on: test, else validation, else the training split, with a note."""
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
+        return split  # loading it raises the error
+    available = source_names.splits(data, languages)
+    if (held_out := _held_out(available)) is not None:
         return held_out
-    first = there[0] if there else "train"
+    first = available[0] if available else "train"
     log_message(
-        f"note: {data} has no test split: evaluating on the training split {split}; `zoo train`"
-        f" holds a part out with --split '{first}[:90%]' --test-split '{first}[90%:]'"
+        f"note: {data} has no test split: evaluating on the training split {split}; to hold out a"
+        f" part, use zoo train with --split '{first}[:90%]' --test-split '{first}[90%:]'"
     )
     return split
 
 
-def split_of_other(data, settings):
-    """The split of other data on which a run with these settings is evaluated.
+def split_for_other_data(data: str, config: "TrainConfig") -> str:
+    """The split of other data on which a run is evaluated.
 
-    The run's test split, if it has one and the other data have a split of that name; else their
-    own; else all of them, with a note.
+    It is the run's test split, if the run was not trained on it and the other data have a split of
+    that name; else the test split of the other data; else all of them, with a note.
     """
-    own, there = settings.test_split, source_names.splits(data, settings.languages)
-    if not source_names.is_named(data) and not source_names.path(data).exists():
-        return own  # loading it will say what is wrong
-    if _name(own) in there and not overlap(own, settings.split):
-        return own
-    other = _held_out(there)
+    test_split = config.test_split
+    available = source_names.splits(data, config.languages)
+    if not source_names.is_named(data) and not source_names.source_path(data).exists():
+        return test_split  # loading it raises the error
+    if _name(test_split) in available and not splits_overlap(test_split, config.split):
+        return test_split
+    other = _held_out(available)
     if other is None:
-        other = there[0] if there else "train"
+        other = available[0] if available else "train"
         log_message(f"note: {data} has no test split: evaluating on all of {other}")
     elif other != "test":
         log_message(f"note: {data} has no test split: evaluating on {other}")
     return other
 
 
-def note_training_examples(settings):
-    """Says so if a run is evaluated on examples that it was trained on."""
-    split, training = settings.test_split, settings.split
+def warn_training_examples(config: "TrainConfig") -> None:
+    """Prints a warning if a run is evaluated on examples that it was trained on."""
+    split = config.test_split
+    training = config.split
     if split == training:
         log_message(f"warning: evaluating on the training split {training}")
-    elif overlap(split, training):
-        log_message(
-            f"warning: evaluating on {split}, a part of which is in the training split {training}"
-        )
+    elif splits_overlap(split, training):
+        log_message(f"warning: evaluating on {split}, which overlaps the training split {training}")
 
 
-def overlap(a, b):
-    """Whether two splits share examples, as far as can be told without counting them."""
-    parts = [PART.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b)]
+def splits_overlap(a: str, b: str) -> bool:
+    """Whether two splits share examples, as far as the names tell without the examples' number."""
+    parts = [SLICE.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b)]
     if a == b or not all(parts) or parts[0][1] != parts[1][1]:
         return a == b
     if ORDER.findall(a) != ORDER.findall(b):
-        return True  # parts of two orders
+        return True  # slices of two orders
     bounds = [bound for part in parts for bound in part.groups()[1:] if bound]
     if not (parts[0][2] or parts[0][3]) or not (parts[1][2] or parts[1][3]):
-        return True  # one of them is all there is
+        return True  # one of them is the whole split
     if len({bound.endswith("%") for bound in bounds}) > 1 or any("-" in bound for bound in bounds):
         return False
-    (start, stop), (other, end) = (
+    (start, stop), (other_start, other_stop) = (
         (int((part[2] or "0").rstrip("%")), int((part[3] or "9" * 13).rstrip("%")))
         for part in parts
     )
-    return max(start, other) < min(stop, end)
+    return max(start, other_start) < min(stop, other_stop)
 
 
-def examples_of(data, kind):
+def describe_examples(data: Any, kind: str) -> str:
     """The examples in loaded data, for people: "photos train[90%:], 10 images"."""
-    noun = (
-        "pairs of images" if kind == "images" and "source" in data.spec else NOUNS.get(kind, kind)
-    )
+    noun = NOUNS.get(kind, kind)
+    if kind == "images" and "source" in data.spec:
+        noun = "pairs of images"
     return f"{data.name} {data.split}, {data.num_examples:,} {noun}"
 
 
-def _held_out(there):
-    """The split, of those that there are, that nothing is trained on; None if there is none."""
-    return next((name for name in source_names.HELD_OUT if name in there), None)
+def _held_out(available):
+    """The first of the available splits that is not for training; None if there is none."""
+    return next((name for name in source_names.HELD_OUT if name in available), None)
 
 
 def _name(split):

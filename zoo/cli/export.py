@@ -1,47 +1,39 @@
-"""`zoo export`: a model's verbs as a SavedModel, for programs that have TensorFlow alone."""
+"""`zoo export`: writes a model as a SavedModel, for programs that have only TensorFlow."""
 
 import click
 
-from zoo.cli.load import ready
-from zoo.cli.options import Number, OutputFolder, refuse
-from zoo.cli.terminal import BEST, answers, table
+from zoo.cli.load import open_model
+from zoo.cli.options import (
+    BEST_OPTION,
+    NUM_BEAMS_OPTION,
+    OutputFolder,
+    max_length_option,
+    reject_options,
+)
+from zoo.cli.terminal import json_option, print_table
 from zoo.errors import UsageError
 
 
-def show(record):
+def _show(record):
     click.echo(f"{record['folder']}\n")
-    table([(row["name"], row["takes"], row["gives"]) for row in record["functions"]], *COLUMNS)
-
-
-COLUMNS = "function", "takes", "gives"
+    rows = [(row["name"], row["takes"], row["gives"]) for row in record["functions"]]
+    print_table(rows, "function", "inputs", "outputs")
 
 
 @click.command()
-@click.argument("run")
+@click.argument("model", metavar="MODEL")
 @click.argument("folder", type=OutputFolder())
-@click.option(
-    "--num-beams",
-    type=Number("num_beams"),
-    default=5,
-    show_default=True,
-    help="Of words; 1 is greedy.",
-)
-@click.option(
-    "--max-length",
-    type=Number("max_length"),
-    default=100,
-    show_default=True,
-    help="Words of a text at most.",
-)
-@BEST
-@answers(show)
-def export(run, folder, num_beams, max_length, best):
-    """Write a model as a SavedModel, which needs TensorFlow and nothing of the zoo.
+@NUM_BEAMS_OPTION
+@max_length_option(100)
+@BEST_OPTION
+@json_option(_show)
+def export(model, folder, num_beams, max_length, best):
+    """Write a model as a SavedModel, which needs TensorFlow only.
 
-    RUN is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. FOLDER is made, and must not be there. In it, the verbs of the
-    model are functions: sample, encode, decode, ... Texts are strings there, if words or characters
-    are what they are cut into; sub-words stay outside, and then ids are given and taken.
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
+    run, a preset, or a .keras file. FOLDER is created and must not exist. The methods of the model
+    become functions of the SavedModel: sample, encode, decode, ... Their texts are strings if they
+    are tokenized into words or characters, and token ids if they are tokenized into subwords.
 
     \b
     zoo export vae.snowflakes exported/vae
@@ -49,19 +41,20 @@ def export(run, folder, num_beams, max_length, best):
     zoo export runs/pix2pix-facades exported/facades --json
     """
     if folder.exists():
-        raise UsageError(f"{folder} is there already; choose another folder, or remove it")
-    with ready(run, best, check=words_only) as (model, where, _):
+        raise UsageError(f"{folder} exists already; choose another folder, or remove it")
+    with open_model(model, best, check=_reject_text_options) as (trained, origin, _):
         from zoo import saved_model
 
-        told = saved_model.export(model, folder, num_beams=num_beams, max_length=max_length)
-    rows = [{"name": name, "takes": a, "gives": b} for name, (a, b) in told.items()]
-    return {"run": where and str(where), "folder": str(folder), "functions": rows}
+        functions = saved_model.export(trained, folder, num_beams=num_beams, max_length=max_length)
+    rows = [
+        {"name": name, "takes": inputs, "gives": outputs}
+        for name, (inputs, outputs) in functions.items()
+    ]
+    return {"run": origin and str(origin), "folder": str(folder), "functions": rows}
 
 
-def words_only(cls):
-    """Raises UsageError for options about words where a model answers in none."""
+def _reject_text_options(cls):
+    """Raises UsageError for options about text if a model does not generate text."""
     if cls.data_kind not in ("pairs", "captions"):
-        refuse(
-            ["num_beams", "max_length"],
-            f"is of words, and {cls.__name__} answers in none; leave it out",
-        )
+        reason = f"is for models that generate text, which {cls.__name__} does not; leave it out"
+        reject_options(["num_beams", "max_length"], reason)

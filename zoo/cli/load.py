@@ -1,90 +1,123 @@
-"""Trained models by what people call them: runs, presets, files of Keras, `zoo reproduce`."""
+"""Loads trained models: runs, presets, .keras files, folders made by `zoo reproduce`."""
 
 import contextlib
 import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zoo import factory, registry
 from zoo.cli import runs
 from zoo.cli.terminal import import_tensorflow
+from zoo.cli.train_config import TrainConfig
 from zoo.errors import UsageError, one_line
 from zoo.files import user_path
 
-EXPANDED = 20  # times: what an archive may hold of the bytes that it stores
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+MAX_EXPANSION = 20  # uncompressed bytes per compressed byte of an archive's file
 
 
-def finished(place, best=False, begin=import_tensorflow):
-    """The model with its weights that `place` stands for; None if that can only be a run.
+def load_model(
+    name: str, best: bool = False, setup: Callable[[], None] = import_tensorflow
+) -> "Model | None":
+    """The trained model of a preset, a file or a folder; None if it can only be a run.
 
     Args:
-        place: a preset (a name, a folder, "hf://owner/name", "https://host/folder"), a .keras file,
+        name: a preset (a name, a folder, "hf://owner/name", "https://host/folder"), a .keras file,
             or a folder made by `zoo reproduce`.
-        best: whether the best epoch was asked for, which only runs of `zoo train` have.
-        begin: called before TensorFlow runs anything, if there is such a model.
+        best: whether the best epoch was requested, which only runs of `zoo train` have.
+        setup: called before TensorFlow computes anything, if there is such a model.
 
     Raises UsageError: a file that Keras cannot read, or `best`.
     """
-    path = user_path(place)
+    path = user_path(name)
     file = path if path.suffix == ".keras" else path / "model.keras"
-    preset = runs.is_preset(place)
+    preset = runs.is_preset(name)
     if not preset and not file.is_file():
         return None
     if best:
-        raise UsageError(f"--best goes with a run of `zoo train`; {place} is one model")
-    begin()
-    return factory.get(place, pretrained=True) if preset else load(file)
+        raise UsageError(f"--best needs a run of `zoo train`; {name} is a single model")
+    setup()
+    return factory.get(name, pretrained=True) if preset else _load_keras_file(file)
 
 
 @contextlib.contextmanager
-def ready(place, best=False, check=lambda cls: None, begin=import_tensorflow):
-    """(model with the weights to use, where it comes from, its `Settings`) of whatever is trained.
+def open_model(
+    name: str,
+    best: bool = False,
+    check: Callable[[type], None] = lambda cls: None,
+    setup: Callable[[], None] = import_tensorflow,
+) -> "Iterator[tuple[Model, Any, TrainConfig | None]]":
+    """(model with its trained weights, its origin, its configuration) of anything trained.
 
     Args:
-        place: a run's folder, a model's name, which means its newest run, or as in `finished`.
-        best: take the best epoch of a run.
-        check: called with the model's class before a run is opened: raises if it will not do.
-        begin: as in `finished`; such as `runs.one_thread_each`.
+        name: a run's folder, a model's name (its newest run), or as in `load_model`.
+        best: use the best epoch of a run.
+        check: called with the model's class before a run is opened: raises if it is unsuitable.
+        setup: as in `load_model`, such as `runs.use_single_threaded_ops`.
 
-    A model without any run has fresh weights, and comes from None; one that is no run has None for
-    settings.
+    A model without a run has random weights and its origin is None. What is not a run has the
+    configuration None.
     """
-    if model := finished(place, best, begin):
+    if model := load_model(name, best, setup):
         check(type(model))
-        yield model, place, None
+        yield model, name, None
         return
-    settings, where = runs.taken(place, best=best)
-    begin()
-    check(registry.get_class(settings.model))
-    data = None if where else settings.load(settings.test_split)  # brings vocabularies along
-    with runs.opened(settings, where, best, data).averaged() as model:
-        yield model, where, settings
+    config, workdir = runs.resolve_run(name, best=best)
+    setup()
+    check(registry.get_class(config.model))
+    data = None if workdir else config.load_data(config.test_split)  # for its vocabularies
+    with runs.restore_trainer(config, workdir, best, data).averaged_weights() as model:
+        yield model, workdir, config
 
 
-def load(file):
-    """The model in a .keras file, not compiled; raises UsageError if it is none, or hostile.
+LACKS = {"pairs": "does not translate text", "captions": "does not caption images"}
 
-    What it asks for, and what its weights file is made of, is checked before Keras reads it.
+
+def require_kind(kind: str) -> Callable[[type], None]:
+    """The `check` of `open_model` that accepts only models trained on this kind of data.
+
+    Args:
+        kind: "pairs" or "captions".
+    """
+
+    def check(cls):
+        if getattr(cls, "data_kind", None) != kind:
+            names = registry.names()
+            others = [name for name in names if registry.get_class(name).data_kind == kind]
+            raise UsageError(f"this model {LACKS[kind]}; these do: {', '.join(others)}")
+
+    return check
+
+
+def _load_keras_file(file: Path) -> "Model":
+    """The model in a .keras file, not compiled; raises UsageError if it is invalid or hostile.
+
+    The objects that its configuration names and its weights file are checked before Keras reads it.
     """
     import keras
 
     from zoo.presets import building, configuration, weights
 
     for name in registry.names():
-        registry.get_class(name)  # Keras finds what has been imported
+        registry.get_class(name)  # Keras finds classes that are imported
     try:
         with zipfile.ZipFile(file) as archive:
-            config, raw = (part(archive, name) for name in ("config.json", weights.FILE))
-        config = configuration.from_json(config)
+            config = configuration.parse_json(_read_member(archive, "config.json"))
+            raw = _read_member(archive, weights.FILE)
         configuration.check_objects({**config, "compile_config": None}, file, files=True)
         weights.check_file(raw)
         with building.limited_variables(len(raw)):
             return keras.models.load_model(file, compile=False)
-    except Exception as error:  # zip, JSON, HDF5 and Keras raise what they like
-        raise UsageError(f"{file} cannot be read as a model of Keras: {one_line(error)}") from error
+    except Exception as error:  # zip, JSON, HDF5 and Keras raise many types
+        raise UsageError(f"{file} cannot be read as a Keras model: {one_line(error)}") from error
 
 
-def part(archive, name):
+def _read_member(archive, name):
     """The bytes of a file in an archive; raises ValueError if they are many more than it stores."""
-    facts = archive.getinfo(name)  # Keras does not compress
-    if facts.file_size > EXPANDED * facts.compress_size:
-        raise ValueError(f"its {name} has {facts.file_size:,} bytes in {facts.compress_size:,}")
+    info = archive.getinfo(name)  # Keras does not compress
+    if info.file_size > MAX_EXPANSION * info.compress_size:
+        raise ValueError(f"its {name} has {info.file_size:,} bytes in {info.compress_size:,}")
     return archive.read(name)

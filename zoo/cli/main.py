@@ -1,7 +1,7 @@
-"""The command `zoo`: list, train, evaluate, sample and look inside models, prepare data.
+"""The command `zoo`: list, train, evaluate, sample, export and inspect models, prepare data.
 
-Every command makes one record; `--json` prints it as it is, else a function shows it to people.
-Progress and notes go to stderr. TensorFlow is imported only by commands that compute.
+Every command makes one record; `--json` prints it as one JSON object, otherwise a function prints
+it for people. Progress and messages go to stderr. Only commands that compute import TensorFlow.
 """
 
 from dataclasses import asdict
@@ -14,81 +14,87 @@ from zoo.cli.caption import caption
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
-from zoo.cli.options import DATA, Number
+from zoo.cli.options import DATA_OPTION, SET_OPTION, Number
+from zoo.cli.push import push
 from zoo.cli.reproduce import reproduce
 from zoo.cli.sample import sample
-from zoo.cli.save import command as push
+from zoo.cli.save import save
 from zoo.cli.stylize import stylize
-from zoo.cli.terminal import SET, Commands, answers, console, table
+from zoo.cli.terminal import CommandGroup, console, json_option, print_table
 from zoo.cli.train import evaluate, train
 from zoo.cli.translate import translate
 from zoo.errors import UnknownNameError
 from zoo.version import __version__
 
 
-@click.group("zoo", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("zoo", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zoo")
 def main():
     """A zoo of generative and sequence models for TensorFlow.
 
     \b
-    zoo list                                  what there is
-    zoo train vae --data mnist --epochs 5     train; the same command again goes on
-    zoo sample runs/vae-mnist -n 64           a picture of what it has learned
-    zoo translate seq2seq '4 juillet 2019'    one text in other words, by a run
-    zoo export vae.snowflakes exported/vae    a model for programs without the zoo
-    zoo reproduce vae.mnist_gated             train a recipe, write down its number
+    zoo list                                  list the models
+    zoo train vae --data mnist --epochs 5     train; the same command again resumes
+    zoo sample runs/vae-mnist -n 64           write a figure of samples
+    zoo translate seq2seq '4 juillet 2019'    translate text with the newest run
+    zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
+    zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
 
-    Results go to stdout, progress and notes to stderr; --json makes stdout one JSON object.
-    Exit code: 0 done; 1 failed or interrupted; 2 the command was wrong, and nothing was done.
+    Results go to stdout, progress and messages to stderr. With --json, stdout is one JSON object.
+    Exit code: 0 for success; 1 if the command failed or was interrupted; 2 if the command was
+    invalid and nothing was done.
     """
 
 
-def show_list(record):
-    table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
+def _show_list(record):
+    print_table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
 
 
 @main.command("list")
 @click.argument("pattern", default="*")
-@answers(show_list)
+@json_option(_show_list)
 def list_models(pattern):
     """List the models.
 
-    PATTERN is a wildcard or a part of a name, as in: zoo list '*vae*'
+    PATTERN is a wildcard or a part of a name; without it, all models are listed.
+
+    \b
+    zoo list
+    zoo list '*vae*'
     """
-    found = factory.names(pattern) or factory.names(f"*{pattern}*")
-    if not found:
+    names = factory.names(pattern) or factory.names(f"*{pattern}*")
+    if not names:
         raise UnknownNameError("model", pattern, factory.names())
-    return {"models": [{"name": name, **summary(name)} for name in found]}
+    return {"models": [{"name": name, **_summary(name)} for name in names]}
 
 
-def summary(name):
-    """First line about a model; of a broken plug-in, why it is broken."""
+def _summary(name):
+    """The first line about a model; for a broken plug-in, the error."""
     try:
         record = factory.info(name)
-    except Exception as error:  # somebody else's code may fail in any way
+    except Exception as error:  # a plug-in may raise any error
         return {"summary": f"(broken: {error})", "module": None}
     return {"summary": record["summary"], "module": record["module"]}
 
 
-def show_info(record):
+def _show_info(record):
     if "card" in record:
-        click.echo(record["card"].rstrip() + f"\n\nIt is in {record['folder']}.")
+        click.echo(record["card"].rstrip() + f"\n\nfolder: {record['folder']}")
         return
     click.echo(f"{record['paper']}\n\n{record['name']} ({record['module']}.{record['class']})\n")
     click.echo(record["description"] + "\n")
-    table([*record["arguments"].items()], "argument", "default")
-    click.echo(f"\nTry: zoo train {record['name']}")
+    print_table([*record["arguments"].items()], "argument", "default")
+    click.echo(f"\ntry next: zoo train {record['name']}")
 
 
 @main.command()
 @click.argument("name")
-@answers(show_info)
+@json_option(_show_info)
 def info(name):
     """Show a model's paper and arguments, or a preset's card.
 
-    These arguments are what --set takes.
+    NAME is the name of a model or of a preset. The arguments are those that --set takes.
 
     \b
     zoo info vae
@@ -97,36 +103,42 @@ def info(name):
     return factory.info(name)
 
 
-def show_inspect(record):
+def _show_inspect(record):
     from zoo.inspection import Inspection
 
     console().print(Inspection(**record))
 
 
 @click.command()
-@click.argument("name_or_run")
-@DATA
-@click.option("--batch-size", type=Number("batch_size"), default=32, show_default=True)
-@SET
-@answers(show_inspect)
-def inspect(name_or_run, data, batch_size, pairs):
-    """Look inside one training step.
+@click.argument("run")
+@DATA_OPTION
+@click.option(
+    "--batch-size",
+    type=Number("batch_size"),
+    default=32,
+    show_default=True,
+    help="Examples in the step.",
+)
+@SET_OPTION
+@json_option(_show_inspect)
+def inspect(run, data, batch_size, overrides):
+    """Inspect one training step.
 
-    Shows each layer's output, each variable's gradient and the losses; nothing is changed.
-    NAME_OR_RUN is a folder made by `zoo train`, or a model's name: its newest run, or with --set
-    (or without any run) fresh weights.
+    Shows the output of each layer, the gradient of each variable and the losses; the run is not
+    changed. RUN is a folder made by `zoo train`, or a model's name, which means its newest run;
+    without a run, or with --set, the model has random weights.
 
     \b
     zoo inspect runs/vae-mnist
     zoo inspect vae --data mnist --set latent_dim=16
     """
-    settings, workdir = runs.taken(name_or_run, pairs, data=data)
-    images = settings.load(settings.test_split)
-    trainer = runs.opened(settings, workdir, data=images)
-    return asdict(trainer.inspect(images.take(batch_size)))
+    config, workdir = runs.resolve_run(run, overrides, data=data)
+    examples = config.load_data(config.test_split)
+    trainer = runs.restore_trainer(config, workdir, data=examples)
+    return asdict(trainer.inspect(examples.take(batch_size)))
 
 
 for command in (train, evaluate, inspect, sample, translate, caption, stylize):
     main.add_command(command)
-for command in (export, push, reproduce, data, doctor):
+for command in (export, save, push, reproduce, data, doctor):
     main.add_command(command)

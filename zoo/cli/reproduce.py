@@ -7,67 +7,72 @@ import click
 
 from zoo import recipes
 from zoo.cli import runs
-from zoo.cli.terminal import UserPath, answers, table
+from zoo.cli.options import RESULTS_OPTION, UserPath
+from zoo.cli.terminal import json_option, print_table
 from zoo.errors import UsageError
 from zoo.recipes import records
 from zoo.recipes.run import BUDGETS
 from zoo.recipes.run import reproduce as run_recipe
 
 
-def show(record):
+def _show(record):
     if "recipes" in record:
-        table([(row["name"], row["title"]) for row in record["recipes"]], "recipe", "what it is")
+        rows = [(row["name"], row["title"]) for row in record["recipes"]]
+        print_table(rows, "recipe", "title")
         return
     click.echo(f"{record['name']}, {record['protocol']}:\n")
     rows = []
-    for key, one in record["metrics"].items():
-        better = "lower is better" if one["lower_is_better"] else "higher is better"
-        rows.append((key, records.written(one), records.certainty(one), one["unit"], better))
-    table(rows, "metric", "value", "95 % interval", "unit", "")
+    for key, metric in record["metrics"].items():
+        better = "lower is better" if metric["lower_is_better"] else "higher is better"
+        value = records.written(metric)
+        rows.append((key, value, records.certainty(metric), metric["unit"], better))
+    print_table(rows, "metric", "value", "95 % interval", "unit", "")
     click.echo("")
-    for one in record["recipe"]["references"] or [None]:
-        click.echo(records.beside(record, one))
+    for reference in record["recipe"]["references"] or [None]:
+        click.echo(records.beside(record, reference))
     click.echo(f"record: {record.path}")
 
 
 @click.command("reproduce")
 @click.argument("name", required=False)
-@click.option("--budget", type=click.Choice(BUDGETS), default="cpu-hour", show_default=True)
 @click.option(
-    "--results",
-    type=UserPath(file_okay=False, path_type=Path),
-    default=records.RESULTS,
+    "--budget",
+    type=click.Choice(BUDGETS),
+    default="cpu-hour",
     show_default=True,
-    help="Where the record goes.",
+    help="How long to train, as the recipe defines it.",
 )
+@RESULTS_OPTION
 @click.option(
     "--workdir",
     type=UserPath(file_okay=False, path_type=Path),
-    help="Where the run lives.  [default: runs/reproduce/NAME-BUDGET]",
+    help="Folder of the run.  [default: runs/reproduce/NAME-BUDGET]",
 )
 @click.option(
     "--data",
-    help="A file or folder in place of the recipe's data; the protocol tells its checksum.",
+    metavar="DATA",
+    help="File or folder to use instead of the recipe's data; the record has its checksum.",
 )
-@click.option("--list", "listed", is_flag=True, help="List the recipes and train nothing.")
-@answers(show)
-def reproduce(name, budget, results, workdir, data, listed):
-    """Train a recipe, evaluate it, write a record.
+@click.option("--list", "list_recipes", is_flag=True, help="List the recipes and train nothing.")
+@json_option(_show)
+def reproduce(name, budget, results, workdir, data, list_recipes):
+    """Train a recipe, evaluate it and write a record.
 
-    NAME is a recipe's. The same command again goes on where it stopped.
+    NAME is the name of a recipe. The same command again resumes where it stopped; a complete run is
+    only evaluated.
 
     \b
     zoo reproduce --list
     zoo reproduce vae.mnist_gated --budget smoke
     zoo reproduce dcgan.quickdraw_cat --data cat.npz
     """
-    if listed:
-        found = (recipes.get(one) for one in recipes.names())
-        return {"recipes": [{"name": one.name, "title": one.title} for one in found]}
+    if list_recipes:
+        listed = map(recipes.get, recipes.names())
+        return {"recipes": [{"name": recipe.name, "title": recipe.title} for recipe in listed]}
     if name is None:
-        raise UsageError("give the name of a recipe; `zoo reproduce --list` shows them")
+        raise UsageError("give the name of a recipe; `zoo reproduce --list` lists them")
     recipe = recipes.get(name)
     if data is not None:
         recipe = replace(recipe, data=data)
-    runs.start(recipe)
+    runs.configure_threads(recipe)
     return run_recipe(recipe, budget, results, workdir)

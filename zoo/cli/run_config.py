@@ -1,19 +1,23 @@
-"""`config.json` of a run: what `zoo train` was asked for, and whether it is asked for it again."""
+"""`config.json` of a run: the options of `zoo train`, and whether a command repeats them."""
 
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.cli.overrides import FITTED, defaults
-from zoo.cli.train_config import Settings
+from zoo.cli.overrides import INFERRED, default_arguments
+from zoo.cli.train_config import TrainConfig
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
 from zoo.log import log_message_once
 from zoo.training.workdir import Workdir, differences
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.model import Model
 
 FINGERPRINT = "data_fingerprint"
 
@@ -24,25 +28,27 @@ class Run:
 
     Attributes:
         workdir: the folder.
-        settings: what was asked for.
-        config: the constructor arguments of the model.
-        fingerprint: of the data, as `location.fingerprint` has it; None: a named data set, or a
-            run that is older than fingerprints.
+        config: the options of `zoo train`.
+        model_config: the constructor arguments of the model.
+        fingerprint: of the data, as `source_names.fingerprint` returns it; None: a named data set,
+            or a run that is older than fingerprints.
     """
 
     workdir: Path
-    settings: Settings
-    config: dict
+    config: TrainConfig
+    model_config: dict[str, Any]
     fingerprint: str | None = None
 
 
-def write(workdir, settings, model, fingerprint=None):
-    """Writes `config.json`; for whoever holds the folder."""
-    own = model.get_config()
+def write(
+    workdir: Path | str, config: TrainConfig, model: "Model", fingerprint: str | None = None
+) -> None:
+    """Writes `config.json`; the caller holds the folder."""
+    model_config = model.get_config()
     record = {
-        **asdict(settings),
+        **asdict(config),
         FINGERPRINT: fingerprint,
-        "config": {key: own[key] for key in registry.arguments(type(model))},
+        "config": {key: model_config[key] for key in registry.arguments(type(model))},
         "versions": {
             "zoo": __version__,
             **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras")},
@@ -51,84 +57,96 @@ def write(workdir, settings, model, fingerprint=None):
     write_json(Workdir(workdir).config, record)
 
 
-def read(workdir):
+def read(workdir: Path | str) -> Run:
     """The `Run` in a folder; raises CheckpointError if its `config.json` cannot be read."""
     path = Workdir(workdir).config
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        settings = _settings(record)
-        return Run(Path(workdir), settings, dict(record["config"]), record.get(FINGERPRINT))
-    except Exception as error:  # whatever a damaged file may hold
+        config = _parse_config(record)
+        return Run(Path(workdir), config, dict(record["config"]), record.get(FINGERPRINT))
+    except Exception as error:  # a damaged file may contain anything
         raise CheckpointError(
             f"{path} is damaged or was not made by `zoo train` ({type(error).__name__}:"
             f" {one_line(error)}); train again in another --workdir"
         ) from error
 
 
-def _settings(record):
-    """The `Settings` in a record of `config.json`, their types and numbers checked."""
-    keys = {field.name for field in fields(Settings)}  # older runs lack the newer ones
+def _parse_config(record):
+    """The `TrainConfig` in a record of `config.json`, with types and numbers checked."""
+    keys = {field.name for field in fields(TrainConfig)}  # older runs lack the newer ones
     values = {key: record[key] for key in keys & record.keys()}
     if values.get("languages") is not None:
         values["languages"] = tuple(values["languages"])
     if values.get("learning_rate") is not None:
         values["learning_rate"] = float(values["learning_rate"])
-    settings = Settings(**values)
-    for field in fields(Settings):
-        value = getattr(settings, field.name)
+    config = TrainConfig(**values)
+    for field in fields(TrainConfig):
+        value = getattr(config, field.name)
         if not isinstance(value, field.type):
             raise TypeError(f"{field.name} is {value!r:.60}")
     check_numbers(
-        batch_size=settings.batch_size,
-        vocabulary_size=settings.vocabulary_size,
-        max_length=settings.max_length,
-        seed=settings.seed,
-        sub_batches=settings.sub_batches,
+        batch_size=config.batch_size,
+        vocabulary_size=config.vocabulary_size,
+        max_length=config.max_length,
+        seed=config.seed,
+        micro_batches=config.micro_batches,
     )
-    check_optional_numbers(image_size=settings.image_size, learning_rate=settings.learning_rate)
-    return settings
+    check_optional_numbers(image_size=config.image_size, learning_rate=config.learning_rate)
+    return config
 
 
-def check_same(workdir, settings, fingerprint=None):
-    """The `Run` in a folder, or None; raises UsageError, listing what differs from the settings.
+def check_same(
+    workdir: Path | str, config: TrainConfig, fingerprint: str | None = None
+) -> Run | None:
+    """The `Run` in a folder, or None; raises UsageError if its configuration is another one.
 
-    Data that have moved are the same data, where fingerprints are known; a note says if they have
-    changed in their place.
+    Data that were moved are the same data if both fingerprints are known. A warning is printed if
+    data have changed at the same path.
+
+    Args:
+        workdir: the folder.
+        config: what was requested now.
+        fingerprint: of the data.
     """
     if not Workdir(workdir).checkpoints.paths():
         return None
     if not Workdir(workdir).config.exists():
         raise UsageError(
-            f"{workdir} holds checkpoints that `zoo train` did not make (there is no config.json):"
+            f"{workdir} has checkpoints that `zoo train` did not make (there is no config.json):"
             " use another --workdir"
         )
     run = read(workdir)
-    other = differences(_plain(run.settings), _plain(settings))
+    differing = differences(_without_set(run.config), _without_set(config))
     if run.fingerprint and fingerprint:
-        other = [pair for pair in other if not pair[0].startswith("data=")]
-        if run.fingerprint != fingerprint and run.settings.data == settings.data:
+        differing = [pair for pair in differing if not pair[0].startswith("data=")]
+        if run.fingerprint != fingerprint and run.config.data == config.data:
             log_message_once(
-                f"warning: {settings.data} has changed since the run in {workdir} began or was"
-                " resumed; training goes on with the data as they are"
+                f"warning: {config.data} has changed since the run in {workdir} began or was last"
+                " resumed; training continues with the changed data"
             )
         elif run.fingerprint != fingerprint:
-            other += differences({"data": run.settings.data}, {"data": settings.data})
-    if settings.model == run.settings.model:
-        written = {k: v for k, v in defaults(settings.model).items() if v is not None}
-        written = {key: value for key, value in written.items() if key not in FITTED}
-        # What was said by name stands in the configuration as the object it means.
-        plain = {key: value for key, value in run.config.items() if not isinstance(value, dict)}
-        had = written | plain | run.settings.set
-        other += differences(had, written | settings.set)
-    if other:
-        had, wanted = (", ".join(texts) for texts in zip(*other, strict=True))
+            differing += differences({"data": run.config.data}, {"data": config.data})
+    if config.model == run.config.model:
+        differing += _argument_differences(run, config)
+    if differing:
+        old, new = (", ".join(texts) for texts in zip(*differing, strict=True))
         raise UsageError(
-            f"the run in {workdir} has {had}, got {wanted}: use another --workdir or the same"
-            " settings"
+            f"the run in {workdir} has {old}, got {new}: use another --workdir or the same options"
         )
     return run
 
 
-def _plain(settings):
-    """The settings without the model's arguments, which are compared with its defaults."""
-    return {key: value for key, value in asdict(settings).items() if key != "set"}
+def _argument_differences(run, config):
+    """Differences of the model's arguments, as `differences` returns them."""
+    defaults = default_arguments(config.model)
+    defaults = {k: v for k, v in defaults.items() if v is not None and k not in INFERRED}
+    # What was given as a name is an object in the arguments.
+    literals = {
+        key: value for key, value in run.model_config.items() if not isinstance(value, dict)
+    }
+    return differences(defaults | literals | run.config.set, defaults | config.set)
+
+
+def _without_set(config):
+    """The configuration without the model's arguments, which are compared with its defaults."""
+    return {key: value for key, value in asdict(config).items() if key != "set"}

@@ -1,183 +1,197 @@
-"""`zoo sample`: what a run makes of noise, pictures or texts: a picture, an array, a table."""
+"""`zoo sample`: samples, translations or captions of a model, as a figure, an array or a table."""
 
-import functools
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo import registry
-from zoo.cli import runs
-from zoo.cli.load import finished
-from zoo.cli.options import ARRAYS, FIGURES, SEED, Number, OutputFile, listed, refuse
-from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow
+from zoo.cli import output, runs
+from zoo.cli.load import load_model
+from zoo.cli.options import (
+    ARRAY_SUFFIXES,
+    BEST_OPTION,
+    FIGURE_SUFFIXES,
+    SEED,
+    Number,
+    OutputFile,
+    UserPath,
+    join_words,
+    reject_options,
+)
+from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.errors import UsageError
-from zoo.files import check_writable, write_atomically
+from zoo.files import check_writable
+
+if TYPE_CHECKING:
+    from zoo.model import Model
 
 
 @click.command()
-@click.argument("run")
-@click.option("-n", "n", type=Number("n"), help="How many images.  [default: 64; of pairs 8]")
-@click.option("--seed", type=SEED, help="Of the noise.  [default: 0; for pairs no noise]")
-@click.option("--label", type=Number("label"), help="Of this class only.  [default: each in turn]")
+@click.argument("model", metavar="MODEL")
 @click.option(
-    "--like",
+    "-n", "n", type=Number("n"), help="Number of samples.  [default: 64; 8 of pairs and captions]"
+)
+@click.option(
+    "--seed", type=SEED, help="Seed for the noise.  [default: 0; no noise for image pairs]"
+)
+@click.option(
+    "--label",
+    type=Number("label"),
+    help="Class of the samples, for conditional models.  [default: all classes in turn]",
+)
+@click.option(
+    "--reference",
     metavar="FILE",
     type=UserPath(path_type=Path),
-    help="Of the neighbourhood of this picture.  [default: of all]",
+    help="Image that the samples resemble, for instance-conditioned models.  [default: training"
+    " images]",
 )
 @click.option(
     "-o",
     "--output",
-    type=OutputFile(*FIGURES, *ARRAYS, ".tsv"),
-    help="A picture (.png, .jpg, .pdf, .svg), or the bare array (.npy, .npz); of texts a table"
-    " (.tsv).  [default: in the run's figures]",
+    "file",
+    metavar="FILE",
+    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".tsv"),
+    help="File to write: a figure (.png, .jpg, .pdf, .svg) or an array (.npy, .npz); for text a"
+    " table (.tsv).  [default: in the run's figures]",
 )
-@BEST
-@answers(lambda record: click.echo(record["file"]))
-def sample(run, n, seed, label, like, output, best):
-    """Draw images from a run, or let it translate texts, or put images into words.
+@BEST_OPTION
+@json_option(lambda record: click.echo(record["file"]))
+def sample(model, n, seed, label, reference, file, best):
+    """Sample images from a trained model, or show its translations or captions.
 
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. A model
-    that translates pictures or texts is shown those of the test split: input, output and truth. A
-    model that captions is shown its images, and where it looked for each word. One that draws out
-    of noise may also be a preset, a .keras file, or a folder made by `zoo reproduce`.
+    MODEL is a folder made by `zoo train`, or a model's name, which means its newest run. Models
+    that generate images from noise may also be a preset, a .keras file, or a folder made by `zoo
+    reproduce`. Models that translate images or text show sources, outputs and targets of the test
+    split; models that caption show images with the attention weights of each word.
 
     \b
     zoo sample dcgan.mnist
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
-    zoo sample instance_dcgan.fashion_mnist --like shoe.png
+    zoo sample instance_dcgan.fashion_mnist --reference shoe.png
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
-    if model := finished(run, best):
-        return alone(model, run, n, seed, label, like, output)
-    settings, workdir = runs.taken(run, best=best)
+    if trained := load_model(model, best):
+        return sample_preset(trained, model, n, seed, label, reference, file)
+    config, workdir = runs.resolve_run(model, best=best)
     import_tensorflow()
-    cls = registry.get_class(settings.model)
-    texts, captions = settings.kind == "pairs", settings.kind == "captions"
+    cls = registry.get_class(config.model)
+    texts = config.kind == "pairs"
+    captions = config.kind == "captions"
     pairs = hasattr(cls, "translate") or captions
-    endings = (".tsv",) if texts else FIGURES if captions else (*FIGURES, *ARRAYS)
-    check_ending(output, endings)
-    if captions:
-        refuse(["seed"], f"{settings.model} puts images into words without chance here")
-    n = n if n is not None else 8 if pairs else 64
-    seed = 0 if seed is None and not pairs else seed
-    if output is None:
-        made = "captioned" if captions else "translated" if pairs else "samples"
-        which = "" if seed is None else f"-seed{seed}"
-        output = workdir / "figures" / f"{made}{which}{endings[0]}" if workdir else None
-        output = output or Path(f"{settings.model}-{made}{endings[0]}")
-        check_writable(output)
-    data = settings.load(settings.test_split) if pairs else None
-    trainer = runs.opened(settings, workdir, best, data)
-    told = asked(trainer.model, label, like)
+    suffixes = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
+    if texts:
+        suffixes = (".tsv",)
+    elif captions:
+        suffixes = FIGURE_SUFFIXES
+        reject_options(["seed"], f"captions of {config.model} are not random here; leave it out")
+    _check_suffix(file, suffixes)
+    if n is None:
+        n = 8 if pairs else 64
+    if seed is None and not pairs:
+        seed = 0
+    if file is None:
+        file = _default_file(config, workdir, seed, pairs, captions, suffixes[0])
+        check_writable(file)
+    data = config.load_data(config.test_split) if pairs else None
+    trainer = runs.restore_trainer(config, workdir, best, data)
+    sample_options = conditions(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
-        refuse(["seed"], f"is of the dropout, and this {settings.model} has none; leave it out")
-    with trainer.averaged() as model:
+        reject_options(["seed"], f"is for dropout, and {config.model} has none here; leave it out")
+    with trainer.averaged_weights() as averaged_model:
         if texts:
-            max_length = settings.max_length
-            tabulate(model, data.corpus, n, output, seed=seed, max_length=max_length, truncate=True)
+            options = {"seed": seed, "max_length": config.max_length, "truncate": True}
+            output.write_table(averaged_model, data.corpus, n, file, **options)
         elif captions:
-            look(model, data.corpus.arrays["image"][:n], settings.max_length, output)
+            images = data.corpus.arrays["image"][:n]
+            output.write_attention(averaged_model, images, config.max_length, file)
         elif pairs:
-            translate(model, data.take(n), seed, output)
+            output.write_translations(averaged_model, data.take(n), seed, file)
         else:
-            draw(model, n, seed, output, **told)
-    return {"run": workdir and str(workdir), "file": str(output), "n": n, "seed": seed}
+            output.write_samples(averaged_model, n, seed, file, **sample_options)
+    return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 
-def alone(model, place, n, seed, label, like, output):
-    """Samples of a model without its data."""
+def _default_file(config, workdir, seed, pairs, captions, suffix):
+    """In the run's figures; without a run, in the current folder."""
+    stem = "captioned" if captions else "translated" if pairs else "samples"
+    if workdir is None:
+        return Path(f"{config.model}-{stem}{suffix}")
+    seed_part = "" if seed is None else f"-seed{seed}"
+    return workdir / "figures" / f"{stem}{seed_part}{suffix}"
+
+
+def sample_preset(
+    model: "Model",
+    name: str,
+    n: int | None,
+    seed: int | None,
+    label: int | None,
+    reference: Path | None,
+    file: Path | None,
+) -> dict[str, Any]:
+    """Writes samples of a model that needs no data; returns the record of the command.
+
+    Args:
+        model: the trained model.
+        name: its origin, as on the command line.
+        n, seed, label, like, file: the options of the command.
+
+    Raises UsageError for a model that cannot sample.
+    """
     if not hasattr(model, "sample"):
         raise UsageError(
-            f"{place} is a {model.name} without its data, and needs some to show what it does: give"
-            " a run of `zoo train`, or texts to `zoo translate`"
+            f"{name} is a {model.name} without data, and needs some to translate or caption: use a"
+            " run of `zoo train`, or the command translate or caption"
         )
-    check_ending(output, (*FIGURES, *ARRAYS))
-    if output is None:
-        output = Path(f"{model.name}-samples{FIGURES[0]}")
-        check_writable(output)
-    n, seed = 64 if n is None else n, 0 if seed is None else seed
-    draw(model, n, seed, output, **asked(model, label, like))
-    return {"run": place, "file": str(output), "n": n, "seed": seed}
+    _check_suffix(file, (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES))
+    if file is None:
+        file = Path(f"{model.name}-samples{FIGURE_SUFFIXES[0]}")
+        check_writable(file)
+    n = 64 if n is None else n
+    seed = 0 if seed is None else seed
+    output.write_samples(model, n, seed, file, **conditions(model, label, reference))
+    return {"run": name, "file": str(file), "n": n, "seed": seed}
 
 
-def check_ending(output, endings):
+def _check_suffix(file, suffixes):
     """Raises UsageError for a file that this model cannot write."""
-    if output is not None and output.suffix.lower() not in endings:
-        raise UsageError(f"-o takes a file that ends in {listed(endings)}; got {str(output)!r}")
+    if file is not None and file.suffix.lower() not in suffixes:
+        raise UsageError(f"-o takes a file that ends in {join_words(suffixes)}; got {str(file)!r}")
 
 
-def asked(model, label, like):
-    """What else `model.sample` is told: a class, images; raises UsageError if it cannot be."""
-    told = {}
+def conditions(model: "Model", label: int | None, reference: Path | None) -> dict[str, Any]:
+    """The keyword arguments of `model.sample` for a class or an image.
+
+    Raises UsageError if the model is not conditional, or not on that.
+    """
+    arguments = {}
     if label is not None:
-        known = getattr(model, "classes", 0)
-        if label >= known:
-            has = f"has the classes 0 ... {known - 1}" if known else "was told of no classes"
-            raise UsageError(f"{model.name} {has}, got --label {label}")
-        told["label"] = label
-    if like is not None:
-        sample = getattr(model, "sample", None)
-        if not sample or "like" not in inspect.signature(sample).parameters:
-            raise UsageError(f"{model.name} does not draw around an image, got --like {like}")
+        num_classes = getattr(model, "num_classes", 0)
+        if label >= num_classes:
+            known = f"has the classes 0 ... {num_classes - 1}" if num_classes else "has no classes"
+            raise UsageError(f"{model.name} {known}, got --label {label}")
+        arguments["label"] = label
+    if reference is not None:
+        method = getattr(model, "sample", None)
+        if not method or "reference" not in inspect.signature(method).parameters:
+            raise UsageError(
+                f"{model.name} is not conditioned on an image, got --reference {reference}"
+            )
         from zoo.data.image_files import read_image
 
         rows, columns, channels = model.image_shape
-        image = read_image(like, channels, rows if rows == columns else None)
+        image = read_image(reference, channels, rows if rows == columns else None)
         if image.shape != model.image_shape:
-            raise UsageError(f"{model.name} draws {model.image_shape}, {like} is {image.shape}")
-        told["like"] = image[None] / 255
-    return told
-
-
-def draw(model, n, seed, path, **told):
-    """`n` samples as a picture or as an array, which the file's ending decides."""
-    from zoo import figures
-
-    if path.suffix.lower() in FIGURES:
-        figures.samples(model, n, seed, path, **told)
-    else:
-        write(path, image=figures.verb(model, "sample")(n, seed=seed, **told))
-
-
-def translate(model, batch, seed, path):
-    """The sources of a batch translated: a picture beside the truth, or arrays."""
-    from zoo import figures
-
-    source, target = batch["source"], batch["target"]
-    if path.suffix.lower() in FIGURES:
-        figures.translations(model, source, target, len(source), seed, path)
-    else:
-        write(path, image=model.translate(source, seed=seed), source=source, target=target)
-
-
-def look(model, images, max_length, path):
-    """The images and where the model looked for each word that it says of them."""
-    from zoo import figures
-
-    figures.caption_maps(images, model.attention_maps(images, max_length=max_length), path)
-
-
-def tabulate(model, corpus, n, path, **how):
-    """The first `n` sources of a corpus translated, beside the truth: a table with tabs."""
-    source, target = (corpus.texts[side][:n] for side in ("source", "target"))
-    rows = zip(source, model.translate(source, **how), target, strict=True)
-    table = [("source", "translated", "target"), *rows]
-    lines = ["\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in table]
-    write_atomically(path, lambda file: file.write("".join(lines).encode()))
-
-
-def write(path, image, **others):
-    """Arrays as .npz, or the images alone as .npy."""
-    import numpy as np
-
-    image = np.asarray(image)
-    if path.suffix.lower() == ".npy":
-        write_atomically(path, lambda file: np.save(file, image))
-    else:
-        write_atomically(path, functools.partial(np.savez_compressed, image=image, **others))
+            raise UsageError(
+                f"{model.name} generates images of shape {model.image_shape}, {reference} has"
+                f" {image.shape}"
+            )
+        arguments["reference"] = image[None] / 255
+    return arguments

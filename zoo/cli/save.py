@@ -1,89 +1,132 @@
-"""`zoo push`: a preset of a finished run, its weights as evaluated, its numbers in the card."""
+"""`zoo save`: writes a run as a preset, with its evaluated weights and its metrics in the card."""
 
+import functools
 import json
 import re
-import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo import presets, recipes
 from zoo.cli import run_config, runs
-from zoo.cli.terminal import BEST, UserPath, answers, import_tensorflow, log_message, table
+from zoo.cli.options import BEST_OPTION, RESULTS_OPTION, UserPath
+from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.data import catalog, source_names
-from zoo.errors import PresetError, UsageError, one_line
-from zoo.files import check_writable
-from zoo.presets import download, licenses, preset
+from zoo.errors import UsageError, one_line
+from zoo.files import check_writable, user_path
+from zoo.log import log_message
+from zoo.presets import licenses, preset, preset_record
 from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
 
-def push(run, target, license=None, stored="float32", results=records.RESULTS, best=False):
-    """Makes a preset of a run, or puts one on the hub.
+def preset_options(command: Callable) -> Callable:
+    """Adds the options of `zoo save` and `zoo push`: license, dtype, results, best."""
+
+    @click.option(
+        "--license",
+        metavar="NAME",
+        help="License of the weights, as the Hugging Face hub spells it.  [default: apache-2.0, if"
+        " the license of the data allows it]",
+    )
+    @click.option(
+        "--dtype",
+        type=click.Choice(preset_record.DTYPES),
+        default="float32",
+        show_default=True,
+        help="Data type of the stored weights: float16 takes half of the bytes of float32, int8"
+        " less than a quarter.",
+    )
+    @RESULTS_OPTION
+    @BEST_OPTION
+    @functools.wraps(command)
+    def run(**options):
+        return command(**options)
+
+    return run
+
+
+def show_preset(record: dict[str, Any]) -> None:
+    """Prints the record of `zoo save` and `zoo push`."""
+    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['dtype']}\n")
+    rows = [(name, file["size"], file["sha256"]) for name, file in record["files"].items()]
+    print_table(rows, "file", "bytes", "sha256")
+    click.echo(f"\ntry next: zoo.get({record['folder']!r}, pretrained=True)")
+
+
+@click.command()
+@click.argument("model", metavar="MODEL", type=UserPath(path_type=Path))
+@click.argument("folder")
+@preset_options
+@json_option(show_preset)
+def save(model, folder, **options):
+    """Write a trained run to a folder, as a preset.
+
+    MODEL is a folder made by `zoo reproduce` or `zoo train`, or a model's name, which means its
+    newest run of `zoo train`. FOLDER is created, and its name is that of the preset. In Python,
+    zoo.get(FOLDER, pretrained=True) loads it; zoo push uploads it.
+
+    \b
+    zoo save runs/reproduce/vae.mnist-cpu-hour presets/vae.mnist
+    zoo save runs/vae-mnist presets/mine --best --dtype float16
+    """
+    if re.match(r"\w+://", folder):
+        raise UsageError(
+            f"zoo save writes to a folder, got {folder}; to upload a preset: zoo push MODEL"
+            " hf://owner/name"
+        )
+    if is_preset_folder(model):
+        raise UsageError(
+            f"{model} is a preset already, not a run: copy the folder, or upload it with: zoo push"
+            f" {model} hf://owner/name"
+        )
+    return presets.summary(save_preset(model, user_path(folder), **options))
+
+
+def save_preset(
+    run: Path,
+    folder: Path,
+    license: str | None = None,
+    dtype: str = "float32",
+    results: Path = records.RESULTS,
+    best: bool = False,
+) -> preset.Preset:
+    """Writes a run to a folder, as a preset.
 
     Args:
-        run: a folder made by `zoo reproduce` or `zoo train`, or a preset.
-        target: the folder to make, its name the preset's; or "hf://owner/name", which needs a
-            token of the hub.
-        license: of the weights; default apache-2.0, unless the data's does not allow that.
-        stored: as in `zoo.save`.
-        results: where `zoo reproduce` has put its record.
-        best: of a run of `zoo train`, take the best epoch; a recipe says so itself.
+        run: a folder made by `zoo reproduce` or `zoo train`, or a model's name.
+        folder: to create; its name is that of the preset.
+        license: of the weights; default apache-2.0, if the license of the data allows it.
+        dtype: of the stored weights, as in `zoo.save`.
+        results: folder of the records of `zoo reproduce`.
+        best: use the best epoch of a run of `zoo train`; a recipe defines this itself.
 
-    Returns the `zoo.presets.Preset`. Raises UsageError: no run, no record of it, no license.
+    Returns the `zoo.presets.Preset`. Raises UsageError: not a run, no record of it, no license.
     """
-    address = re.match(r"\w+://", str(target))
-    slug = download.HUB.fullmatch(str(target))
-    if address and (not slug or slug[3]):
-        raise UsageError(
-            f"a preset goes to a folder, or to a place on the hub, written hf://owner/name; got"
-            f" {target}"
-        )
-    if slug:
-        hub = download.hub_library()  # before anything is computed
-        if is_preset(run):
-            return published(hub, f"{slug[1]}/{slug[2]}", preset.read(run))
-        with tempfile.TemporaryDirectory() as place:
-            made = push(run, Path(place) / slug[2], license, stored, results, best)
-            return published(hub, f"{slug[1]}/{slug[2]}", made)
-    if is_preset(run):
-        raise UsageError(
-            f"{run} is a preset already, not a run: copy the folder, or push it to hf://owner/name"
-        )
-    check_writable(Path(target) / preset.CONFIG)
+    check_writable(folder / preset.CONFIG)
     import_tensorflow()
-    run = Path(run)
-    of = of_recipe if (run / "recipe.json").is_file() else of_training
-    trainer, facts = of(run, Path(results), best, license)
-    log_message(f"making {target} of {run}, step {trainer.state.position['step']:,}")
-    if stored != "float32":
-        rounded = f"The numbers are those of the weights before they were rounded to {stored}."
-        facts["limits"] = f"{facts.get('limits', '')} {rounded}".strip()
-    with trainer.averaged() as model:
-        return presets.save(model, target, facts, stored=stored)
+    restore = _restore_recipe if (run / "recipe.json").is_file() else _restore_training
+    trainer, card = restore(run, Path(results), best, license)
+    log_message(f"saving {run} as {folder}, step {trainer.state.position['step']:,}")
+    if dtype != "float32":
+        limitation = f"The metrics are those of the float32 weights, before rounding to {dtype}."
+        card["limitations"] = f"{card.get('limitations', '')} {limitation}".strip()
+    with trainer.averaged_weights() as model:
+        return presets.save(model, folder, card, dtype=dtype)
 
 
-def is_preset(place):
-    """Whether a folder is that of a preset, sound or not; a run has no weights file."""
-    return all((Path(place) / name).is_file() for name in (preset.CONFIG, preset.WEIGHTS))
+def is_preset_folder(path: Path) -> bool:
+    """Whether a folder has the files of a preset, valid or not; a run has no weights file."""
+    return all((path / name).is_file() for name in (preset.CONFIG, preset.WEIGHTS))
 
 
-def published(hub, repository, preset):
-    """Uploads a preset, all its files in one commit."""
-    try:
-        api = hub.HfApi()
-        api.create_repo(repository, exist_ok=True)
-        api.upload_folder(repo_id=repository, folder_path=preset.folder)
-    except Exception as error:  # of the hub, of the network, of a token
-        raise PresetError(f"the hub did not take {repository}: {one_line(error)}") from error
-    return preset
-
-
-def of_recipe(run, results, best, license):
-    """(trainer with the weights that were evaluated, facts of the card) of `zoo reproduce`."""
-    recipe, budget = recipe_of(run)
-    data = data_facts(recipe.data, recipe.splits(budget)[0], license)
+def _restore_recipe(run, results, best, license):
+    """(trainer with the evaluated weights, facts of the card) of a run of `zoo reproduce`."""
+    recipe, budget = _recipe_of(run)
+    data = _data_facts(recipe.data, recipe.splits(budget)[0], license)
     path = results / f"{recipe.name}.{budget}.json"
     if not path.exists():
         raise UsageError(
@@ -96,118 +139,86 @@ def of_recipe(run, results, best, license):
     trainer.restore(best=recipe.best)
     if trainer.state.position["epoch"] != record["evaluated_epoch"]:
         raise UsageError(
-            f"{path} is about epoch {record['evaluated_epoch']}, and {run} has epoch"
-            f" {trainer.state.position['epoch']}: the record is of another run"
+            f"{path} is about epoch {record['evaluated_epoch']}, but {run} has epoch"
+            f" {trainer.state.position['epoch']}: the record belongs to another run"
         )
     numbers = [
-        (key, records.written(one), records.certainty(one), one["unit"], one["protocol"])
-        for key, one in record["metrics"].items()
+        (
+            key,
+            records.written(metric),
+            records.certainty(metric),
+            metric["unit"],
+            metric["protocol"],
+        )
+        for key, metric in record["metrics"].items()
     ]
     return trainer, {
         "title": recipe.title,
         **data,
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
-        "numbers": numbers,
-        "references": [records.beside(record, one) for one in record["recipe"]["references"]],
-        "limits": recipe.limits,
+        "results": numbers,
+        "references": [
+            records.beside(record, reference) for reference in record["recipe"]["references"]
+        ],
+        "limitations": recipe.limits,
     }
 
 
-def recipe_of(run):
-    """(recipe, budget) that a run's recipe.json was written by; raises UsageError."""
+def _recipe_of(run):
+    """(recipe, budget) that wrote a run's recipe.json; raises UsageError."""
     try:
-        had = json.loads((run / "recipe.json").read_text())
-        had["data"]
+        saved = json.loads((run / "recipe.json").read_text())
+        data = saved["data"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(
-            f"{run / 'recipe.json'} is damaged ({one_line(error)}): make the run again"
+            f"{run / 'recipe.json'} is damaged ({one_line(error)}): run the recipe again"
         ) from error
-    found = [
+    matching = [
         (recipe, budget)
         for recipe in map(recipes.get, recipes.names())
         for budget in recipe.budgets
-        if recipe.model == had.get("model")
-        and not run_config.differences(had, replace(recipe, data=had["data"]).training(budget))
+        if recipe.model == saved.get("model")
+        and not run_config.differences(saved, replace(recipe, data=data).training(budget))
     ]
-    named = [one for one in found if run.name == f"{one[0].name}-{one[1]}"] or found
-    if not named:
-        raise UsageError(f"{run} is a run of no recipe that there is now; make it anew")
-    return replace(named[0][0], data=had["data"]), named[0][1]
+    named = [(r, budget) for r, budget in matching if run.name == f"{r.name}-{budget}"]
+    if not matching:
+        raise UsageError(
+            f"{run} belongs to a recipe that is not registered, or that has changed; run it again"
+        )
+    recipe, budget = (named or matching)[0]
+    return replace(recipe, data=data), budget
 
 
-def of_training(run, results, best, license):
-    """(trainer, facts of the card) of `zoo train`; it is evaluated now."""
-    settings, workdir = runs.taken(str(run), best=best)
+def _restore_training(run, results, best, license):
+    """(trainer, facts of the card) of a run of `zoo train`, which is evaluated now."""
+    config, workdir = runs.resolve_run(str(run), best=best)
     if workdir is None:
         raise UsageError(f"there is no run of {run}; train one with: zoo train {run}")
-    about = data_facts(settings.data, settings.split, license)
-    data = settings.load(settings.test_split)
-    trainer = runs.opened(settings, workdir, best, data)
-    found = trainer.evaluate(data)
-    name = shown(settings.data)
-    protocol = f"mean over {name} {settings.test_split}, binarize {settings.binarize}"
+    data_facts = _data_facts(config.data, config.split, license)
+    data = config.load_data(config.test_split)
+    trainer = runs.restore_trainer(config, workdir, best, data)
+    metrics = trainer.evaluate(data)
+    name = public_data_name(config.data)
+    protocol = f"mean over {name} {config.test_split}, binarize {config.binarize}"
     return trainer, {
-        "title": f"{settings.model} on {name}",
-        **about,
-        "recipe": f"zoo train {settings.model} --data {name}",
-        "numbers": [(key, f"{value:.5g}", "", "", protocol) for key, value in found.items()],
+        "title": f"{config.model} on {name}",
+        **data_facts,
+        "recipe": f"zoo train {config.model} --data {name}",
+        "results": [(key, f"{value:.5g}", "", "", protocol) for key, value in metrics.items()],
     }
 
 
-def data_facts(data, split, license):
-    """What a card says of the data, and of the license, which may follow from them."""
-    known = catalog.info(data) if source_names.is_named(data) else None
-    own = {"data_license": known.licence} if known else {}
-    return {"data": f"{shown(data)} {split}", **own, **licenses.chosen(license, known)}
+def _data_facts(data, split, license):
+    """The facts of a card about the data and the license, which may follow from the data."""
+    entry = catalog.info(data) if source_names.is_named(data) else None
+    data_license = {"data_license": entry.license} if entry else {}
+    name = f"{public_data_name(data)} {split}"
+    return {"data": name, **data_license, **licenses.choose(license, entry)}
 
 
-def shown(data):
-    """Data as a card names them: of a path the last part, the rest is nobody's business."""
+def public_data_name(data: str) -> str:
+    """Data as a card names them: only the last part of a path, since the rest is private."""
     if source_names.is_named(data):
         return data
-    direction = f"{source_names.pairs(data)[0]}:" if source_names.pairs(data) else ""
-    return f"{direction}{source_names.path(data).name}"
-
-
-def show(record):
-    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['stored']}\n")
-    rows = [(name, facts["size"], facts["sha256"]) for name, facts in record["files"].items()]
-    table(rows, "file", "bytes", "sha256")
-    click.echo(f"\ntry next: zoo.get({record['folder']!r}, pretrained=True)")
-
-
-@click.command("push")
-@click.argument("run", type=UserPath(path_type=Path))
-@click.argument("target")
-@click.option(
-    "--license",
-    metavar="NAME",
-    help="Of the weights, as the hub writes it.  [default: apache-2.0, if the data's allows it]",
-)
-@click.option(
-    "--stored",
-    type=click.Choice(preset.STORED),
-    default="float32",
-    show_default=True,
-    help="How weights are written; float16 takes half the bytes, int8 less than a quarter.",
-)
-@click.option(
-    "--results",
-    type=UserPath(file_okay=False, path_type=Path),
-    default=records.RESULTS,
-    show_default=True,
-    help="Where `zoo reproduce` has put the record.",
-)
-@BEST
-@answers(show)
-def command(run, target, **options):
-    """Make a preset of a finished run.
-
-    RUN is a folder made by `zoo reproduce` or `zoo train`. TARGET is the folder to make, whose
-    name is the preset's, or hf://owner/name. `zoo.get(TARGET, pretrained=True)` is the model.
-
-    \b
-    zoo push runs/reproduce/vae.mnist-cpu-hour presets/vae.mnist
-    zoo push runs/vae-mnist presets/mine --best --stored float16
-    """
-    return presets.facts(push(run, target, **options))
+    direction = f"{source_names.parse_pairs(data)[0]}:" if source_names.parse_pairs(data) else ""
+    return f"{direction}{source_names.source_path(data).name}"

@@ -1,4 +1,4 @@
-"""How the command line speaks: answers on stdout, notes on stderr, errors as a line and a code."""
+"""Input and output of the command line: results on stdout, messages on stderr, exit codes."""
 
 import contextlib
 import errno
@@ -7,98 +7,89 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo import environment
 from zoo.errors import UsageError, ZooError, one_line
-from zoo.files import jsonable, user_path
+from zoo.files import nan_to_null
 from zoo.log import forget_messages, log_message
 
-# What several commands take.
-BEST = click.option("--best", is_flag=True, help="Take the best epoch instead of the last.")
-SET = click.option(
-    "--set",
-    "pairs",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="An argument of the model, as in --set latent_dim=16; may be repeated. See `zoo info`.",
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAX_MESSAGE_LENGTH = 2000  # characters of an error
+OUT_OF_MEMORY = "out of memory: generate less at once, or use a smaller batch size"
 
 
-class UserPath(click.Path):
-    """A path as `zoo.files.user_path` takes it."""
+class CommandGroup(click.Group):
+    """A group whose commands turn errors into one line on stderr and an exit code.
 
-    def convert(self, value, param, ctx):
-        return super().convert(value if value == "-" else user_path(value), param, ctx)
-
-
-class Commands(click.Group):
-    """A group whose commands turn the library's errors into one line and an exit code.
-
-    So they do with what the system refuses: files, memory, a standard stream that is closed.
+    This covers the library's errors and those of the system: files, memory, a closed standard
+    stream.
     """
 
-    def main(self, *args, **extra):
-        open_standard_streams()
+    def main(self, *args: Any, **options: Any) -> Any:
+        _open_closed_streams()
         try:
-            return super().main(*args, **extra)
-        except OSError as error:  # while click prints --help; `answers` sees to the rest
-            raise SystemExit(unwritten(error).exit_code) from error
+            return super().main(*args, **options)
+        except OSError as error:  # while click prints --help; `json_option` handles the rest
+            raise SystemExit(_stdout_error(error).exit_code) from error
 
-    def parse_args(self, ctx, args):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for text in args:
-            check_text(text)
+            _check_argument(text)
         return super().parse_args(ctx, args)
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
         forget_messages()
         try:
             return super().invoke(ctx)
         except ZooError as error:
-            raise ended(error, error.exit_code) from error
+            raise _command_error(error, error.exit_code) from error
         except KeyboardInterrupt as error:
             log_message(str(error) or "interrupted")
             raise click.exceptions.Exit(1) from error
         except BrokenPipeError:
-            raise  # click ends quietly
+            raise  # click exits without a message
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
+            file = f"{error.filename}: " if error.filename else ""
             code = UsageError.exit_code if error.errno == errno.ENAMETOOLONG else 1
-            raise ended(f"{place}{error.strerror or one_line(error)}", code) from error
+            raise _command_error(f"{file}{error.strerror or one_line(error)}", code) from error
         except MemoryError as error:
-            raise ended(OUT_OF_MEMORY, 1) from error
+            raise _command_error(OUT_OF_MEMORY, 1) from error
         except Exception as error:
             if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's MemoryError
                 raise
-            raise ended(OUT_OF_MEMORY, 1) from error
+            raise _command_error(OUT_OF_MEMORY, 1) from error
 
 
-LONGEST = 2000  # characters of an error
-OUT_OF_MEMORY = "there is not enough memory for this; ask for less, or for smaller batches"
-
-
-def ended(error, code):
-    """Notes an error, in one line; what ends the command with that exit code."""
-    text = "".join(c if c.isprintable() else " " for c in str(error)[: LONGEST + 1])
-    log_message(f"error: {text if len(text) <= LONGEST else text[:LONGEST] + '...'}")
+def _command_error(error, code):
+    """Prints an error in one line; returns the exception that ends the command with this code."""
+    text = "".join(c if c.isprintable() else " " for c in str(error)[: MAX_MESSAGE_LENGTH + 1])
+    if len(text) > MAX_MESSAGE_LENGTH:
+        text = text[:MAX_MESSAGE_LENGTH] + "..."
+    log_message(f"error: {text}")
     return click.exceptions.Exit(code)
 
 
-def check_text(text):
-    """Raises click's UsageError for an argument that is not Unicode text, or holds NUL."""
+def _check_argument(text):
+    """Raises click's UsageError for an argument that is not UTF-8 text or contains NUL."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise click.UsageError(f"the argument {ascii(text)} is not UTF-8 text") from error
     if "\0" in text:
-        raise click.UsageError(f"the argument {ascii(text)} holds a NUL character")
+        raise click.UsageError(f"the argument {ascii(text)} contains a NUL character")
 
 
-def open_standard_streams():
-    """Opens what a shell has closed (`>&-`), lest the next file that is opened takes its place.
+def _open_closed_streams():
+    """Opens the standard streams that a shell has closed (`>&-`).
 
-    To read from stdin gives nothing; to write to stdout is an error, as it was.
+    Otherwise the next file that is opened would get the number of the stream. Reading from stdin
+    then gives nothing; writing to stdout remains an error.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -106,49 +97,57 @@ def open_standard_streams():
             setattr(sys, name, open(os.open(os.devnull, flags), mode))  # noqa: PTH123, SIM115
 
 
-def unwritten(error):
-    """Notes that stdout took no answer; what ends the command. Nothing more is written there."""
-    with contextlib.suppress(OSError, AttributeError):  # else Python tries again as it ends
+def _stdout_error(error):
+    """Prints that stdout cannot be written; returns the exception that ends the command.
+
+    Nothing more is written to stdout.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # else Python tries again on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ended(f"cannot write the answer to stdout: {error.strerror or one_line(error)}", 1)
+    reason = error.strerror or one_line(error)
+    return _command_error(f"cannot write the results to stdout: {reason}", 1)
 
 
-def import_tensorflow():
-    """Imports TensorFlow without its greetings; of what it says later, errors are left."""
-    late = "tensorflow" in sys.modules
+def import_tensorflow() -> None:
+    """Imports TensorFlow without its startup messages; later only its errors are printed."""
+    imported = "tensorflow" in sys.modules
     environment.import_tensorflow()
-    if late:
+    if imported:
         return
     import tensorflow
 
     tensorflow.get_logger().setLevel("ERROR")
-    logging.getLogger("absl").setLevel("ERROR")  # TFDS' remarks on folders it is about to fill
+    logging.getLogger("absl").setLevel("ERROR")  # TFDS' messages about folders that it fills
 
 
-def answers(show):
-    """For a command that returns a record: adds `--json`, which prints it in place of `show`.
+def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
+    """Adds `--json` to a command that returns a record.
 
-    A record with `problems` ends with exit code 1, and so does one with an `error`: what was
-    computed is printed all the same.
+    With `--json` the record is printed as one JSON object, otherwise `show(record)` prints it. A
+    record with `problems` or with an `error` ends the command with exit code 1, after its results
+    were printed.
+
+    Args:
+        show: prints a record for people.
     """
 
     def decorate(command):
-        @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, no prose.")
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
         @functools.wraps(command)
         def run(as_json, **options):
-            with contextlib.redirect_stdout(sys.stderr):  # libraries print what they like
+            with contextlib.redirect_stdout(sys.stderr):  # for what libraries print
                 record = command(**options)
             try:
                 if as_json:
-                    click.echo(json.dumps(jsonable(record), allow_nan=False))
+                    click.echo(json.dumps(nan_to_null(record), allow_nan=False))
                 else:
                     show(record)
             except BrokenPipeError:
-                raise  # click ends quietly
+                raise  # click exits without a message
             except OSError as error:
-                raise unwritten(error) from error
+                raise _stdout_error(error) from error
             if "error" in record:
-                raise ended(record["error"], 1)
+                raise _command_error(record["error"], 1)
             if record.get("problems"):
                 raise click.exceptions.Exit(1)
 
@@ -157,31 +156,31 @@ def answers(show):
     return decorate
 
 
-def table(rows, *columns):
-    """Prints rows of cells under their columns' names; numbers stand to the right."""
+def print_table(rows: Iterable[Sequence[Any]], *columns: str) -> None:
+    """Prints rows of values under the names of their columns; floats are aligned to the right."""
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, box=None, padding=(0, 2, 0, 0), show_header=bool(columns))
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), show_header=bool(columns))
     for row in rows:
-        drawn.add_row(*(Text(cell(value), justify=side(value)) for value in row))
-    show = console()
-    with show.capture() as capture:
-        show.print(drawn)
+        table.add_row(*(Text(_format_cell(value), justify=_justify(value)) for value in row))
+    output = console()
+    with output.capture() as capture:
+        output.print(table)
     for line in capture.get().splitlines():
         click.echo(line.rstrip())
 
 
-def cell(value):
+def _format_cell(value):
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def side(value):
+def _justify(value):
     return "right" if isinstance(value, float) else "left"
 
 
-def console():
-    """The terminal; in a pipe or a file lines are so long that none is broken."""
+def console() -> "Console":
+    """The terminal; in a pipe or a file, lines are long enough not to be wrapped."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160)

@@ -1,17 +1,31 @@
-"""`zoo train` and `zoo evaluate`: runs, made, resumed and measured."""
+"""`zoo train` and `zoo evaluate`: makes, resumes and evaluates runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli import evaluation_data, run_config, runs, translate
-from zoo.cli.options import BINARIZE, DATA, SEED, Number, OutputFolder
-from zoo.cli.terminal import BEST, SET, answers, log_message, table
-from zoo.cli.train_config import vocabulary_of
+from zoo.cli import evaluation_data, run_config, runs
+from zoo.cli.options import (
+    BEST_OPTION,
+    BINARIZE_CHOICE,
+    DATA_OPTION,
+    SEED,
+    SET_OPTION,
+    Number,
+    OutputFolder,
+    text_options,
+)
+from zoo.cli.terminal import json_option, print_table
+from zoo.cli.train_config import vocabularies_in
 from zoo.data import source_names
 from zoo.errors import UsageError
+from zoo.log import log_message
 
-NEXT = {  # kind of data -> what one does with a run
+if TYPE_CHECKING:
+    from zoo.training.trainer import Trainer
+
+NEXT = {  # kind of data -> what to do with a run
     "images": "zoo sample {} -n 64",
     "pairs": "zoo translate {} TEXT",
     "captions": "zoo caption {} IMAGE",
@@ -19,21 +33,21 @@ NEXT = {  # kind of data -> what one does with a run
 }
 
 
-def show_train(record):
-    show_metrics(record)
+def _show_train(record):
+    _show_metrics(record)
     run = record["run"]
     if run is None:
         return
     if any((Path(run) / "figures").glob("*.png")):
-        click.echo(f"\npictures: {run}/figures/*.png")
+        click.echo(f"\nfigures: {run}/figures/*.png")
     click.echo(f"\ntry next: {NEXT[record['kind']].format(run)}")
     click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
 
 
-def show_metrics(record):
+def _show_metrics(record):
     metrics = record["metrics"]
     click.echo(f"{record['run'] or record['model']} evaluated on {record['examples']}:\n")
-    table([*metrics.items()], "metric", "mean")
+    print_table([*metrics.items()], "metric", "mean")
     if {"nll", "kl"} <= set(metrics):
         elbo = -metrics["nll"] - metrics["kl"]
         click.echo(f"\n{record['split']} ELBO: {elbo:.6g} nats")
@@ -41,66 +55,91 @@ def show_metrics(record):
 
 @click.command()
 @click.argument("name")
-@DATA
-@click.option("--split", default="train", show_default=True, help="What to train on.")
-@click.option("--test-split", help="What to evaluate on.  [default: test, if there is one]")
-@click.option("--epochs", type=Number("epochs"), help="Passes over the data.  [default: 10]")
-@click.option("--steps", type=Number("steps"), help="Steps, in place of --epochs.")
-@click.option("--batch-size", type=Number("batch_size"), default=128, show_default=True)
+@DATA_OPTION
 @click.option(
-    "--workdir", type=OutputFolder(), help="Where the run lives.  [default: runs/NAME-DATA]"
+    "--split", default="train", show_default=True, help="Split to train on, as in 'train[:90%]'."
 )
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, noise, order.")
+@click.option("--test-split", help="Split to evaluate on.  [default: test, if there is one]")
+@click.option(
+    "--epochs", type=Number("epochs"), help="Total number of passes over the data.  [default: 10]"
+)
+@click.option(
+    "--steps", type=Number("steps"), help="Total number of training steps, instead of --epochs."
+)
+@click.option(
+    "--batch-size",
+    type=Number("batch_size"),
+    default=128,
+    show_default=True,
+    help="Examples per training step.",
+)
+@click.option(
+    "--workdir", type=OutputFolder(), help="Folder of the run.  [default: runs/NAME-DATA]"
+)
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Seed for weights, noise and data order.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
     default="float32",
     show_default=True,
+    help="Data types of computations and weights, as the dtype policies of Keras.",
 )
 @click.option(
     "--learning-rate",
     type=Number("learning_rate"),
-    help="For every optimizer.  [default: the model's]",
+    help="Learning rate of every optimizer.  [default: the model's]",
 )
 @click.option(
     "--binarize",
-    type=BINARIZE,
+    type=BINARIZE_CHOICE,
     default="none",
     show_default=True,
-    help="How grey pixels become 0 or 1, as a Bernoulli likelihood needs.",
+    help="For images: how gray pixels become 0 or 1, which a Bernoulli likelihood needs.",
 )
 @click.option(
     "--augment",
     type=click.Choice(["none", "jitter"]),
     default="none",
     show_default=True,
-    help="How training images are moved at random.",
+    help="For images: random crops and flips of training images (jitter).",
 )
 @click.option(
     "--image-size",
     type=Number("image_size"),
-    help="Cut the square centre out, scale it to N pixels.",
+    help="For images: crop the center square and resize it to N x N pixels.",
 )
-@translate.texts
+@text_options
 @click.option(
     "--figures-every",
     type=Number("figures_every"),
     default=1,
     show_default=True,
-    help="Epochs between two drawings; 0: none.",
+    help="Epochs between figures; 0 makes none.",
 )
-@click.option("--eager", is_flag=True, help="Run steps as plain Python: slower, can be debugged.")
 @click.option(
-    "--sub-batches",
-    type=Number("sub_batches"),
-    help="Pieces of a batch computed side by side.  [default: the model's, on a CPU]",
+    "--eager", is_flag=True, help="Run steps as plain Python, which is slower but can be debugged."
 )
-@SET
-@answers(show_train)
+@click.option(
+    "--micro-batches",
+    type=Number("micro_batches"),
+    help="Micro-batches of a batch, computed in parallel.  [default: the model's, on a CPU]",
+)
+@SET_OPTION
+@json_option(_show_train)
 def train(name, epochs, steps, workdir, eager, figures_every, **options):
     """Train a model and evaluate it.
 
-    Checkpoints, pictures, TensorBoard logs and config.json go to one folder, the run.
+    NAME is the name of a model, as in `zoo list`. Checkpoints, figures, TensorBoard logs and
+    config.json are written to one folder, the run.
+
+    The same command again resumes the run where it stopped. --epochs and --steps are totals; 0
+    trains nothing and evaluates the initial weights. The exit code is 1 if a metric is not finite.
 
     \b
     zoo train vae                                      on snowflakes, 10 epochs
@@ -109,83 +148,89 @@ def train(name, epochs, steps, workdir, eager, figures_every, **options):
     zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
     zoo train pix2pix --data BtoA:facades/ --image-size 128 --augment jitter --batch-size 1
     zoo train seq2seq --data dates --set units=128 --set embedding_dim=64
-    zoo train transformer --data deu.tsv --languages 1,0 --split 'train[:95%]' --test-split \
-        'train[95%:]'
-
-    The same command again resumes the run where it stopped; --epochs and --steps count in total,
-    and 0 trains nothing, for a baseline. Exit code 1 if a metric is not finite in the end.
+    zoo train transformer --data deu.tsv --languages 1,0 --split 'train[:95%]' \\
+        --test-split 'train[95%:]'
     """
     if epochs is not None and steps is not None:
-        raise UsageError("give either --epochs or --steps")
+        raise UsageError("use either --epochs or --steps")
     if epochs is None and steps is None:
         epochs = 10
-    settings = runs.asked(name, **options)
-    runs.start(settings, eager)
-    workdir = workdir or runs.folder(settings)
-    data_files = source_names.fingerprint(settings.data, settings.languages)
-    run = run_config.check_same(workdir, settings, data_files)
-    vocabulary = run and vocabulary_of(run.config)  # a run keeps to its words
-    data = settings.load(settings.split, training=True, vocabulary=vocabulary)
-    test = settings.load(settings.test_split, vocabulary=getattr(data, "vocabularies", None))
-    model = settings.build(data)
-    runs.warn_of_grey(model, test)
-    trainer = settings.trainer(model, workdir, eager=eager, figures_every=figures_every)
+    config = runs.config_from_options(name, **options)
+    runs.configure_threads(config, eager)
+    workdir = workdir or runs.default_workdir(config)
+    fingerprint = source_names.fingerprint(config.data, config.languages)
+    run = run_config.check_same(workdir, config, fingerprint)
+    vocabulary = run and vocabularies_in(run.model_config)  # a run keeps its vocabulary
+    data = config.load_data(config.split, training=True, vocabulary=vocabulary)
+    test_data = config.load_data(config.test_split, vocabulary=getattr(data, "vocabularies", None))
+    model = config.build_model(data)
+    runs.warn_grayscale_bernoulli(model, test_data)
+    trainer = config.build_trainer(model, workdir, eager=eager, figures_every=figures_every)
     if run is None and 0 in (epochs, steps):
-        log_message("nothing is trained: fresh weights")
-        return runs.record(settings, None, trainer, test)
+        log_message("nothing to train: evaluating the initial weights")
+        return runs.evaluation_record(config, None, trainer, test_data)
     with trainer.workdir.exclusive():  # another command may have begun a run here meanwhile
-        run_config.check_same(workdir, settings, data_files)
+        run_config.check_same(workdir, config, fingerprint)
         trainer.restore()
-        run_config.write(workdir, settings, model, data_files)
-        fit(trainer, data, test, epochs, steps)
-        return runs.record(settings, workdir, trainer, test)
+        run_config.write(workdir, config, model, fingerprint)
+        _fit(trainer, data, test_data, epochs, steps)
+        return runs.evaluation_record(config, workdir, trainer, test_data)
 
 
-def fit(trainer, data, test, epochs, steps):
-    """Trains up to a total of `epochs` or `steps`, if there is anything left to do."""
-    position, workdir = trainer.state.position, trainer.workdir.path
-    done = position["step"] >= steps if epochs is None else position["epoch"] >= epochs
-    if done:
+def _fit(
+    trainer: "Trainer", data: Any, test_data: Any, epochs: int | None, steps: int | None
+) -> None:
+    """Trains up to a total of `epochs` or `steps`, if that is not reached yet."""
+    position = trainer.state.position
+    workdir = trainer.workdir.path
+    complete = position["step"] >= steps if epochs is None else position["epoch"] >= epochs
+    if complete:
         log_message(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
         return
     name = trainer.model.name
     log_message(f"training {name} on {data.describe()}; {workdir}, from step {position['step']}")
     try:
-        trainer.fit(data, epochs=epochs, steps=steps, validation=test)
+        trainer.fit(data, epochs=epochs, steps=steps, validation=test_data)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
-            f"interrupted at step {position['step']}; the same command goes on from there"
+            f"interrupted at step {position['step']}; the same command resumes from there"
         ) from error
 
 
 @click.command()
 @click.argument("run")
-@DATA
+@DATA_OPTION
 @click.option(
     "--split",
     "test_split",
-    help="What to evaluate on.  [default: the run's test split; of other data without one, all]",
+    help="Split to evaluate on.  [default: the run's test split; for other data without one, all]",
 )
-@click.option("--batch-size", type=Number("batch_size"), help="[default: the run's]")
-@click.option("--binarize", type=BINARIZE, help="[default: the run's]")
-@BEST
-@answers(show_metrics)
+@click.option(
+    "--batch-size", type=Number("batch_size"), help="Examples per batch.  [default: the run's]"
+)
+@click.option(
+    "--binarize",
+    type=BINARIZE_CHOICE,
+    help="For images: how gray pixels become 0 or 1.  [default: the run's]",
+)
+@BEST_OPTION
+@json_option(_show_metrics)
 def evaluate(run, best, **options):
     """Evaluate a run.
 
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. Metrics
-    are means over all examples; the answer says which examples these are. Exit code 1 if a metric
-    is not finite.
+    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. Metrics are
+    means over all examples; the output names the examples. The exit code is 1 if a metric is not
+    finite.
 
     \b
     zoo evaluate runs/vae-mnist
     zoo evaluate vae --data fashion_mnist --best --json
     zoo evaluate runs/vae-photos --data holiday/ --split 'train[:100]'
     """
-    settings, workdir = runs.taken(run, best=best, **options)
-    runs.start(settings)
-    if workdir and runs.same_data(run_config.read(workdir), settings.data):
-        evaluation_data.note_training_examples(settings)
-    data = settings.load(settings.test_split)
-    trainer = runs.opened(settings, workdir, best, data)
-    return runs.record(settings, workdir, trainer, data)
+    config, workdir = runs.resolve_run(run, best=best, **options)
+    runs.configure_threads(config)
+    if workdir and runs.has_same_data(run_config.read(workdir), config.data):
+        evaluation_data.warn_training_examples(config)
+    data = config.load_data(config.test_split)
+    trainer = runs.restore_trainer(config, workdir, best, data)
+    return runs.evaluation_record(config, workdir, trainer, data)

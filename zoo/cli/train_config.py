@@ -1,32 +1,37 @@
-"""What decides a run's numbers, as the options of `zoo train` say it.
+"""The configuration of a run: the options of `zoo train` that decide its numbers.
 
-TensorFlow is imported only to load data and build models.
+TensorFlow is imported only to load data and to build models.
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from zoo import data as datasets
 from zoo import registry
-from zoo.cli.options import explicit
-from zoo.cli.overrides import VOCABULARIES, fitted
+from zoo.cli.options import explicit_options
+from zoo.cli.overrides import VOCABULARY_ARGUMENTS, infer_from_data
 from zoo.cli.terminal import import_tensorflow
-from zoo.data.caption_config import Captions
-from zoo.data.text_config import Texts, tokens_of
+from zoo.data.caption_config import CaptionConfig
+from zoo.data.text_config import TextConfig, default_tokenizer
 from zoo.errors import UsageError
 
-OF_IMAGES = ("binarize", "augment", "image_size")  # settings that mean nothing for texts
-OF_TEXTS = tuple(field.name for field in fields(Texts))  # ... and for images
-MEANINGLESS = {  # kind of data -> (what the model learns from, settings that say nothing of it)
-    "pairs": ("texts", OF_IMAGES),
+if TYPE_CHECKING:
+    from zoo.model import Model
+    from zoo.training.trainer import Trainer
+
+IMAGE_OPTIONS = ("binarize", "augment", "image_size")  # without effect on text
+TEXT_OPTIONS = tuple(field.name for field in fields(TextConfig))  # without effect on images
+INAPPLICABLE = {  # kind of data -> (what the model is trained on, options without effect on it)
+    "pairs": ("text", IMAGE_OPTIONS),
     "captions": ("images with captions", ("binarize", "augment", "languages")),
-    "ratings": ("ratings", (*OF_IMAGES, *OF_TEXTS)),
-    "images": ("images", OF_TEXTS),
+    "ratings": ("ratings", (*IMAGE_OPTIONS, *TEXT_OPTIONS)),
+    "images": ("images", TEXT_OPTIONS),
 }
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides a run's numbers. Fields are named as the options of `zoo train`."""
+class TrainConfig:
+    """What decides a run's numbers. Fields are named after the options of `zoo train`."""
 
     model: str
     set: dict
@@ -38,7 +43,7 @@ class Settings:
     augment: str = "none"
     image_size: int | None = None
     languages: tuple | None = None
-    tokens: str | None = None
+    tokenizer: str | None = None
     vocabulary_size: int = 8000
     lowercase: bool = False
     max_length: int = 100
@@ -46,28 +51,35 @@ class Settings:
     seed: int = 0
     precision: str = "float32"
     learning_rate: float | None = None
-    sub_batches: int = 1
+    micro_batches: int = 1
 
     @property
-    def kind(self):
-        """The kind of data that the model learns from, as `zoo.data.catalog` has it."""
+    def kind(self) -> str:
+        """The kind of data that the model is trained on, as in `zoo.data.catalog`."""
         import_tensorflow()
         return registry.get_class(self.model).data_kind
 
     @property
-    def texts(self):
-        """How texts become ids; raises UsageError where that cannot be."""
-        told = {name: getattr(self, name) for name in OF_TEXTS}
+    def text_config(self) -> TextConfig:
+        """How texts become ids; raises UsageError for options that are not possible."""
+        options = {name: getattr(self, name) for name in TEXT_OPTIONS}
         if self.kind == "captions":
-            return Captions(**told, image_size=self.image_size)
-        return Texts(**told)
+            return CaptionConfig(**options, image_size=self.image_size)
+        return TextConfig(**options)
 
-    def load(self, split, training=False, vocabulary=None):
-        """A split of the data: shuffled to train on; whole and in order to look at.
+    def load_data(
+        self, split: str, training: bool = False, vocabulary: dict[str, Any] | None = None
+    ) -> Any:
+        """Loads a split of the data: shuffled for training, otherwise complete and in order.
 
-        What is looked at does not change: dynamic binarization becomes one draw ("once"). It comes
-        in batches of eight or more, since pictures are drawn of the first. Texts are cut by a
-        vocabulary: this one, or the model's, or the one that the training split makes.
+        Data for evaluation do not change: dynamic binarization becomes one draw ("fixed").
+        Their batches have at least eight examples, since figures are made of the first.
+
+        Args:
+            split: as in "train[:90%]".
+            training: whether to shuffle and augment.
+            vocabulary: tokenizes texts; default: that of the model's arguments, or one built from
+                the training split.
         """
         common = {
             "batch_size": self.batch_size if training else max(self.batch_size, 8),
@@ -75,26 +87,30 @@ class Settings:
             "seed": self.seed,
         }
         if self.kind in ("pairs", "captions"):
-            vocabulary = vocabulary or vocabulary_of(self.set)
+            text_config = self.text_config
+            vocabulary = vocabulary or vocabularies_in(self.set)
             if vocabulary is None and split != self.split:
-                vocabulary = self.texts.learn(self.texts.corpus(self.data, self.split))
-            even = training and self.sub_batches > 1
-            return self.texts.load(self.data, split, vocabulary, drop_remainder=even, **common)
+                corpus = text_config.load_corpus(self.data, self.split)
+                vocabulary = text_config.build_vocabulary(corpus)
+            even = training and self.micro_batches > 1
+            return text_config.load(self.data, split, vocabulary, drop_remainder=even, **common)
         fixed = self.binarize == "dynamic" and not training
         return datasets.load(
             self.data,
             split,
             **common,
-            binarize="once" if fixed else self.binarize,
+            binarize="fixed" if fixed else self.binarize,
             augment=self.augment if training else "none",
             image_size=self.image_size,
             drop_remainder=None if training else False,
         )
 
-    def build(self, data=None, trained=False):
-        """The model with fresh weights from the seed; its `image_shape` is that of the data.
+    def build_model(self, data: Any = None, trained: bool = False) -> "Model":
+        """Builds the model with initial weights from the seed.
 
-        Its vocabularies and classes are those of the data, too; `trained` as `fitted` takes it.
+        Args:
+            data: decides `image_shape`, the vocabularies and the classes; None: the arguments do.
+            trained: as in `infer_from_data`.
         """
         import_tensorflow()
         import keras
@@ -102,53 +118,68 @@ class Settings:
         keras.utils.set_random_seed(self.seed)
         config = keras.saving.deserialize_keras_object(self.set)
         if data is not None:
-            config = fitted(self.model, config, data, trained)
+            config = infer_from_data(self.model, config, data, trained)
         return registry.build(self.model, dtype=self.precision, **config)
 
-    def trainer(self, model, workdir=None, **options):
-        """The trainer of this run; `--learning-rate` goes to every optimizer of the model."""
+    def build_trainer(self, model: "Model", workdir: Any = None, **options: Any) -> "Trainer":
+        """The trainer of this run; `--learning-rate` is that of every optimizer of the model."""
         optimizers = model.configure_optimizers()
         if self.learning_rate is not None:
             optimizers = {
-                part: type(one).from_config(
-                    {**one.get_config(), "learning_rate": self.learning_rate}
+                part: type(optimizer).from_config(
+                    {**optimizer.get_config(), "learning_rate": self.learning_rate}
                 )
-                for part, one in optimizers.items()
+                for part, optimizer in optimizers.items()
             }
-        own = {"optimizers": optimizers, "seed": self.seed, "sub_batches": self.sub_batches}
         from zoo.training.trainer import Trainer
 
-        return Trainer(model, workdir, **own, **options)
-
-
-def fitting(settings):
-    """The settings, checked: those of images do not go with texts, nor those of texts with images.
-
-    Texts are cut as suits the data, if nothing else was asked for.
-    """
-    reads, others = MEANINGLESS[settings.kind]
-    plain = {field.name: field.default for field in fields(Settings)}
-    given = explicit()
-    wrong = [name for name in others if name in given or getattr(settings, name) != plain[name]]
-    if wrong:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        raise UsageError(f"{settings.model} learns from {reads}, of which {options} says nothing")
-    if settings.kind not in ("pairs", "captions"):
-        return settings
-    settings = replace(settings, tokens=settings.tokens or tokens_of(settings.data))
-    if settings.tokens == "characters" and "vocabulary_size" in given:
-        raise UsageError(
-            f"{settings.data} is cut into characters, all of which are in the vocabulary: leave"
-            " --vocabulary-size out, or choose other --tokens"
+        return Trainer(
+            model,
+            workdir,
+            optimizers=optimizers,
+            seed=self.seed,
+            micro_batches=self.micro_batches,
+            **options,
         )
-    settings.texts  # noqa: B018  (it checks them)
-    return settings
 
 
-def vocabulary_of(config):
-    """The vocabularies in a model's configuration, {"source": ..., "target": ...}; else None."""
+def validate(config: TrainConfig) -> TrainConfig:
+    """The configuration with the tokenizer that suits its data; raises UsageError.
+
+    Options for images are errors for a model of text, and options for text for a model of images.
+    """
+    trained_on, inapplicable = INAPPLICABLE[config.kind]
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    explicit = explicit_options()
+    rejected = [
+        name for name in inapplicable if name in explicit or getattr(config, name) != defaults[name]
+    ]
+    if rejected:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in rejected)
+        verb = "has" if len(rejected) == 1 else "have"
+        raise UsageError(
+            f"{config.model} is trained on {trained_on}, where {options} {verb} no effect: leave"
+            f" {'it' if len(rejected) == 1 else 'them'} out"
+        )
+    if config.kind not in ("pairs", "captions"):
+        return config
+    config = replace(config, tokenizer=config.tokenizer or default_tokenizer(config.data))
+    if config.tokenizer == "characters" and "vocabulary_size" in explicit:
+        raise UsageError(
+            f"{config.data} is tokenized into characters, all of which are in the vocabulary: leave"
+            " --vocabulary-size out, or choose another --tokenizer"
+        )
+    config.text_config  # noqa: B018  (it checks the options)
+    return config
+
+
+def vocabularies_in(model_config: dict[str, Any]) -> dict[str, Any] | None:
+    """The vocabularies in a model's arguments, {"source": ..., "target": ...}; None without any."""
     from zoo import text
 
-    kept = {key: one for key, one in config.items() if key in VOCABULARIES and isinstance(one, str)}
-    found = {key.removesuffix("_vocabulary"): text.from_json(one) for key, one in kept.items()}
-    return found or None
+    vocabularies = {
+        key.removesuffix("_vocabulary"): text.from_json(value)
+        for key, value in model_config.items()
+        if key in VOCABULARY_ARGUMENTS and isinstance(value, str)
+    }
+    return vocabularies or None

@@ -1,29 +1,35 @@
-"""How images with captions become batches: of which size, seen by what, said in which words.
+"""How images with captions become batches: image size, features and vocabulary.
 
 Needs only Python until something is loaded.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
+
+if TYPE_CHECKING:
+    from zoo.data.corpora import Corpus
 
 
 @dataclass(frozen=True)
-class Captions(Texts):
-    """What decides the batches of a corpus of images with captions.
+class CaptionConfig(TextConfig):
+    """The preprocessing of a corpus of images with captions.
 
-    Attributes, besides those of `Texts`, whose languages say nothing here:
-        min_count: a word seen less often is unknown.
-        image_size: pixels that images are scaled to; None: as the data have them.
-        network: a name of `keras.applications`: what it sees stands in the place of the images;
-            None: the model sees for itself.
-        weights: of the network, as `vision.Network` takes them.
-        folder: where what it sees is kept.
-        mirrored: learn from the mirror image of each image, too, with the same captions.
+    Attributes, besides those of `TextConfig`, whose `languages` has no effect here:
+        min_count: words that occur less often become the unknown token.
+        image_size: pixels that images are resized to; None: unchanged.
+        network: a name of `keras.applications` whose feature maps replace the images; None: the
+            model receives the images.
+        weights: of the network, as in `image_features.PretrainedNetwork`.
+        folder: where the feature maps are cached.
+        mirrored: train on the mirror image of each image too, with the same captions.
     """
 
-    tokens: str = "words"
+    tokenizer: str = "words"
     max_length: int = 50
     min_count: int = 1
     image_size: int | None = None
@@ -38,22 +44,22 @@ class Captions(Texts):
         check_optional_numbers(image_size=self.image_size)
 
     @property
-    def seen(self):
+    def description(self) -> str:
         size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
         return f"{size}, seen by {self.network}" if self.network else size
 
-    def corpus(self, data, split):
-        """The images and captions of a split as a `corpora.Corpus`."""
+    def load_corpus(self, data: Any, split: str) -> Corpus:
+        """The images and captions of a split. Raises the errors of `load_captions`."""
         from zoo.data import corpora
 
         return corpora.load_captions(data, split, image_size=self.image_size)
 
-    def shown(self, corpus, training=False):
-        """With mirror images to learn from, and with "features" where a network looks first."""
+    def prepare(self, corpus: Corpus, training: bool = False) -> Corpus:
+        """Adds mirror images for training, and replaces images by the network's features."""
         from zoo.data import corpora
 
         if self.mirrored and training:
-            corpus = corpora.mirrored(corpus)
+            corpus = corpora.with_mirror_images(corpus)
         if self.network is None:
             return corpus
         from zoo.data import image_features
@@ -61,20 +67,22 @@ class Captions(Texts):
         size = self.image_size
         if size is None:
             size = corpus.arrays["image"].shape[1]
-        network = image_features.Network(self.network, self.weights, size)
-        return image_features.seen(corpus, network, self.folder)
+        network = image_features.PretrainedNetwork(self.network, self.weights, size)
+        return image_features.with_feature_maps(corpus, network, self.folder)
 
-    def learn(self, corpus):
-        if self.tokens != "words":
-            return super().learn(corpus)
+    def build_vocabulary(self, corpus: Corpus) -> Any:
+        if self.tokenizer != "words":
+            return super().build_vocabulary(corpus)
         from zoo import text
 
-        how = {"lowercase": self.lowercase, "min_count": self.min_count}
-        return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **how)
+        options = {"lowercase": self.lowercase, "min_count": self.min_count}
+        return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **options)
 
-    def said(self, model, corpus, count=None, **search):
-        images = corpus.arrays[model.call_feature][:count]
-        return model.caption(images, max_length=self.max_length, **search)
+    def generate(
+        self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
+    ) -> list[str]:
+        images = corpus.arrays[model.input_feature][:count]
+        return model.caption(images, max_length=self.max_length, **options)
 
-    def right(self, corpus):
+    def references(self, corpus: Corpus) -> list[list[str]]:
         return corpus.references("caption")

@@ -1,61 +1,15 @@
-"""The data sets that have a name. One row is all that a new one needs; needs only Python."""
+"""The catalog of named data sets, one row each. Needs only Python."""
 
 import fnmatch
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from zoo.data.dataset_info import DatasetInfo
 from zoo.errors import UnknownNameError
 
-
-@dataclass(frozen=True)
-class DataSet:
-    """What is known of a data set without loading it; `network`: preparing it downloads."""
-
-    name: str
-    description: str
-    shape: tuple  # of one image: height, width, channels
-    splits: dict  # name -> number of examples
-    source: str
-    licence: str
-    network: bool = True
-    features: tuple = ("image", "label")  # what a batch holds, by TFDS' names
-    module: str | None = None  # registers our own TFDS builder when it is imported
-    manual: str | None = None  # what has to be fetched by hand, and from where
-    kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
-    tokens: str | None = (
-        None  # what texts are best cut into, if not bpe; see `zoo.data.text_config`
-    )
-    config: str | None = None  # where TFDS has several, the one meant by the bare name
-    image_size: int | None = None  # scaled to this at load; None: left as it is
-    by_class: bool = False  # too large to load but class by class
-    binary: bool = False  # TFDS stores 0 and 1, not 0 and 255
-
-    @property
-    def path(self):
-        """Its name, with its config, as TFDS has it."""
-        return self.name if "/" in self.name or not self.config else f"{self.name}/{self.config}"
-
-    @property
-    def generated(self):
-        """Whether this library makes it, of nothing that has to be fetched."""
-        return self.module is not None and not self.network and self.manual is None
-
-    @property
-    def loader(self):
-        """What loads data of its kind."""
-        return LOADERS[self.kind]
-
-
-LOADERS = {
-    "images": "zoo.data.load",
-    "pairs": "zoo.data.corpora.load_pairs",
-    "captions": "zoo.data.corpora.load_captions",
-    "ratings": "zoo.data.builders.ratings.load",
-}
-
 CATALOG = {
-    row.name: row
-    for row in (
-        DataSet(
+    dataset.name: dataset
+    for dataset in (
+        DatasetInfo(
             "mnist",
             "MNIST: handwritten digits (LeCun, Cortes, Burges 1998)",
             (28, 28, 1),
@@ -63,7 +17,7 @@ CATALOG = {
             "http://yann.lecun.com/exdb/mnist",
             "CC BY-SA 3.0",
         ),
-        DataSet(
+        DatasetInfo(
             "fashion_mnist",
             "Fashion-MNIST: ten kinds of clothing (Xiao, Rasul, Vollgraf 2017)",
             (28, 28, 1),
@@ -71,7 +25,7 @@ CATALOG = {
             "https://github.com/zalandoresearch/fashion-mnist",
             "MIT",
         ),
-        DataSet(
+        DatasetInfo(
             "kmnist",
             "Kuzushiji-MNIST: ten cursive Japanese characters (Clanuwat et al. 2018)",
             (28, 28, 1),
@@ -79,7 +33,7 @@ CATALOG = {
             "http://codh.rois.ac.jp/kmnist",
             "CC BY-SA 4.0",
         ),
-        DataSet(
+        DatasetInfo(
             "binarized_mnist",
             "MNIST in Larochelle's static binarization (Larochelle, Murray 2011); no labels",
             (28, 28, 1),
@@ -89,7 +43,7 @@ CATALOG = {
             features=("image",),
             binary=True,
         ),
-        DataSet(
+        DatasetInfo(
             "cifar10",
             "CIFAR-10: ten kinds of animals and vehicles (Krizhevsky 2009)",
             (32, 32, 3),
@@ -97,7 +51,7 @@ CATALOG = {
             "https://www.cs.toronto.edu/~kriz/cifar.html",
             "none stated",
         ),
-        DataSet(
+        DatasetInfo(
             "celeb_a",
             "CelebA: faces (Liu et al. 2015), the centre square scaled to 64 pixels; no labels",
             (218, 178, 3),
@@ -107,7 +61,7 @@ CATALOG = {
             features=("image",),
             image_size=64,
         ),
-        DataSet(
+        DatasetInfo(
             "quickdraw_bitmap",
             "Quick, Draw!: 345 kinds of doodles (Google 2017); load one: quickdraw_bitmap/cat",
             (28, 28, 1),
@@ -116,7 +70,7 @@ CATALOG = {
             "CC BY 4.0",
             by_class=True,
         ),
-        DataSet(
+        DatasetInfo(
             "snowflakes",
             "Snow crystals grown by Reiter's automaton (2005), and the air they grew in",
             (64, 64, 1),
@@ -127,7 +81,7 @@ CATALOG = {
             features=("image", "alpha", "beta", "gamma"),
             module="zoo.data.builders.snowflakes",
         ),
-        DataSet(
+        DatasetInfo(
             "snowflake_maps",
             "Pairs: maps of how thick the ice of snow crystals is, and the crystals in the light",
             (64, 64, 3),
@@ -138,7 +92,7 @@ CATALOG = {
             features=("source", "target"),
             module="zoo.data.builders.snowflake_maps",
         ),
-        DataSet(
+        DatasetInfo(
             "pictures",
             "A landscape and brushwork, both drawn by this library: a content and a style",
             (256, 256, 3),
@@ -149,7 +103,7 @@ CATALOG = {
             features=("content", "style"),
             module="zoo.data.builders.style_images",
         ),
-        DataSet(
+        DatasetInfo(
             "facades",
             "CMP Facades as pairs: label maps and photographs of house fronts (Tylecek, Sara 2013)",
             (256, 256, 3),
@@ -163,7 +117,7 @@ CATALOG = {
             "(right) in each file of 512x256 pixels, unpacked from "
             "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
         ),
-        DataSet(
+        DatasetInfo(
             "dates",
             "Pairs: dates as people write them in nine languages, and their ISO 8601 form",
             (),
@@ -174,9 +128,9 @@ CATALOG = {
             features=("written", "iso"),
             module="zoo.data.builders.dates",
             kind="pairs",
-            tokens="characters",
+            tokenizer="characters",
         ),
-        DataSet(
+        DatasetInfo(
             "multi30k",
             "Multi30k, German and English: descriptions of photographs (Elliott et al. 2016)",
             (),
@@ -189,7 +143,7 @@ CATALOG = {
             "data/task1/raw of https://github.com/multi30k/dataset",
             kind="pairs",
         ),
-        DataSet(
+        DatasetInfo(
             "ted_hrlr_translate",
             "TED talks (Qi et al. 2018); ted_hrlr_translate/ru_to_en has another direction",
             (),
@@ -200,7 +154,7 @@ CATALOG = {
             kind="pairs",
             config="pt_to_en",
         ),
-        DataSet(
+        DatasetInfo(
             "tatoeba",
             "Tatoeba: short sentences of 36 languages and English; tatoeba/tatoeba_fr is French",
             (),
@@ -211,7 +165,7 @@ CATALOG = {
             kind="pairs",
             config="tatoeba_de",
         ),
-        DataSet(
+        DatasetInfo(
             "shapes",
             "Scenes of one to three coloured shapes with a caption each",
             (48, 48, 3),
@@ -222,9 +176,9 @@ CATALOG = {
             features=("image", "captions", "centres"),
             module="zoo.data.builders.shapes",
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "flickr8k",
             "Flickr8k: photographs with five captions each (Hodosh, Young, Hockenmaier 2013)",
             (160, 160, 3),
@@ -238,9 +192,9 @@ CATALOG = {
             "Flickr_8k.{train,dev,test}Images.txt, as the archives of Flickr8k hold them,",
             image_size=160,
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "coco_captions",
             "COCO 2014 with five captions an image, in the splits of Karpathy and Li (2015)",
             (160, 160, 3),
@@ -250,9 +204,9 @@ CATALOG = {
             features=("image", "captions"),
             image_size=160,
             kind="captions",
-            tokens="words",
+            tokenizer="words",
         ),
-        DataSet(
+        DatasetInfo(
             "ratings",
             "Stars that made-up users give to made-up films, from known tastes",
             (),
@@ -264,7 +218,7 @@ CATALOG = {
             module="zoo.data.builders.ratings",
             kind="ratings",
         ),
-        DataSet(
+        DatasetInfo(
             "movielens",
             "MovieLens: stars that users gave to films (Harper, Konstan 2015)",
             (),
@@ -279,15 +233,15 @@ CATALOG = {
 }
 
 
-def names(pattern="*"):
+def names(pattern: str = "*") -> list[str]:
     """The names of all data sets that match a shell pattern, sorted."""
     return sorted(fnmatch.filter(CATALOG, pattern))
 
 
-def info(name):
-    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownNameError."""
+def info(name: str) -> DatasetInfo:
+    """The row of a name, of "name/class" or of "name/config". Raises UnknownNameError."""
     name, _, part = str(name).partition("/")
     if name not in CATALOG:
         raise UnknownNameError("data set", name, CATALOG)
-    row = CATALOG[name]
-    return replace(row, name=f"{name}/{part}") if part and row.config else row
+    dataset = CATALOG[name]
+    return replace(dataset, name=f"{name}/{part}") if part and dataset.config else dataset

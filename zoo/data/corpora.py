@@ -90,13 +90,15 @@ def load_pairs(source, split="train", languages=None, *, columns=None, data_dir=
         if languages is None:
             raise UsageError(f"say which files of {path} to read, as in languages=('de', 'en')")
         name = path.name
-        sides = _parallel(*(file(path, *source_names.texts(there[0], x)) for x in languages))
+        sides = _parallel(
+            *(find_file(path, *source_names.text_file_names(there[0], x)) for x in languages)
+        )
     else:
         name = Path(source).name
-        sides = text_files.table(source, (0, 1) if columns is None else columns)
+        sides = text_files.read_table(source, (0, 1) if columns is None else columns)
     if not sides[0]:
         raise UsageError(f"{name} is empty: it holds no text")
-    part = image_sources.cut({"line": np.arange(len(sides[0]))}, split, there)["line"]
+    part = image_sources.slice_split({"line": np.arange(len(sides[0]))}, split, there)["line"]
     pairs = zip(("source", "target"), sides, strict=True)
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
 
@@ -111,13 +113,13 @@ def _named_pairs(name, split, languages, data_dir):
     row = info(name)
     if row.kind != "pairs":
         raise UsageError(f"{name} holds {row.kind}, no pairs of texts; {row.loader} loads it")
-    builder, data = tfds_store.opened(name, split, data_dir)
+    builder, data = tfds_store.open_split(name, split, data_dir)
     known = [*builder.info.features]
     languages = tuple(languages or builder.info.supervised_keys or row.features)
     if not {*languages} <= {*known}:
         raise UsageError(f"{name} has the languages {', '.join(known)}; got {languages}")
     sides = {key: [] for key in languages}
-    with tfds_store.damage(name, builder.data_dir):
+    with tfds_store.read_errors(name, builder.data_dir):
         data = data.map(lambda example: {key: example[key] for key in languages})
         for batch in data.batch(1024).as_numpy_iterator():
             for key in languages:
@@ -128,7 +130,7 @@ def _named_pairs(name, split, languages, data_dir):
 def _parallel(*paths):
     if len(paths) != 2:
         raise UsageError(f"pairs come from two files, got {len(paths)}")
-    sides = [text_files.lines(path) for path in paths]
+    sides = [text_files.read_lines(path) for path in paths]
     if len(sides[0]) != len(sides[1]):
         raise UsageError(
             f"{paths[0]} has {len(sides[0]):,} lines and {paths[1]} {len(sides[1]):,}; line n of"
@@ -137,9 +139,9 @@ def _parallel(*paths):
     return sides
 
 
-def file(folder, *names):
+def find_file(folder, *names):
     """The first file of these names in a folder, or the same with .gz; UsageError if none is."""
-    if found := source_names.file(folder, *names):
+    if found := source_names.find_file(folder, *names):
         return found
     there = ", ".join(sorted(path.name for path in folder.glob("*"))[:SHOWN])
     raise UsageError(
@@ -171,18 +173,18 @@ def load_captions(
         raise UsageError(
             f"{folder} must be a folder of images, and captions= a file, got {captions}"
         )
-    said = text_files.captioned(captions)
+    said = text_files.read_captions(captions)
     wanted = [*said]
     if names is not None:
-        wanted = [line.strip() for line in text_files.lines(names) if line.strip()]
+        wanted = [line.strip() for line in text_files.read_lines(names) if line.strip()]
     check_images(wanted, folder, said)
-    wanted = image_sources.cut({"name": np.array(wanted)}, split)["name"]
+    wanted = image_sources.slice_split({"name": np.array(wanted)}, split)["name"]
     files = [folder / name for name in wanted]
     arrays = {"image": image_files.read_images(files, folder, size=image_size)}
-    return _flat([said[name] for name in wanted], folder.name, split, arrays)
+    return _caption_corpus([said[name] for name in wanted], folder.name, split, arrays)
 
 
-def mirrored(corpus):
+def with_mirror_images(corpus):
     """A `Corpus` that has the mirror image of each image, too, with the same captions.
 
     A caption that says left or right is wrong of the mirror image; few do.
@@ -211,22 +213,24 @@ def _named_captions(name, split, image_size, data_dir):
     row = info(name)
     if row.kind != "captions":
         raise UsageError(f"{name} holds {row.kind}, no captions of images; {row.loader} loads it")
-    builder, data = tfds_store.opened(name, split, data_dir)
+    builder, data = tfds_store.open_split(name, split, data_dir)
     size, decode = image_size or row.image_size, builder.info.features["image"].decode_example
     said, arrays = [], {name: [] for name in row.features if name != "captions"}
-    with tfds_store.damage(name, builder.data_dir):
+    with tfds_store.read_errors(name, builder.data_dir):
         for example in data.as_numpy_iterator():
             image = decode(example["image"]).numpy()
-            example["image"] = image if size is None else image_files.square(image, size)
+            example["image"] = image if size is None else image_files.center_square(image, size)
             texts = example["captions"]
             texts = texts["text"] if isinstance(texts, dict) else texts
             said.append(to_str_list(texts, f"{name} {split}, image {len(said) + 1:,}: caption"))
             for feature, values in arrays.items():
                 values.append(example[feature])
-    return _flat(said, name, split, {key: np.stack(values) for key, values in arrays.items()})
+    return _caption_corpus(
+        said, name, split, {key: np.stack(values) for key, values in arrays.items()}
+    )
 
 
-def _flat(said, name, split, arrays):
+def _caption_corpus(said, name, split, arrays):
     rows = np.repeat(np.arange(len(said)), [len(texts) for texts in said])
     return Corpus(
         {"caption": [text for texts in said for text in texts]}, name, split, arrays, rows

@@ -2,7 +2,7 @@
 
     corpus = corpora.load_pairs("multi30k", "train", languages=("de", "en"))
     tokenizer = text.SentencePieceTokenizer.train(corpus.texts["source"] + corpus.texts["target"])
-    train = Sentences(corpus, tokenizer, batch_size=64, shuffle=True)
+    train = TextDataset(corpus, tokenizer, batch_size=64, shuffle=True)
     for batch in train(epoch):      # {"source": int32 [64, 16], "target": int32 [64, 24]}
 
 Rows end in zeros. What a model is to say ("target", "caption") stands between START and END.
@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data.array_dataset import ahead
+from zoo.data.array_dataset import prefetch
 from zoo.data.arrays import from_arrays
 from zoo.errors import UsageError
 from zoo.text import limit_length
 
-SAID = ("target", "caption")
+TARGETS = ("target", "caption")
 
 
 def check_corpus(corpus):
@@ -49,7 +49,7 @@ def check_ids(ids, size, what):
             )
 
 
-class Sentences:
+class TextDataset:
     """A corpus as ids in memory: call it with an epoch for a tf.data.Dataset of batches.
 
     A shuffled epoch e is a permutation drawn from (seed, e), sorted by padded lengths, cut into
@@ -113,7 +113,7 @@ class Sentences:
                 what = f"{corpus.name} {corpus.split}: {name}"
                 ids = self.vocabularies[name].encode(texts)
                 check_ids(ids, len(self.vocabularies[name]), what)
-                ids = limit_length(ids, name in SAID, max_length, truncate, what)
+                ids = limit_length(ids, name in TARGETS, max_length, truncate, what)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths
                 self._starts[name] = tf.constant(np.cumsum(lengths) - lengths)
@@ -149,7 +149,7 @@ class Sentences:
                 rows = tf.ensure_shape(rows, [size])
             return self._batch(rows, {name: width[number] for name, width in widths.items()})
 
-        return ahead(tf.data.Dataset.from_tensor_slices(turns).map(batch))
+        return prefetch(tf.data.Dataset.from_tensor_slices(turns).map(batch))
 
     def _plan(self, epoch):
         """(order of the sentences, where to cut it, order of the batches) of an epoch."""
@@ -232,4 +232,4 @@ class Sentences:
 
     def __repr__(self):
         size = f"{self.batch_size}" if self.batch_size else f"up to {self.batch_tokens} ids"
-        return f"<Sentences {self.describe()}, {len(self)} x {size}>"
+        return f"<TextDataset {self.describe()}, {len(self)} x {size}>"

@@ -37,11 +37,11 @@ def prepare(name, data_dir=None):
     that takes seconds.
     """
     row = info(name)
-    folder = storage.folder_of(row.name, data_dir)
+    folder = storage.folder_for(row.name, data_dir)
     builder = _builder(row, folder)
     if builder.is_prepared():
         return Path(builder.data_dir)
-    with storage.exclusive(folder, row.name):
+    with storage.preparation_lock(folder, row.name):
         builder = _builder(row, folder)  # another process may have prepared it meanwhile
         if not builder.is_prepared():
             _prepare(row, builder, folder, data_dir)
@@ -53,7 +53,7 @@ def _prepare(row, builder, folder, data_dir):
 
     by_hand = row.manual and storage.manual_dir(row.name, data_dir).is_dir()
     if row.manual and not by_hand and not row.network:
-        raise _by_hand(row, data_dir)
+        raise _manual_download_error(row, data_dir)
     if row.network and not by_hand:
         _check_hosts(row, builder)
     try:
@@ -63,7 +63,7 @@ def _prepare(row, builder, folder, data_dir):
     except ZooError:
         raise
     except Exception as error:  # of TFDS, TensorFlow, the network or the disk
-        advice = f"Look at the free space there, or set {storage.OWN[0]} to another folder"
+        advice = f"Look at the free space there, or set {storage.GENERATED[0]} to another folder"
         if not row.generated:
             what = "the files put there by hand" if by_hand else "the network"
             advice = f"Check {what} and the free space"
@@ -78,7 +78,7 @@ def _prepare(row, builder, folder, data_dir):
         )
 
 
-def read(name, split, image_size=None, data_dir=None):
+def read_images(name, split, image_size=None, data_dir=None):
     """Read a split of "name" or "name/class" in the data set's order: a dict of arrays.
 
     Images are uint8 [n, h, w, c]; labels and parameters as TFDS types them. Raises
@@ -88,7 +88,7 @@ def read(name, split, image_size=None, data_dir=None):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from zoo.data.image_files import square
+    from zoo.data.image_files import center_square
 
     row = info(name)
     if row.kind != "images":
@@ -99,7 +99,7 @@ def read(name, split, image_size=None, data_dir=None):
             f"{row.name} holds {row.splits['train']:,} images, too many to load at once; "
             f"name a class, e.g. '{row.name}/cat'"
         )
-    builder, data = opened(name, split, data_dir)
+    builder, data = open_split(name, split, data_dir)
     features = builder.info.features
     label = _label(features, row.name, wanted) if wanted else None
     size = image_size or row.image_size
@@ -110,13 +110,13 @@ def read(name, split, image_size=None, data_dir=None):
         for image in images:
             found[image] = features[image].decode_example(example[image])
             if size is not None:
-                found[image] = square(found[image], size)
+                found[image] = center_square(found[image], size)
         return found
 
     if wanted:
         data = data.filter(lambda example: example["label"] == label)
     data = data.map(pick, num_parallel_calls=tf.data.AUTOTUNE).batch(1024)
-    with damage(name, builder.data_dir):
+    with read_errors(name, builder.data_dir):
         batches = list(data.as_numpy_iterator())
     if not batches:
         raise UsageError(f"{name} has no examples in the split {split!r}; choose a larger one")
@@ -129,11 +129,11 @@ def read(name, split, image_size=None, data_dir=None):
 def class_names(name, data_dir=None):
     """What the labels of a prepared data set stand for, if it has some; else None."""
     row = info(name)
-    features = _ready(row, data_dir).info.features
+    features = _prepared_builder(row, data_dir).info.features
     return getattr(features["label"], "names", None) if "label" in row.features else None
 
 
-def opened(name, split, data_dir=None):
+def open_split(name, split, data_dir=None):
     """(TFDS builder, tf.data.Dataset of a split in the order on disk, images not yet decoded).
 
     Raises what `read` raises.
@@ -141,10 +141,10 @@ def opened(name, split, data_dir=None):
     import tensorflow_datasets as tfds
 
     row = info(name)
-    builder = _ready(row, data_dir)
+    builder = _prepared_builder(row, data_dir)
     features = builder.info.features
     images = [name for name in features if isinstance(features[name], tfds.features.Image)]
-    return builder, _open(builder, row, split, images, tfds)
+    return builder, _open_dataset(builder, row, split, images, tfds)
 
 
 def _builder(row, folder):
@@ -156,12 +156,12 @@ def _builder(row, folder):
     configs = tfds.builder_cls(name).builder_configs if config else {}
     if config.partition(":")[0] not in {"", *configs}:
         raise UnknownNameError(f"configuration of {name}", config, configs)
-    with damage(row.name, folder / row.path):
+    with read_errors(row.name, folder / row.path):
         return tfds.builder(row.path, data_dir=str(folder))
 
 
 @contextlib.contextmanager
-def damage(name, folder):
+def read_errors(name, folder):
     """Turns what TFDS and TensorFlow raise while they read a prepared data set into a ZooError."""
     try:
         yield
@@ -175,20 +175,20 @@ def damage(name, folder):
         ) from error
 
 
-def _ready(row, data_dir):
+def _prepared_builder(row, data_dir):
     """The builder of a prepared data set; what is generated prepares itself."""
-    folder = storage.folder_of(row.name, data_dir)
+    folder = storage.folder_for(row.name, data_dir)
     builder = _builder(row, folder)
     if builder.is_prepared():
         return builder
     if row.manual:
-        raise _by_hand(row, data_dir)
+        raise _manual_download_error(row, data_dir)
     if row.network:
         raise DataNotPreparedError(
             f"the data set {row.name!r} is not in {folder}; fetch it with: zoo data prepare"
             f" {row.name}"
         )
-    with storage.exclusive(folder, row.name):
+    with storage.preparation_lock(folder, row.name):
         builder = _builder(row, folder)
         if not builder.is_prepared():
             print(f"preparing {row.name} in {folder} (once)", file=sys.stderr, flush=True)
@@ -198,7 +198,7 @@ def _ready(row, data_dir):
     return _builder(row, folder)
 
 
-def _by_hand(row, data_dir):
+def _manual_download_error(row, data_dir):
     fetch = f"fetch it with: zoo data prepare {row.name}; or " if row.network else ""
     return DataNotPreparedError(
         f"the data set {row.name!r} is not in {storage.directory(data_dir)}; {fetch}put"
@@ -207,7 +207,7 @@ def _by_hand(row, data_dir):
     )
 
 
-def _open(builder, row, split, images, tfds):
+def _open_dataset(builder, row, split, images, tfds):
     """The undecoded tf.data.Dataset of a split, or a UsageError naming the splits there are."""
     there = list(builder.info.splits)
     parts = [part.strip() for part in split.split("+")]
@@ -220,7 +220,7 @@ def _open(builder, row, split, images, tfds):
         )
     for part in parts if there else []:
         _check_part(builder, row, part)
-    with damage(row.name, builder.data_dir):
+    with read_errors(row.name, builder.data_dir):
         return builder.as_dataset(
             split="+".join(parts),
             decoders=dict.fromkeys(images, tfds.decode.SkipDecoding()),
@@ -238,7 +238,7 @@ def _check_part(builder, row, part):
             raise UsageError(
                 f"{builder.name} is shuffled as it is: leave .{match['order']} out of {part!r}"
             )
-        image_sources.slice_of(part, match, builder.info.splits[match["name"]].num_examples)
+        image_sources.split_slice(part, match, builder.info.splits[match["name"]].num_examples)
     try:  # what only TFDS reads, as "train[0shard:3shard]"
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"

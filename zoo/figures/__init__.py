@@ -13,24 +13,23 @@ import numpy as np
 
 from zoo.figures.attention_maps import attention
 from zoo.figures.captioned_images import caption_maps
-from zoo.figures.drawing import (
+from zoo.figures.epochs import epoch_series, loss_curves, sample_series
+from zoo.figures.formats import FORMATS, check_format
+from zoo.figures.image_pairs import translations
+from zoo.figures.images import interpolation, reconstructions, samples
+from zoo.figures.latents import latent_grid, latent_scatter, prior_components
+from zoo.figures.rendering import (
     BLUE,
     ORANGE,
     PALETTE,
     grid,
     pixels,
     plot,
-    rendered,
     save,
-    verb,
-    written,
+    text_strip,
+    to_array,
 )
-from zoo.figures.epochs import loss_curves, progress, series
-from zoo.figures.formats import FORMATS, check_format
-from zoo.figures.image_pairs import translations
-from zoo.figures.images import interpolation, reconstructions, samples
-from zoo.figures.latents import latent_grid, latent_scatter, prior_components
-from zoo.figures.stylization import descents, stylized
+from zoo.figures.stylization import loss_trajectories, stylized
 
 __all__ = [
     "BLUE",
@@ -40,30 +39,29 @@ __all__ = [
     "attention",
     "caption_maps",
     "check_format",
-    "descents",
+    "loss_trajectories",
     "grid",
     "interpolation",
     "latent_grid",
     "latent_scatter",
     "loss_curves",
-    "of",
+    "all_figures",
     "pixels",
     "plot",
     "prior_components",
-    "progress",
+    "sample_series",
     "reconstructions",
-    "rendered",
+    "to_array",
     "samples",
     "save",
-    "series",
+    "epoch_series",
     "stylized",
     "translations",
-    "verb",
-    "written",
+    "text_strip",
 ]
 
 
-def of(model, batch):
+def all_figures(model, batch):
     """Every picture that the model's verbs and the batch allow: name -> uint8 [rows, columns, 3].
 
     The batch may hold "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
@@ -99,6 +97,8 @@ def of(model, batch):
         pictures["captions"] = caption_maps(
             images[:4], model.attention_maps(images[:4], max_length=24)
         )
-    if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
-        pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
+    if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
+        pictures["stylized_image"] = stylized(
+            batch["content"][0], batch["style"][0], model.stylized_image()
+        )
     return pictures

@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.figures.drawing import plot, save
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import plot, save
 
 MAPS = 12  # in a picture, at most
 PIECE, ROOM = 22, 150  # pixels of a piece, and beside all of them
@@ -40,23 +40,23 @@ def attention(maps, path=None, dpi=None):
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.xaxis.tick_top()
-        axes.set_xticks(range(len(source)), map(shown, source), fontsize=8)
-        axes.set_yticks(range(len(target)), map(shown, target), fontsize=8)
+        axes.set_xticks(range(len(source)), map(_label, source), fontsize=8)
+        axes.set_yticks(range(len(target)), map(_label, target), fontsize=8)
         long = max(map(len, source)) > 2
         axes.tick_params(axis="x", length=0, rotation=90 if long else 0)
         axes.tick_params(axis="y", length=0)
     return save(path, figure, dpi)
 
 
-def shown(piece):
+def _label(piece):
     """A piece as a label: a space must be seen, and so must what the font has no sign for."""
-    known = glyphs()
+    known = _glyphs()
     piece = piece.replace(" ", "\u2423") or "\u2205"
     return "".join(c if ord(c) in known else "\u25a1" for c in piece).replace("$", r"\$")
 
 
 @functools.cache
-def glyphs():
+def _glyphs():
     """The characters that Matplotlib's own font can draw."""
     from matplotlib.font_manager import findfont, get_font
 

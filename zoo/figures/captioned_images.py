@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import UsageError
-from zoo.figures.drawing import WHITE, grid, pixels
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import WHITE, grid, pixels
 
 TILE = 120  # pixels: height of an image
 DARK = 0.25  # of its light that a place keeps which was not looked at
@@ -31,13 +31,13 @@ def caption_maps(images, found, path=None, dpi=None):
         size = (max(1, round(TILE * w / h)), TILE)
         light = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         rest = columns - 1 - len(pieces)
-        tiles += [light, *(overlaid(light, one) for one in maps)]
+        tiles += [light, *(_overlay(light, one) for one in maps)]
         tiles += [np.full_like(light, WHITE)] * rest
         captions += ["", *pieces, *[""] * rest]
     return grid(tiles, columns, padding=4, scale=1, captions=captions, path=path, dpi=dpi)
 
 
-def overlaid(image, weights):
+def _overlay(image, weights):
     """An image, uint8 [h, w, 3], as bright as the weights [rows, columns]: uint8 [h, w, 3]."""
     h, w = image.shape[:2]
     share = np.asarray(weights, np.float32) / max(float(np.max(weights)), 1e-9)

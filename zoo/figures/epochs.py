@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
-from zoo.figures.drawing import BLUE, ORANGE, PADDING, grid, pixels, plot, save
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import BLUE, ORANGE, PADDING, grid, pixels, plot, save
 
 
 def loss_curves(history, epochs=None, unit=None, path=None, dpi=None):
@@ -44,7 +44,7 @@ def loss_curves(history, epochs=None, unit=None, path=None, dpi=None):
     return save(path, figure, dpi)
 
 
-def series(pictures, n=5, path=None, dpi=None):
+def epoch_series(pictures, n=5, path=None, dpi=None):
     """How a picture changed: at most `n` epochs side by side, evenly on a logarithmic scale.
 
     `pictures` is a folder of `epoch-0001.png`, ..., as training writes them, or a list of such
@@ -53,13 +53,13 @@ def series(pictures, n=5, path=None, dpi=None):
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    captions, chosen = zip(*some(pictures, n), strict=True)
+    captions, chosen = zip(*_select_epochs(pictures, n), strict=True)
     tiles = [ImageOps.pad(Image.fromarray(one), (360, 360), color="white") for one in chosen]
     tiles = [np.asarray(tile) for tile in tiles]
     return grid(tiles, len(tiles), padding=10, scale=1, captions=captions, path=path, dpi=dpi)
 
 
-def progress(pictures, n=6, rows=8, path=None, dpi=None):
+def sample_series(pictures, n=6, rows=8, path=None, dpi=None):
     """How the same noise became images: below each other, the first row of samples of `n` epochs.
 
     `pictures` as in `series`: those of `samples`, which has the same noise at each epoch. They have
@@ -67,12 +67,12 @@ def progress(pictures, n=6, rows=8, path=None, dpi=None):
     """
     check_format(path, dpi)
     check_numbers(n=n, rows=rows)
-    captions, chosen = zip(*some(pictures, n), strict=True)
+    captions, chosen = zip(*_select_epochs(pictures, n), strict=True)
     strips = [one[: (len(one) - PADDING) // rows + PADDING] for one in chosen]
     return grid(strips, 1, scale=1, captions=captions, path=path, dpi=dpi)
 
 
-def some(pictures, n):
+def _select_epochs(pictures, n):
     """[("epoch 1", image), ...]: at most `n` of `pictures`, the first and the last among them."""
     if isinstance(pictures, str | Path):
         pictures = sorted(Path(pictures).glob("epoch-*.png"))

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
-from zoo.figures.drawing import WHITE, grid, pixels, verb
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import WHITE, grid, pixels
 
 
 def translations(model, sources, targets, n=8, seed=None, path=None, dpi=None):
@@ -23,7 +23,7 @@ def translations(model, sources, targets, n=8, seed=None, path=None, dpi=None):
             "translations needs sources and targets of one shape, got"
             f" {np.shape(sources)} and {np.shape(targets)}"
         )
-    output = verb(model, "translate")(sources[:n], seed=seed)
+    output = require_method(model, "translate")(sources[:n], seed=seed)
     images = [pixels(part) for part in (sources[:n], output, targets[:n])]
     gap = np.full_like(images[0][:, :, :2], WHITE)
     rows = np.concatenate([images[0], gap, images[1], gap, images[2]], axis=2)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
-from zoo.figures.drawing import WHITE, grid, pixels, verb
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import WHITE, grid, pixels
 
 
 def samples(model, n=64, seed=0, path=None, dpi=None, **told):
@@ -16,14 +16,14 @@ def samples(model, n=64, seed=0, path=None, dpi=None, **told):
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    return grid(verb(model, "sample")(n, seed=seed, **told), path=path, dpi=dpi)
+    return grid(require_method(model, "sample")(n, seed=seed, **told), path=path, dpi=dpi)
 
 
 def reconstructions(model, images, n=16, path=None, dpi=None):
     """The first `n` images, each with `model.reconstruct` of it right below; see `save`."""
     check_format(path, dpi)
     check_numbers(n=n)
-    originals, again = pixels(images[:n]), pixels(verb(model, "reconstruct")(images[:n]))
+    originals, again = pixels(images[:n]), pixels(require_method(model, "reconstruct")(images[:n]))
     line = np.full_like(originals[:, :1], WHITE)
     pairs = np.concatenate([originals, line, again], axis=1)
     title = "originals above, reconstructions below"
@@ -41,7 +41,7 @@ def interpolation(model, a, b, steps=10, path=None, dpi=None):
         raise UsageError(
             f"interpolation needs pairs of images of one shape, got {np.shape(a)} and {np.shape(b)}"
         )
-    a, b, between = map(pixels, (a, b, verb(model, "interpolate")(a, b, steps=steps)))
+    a, b, between = map(pixels, (a, b, require_method(model, "interpolate")(a, b, steps=steps)))
     gap = np.full_like(a[:, :, :4], WHITE)
     rows = np.concatenate([a, gap, *between.swapaxes(0, 1), gap, b], axis=2)
     title = "originals at the ends, decoded between their codes"

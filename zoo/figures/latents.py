@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 from keras.ops import convert_to_numpy
 
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
-from zoo.figures.drawing import BLUE, PALETTE, grid, plot, rendered, save, verb
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import BLUE, PALETTE, grid, plot, save, to_array
 
 PLANE = {"xlabel": "z₁", "ylabel": "z₂", "aspect": "equal", "adjustable": "datalim"}
 
@@ -22,7 +22,7 @@ def latent_grid(model, n=20, path=None, dpi=None):
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    decode, prior = verb(model, "decode"), verb(model, "prior")()
+    decode, prior = require_method(model, "decode"), require_method(model, "prior")()
     if (latent_dim := getattr(model, "latent_dim", None)) != 2:
         raise UsageError(f"latent_grid draws a plane and needs latent_dim=2, got {latent_dim}")
     draws = convert_to_numpy(prior.sample(4096, seed=tf.constant([0, 0], tf.int32)))
@@ -39,7 +39,7 @@ def latent_scatter(model, images, labels=None, path=None, dpi=None):
     `path` and `dpi`: see `save`.
     """
     check_format(path, dpi)
-    codes = convert_to_numpy(verb(model, "encode")(images))
+    codes = convert_to_numpy(require_method(model, "encode")(images))
     values = np.zeros(len(codes)) if labels is None else convert_to_numpy(labels)
     if codes.ndim != 2 or codes.shape[1] < 2 or values.shape != codes.shape[:1]:
         got = f"codes {codes.shape} and labels {values.shape}"
@@ -72,7 +72,7 @@ def prior_components(model, n=36, path=None, dpi=None):
     check_numbers(n=n)
     from matplotlib.patches import Ellipse
 
-    decode, prior = verb(model, "decode"), verb(model, "prior")()
+    decode, prior = require_method(model, "decode"), require_method(model, "prior")()
     if not hasattr(prior, "mixture_distribution"):
         raise UsageError(f"prior_components needs a mixture as prior, got {type(prior).__name__}")
     weights = convert_to_numpy(prior.mixture_distribution.probs_parameter())
@@ -91,5 +91,5 @@ def prior_components(model, n=36, path=None, dpi=None):
             axes.annotate(k, mean, ha="center", va="center")
         axes.set(title="components, at 1 and 2 standard deviations", **PLANE)
         axes.autoscale_view()
-        picture = np.hstack([picture, rendered(figure)])
+        picture = np.hstack([picture, to_array(figure)])
     return save(path, picture, dpi)

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.figures.drawing import PALETTE, grid, pixels, plot, save
 from zoo.figures.formats import check_format
+from zoo.figures.rendering import PALETTE, grid, pixels, plot, save
 
 
 def stylized(content, style, *paintings, captions=None, path=None, dpi=None):
@@ -35,7 +35,7 @@ def stylized(content, style, *paintings, captions=None, path=None, dpi=None):
     )
 
 
-def descents(histories, by="step", title="", path=None, dpi=None):
+def loss_trajectories(histories, by="step", title="", path=None, dpi=None):
     """The loss over the steps, a curve for each way down, on logarithmic scales; ends are marked.
 
     Args:

@@ -2,8 +2,9 @@
 
     finetuning.freeze(model, "encoder")                     # bitwise as it is from now on
     thaw = finetuning.GradualUnfreezing(["decoder", "encoder"], every=2)
-    slower = finetuning.layerwise(keras.optimizers.Adam(1e-3), model, {"encoder": 0.1})
-    zoo.Trainer(model, optimizers=slower, callbacks=[thaw]).fit(data, epochs=8)
+    adam = keras.optimizers.Adam(1e-3)
+    adam = finetuning.layerwise_learning_rates(adam, model, {"encoder": 0.1})
+    zoo.Trainer(model, optimizers=adam, callbacks=[thaw]).fit(data, epochs=8)
 
 Patterns are wildcards over layer paths as `zoo.inspection.layers` names them; one that matches a
 layer means all inside it. A frozen batch normalization works with the statistics it has.
@@ -112,7 +113,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
             self.model.make_train_function(force=True)
 
 
-def layerwise(optimizer, model, rates):
+def layerwise_learning_rates(optimizer, model, rates):
     """An optimizer of the same kind and arguments, slower or faster for some of the layers.
 
     Howard, Ruder (2018), section 3.2: discriminative fine-tuning. Weight decay is not scaled.
@@ -145,8 +146,9 @@ def layerwise(optimizer, model, rates):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Layerwise:
-    """What `layerwise` adds to an optimizer's class; a saved model brings it along."""
+class LayerwiseLearningRates:
+    """What `layerwise_learning_rates` adds to an optimizer's class; a saved model brings it
+    along."""
 
     def build(self, variables):
         super().build(variables)
@@ -171,12 +173,12 @@ def scaled(optimizer, shares_of):
     """A copy of an optimizer, with shares of its rate: a function of the variables it is for."""
     kind = keras.optimizers.serialize(optimizer) | {"config": {}}
     facts = {"shares_of": staticmethod(shares_of), "kind": kind, "__module__": __name__}
-    cls = type("Layerwise", (Layerwise, type(optimizer)), facts)
+    cls = type("LayerwiseLearningRates", (LayerwiseLearningRates, type(optimizer)), facts)
     keras.saving.register_keras_serializable("zoo")(cls)
     return type(optimizer).from_config.__func__(cls, optimizer.get_config())
 
 
-def lora(model, *patterns, rank=4):
+def add_lora(model, *patterns, rank=4):
     """Freezes the model and adds to the kernels that match a product of two thin ones that learns.
 
     Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021, arXiv 2106.09685), by
@@ -190,7 +192,7 @@ def lora(model, *patterns, rank=4):
     some(model, patterns)
     if getattr(model, "optimizers", None):
         raise UsageError(
-            f"{model.name} has an optimizer, which would not know the new weights: lora comes"
+            f"{model.name} has an optimizer, which would not know the new weights: add_lora comes"
             " before the Trainer, and before compile"
         )
     every = [path for path, _ in inspection.layers(model)]

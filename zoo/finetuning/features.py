@@ -6,7 +6,7 @@ from zoo import inspection
 from zoo.errors import UnknownNameError, UsageError
 
 
-def features(model, layers):
+def feature_extractor(model, layers):
     """A Keras layer that maps the model's inputs to what layers inside of it put out.
 
     What the model would compute beyond them is not computed in a graph (`fit`, `predict`).
@@ -27,11 +27,11 @@ def features(model, layers):
     for path in [layers] if isinstance(layers, str) else layers:
         if path not in known:
             raise UnknownNameError(f"layer of {model.name}", path, known)
-    return Features(model, layers if isinstance(layers, str) else tuple(layers))
+    return FeatureExtractor(model, layers if isinstance(layers, str) else tuple(layers))
 
 
-class Features(keras.layers.Layer):
-    """A network that puts out what is inside it; see `features`."""
+class FeatureExtractor(keras.layers.Layer):
+    """A network that puts out what is inside it; see `feature_extractor`."""
 
     def __init__(self, model, paths, **kwargs):
         super().__init__(**kwargs)

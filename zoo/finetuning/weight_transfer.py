@@ -12,31 +12,31 @@ from zoo.errors import UsageError
 
 
 @dataclass
-class Transfer:
+class TransferReport:
     """What became of the weights, each by its path, such as `encoder/0/0/kernel`.
 
     Attributes:
         loaded: taken as they are.
         adapted: path -> what was done to them.
-        fresh: path -> why these of the target have what they had before.
-        unused: of the source, nothing in the target answers to.
+        missing: path -> why these of the target have what they had before.
+        unexpected: of the source, nothing in the target answers to.
     """
 
     loaded: list = field(default_factory=list)
     adapted: dict = field(default_factory=dict)
-    fresh: dict = field(default_factory=dict)
-    unused: list = field(default_factory=list)
+    missing: dict = field(default_factory=dict)
+    unexpected: list = field(default_factory=list)
 
     def __str__(self):
         lines = [f"{len(self.loaded)} weights loaded"]
-        for what, paths in (("adapted", self.adapted), ("left fresh", self.fresh)):
+        for what, paths in (("adapted", self.adapted), ("left fresh", self.missing)):
             lines += [f"  {what}: {path} ({how})" for path, how in paths.items()]
-        lines += [f"  not used: {path}" for path in self.unused]
+        lines += [f"  not used: {path}" for path in self.unexpected]
         return "\n".join(lines)
 
 
-def transfer(target, source):
-    """Gives `target` the weights of `source` that have the same path; returns a `Transfer`.
+def transfer_weights(target, source):
+    """Gives `target` the weights of `source` that have the same path; returns a `TransferReport`.
 
     What has another shape is adapted where that has one meaning, and else left as it was:
 
@@ -50,7 +50,7 @@ def transfer(target, source):
 
     Raises UsageError if not one weight could be used: these networks have nothing in common.
     """
-    report, have, want = Transfer(), named(source), named(target)
+    report, have, want = TransferReport(), weights_by_path(source), weights_by_path(target)
     transposed = {
         path
         for path, layer in inspection.layers(target)
@@ -58,30 +58,30 @@ def transfer(target, source):
     }
     for path, variable in want.items():
         if path not in have:
-            report.fresh[path] = "the source has none"
+            report.missing[path] = "the source has none"
             continue
         old, new = (keras.ops.convert_to_numpy(v) for v in (have.pop(path), variable))
         flipped = path.rpartition("/")[0] in transposed
-        words = reworded(path, old, new, source, target)
-        value, how = words or rechanneled(old, new, source, target, flipped)
+        words = adapt_vocabulary(path, old, new, source, target)
+        value, how = words or adapt_channels(old, new, source, target, flipped)
         if value is None:
-            report.fresh[path] = how
+            report.missing[path] = how
             continue
         variable.assign(value)
         if how:
             report.adapted[path] = how
         else:
             report.loaded.append(path)
-    report.unused = list(have)
+    report.unexpected = list(have)
     if not report.loaded and not report.adapted:
         raise UsageError(
-            f"no weight of {source.name} fits {target.name}: they have {[*named(source)][:3]} and"
-            f" {[*want][:3]} ..."
+            f"no weight of {source.name} fits {target.name}: they have"
+            f" {[*weights_by_path(source)][:3]} and {[*want][:3]} ..."
         )
     return report
 
 
-def named(root):
+def weights_by_path(root):
     """Path -> variable, of every weight of a layer; the state of random numbers is none."""
     paths, found = inspection.variable_paths(root), {}
     for variable in root.weights:
@@ -92,7 +92,7 @@ def named(root):
     return found
 
 
-def reworded(path, old, new, source, target):
+def adapt_vocabulary(path, old, new, source, target):
     """(value, what was done) of a table of words, None if the vocabularies are no reason."""
     theirs, ours = (getattr(one, "vocabularies", {}) for one in (source, target))
     side = next((side for side in ours if side in path), "target")
@@ -116,7 +116,7 @@ def reworded(path, old, new, source, target):
     return np.moveaxis(value, 0, axes[0]), how
 
 
-def rechanneled(old, new, source, target, transposed):
+def adapt_channels(old, new, source, target, transposed):
     """(value, what was done) of a weight; value is None where none has a meaning."""
     if old.shape == new.shape:
         return old, None

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.checks import sizes
+from blocks.checks import int_tuple
 from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
@@ -30,10 +30,10 @@ class Captioner(SequenceGenerator):
         image_shape: height, width and channels of an image, or of its features.
     """
 
-    call_feature = "image"  # "features" in a model of cached feature maps
+    input_feature = "image"  # "features" in a model of cached feature maps
     target_feature = "caption"
     data_kind = "captions"
-    demo_data = "shapes"
+    default_dataset = "shapes"
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Captioner(SequenceGenerator):
     ):
         super().__init__(**kwargs)
         self.set_vocabularies(caption=caption_vocabulary)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
 
     def encoder_output_shape(self, encoder: keras.layers.Layer) -> tuple[int, int, int]:
         """(rows, columns, channels) of an encoder's feature map; raises ValueError if not a map."""
@@ -51,7 +51,7 @@ class Captioner(SequenceGenerator):
         if not isinstance(shape, tuple) or len(shape) != 4:
             raise ValueError(
                 f"encoder must return a feature map (rows, columns, channels), got shape {shape}:"
-                ' extract an inner one, as in encoder=zoo.features(block, "1")'
+                ' extract an inner one, as in encoder=zoo.feature_extractor(block, "1")'
             )
         return shape[1:]
 
@@ -62,14 +62,14 @@ class Captioner(SequenceGenerator):
 
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        dtype = tf.float32 if self.call_feature == "image" else tf.float16
+        dtype = tf.float32 if self.input_feature == "image" else tf.float16
         return {
-            self.call_feature: tf.TensorSpec((None, *self.image_shape), dtype),
+            self.input_feature: tf.TensorSpec((None, *self.image_shape), dtype),
             "caption": tf.TensorSpec((None, None), tf.int32),
         }
 
     def validate_source(self, source: Any) -> tf.Tensor:
-        return read_feature(self, self.call_feature, source)
+        return read_feature(self, self.input_feature, source)
 
     def caption(
         self,

@@ -19,7 +19,7 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_length_penalty, check_sampling
-from zoo.model import seed_of
+from zoo.model import to_seed
 
 NEG_INF = -float("inf")
 Step = Callable[[tf.Tensor, Any], tuple]
@@ -92,7 +92,7 @@ def sample(
     Raises UsageError: as `greedy`, or an argument is out of range.
     """
     check_sampling(temperature, top_k, top_p)
-    key = seed_of(seed)
+    key = to_seed(seed)
 
     def choose(logits, time):
         step_key = tf.random.experimental.stateless_fold_in(key, time)

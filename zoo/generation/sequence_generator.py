@@ -27,7 +27,7 @@ _LARGEST_VOCABULARY = 2**24  # ids
 class SequenceGenerator(Model):
     """Base of translation and captioning models.
 
-    A batch has two features: `call_feature` is the source, `target_feature` the text to generate:
+    A batch has two features: `input_feature` is the source, `target_feature` the text to generate:
     ids, int32 [b, t], between START and END, zeros at the end of a row.
     """
 
@@ -103,7 +103,7 @@ class SequenceGenerator(Model):
     # Losses. `train_step` is defined by the subclass.
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch[self.call_feature], batch[self.target_feature]
+        x, y = batch[self.input_feature], batch[self.target_feature]
         logits, weights = self.decode(self.encode(x), y[:, :-1])
         return self.token_losses(logits, y[:, 1:], weights, axis=1)
 
@@ -183,11 +183,11 @@ class SequenceGenerator(Model):
         size = source.shape[0]  # unknown while a graph is exported
         check_size(size or 1, num_beams, max_length, self.vocabulary_sizes[self.target_feature])
         if micro_batches is None:
-            parallel = threads.at_once()
+            parallel = threads.parallel_ops()
             micro_batches = 1 if eager else min(parallel, (size or 1) // _SMALLEST_MICRO_BATCH)
         micro_batches = min(max(micro_batches, 1), size or 1) if seed is None else 1
         if seed is not None:
-            seed = self.seed(seed)
+            seed = self.as_seed(seed)
             sampling["temperature"] = 1.0 if temperature is None else temperature
         if num_beams > 1 and length_penalty is None:
             length_penalty = LENGTH_PENALTY

@@ -28,9 +28,9 @@ class Translator(SequenceGenerator):
             text of its `to_json`, which is what is stored: a saved model contains its vocabularies.
     """
 
-    call_feature = "source"
+    input_feature = "source"
     data_kind = "pairs"
-    demo_data = "dates"
+    default_dataset = "dates"
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Translator(SequenceGenerator):
         logits, _ = self.decode(encoded, tokens, training=True)
         predictions = tf.argmax(logits, -1, tokens.dtype)
         predictions = tf.concat([tokens[:, :1], predictions[:, :-1]], axis=1)
-        probability = probability(self.step) if callable(probability) else probability
-        replace = tf.random.stateless_uniform(tf.shape(tokens), self.seed()) < probability
+        probability = probability(self.iterations) if callable(probability) else probability
+        replace = tf.random.stateless_uniform(tf.shape(tokens), self.next_seed()) < probability
         return tf.where(replace & (tokens != text.PAD), predictions, tokens)
 
     @property

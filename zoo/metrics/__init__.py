@@ -1,20 +1,20 @@
 """How good is a model: numbers with an interval, that can be compared and know when they cannot.
 
-    test = zoo.data.load("mnist", "test", batch_size=256, binarize="once")
+    test = zoo.data.load("mnist", "test", batch_size=256, binarize="fixed")
     one = metrics.log_likelihood(model, test, samples=500)      # -84.98 [-85.30, -84.66] nats, ...
     two = metrics.log_likelihood(other, test, samples=500)
     print(metrics.compare(one, two))                            # paired over the same images
 
-Everywhere, `data` is what the trainer takes: a `zoo.data.Data`, a callable epoch ->
+Everywhere, `data` is what the trainer takes: a `zoo.data.ArrayDataset`, a callable epoch ->
 `tf.data.Dataset` (asked for epoch 0), or a Dataset. A model needs only the verbs that a number is
 made of; UsageError names the one that is missing.
 
 Generated images are measured by what a network sees in them:
 
-    net = metrics.extractor("FCD-mnist-v1")
-    real, other = (metrics.features(net, x, name=net.name, split=s) for s, x in splits.items())
-    mine = metrics.features(net, metrics.generate(model, 10_000), name=net.name, split="mine")
-    for score in metrics.fidelity(real, mine, other).values():
+    net = metrics.load_classifier("mnist-classifier-v1")
+    real, other = (metrics.extract_features(net, x, name=net.name, split=s) for s, x in
+    splits.items()) mine = metrics.extract_features(net, metrics.generate(model, 10_000),
+    name=net.name, split="mine") for score in metrics.image_scores(real, mine, other).values():
         print(score)                            # with the score that real images have
 
 Texts are measured by what other people would have written, see `zoo.metrics.translation_metrics`
@@ -26,20 +26,20 @@ and
 """
 
 from zoo.metrics.caption_metrics import caption_scores
-from zoo.metrics.classifiers import Classifier, extractor
+from zoo.metrics.classifiers import Classifier, load_classifier
 from zoo.metrics.estimate import Comparison, Estimate, ProtocolWarning, compare, fingerprint
 from zoo.metrics.image_distances import (
-    fidelity,
     frechet_distance,
+    image_scores,
     kernel_distance,
     label_histogram_distance,
 )
-from zoo.metrics.image_features import Features, features
+from zoo.metrics.image_features import ImageFeatures, extract_features
 from zoo.metrics.image_similarity import l1, psnr, ssim
 from zoo.metrics.latent_mmd import aggregate_mmd, mmd
-from zoo.metrics.latents import active_units, ex_post, knn_accuracy, reconstruction_error
+from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
-from zoo.metrics.model_outputs import generate, translations
+from zoo.metrics.model_outputs import generate, translate
 from zoo.metrics.neighbours import Memorization, density_coverage, memorization, precision_recall
 from zoo.metrics.scores import Score, rank
 from zoo.metrics.text_scores import CorpusScore, TextComparison, compare_texts, rank_texts
@@ -51,7 +51,7 @@ __all__ = [
     "Comparison",
     "CorpusScore",
     "Estimate",
-    "Features",
+    "ImageFeatures",
     "Memorization",
     "ProtocolWarning",
     "Score",
@@ -64,11 +64,11 @@ __all__ = [
     "compare",
     "compare_texts",
     "density_coverage",
-    "ex_post",
+    "fit_latent_density",
     "exact_match",
-    "extractor",
-    "features",
-    "fidelity",
+    "load_classifier",
+    "extract_features",
+    "image_scores",
     "fingerprint",
     "frechet_distance",
     "generate",
@@ -86,5 +86,5 @@ __all__ = [
     "rank_texts",
     "reconstruction_error",
     "ssim",
-    "translations",
+    "translate",
 ]

@@ -16,10 +16,10 @@ import re
 
 import numpy as np
 
-from zoo.metrics.text_scores import CorpusScore, checked, fingerprint_of
+from zoo.metrics.text_scores import CorpusScore, check_texts, fingerprint_texts
 
 ORDERS = 4
-NAMES = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
+CAPTION_METRICS = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
 TINY, SMALL = 1e-15, 1e-9  # COCO's guards against 0 / 0
 BETA = 1.2  # of ROUGE-L: recall counts more than precision
 SIGMA = 6.0  # of CIDEr-D: words of difference in length
@@ -31,7 +31,7 @@ TOKEN = re.compile(
 )
 
 
-def tokens(text):
+def tokenize(text):
     """The words that COCO's scores see: "A dog's ball." is ["a", "dog", "'s", "ball"]."""
     return TOKEN.findall(text.lower())
 
@@ -50,9 +50,9 @@ def caption_scores(hypotheses, references):
     Raises:
         UsageError: the lists do not fit together.
     """
-    hypotheses, references, count = checked(hypotheses, references)
-    said = [tokens(text) for text in hypotheses]
-    right = [[tokens(text) for text in texts] for texts in references]
+    hypotheses, references, count = check_texts(hypotheses, references)
+    said = [tokenize(text) for text in hypotheses]
+    right = [[tokenize(text) for text in texts] for texts in references]
     pairs = list(zip(said, right, strict=True))
     matches = [_matches(*pair) for pair in pairs]
     measured = {
@@ -70,7 +70,7 @@ def caption_scores(hypotheses, references):
             protocol=f"COCO captions, {count} references, PTB-like tokens v1",
             unit="%",
             higher_is_better=True,
-            references=fingerprint_of(references),
+            references=fingerprint_texts(references),
         )
         for name, (statistics, combine) in measured.items()
     }

@@ -16,18 +16,20 @@ from zoo.errors import CheckpointError, UnknownNameError, UsageError
 WEIGHTS = Path(__file__).parent / "weights"
 SHAPE = (28, 28, 1)
 CLASSIFIERS = {  # the SHA-256 of the weights: what has other weights is another classifier
-    "FCD-mnist-v1": "44d1cf991550be1c4a4472fc2f44805ba847ca4cb422c05f9b9c37f52dae9650",
-    "FCD-fashion_mnist-v1": "7777e83eb17822471f1b128504d245cfb0874c4197009d190cc603fe574ba840",
+    "mnist-classifier-v1": "44d1cf991550be1c4a4472fc2f44805ba847ca4cb422c05f9b9c37f52dae9650",
+    "fashion_mnist-classifier-v1": (
+        "7777e83eb17822471f1b128504d245cfb0874c4197009d190cc603fe574ba840"
+    ),
 }
 
 
 class Classifier:
     """Maps images [n, 28, 28, 1] in [0, 1] to (features [n, 64], logits [n, 10]).
 
-    That is what `metrics.features` takes, and `name` is the one to give it.
+    That is what `metrics.extract_features` takes, and `name` is the one to give it.
 
     Args:
-        name: with the hash of the weights, as "FCD-mnist-v1 sha256:ab12cd34".
+        name: with the hash of the weights, as "mnist-classifier-v1 sha256:ab12cd34".
         network: a Keras model that does it.
     """
 
@@ -47,7 +49,7 @@ class Classifier:
         if images.shape[1:] != SHAPE:
             raise UsageError(
                 f"{self.name} sees images {SHAPE}, got the shape {images.shape}; give"
-                " metrics.features a network for yours"
+                " metrics.extract_features a network for yours"
             )
         if not len(images):
             raise UsageError(f"{self.name} got no image; give one or more")
@@ -58,7 +60,7 @@ class Classifier:
             )
 
 
-def extractor(name):
+def load_classifier(name):
     """The `Classifier` of that name; its weights are checked at each call.
 
     Raises:
@@ -66,7 +68,7 @@ def extractor(name):
         CheckpointError: its weights are missing, or are not those that were published.
     """
     if not isinstance(name, str) or name not in CLASSIFIERS:
-        raise UnknownNameError("extractor", name, CLASSIFIERS)
+        raise UnknownNameError("classifier", name, CLASSIFIERS)
     path, again = WEIGHTS / f"{name}.npz", "install the library anew"
     try:
         raw = path.read_bytes()
@@ -78,10 +80,10 @@ def extractor(name):
             f"{path} is damaged or another: its SHA-256 is {found[:8]}..., that of {name} is"
             f" {wanted[:8]}...; {again}"
         )
-    return Classifier(f"{name} sha256:{wanted[:8]}", unpacked(raw))
+    return Classifier(f"{name} sha256:{wanted[:8]}", unpack_classifier(raw))
 
 
-def packed(network):
+def pack_weights(network):
     """The weights of a network as the bytes of an .npz file, in half precision."""
     raw = io.BytesIO()
     weights = [np.asarray(one, np.float16) for one in network.get_weights()]
@@ -89,15 +91,15 @@ def packed(network):
     return raw.getvalue()
 
 
-def unpacked(raw):
+def unpack_classifier(raw):
     """The network with the weights that `packed` wrote."""
-    found = network()
+    network = build_network()
     with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-        found.set_weights([arrays[key].astype(np.float32) for key in arrays.files])
-    return found
+        network.set_weights([arrays[key].astype(np.float32) for key in arrays.files])
+    return network
 
 
-def network(dropout=0.0):
+def build_network(dropout=0.0):
     """The network without its weights, of plain Keras layers: whatever becomes of our blocks."""
     layers = keras.layers
     plain = {"dtype": "float32"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.metrics.run_groups import check_different, over_runs, sides
+from zoo.metrics.run_groups import as_run_lists, check_distinct_runs, compare_runs
 
 
 class ProtocolWarning(UserWarning):
@@ -20,7 +20,7 @@ class Estimate:
 
     Args:
         values: float array [n].
-        name: what was measured, with all that changes its meaning, as "IS-500 bound".
+        name: what was measured, with all that changes its meaning, as "IWAE-500 bound".
         unit: as "nats".
         higher_is_better: which way is up.
         images: `fingerprint` of the n images, in the order of the values.
@@ -36,7 +36,9 @@ class Estimate:
     images: str
 
     def __post_init__(self):
-        object.__setattr__(self, "values", finite_numbers(self.values, f"values of {self.name!r}"))
+        object.__setattr__(
+            self, "values", check_finite_numbers(self.values, f"values of {self.name!r}")
+        )
 
     @property
     def n(self):
@@ -58,7 +60,7 @@ class Estimate:
         return _interval(*_mean_and_error(self.values))
 
     def __str__(self):
-        return f"{_written(self.mean, self.interval)} {self.unit}, {self.n:,} images"
+        return f"{_format_mean(self.mean, self.interval)} {self.unit}, {self.n:,} images"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Comparison:
         return not low <= 0 <= high
 
     def __str__(self):
-        difference = _written(self.difference, self.interval, sign="+")
+        difference = _format_mean(self.difference, self.interval, sign="+")
         return f"{difference} {self.unit}, p = {self.p:.2g}; {self.covers}; {self.n:,} images"
 
 
@@ -117,12 +119,12 @@ def compare(a, b):
         UsageError: they are not of one kind (IS-500 and IS-5000 are two), not of the same
             images, or of fewer than 2; or several runs stand against one.
     """
-    a, b = sides(a, b, Estimate)
+    a, b = as_run_lists(a, b, Estimate)
     first = a[0]
     for one in [*a, *b]:
         _check_alike(first, one)
     for side in (a, b):
-        check_different([one.values for one in side])
+        check_distinct_runs([one.values for one in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 images or more, got {first.n}; give more of them")
     each = (np.mean([one.values for one in side], 0, dtype=np.float64) for side in (a, b))
@@ -133,7 +135,7 @@ def compare(a, b):
         p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
         return Comparison(mean, _interval(mean, error), p, first.n, first.unit)
     means = [[one.mean for one in side] for side in (a, b)]
-    return Comparison(mean, *over_runs(*means, error, first.n), first.n, first.unit, runs)
+    return Comparison(mean, *compare_runs(*means, error, first.n), first.n, first.unit, runs)
 
 
 def _check_alike(a, b):
@@ -151,7 +153,7 @@ def _check_alike(a, b):
         )
 
 
-def finite_numbers(values, what):
+def check_finite_numbers(values, what):
     """An array [n] of finite numbers, n >= 1; raises UsageError, which names `what` they are."""
     values = np.asarray(values)
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiub":
@@ -174,7 +176,7 @@ def fingerprint(images):
         UsageError: they are not numbers, or some are NaN or infinite.
     """
     images = np.asarray(images)
-    finite_numbers(images.reshape(-1), "pixels")
+    check_finite_numbers(images.reshape(-1), "pixels")
     if images.dtype != np.uint8:
         images = images.astype(np.float32)
         pixels = np.round(255 * images.clip(0, 1)).astype(np.uint8)
@@ -195,7 +197,7 @@ def _interval(mean, error):
     return mean - 1.96 * error, mean + 1.96 * error
 
 
-def _written(mean, interval, sign=""):
+def _format_mean(mean, interval, sign=""):
     """Mean and interval as text, to the second digit of the interval's half width."""
     half = (interval[1] - interval[0]) / 2
     digits = max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 2

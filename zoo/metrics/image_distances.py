@@ -8,7 +8,7 @@ import numpy as np
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.estimate import ProtocolWarning
-from zoo.metrics.image_features import tables
+from zoo.metrics.image_features import feature_tables
 from zoo.metrics.neighbours import density_coverage, precision_recall
 from zoo.metrics.scores import Score
 
@@ -27,8 +27,8 @@ def frechet_distance(real, generated) -> Score:
     (Chong, Forsyth, 2020, arXiv 1911.07023): only scores of as many images compare.
 
     Args:
-        real: `Features` [n, d].
-        generated: `Features` [m, d] by the same extractor.
+        real: `ImageFeatures` [n, d].
+        generated: `ImageFeatures` [m, d] by the same extractor.
 
     Raises:
         UsageError: different extractors.
@@ -36,7 +36,7 @@ def frechet_distance(real, generated) -> Score:
     Warns:
         ProtocolWarning: there are no more images than features, and the bias is large.
     """
-    x, y = tables(real, generated)
+    x, y = feature_tables(real, generated)
     n, d = min(len(x), len(y)), x.shape[1]
     if n <= d:
         warnings.warn(
@@ -68,8 +68,8 @@ def kernel_distance(real, generated, blocks=10, seed=0) -> Score:
     both sets are from one distribution, the value is 0 on average and often below.
 
     Args:
-        real: `Features` [n, d].
-        generated: `Features` [m, d] by the same extractor.
+        real: `ImageFeatures` [n, d].
+        generated: `ImageFeatures` [m, d] by the same extractor.
         blocks: how many, 2 or more, with 2 images or more of either set in each. Memory and time
             grow with the square of a block's size, which is mostly chosen about 1000.
         seed: of the division.
@@ -78,7 +78,7 @@ def kernel_distance(real, generated, blocks=10, seed=0) -> Score:
         UsageError: different extractors, or so many blocks for so few images.
     """
     check_numbers(blocks=blocks, seed=seed)
-    x, y = tables(real, generated)
+    x, y = feature_tables(real, generated)
     if not 2 <= blocks <= min(len(x), len(y)) // 2:
         raise UsageError(
             f"kernel_distance needs 2 blocks or more of 2 images or more, got {blocks} blocks for"
@@ -142,7 +142,7 @@ def _shares(labels, classes):
     return np.bincount(labels, minlength=classes) / len(labels)
 
 
-def fidelity(real, generated, reference, blocks=10, seed=0):
+def image_scores(real, generated, reference, blocks=10, seed=0):
     """All scores of generated images, each with its floor: that of other real images.
 
     No model is expected to be nearer to the real images than real images are. What the floor says
@@ -150,9 +150,9 @@ def fidelity(real, generated, reference, blocks=10, seed=0):
     is to a training set.
 
     Args:
-        real: `Features` of real images.
-        generated: `Features` of generated ones.
-        reference: `Features` of other real images, as many as generated ones.
+        real: `ImageFeatures` of real images.
+        generated: `ImageFeatures` of generated ones.
+        reference: `ImageFeatures` of other real images, as many as generated ones.
         blocks: see `kernel_distance`.
         seed: see `kernel_distance`.
 
@@ -164,7 +164,7 @@ def fidelity(real, generated, reference, blocks=10, seed=0):
         UsageError: different extractors, another number of reference images than of generated
             ones, or the real images are given as their own reference.
     """
-    tables(real, generated, reference)
+    feature_tables(real, generated, reference)
     if reference.n != generated.n:
         raise UsageError(
             f"a floor of {reference.n:,} real images does not fit {generated.n:,} generated ones:"

@@ -14,13 +14,13 @@ LARGEST = 1e50  # the kernel distance takes the sixth power
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class ImageFeatures:
     """Features of n images, the network they are from, and which images they were.
 
     Args:
         values: float array [n, d], n >= 2.
         extractor: the network, with its version and the hash of its weights, as
-            "FCD-mnist-v1 sha256:ab12cd34". Scores by different networks do not compare.
+            "mnist-classifier-v1 sha256:ab12cd34". Scores by different networks do not compare.
         split: the images, as "mnist test" or "vae-mnist, seed 0".
         labels: integer array [n] of the classes, or None.
 
@@ -66,8 +66,10 @@ class Features:
         return len(self.values)
 
 
-def features(extract, images, batch_size=256, *, name, split, progress=False) -> Features:
-    """`Features` of images.
+def extract_features(
+    extract, images, batch_size=256, *, name, split, progress=False
+) -> ImageFeatures:
+    """`ImageFeatures` of images.
 
     Args:
         extract: images [b, h, w, c] -> features [b, d], or a pair of features and class
@@ -113,16 +115,18 @@ def features(extract, images, batch_size=256, *, name, split, progress=False) ->
                 f" {np.shape(found)}; pool or flatten its last layer"
             )
         values.append(np.asarray(found))
-    return Features(np.concatenate(values), name, split, np.concatenate(labels) if labels else None)
+    return ImageFeatures(
+        np.concatenate(values), name, split, np.concatenate(labels) if labels else None
+    )
 
 
-def tables(*given):
-    """The values of several `Features` as float64; raises UsageError if they do not compare."""
+def feature_tables(*given):
+    """The float64 values of several `ImageFeatures`. Raises UsageError if they do not compare."""
     for one in given:
-        if not isinstance(one, Features):
+        if not isinstance(one, ImageFeatures):
             raise UsageError(
-                f"this metric takes Features, got {type(one).__name__}; make them with"
-                " zoo.metrics.image_features, or Features(values, extractor, split) of an array"
+                f"this metric takes ImageFeatures, got {type(one).__name__}; make them with"
+                " zoo.metrics.extract_features, or ImageFeatures(values, extractor, split)"
             )
     kinds = {(one.extractor, one.values.shape[1]) for one in given}
     if len(kinds) > 1:

@@ -4,9 +4,15 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.kernel_mmd import kernel
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
-from zoo.metrics.model_outputs import check_finite, choose, folded, gather, posterior_sampler, verb
+from zoo.metrics.model_outputs import (
+    check_finite,
+    collect,
+    fold_seed,
+    posterior_sampler,
+    sample_rows,
+)
 
 LARGEST = 1e15  # squares are summed in float32
 
@@ -89,8 +95,8 @@ def aggregate_mmd(model, data, images=2000, seed=0, permutations=1000):
         UsageError: the model lacks a verb, or there are fewer than 2 images.
     """
     check_numbers(images=images, seed=seed)
-    prior = verb(model, "prior")
-    (z,) = gather(model, data, posterior_sampler(model, seed))
-    z = z[choose(len(z), images, seed)]
-    drawn = prior().sample(len(z), seed=folded(seed + 1))  # not the noise of the posterior
+    prior = require_method(model, "prior")
+    (z,) = collect(model, data, posterior_sampler(model, seed))
+    z = z[sample_rows(len(z), images, seed)]
+    drawn = prior().sample(len(z), seed=fold_seed(seed + 1))  # not the noise of the posterior
     return mmd(z, np.asarray(drawn).reshape(z.shape), permutations, seed)

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from zoo.checks import check_numbers
+from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
-from zoo.metrics.compiled import compiled
+from zoo.metrics.compiled_methods import compile_method
 from zoo.metrics.estimate import Estimate, fingerprint
-from zoo.metrics.model_outputs import encoder, gather, image, posterior_sampler, verb
+from zoo.metrics.model_outputs import collect, encoder, images_of, posterior_sampler
 
 tfd = tfp.distributions
 
@@ -31,7 +31,7 @@ def active_units(model, data, threshold=0.01):
         UsageError: a single image, which has no variance, or codes that are NaN.
     """
     check_numbers(threshold=threshold)
-    (codes,) = gather(model, data, encoder(model))
+    (codes,) = collect(model, data, encoder(model))
     if len(codes) < 2:
         raise UsageError(f"active units need 2 images or more, got {len(codes)}; give more images")
     variances = codes.var(axis=0, dtype=np.float64)
@@ -57,18 +57,18 @@ def knn_accuracy(model, train, test, k=10) -> Estimate:
 
     check_numbers(k=k)
     encode = encoder(model)
-    codes, labels = gather(model, train, encode, label)
+    codes, labels = collect(model, train, encode, require_labels)
     if len(codes) < k:
         raise UsageError(
             f"{k} neighbours cannot be found among {len(codes)} training images; lower k"
         )
-    x, test_codes, truth = gather(model, test, image, encode, label)
+    x, test_codes, truth = collect(model, test, images_of, encode, require_labels)
     found = KNeighborsClassifier(k).fit(codes, labels).predict(test_codes)
     name = f"{k}-NN accuracy from {len(codes):,} codes"
     return Estimate((found == truth).astype(np.float64), name, "accuracy", True, fingerprint(x))
 
 
-def label(batch):
+def require_labels(batch):
     """The classes of a batch; raises UsageError if it has none."""
     if "label" not in batch:
         raise UsageError(
@@ -91,8 +91,8 @@ def reconstruction_error(model, data) -> Estimate:
     Raises:
         UsageError: the model lacks the verb, or its reconstructions have another shape or are NaN.
     """
-    verb(model, "reconstruct")
-    reconstruct = compiled(model, "reconstruct", lambda model, x: model.reconstruct(x))
+    require_method(model, "reconstruct")
+    reconstruct = compile_method(model, "reconstruct", lambda model, x: model.reconstruct(x))
 
     def error(batch):
         x, again = batch["image"], reconstruct(batch["image"])
@@ -102,11 +102,11 @@ def reconstruction_error(model, data) -> Estimate:
             )
         return tf.reduce_sum((x - again) ** 2, axis=(1, 2, 3))
 
-    x, values = gather(model, data, image, error)
+    x, values = collect(model, data, images_of, error)
     return Estimate(values, "reconstruction error", "squared error", False, fingerprint(x))
 
 
-def ex_post(model, data, components=10, seed=0):
+def fit_latent_density(model, data, components=10, seed=0):
     """A density over codes, fitted after training, to sample from in place of the prior.
 
     The ex-post density estimation of Ghosh et al., "From Variational to Deterministic
@@ -136,7 +136,7 @@ def ex_post(model, data, components=10, seed=0):
     check_numbers(components=components, seed=seed)
     variational = hasattr(model, "posterior")
     code = posterior_sampler(model, seed) if variational else encoder(model)
-    (codes,) = gather(model, data, code)
+    (codes,) = collect(model, data, code)
     different = len(np.unique(codes, axis=0))
     if different < components:
         raise UsageError(

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import track
 
 from blocks import BernoulliHead
-from zoo.checks import check_numbers, check_optional_numbers
-from zoo.metrics.compiled import compiled
+from zoo.checks import check_numbers, check_optional_numbers, require_method
+from zoo.metrics.compiled_methods import compile_method
 from zoo.metrics.estimate import Estimate, ProtocolWarning, fingerprint
-from zoo.metrics.model_outputs import choose, folded, gather, image, verb
+from zoo.metrics.model_outputs import collect, fold_seed, images_of, sample_rows
 
 # Pixels (times channels) decoded at once: 5349 MNIST images. On a CPU, convolutional decoders are
 # within a tenth of their best speed there and hold 1 to 2 GB.
@@ -54,18 +54,18 @@ def log_likelihood(
     """
     check_numbers(samples=samples, seed=seed)
     check_optional_numbers(images=images, chunk=chunk)
-    verb(model, "log_prob_bound")
-    (x,) = gather(model, data, image)
-    x = x[choose(len(x), images, seed)]
-    _warn_of_grey(model, x)
+    require_method(model, "log_prob_bound")
+    (x,) = collect(model, data, images_of)
+    x = x[sample_rows(len(x), images, seed)]
+    _warn_gray_bernoulli(model, x)
 
     chunk = max(1, PIXELS // x[0].size) if chunk is None else chunk
     rows = min(len(x), max(1, chunk // samples))  # images in a call
     whole, rest = divmod(int(samples), int(chunk))
     pieces = [chunk] * whole + [rest] * (rest > 0)  # samples in a call
 
-    key = folded(seed)
-    name = f"IS-{samples} bound"
+    key = fold_seed(seed)
+    name = f"IWAE-{samples} bound"
     console = Console(stderr=True)
     shown = progress and console.is_terminal
     values = np.empty((len(pieces), len(x)))
@@ -73,14 +73,14 @@ def log_likelihood(
         some = x[np.minimum(np.arange(start, start + rows), len(x) - 1)]  # the last ones repeat
         for piece, count in enumerate(pieces):  # a trace for each count: one or two
             bound = functools.partial(_bound, int(count))
-            run = compiled(model, f"bound of {count}", bound, fixed_shapes=True)
+            run = compile_method(model, f"bound of {count}", bound, fixed_shapes=True)
             found = run(some, key, tf.constant(start), tf.constant(piece))
             values[piece, start : start + rows] = found.numpy()[: len(x) - start]
     return Estimate(_log_mean(values, pieces), name, "nats", True, fingerprint(x))
 
 
 def _bound(count, model, x, key, start, piece):
-    return model.log_prob_bound(x, count, folded(key, start, piece))
+    return model.log_prob_bound(x, count, fold_seed(key, start, piece))
 
 
 def _log_mean(values, counts):
@@ -90,14 +90,14 @@ def _log_mean(values, counts):
         return np.logaddexp.reduce(sums) - np.log(sum(counts))
 
 
-def _warn_of_grey(model, x):
-    if getattr(model, "head", None) not in ("bernoulli", BernoulliHead):
+def _warn_gray_bernoulli(model, x):
+    if getattr(model, "output_distribution", None) not in ("bernoulli", BernoulliHead):
         return
     if not np.isin(x, (0, 1)).all():
         warnings.warn(
             f"{model.name} has Bernoulli pixels and was given grey ones. Grey values under a"
             " Bernoulli are not a likelihood, and these nats compare with nothing published; load"
-            " the data with binarize='once', 'dynamic' or 'threshold'",
+            " the data with binarize='fixed', 'dynamic' or 'threshold'",
             ProtocolWarning,
             stacklevel=3,
         )

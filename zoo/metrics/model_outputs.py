@@ -6,24 +6,13 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers
-from zoo.data.array_dataset import dataset_of
+from zoo.checks import check_numbers, require_method
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import UsageError
-from zoo.metrics.compiled import compiled
+from zoo.metrics.compiled_methods import compile_method
 
 
-def verb(model, name):
-    """The model's method of that name; raises UsageError if it has none."""
-    found = getattr(model, name, None)
-    if not callable(found):
-        raise UsageError(
-            f"this metric needs the verb {name!r}, which {model.name} does not have;"
-            " take a model that has it, or write it as zoo/models/vae.py does"
-        )
-    return found
-
-
-def gather(model, data, *functions):
+def collect(model, data, *functions):
     """What each function says of every batch, joined: a list of arrays [n, ...].
 
     Raises:
@@ -31,7 +20,7 @@ def gather(model, data, *functions):
         UsageError: there are no batches.
     """
     found = []
-    for batch in dataset_of(data):
+    for batch in as_tf_dataset(data):
         model.check_batch(batch)
         found.append([np.asarray(function(batch)) for function in functions])
     if not found:
@@ -49,15 +38,15 @@ def generate(model, n, seed=0, batch_size=250):
         UsageError: the model cannot sample, or samples NaN.
     """
     check_numbers(n=n, seed=seed, batch_size=batch_size)
-    sample = verb(model, "sample")
+    sample = require_method(model, "sample")
     sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
-    drawn = [np.asarray(sample(size, seed=folded(seed, k))) for k, size in enumerate(sizes)]
+    drawn = [np.asarray(sample(size, seed=fold_seed(seed, k))) for k, size in enumerate(sizes)]
     images = np.concatenate(drawn)
     check_finite(images, f"images that {model.name} sampled")
     return images
 
 
-def translations(model, data, seed=0):
+def translate(model, data, seed=0):
     """(true images, what `model.translate` makes of their sources), both [n, h, w, c].
 
     The noise of the k-th batch, where a model has any, is what belongs to (seed, k).
@@ -66,24 +55,25 @@ def translations(model, data, seed=0):
         BatchError: the data are no pairs "source" and "target".
         UsageError: the model cannot translate, or there are no batches.
     """
-    translate, calls = verb(model, "translate"), itertools.count()
-    return gather(
+    method = require_method(model, "translate")
+    calls = itertools.count()
+    return collect(
         model,
         data,
         lambda batch: batch["target"],
-        lambda batch: translate(batch["source"], seed=folded(seed, next(calls))),
+        lambda batch: method(batch["source"], seed=fold_seed(seed, next(calls))),
     )
 
 
-def image(batch):
+def images_of(batch):
     """The images of a batch."""
     return batch["image"]
 
 
 def encoder(model):
     """Batch -> codes as `model.encode` has them, each flattened: [batch, d]."""
-    verb(model, "encode")
-    encode = compiled(model, "encode", lambda model, x: model.encode(x))
+    require_method(model, "encode")
+    encode = compile_method(model, "encode", lambda model, x: model.encode(x))
     return lambda batch: _flat(encode(batch["image"]))
 
 
@@ -92,17 +82,17 @@ def posterior_sampler(model, seed):
 
     The k-th call draws what belongs to (seed, k).
     """
-    verb(model, "posterior")
-    draw = compiled(model, "sample of the posterior", _draw)
+    require_method(model, "posterior")
+    draw = compile_method(model, "sample of the posterior", _draw)
     calls = itertools.count()
-    return lambda batch: _flat(draw(batch["image"], folded(seed), tf.constant(next(calls))))
+    return lambda batch: _flat(draw(batch["image"], fold_seed(seed), tf.constant(next(calls))))
 
 
 def _draw(model, x, key, call):
-    return model.posterior(x).sample(seed=folded(key, call))
+    return model.posterior(x).sample(seed=fold_seed(key, call))
 
 
-def folded(seed, *numbers):
+def fold_seed(seed, *numbers):
     """An int32[2] seed for TFP, of a whole number (or of a seed) and of integer tensors."""
     whole = isinstance(seed, Integral)
     key = tf.constant(np.array([seed, 0], np.uint32).view(np.int32)) if whole else seed
@@ -111,7 +101,7 @@ def folded(seed, *numbers):
     return key
 
 
-def choose(n, count, seed):
+def sample_rows(n, count, seed):
     """Row numbers of `count` out of n, drawn without replacement, in order; at most all n."""
     if count is None or count >= n:
         return np.arange(n)

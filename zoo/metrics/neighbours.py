@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
-from zoo.metrics.image_features import tables
+from zoo.metrics.image_features import feature_tables
 from zoo.metrics.scores import Score
 
 MEGABYTES = 256  # of distances in memory at once
@@ -25,8 +25,8 @@ def precision_recall(real, generated, k=3):
     Both depend on the number of images; the paper takes 50,000 of either.
 
     Args:
-        real: `Features` [n, d].
-        generated: `Features` [m, d] by the same extractor.
+        real: `ImageFeatures` [n, d].
+        generated: `ImageFeatures` [m, d] by the same extractor.
         k: size of a neighbourhood.
 
     Returns:
@@ -54,8 +54,8 @@ def density_coverage(real, generated, k=5):
     far-off image hardly changes either, as it does precision and recall.
 
     Args:
-        real: `Features` [n, d].
-        generated: `Features` [m, d] by the same extractor.
+        real: `ImageFeatures` [n, d].
+        generated: `ImageFeatures` [m, d] by the same extractor.
         k: size of a neighbourhood.
 
     Returns:
@@ -119,15 +119,15 @@ def memorization(train, generated, real_test) -> Memorization:
     set twice escapes it.
 
     Args:
-        train: `Features` of the images that the model was trained on; of all, or copies of the
+        train: `ImageFeatures` of the images that the model was trained on; of all, or copies of the
             others are missed.
-        generated: `Features` of its images.
-        real_test: `Features` of real images that it was not trained on.
+        generated: `ImageFeatures` of its images.
+        real_test: `ImageFeatures` of real images that it was not trained on.
 
     Raises:
         UsageError: different extractors, or half of the test images are training images.
     """
-    known, new, test = tables(train, generated, real_test)
+    known, new, test = feature_tables(train, generated, real_test)
     distances, expected = _nearest(known, 2, new), _nearest(known, 2, test)
     typical = np.median(expected[:, 0])
     if typical == 0:
@@ -160,7 +160,7 @@ def _mann_whitney_z(a, b):
 
 def _neighbourhoods(real, generated, k):
     check_numbers(k=k)
-    x, y = tables(real, generated)
+    x, y = feature_tables(real, generated)
     if min(len(x), len(y)) <= k:
         raise UsageError(
             f"{k} neighbours of an image need more than {k} images, got {len(x):,} real and"

@@ -16,7 +16,7 @@ import numpy as np
 from zoo.errors import UsageError
 
 
-def sides(a, b, kind):
+def as_run_lists(a, b, kind):
     """Two lists of scores of one kind, from two scores or lists; raises UsageError."""
     found = [[side] if isinstance(side, kind) else side for side in (a, b)]
     for side in found:
@@ -34,7 +34,7 @@ def sides(a, b, kind):
     return found
 
 
-def check_different(side):
+def check_distinct_runs(side):
     """Raises UsageError if two runs of a side, arrays of numbers, are one run twice."""
     for (i, one), (j, other) in itertools.combinations(enumerate(side, 1), 2):
         if np.array_equal(one, other) and np.ptp(one) > 0:
@@ -44,7 +44,7 @@ def check_different(side):
             )
 
 
-def over_runs(a, b, example_error, n):
+def compare_runs(a, b, example_error, n):
     """(interval, p) of the difference of two means over runs.
 
     Args:

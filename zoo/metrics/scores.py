@@ -14,7 +14,8 @@ class Score:
 
     Args:
         value: the number.
-        name: what was measured and by which extractor, as "recall (k=3), FCD-mnist-v1 sha256:...".
+        name: what was measured and by which extractor, as "recall (k=3), mnist-classifier-v1
+            sha256:...".
         n_real: how many real images it rests on.
         n_generated: how many generated ones.
         split: the real images, as "mnist test".

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.metrics.estimate import Comparison, finite_numbers
-from zoo.metrics.run_groups import check_different, over_runs, sides
+from zoo.metrics.estimate import Comparison, check_finite_numbers
+from zoo.metrics.run_groups import as_run_lists, check_distinct_runs, compare_runs
 
 RESAMPLES = 1000
 
@@ -44,7 +44,7 @@ class CorpusScore:
     def of(cls, statistics, combine, **what):
         """The score of statistics [n, k]; raises UsageError if they are NaN or infinite."""
         statistics = np.asarray(statistics, np.float64)
-        finite_numbers(statistics.reshape(-1), f"statistics of {what['name']!r}")
+        check_finite_numbers(statistics.reshape(-1), f"statistics of {what['name']!r}")
         return cls(
             float(combine(statistics.sum(0))), statistics=statistics, combine=combine, **what
         )
@@ -108,12 +108,12 @@ def compare_texts(a, b):
         UsageError: they are of two protocols, of other references, or of fewer than 2 texts; or
             several runs stand against one.
     """
-    a, b = sides(a, b, CorpusScore)
+    a, b = as_run_lists(a, b, CorpusScore)
     first = a[0]
     for one in [*a, *b]:
         _check_alike(first, one)
     for side in (a, b):
-        check_different([one.statistics for one in side])
+        check_distinct_runs([one.statistics for one in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 texts or more, got {first.n}; give more of them")
     means = [[one.value for one in side] for side in (a, b)]
@@ -125,7 +125,7 @@ def compare_texts(a, b):
         other_side = min((differences <= 0).sum(), (differences >= 0).sum())
         p = float(min(1.0, 2 * (1 + other_side) / (1 + RESAMPLES)))
     else:
-        interval, p = over_runs(*means, float(differences.std(ddof=1)), first.n)
+        interval, p = compare_runs(*means, float(differences.std(ddof=1)), first.n)
     return TextComparison(difference, interval, p, first.n, first.unit, runs)
 
 
@@ -162,7 +162,7 @@ def rank_texts(scores):
     )
 
 
-def checked(hypotheses, references):
+def check_texts(hypotheses, references):
     """(hypotheses, a list of references for each, their count as text), or a UsageError."""
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise UsageError("a score needs lists of texts, got one text; write [text]")
@@ -184,6 +184,6 @@ def checked(hypotheses, references):
     return hypotheses, references, shown
 
 
-def fingerprint_of(references):
+def fingerprint_texts(references):
     """SHA-256 in hex of lists of references."""
     return hashlib.sha256(json.dumps(references).encode()).hexdigest()

@@ -24,8 +24,8 @@ import re
 import numpy as np
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.metrics.estimate import finite_numbers
-from zoo.metrics.text_scores import CorpusScore, checked, fingerprint_of
+from zoo.metrics.estimate import check_finite_numbers
+from zoo.metrics.text_scores import CorpusScore, check_texts, fingerprint_texts
 
 ROUNDING, LARGEST = 1e-3, 700  # nats a token; e^700 is near the largest float
 BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
@@ -70,7 +70,7 @@ def chrf(hypotheses, references):
 
 def _score(name, measure, hypotheses, references, protocol, split=str):
     """The score by one of sacrebleu's metrics, of texts that `split` prepares."""
-    hypotheses, references, _ = checked(hypotheses, references)
+    hypotheses, references, _ = check_texts(hypotheses, references)
     prepared = [[split(text) for text in right] for right in references]
     streams = [*itertools.zip_longest(*prepared)]  # the first of each, the second of each, ...
     rows = measure._extract_corpus_statistics([split(text) for text in hypotheses], streams)
@@ -81,7 +81,7 @@ def _score(name, measure, hypotheses, references, protocol, split=str):
         protocol=f"{protocol}, sacrebleu {measure.get_signature().format()}",
         unit="%",
         higher_is_better=True,
-        references=fingerprint_of(references),
+        references=fingerprint_texts(references),
     )
 
 
@@ -108,7 +108,7 @@ def exact_match(hypotheses, references):
     Args:
         as `bleu`.
     """
-    hypotheses, references, count = checked(hypotheses, references)
+    hypotheses, references, count = check_texts(hypotheses, references)
     hits = [[text in right] for text, right in zip(hypotheses, references, strict=True)]
     return CorpusScore.of(
         hits,
@@ -117,7 +117,7 @@ def exact_match(hypotheses, references):
         protocol=f"whole texts, {count} references",
         unit="%",
         higher_is_better=True,
-        references=fingerprint_of(references),
+        references=fingerprint_texts(references),
     )
 
 
@@ -149,7 +149,7 @@ def perplexity(nll, tokens, references, vocabulary):
             f"perplexity needs a sum and a number of tokens from 1 up for each of the"
             f" {len(references):,} texts, got {nll.shape} and {tokens.shape}"
         )
-    finite_numbers(nll, "negative log-likelihoods")
+    check_finite_numbers(nll, "negative log-likelihoods")
     each = nll / tokens
     if not (each.min() > -ROUNDING and each.max() < LARGEST):
         raise UsageError(
@@ -163,5 +163,5 @@ def perplexity(nll, tokens, references, vocabulary):
         protocol=f"per token of {vocabulary.kind} {vocabulary.fingerprint[:12]}",
         unit="per token",
         higher_is_better=False,
-        references=fingerprint_of([[text] for text in references]),
+        references=fingerprint_texts([[text] for text in references]),
     )

@@ -22,7 +22,7 @@ from zoo.errors import UsageError
 from zoo.model.keras_methods import KerasMethods
 from zoo.optimizers import Adam, as_one, as_parts
 
-SEEDS = threading.Lock()  # of all models: reading a seed's state and moving it on are one
+SEED_LOCK = threading.Lock()  # for all models: reading and advancing a seed is one operation
 
 
 class Model(KerasMethods):
@@ -36,10 +36,10 @@ class Model(KerasMethods):
     Batches are dicts named as TFDS names its features; images are float32 in [0, 1].
     """
 
-    call_feature = None  # the batch feature that `call` takes; a tuple: a dict of these; or none
+    input_feature = None  # the batch feature that `call` takes; a tuple: a dict of these; or none
     data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
-    demo_data = "snowflakes"  # what the command line trains on when nobody says otherwise
-    sub_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
+    default_dataset = "snowflakes"  # what the command line trains on when nobody says otherwise
+    micro_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
     smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
 
     def __init__(self, **kwargs):
@@ -55,7 +55,7 @@ class Model(KerasMethods):
         self.optimizers = MappingProxyType({})
         self.means = MappingProxyType({})
         self._traced = {}  # checks of batches, see `zoo.model.batch_checks`
-        self.gathered = None  # updates that wait, while `gathering`
+        self.accumulated = None  # updates that wait, while `accumulating`
 
     # What a subclass writes.
 
@@ -80,7 +80,7 @@ class Model(KerasMethods):
     def adapt(self, data):
         """Looks at the training data, an iterable of batches, once before the first step."""
 
-    def settle(self):
+    def on_weights_averaged(self):
         """Makes anew what hangs on the weights without being one; they have just been averaged."""
 
     @property
@@ -92,7 +92,7 @@ class Model(KerasMethods):
         """What a person should look at: name -> image array, drawn from the verbs there are."""
         from zoo import figures
 
-        return figures.of(self, batch)
+        return figures.all_figures(self, batch)
 
     # What a step calls.
 
@@ -109,13 +109,13 @@ class Model(KerasMethods):
         scale = optimizer.scale_loss(tf.ones_like(loss) / replicas)
         values = [variable.value for variable in variables]
         gradients = tape.gradient(loss, values, output_gradients=scale)
-        if self.gathered is None:
-            self.apply(part, gradients)
+        if self.accumulated is None:
+            self.apply_gradients(part, gradients)
         else:
-            self.gathered.append((part, gradients))
+            self.accumulated.append((part, gradients))
         return list(zip(gradients, variables, strict=True))
 
-    def apply(self, part, gradients):
+    def apply_gradients(self, part, gradients):
         """One step of the part's optimizer."""
         # A table's gradient has a slice for each row that was asked for. Adam would square these
         # one by one, and the sum of squares is not the square of a sum.
@@ -123,31 +123,36 @@ class Model(KerasMethods):
         self.optimizers[part].apply(gradients, self.part(part).trainable_variables)
 
     @contextlib.contextmanager
-    def gathering(self):
+    def accumulating(self):
         """While open, `minimize` updates nothing: (part, gradients) go to the list this yields."""
-        self.gathered = collections.deque()  # Keras would make a list its own
+        self.accumulated = collections.deque()  # Keras would make a list its own
         try:
-            yield self.gathered
+            yield self.accumulated
         finally:
-            self.gathered = None
+            self.accumulated = None
 
-    def seed(self, value=None):
-        """An int32[2] seed for stateless ops and TFP, new at each call and on each replica.
-
-        With a `value` (an integer, or such a seed), the seed that belongs to it, always the same.
-        Raises UsageError for any other value.
-        """
-        if value is not None:
-            return seed_of(value)
-        with SEEDS if tf.executing_eagerly() else contextlib.nullcontext():
+    def next_seed(self) -> tf.Tensor:
+        """A new int32[2] seed for stateless ops and TFP: different in each call and replica."""
+        with SEED_LOCK if tf.executing_eagerly() else contextlib.nullcontext():
             key = tf.cast(self.seed_generator.next(), tf.int32)
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
             return key
         return tf.random.experimental.stateless_fold_in(key, context.replica_id_in_sync_group)
 
+    def as_seed(self, value: int | tf.Tensor | None = None) -> tf.Tensor:
+        """The int32[2] seed for a `seed` argument: always the same for a value, new for None.
+
+        Args:
+            value: an integer from 0 up, an int32[2], or None for `next_seed()`.
+
+        Raises:
+            UsageError: any other value.
+        """
+        return self.next_seed() if value is None else to_seed(value)
+
     @property
-    def step(self):
+    def iterations(self):
         """Number of steps taken so far, a float32 scalar that schedules can be asked with."""
         optimizer = next(iter(self.optimizers.values()), None)
         return tf.cast(optimizer.iterations, tf.float32) if optimizer else tf.constant(0.0)
@@ -204,7 +209,7 @@ def all_trainable(layer):
             one.trainable = trainable
 
 
-def seed_of(value):
+def to_seed(value):
     """The int32[2] that stateless ops take, of an integer from 0 up or of such a seed."""
     if isinstance(value, numbers.Integral):
         check_numbers(seed=value)

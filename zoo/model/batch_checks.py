@@ -50,7 +50,7 @@ class BatchChecks:
 
     def cast_and_check_inputs(self, inputs):
         """What the model is called on, as `cast_and_check`: a batch, or the feature alone."""
-        feature = self.call_feature
+        feature = self.input_feature
         if feature is None:
             return inputs
         names = feature if isinstance(feature, tuple) else (feature,)
@@ -140,8 +140,8 @@ class BatchChecks:
         expect(fits, lambda: tf.strings.join([expects, text(low), " to ", text(high), advice]))
 
     def check_labels(self, labels):
-        """Raises BatchError unless all labels are in 0 ... `classes` - 1."""
-        self.check_ids("labels", labels, self.classes, "classes=N for N of them")
+        """Raises BatchError unless all labels are in 0 ... `num_classes` - 1."""
+        self.check_ids("labels", labels, self.num_classes, "num_classes=N for N of them")
 
     def check_ids(self, what, ids, count, advice):
         """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1."""

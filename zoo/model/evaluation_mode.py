@@ -50,7 +50,7 @@ def evaluation_mode(model, seed):
     with preserved(model):
         averaged = [_average(model, part) for part in model.optimizers]
         if any(averaged):
-            model.settle()
+            model.on_weights_averaged()
         for index, state in enumerate(seed_states(model)):
             state.assign(np.array([seed + 1, index], np.uint32))
         yield model

@@ -110,7 +110,7 @@ class KerasMethods(BatchChecks, keras.Model):
         if isinstance(self.optimizer, Optimizers):
             for part, optimizer in self.optimizers.items():
                 optimizer.finalize_variable_values(self.part(part).trainable_variables)
-        self.settle()
+        self.on_weights_averaged()
 
     def evaluate(self, *args, **kwargs):
         """Keras' `evaluate`, on all that `fit` takes."""
@@ -184,8 +184,8 @@ class KerasMethods(BatchChecks, keras.Model):
 
     def predict_step(self, batch):
         """Keras' `predict`: calls the model on the feature it takes, or on a bare tensor."""
-        one = isinstance(batch, dict) and not isinstance(self.call_feature, tuple)
-        return self(batch[self.call_feature] if one else batch)
+        one = isinstance(batch, dict) and not isinstance(self.input_feature, tuple)
+        return self(batch[self.input_feature] if one else batch)
 
     @property
     def metrics(self):
@@ -195,7 +195,7 @@ class KerasMethods(BatchChecks, keras.Model):
 
     def get_config(self):
         """Constructor arguments by name, as JSON: the signature is the schema."""
-        own = {name: plain(getattr(self, name)) for name in arguments(type(self))}
+        own = {name: to_jsonable(getattr(self, name)) for name in arguments(type(self))}
         return {**super().get_config(), **keras.saving.serialize_keras_object(own)}
 
     @classmethod
@@ -240,20 +240,20 @@ class KerasMethods(BatchChecks, keras.Model):
     @property
     def call_spec(self):
         """What the model is called on: a tf.TensorSpec, or a dict of them."""
-        if isinstance(self.call_feature, tuple):
-            return {name: self.batch_spec[name] for name in self.call_feature}
-        if self.call_feature:
-            return self.batch_spec[self.call_feature]
-        if not hasattr(self, "latents"):
+        if isinstance(self.input_feature, tuple):
+            return {name: self.batch_spec[name] for name in self.input_feature}
+        if self.input_feature:
+            return self.batch_spec[self.input_feature]
+        if not hasattr(self, "generator_inputs"):
             raise UsageError(
                 f"{self.name} does not say what it is called on: give input_signature, or take"
                 " zoo.export(model, folder), which exports its verbs"
             )
-        noise = self.latents(1, seed=0)
+        noise = self.generator_inputs(1, seed=0)
         return tf.TensorSpec((None, *noise.shape[1:]), noise.dtype)
 
 
-def plain(value):
+def to_jsonable(value):
     """A constructor argument as JSON would have it: tuples as lists, classes by their name."""
     if isinstance(value, tuple):
         return list(value)

@@ -1,6 +1,6 @@
 """The arguments of a model's verbs: one decorator checks and converts them.
 
-    @zoo.verb(x="image")
+    @zoo.checked_method(x="image")
     def encode(self, x):
         return self.posterior(x).mean()
 
@@ -15,14 +15,14 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from blocks.style import picture
+from blocks.style import to_rgb_batch
 from zoo.checks import LARGEST, Interval
 from zoo.errors import BatchError, UsageError, one_line
 
 COUNT = Interval(1, math.inf)
 
 
-def verb(**kinds):
+def checked_method(**kinds):
     """A method of a model whose arguments are checked and converted before it runs.
 
     An empty batch gives an empty result of the right shape. Several batches must have one length;
@@ -32,8 +32,8 @@ def verb(**kinds):
         **kinds: argument -> what it is: a feature of the model's `batch_spec`, as tensors of its
             dtype (images may be uint8, and are scaled; ids may be any integers); "codes", float32
             [n, latent_dim]; "n" or "steps", how many images; "picture", one of any size; "label" or
-            "like", one class or image, or `n` of them, after `n`. An argument left at its default
-            is not looked at.
+            "reference", one class or image, or `n` of them, after `n`. An argument left at its
+            default is not looked at.
 
     Raises (the method, when called):
         UsageError: a value that is not possible. BatchError: a batch that does not fit the model.
@@ -102,7 +102,7 @@ def read_picture(value, argument):
     """One picture [h, w, 3] of any size, float32 in [0, 1]."""
     x = as_tensor(f"{argument} must be a picture", value)
     try:
-        return picture(x, argument)[0]
+        return to_rgb_batch(x, argument)[0]
     except ValueError as error:
         raise UsageError(one_line(error)) from error
 
@@ -137,21 +137,21 @@ def read_label(model, argument, value, n):
     if not labels.dtype.is_integer or not (fits or is_symbolic(n)):
         raise UsageError(f"{argument} must be an integer, or {n} of them, got {value!r}")
     inside = tf.clip_by_value(tf.cast(labels, tf.int64), -1, LARGEST)
-    if not is_symbolic(inside) and not tf.reduce_all((inside >= 0) & (inside < model.classes)):
-        raise UsageError(f"labels must be in 0 ... {model.classes - 1}, got {value}")
+    if not is_symbolic(inside) and not tf.reduce_all((inside >= 0) & (inside < model.num_classes)):
+        raise UsageError(f"labels must be in 0 ... {model.num_classes - 1}, got {value}")
     return inside
 
 
-def read_like(model, argument, value, n):
+def read_reference(model, argument, value, n):
     """Images to draw around, one for all or one for each."""
     shape = read_array(model, "image", value).shape
     if shape[1:] != model.image_shape or shape[0] not in (1, n):
-        raise UsageError(f"like: 1 or {n} images {model.image_shape}, got shape {shape}")
+        raise UsageError(f"reference: 1 or {n} images {model.image_shape}, got shape {shape}")
     return read_feature(model, "image", value)
 
 
 READERS = {"n": read_count, "steps": read_count, "picture": read_picture}
-PER_SAMPLE = {"label": read_label, "like": read_like}  # these go with `n`
+PER_SAMPLE = {"label": read_label, "reference": read_reference}  # these go with `n`
 
 
 def read_array(model, what, value, dtype="numbers"):

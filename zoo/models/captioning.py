@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import AdditiveAttention, AttentionDecoder, Downsample, Stack, TokenEmbedding
-from blocks.checks import at_least_one, at_least_zero, boolean, one_of, share, sizes
+from blocks.checks import boolean, fraction, int_tuple, non_negative_float, one_of, positive_int
 from blocks.recurrent import CELLS, GatedAttentionCell
 
 
@@ -37,7 +37,7 @@ class Captioning(zoo.Captioner):
         doubly_stochastic_weight: weight lambda of the doubly stochastic attention penalty (eq. 14).
     """
 
-    sub_batches = 2
+    micro_batches = 2
 
     def __init__(
         self,
@@ -55,19 +55,19 @@ class Captioning(zoo.Captioner):
         **kwargs: Any,
     ):
         super().__init__(caption_vocabulary, image_shape, **kwargs)
-        self.call_feature = "features" if encoder is None else "image"
+        self.input_feature = "features" if encoder is None else "image"
         from_channels = isinstance(encoder, list | tuple)
         if not (from_channels or encoder is None or isinstance(encoder, keras.Layer)):
             raise ValueError(f"encoder must be channels, a layer or None, got {encoder!r}")
-        self.encoder = sizes(encoder, "encoder") if from_channels else encoder
-        self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
-        self.units = at_least_one(units, "units")
+        self.encoder = int_tuple(encoder, "encoder") if from_channels else encoder
+        self.embedding_dim = positive_int(embedding_dim, "embedding_dim")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         self.tie_embeddings = boolean(tie_embeddings, "tie_embeddings")
-        self.dropout = share(dropout, "dropout")
-        self.annotation_dropout = share(annotation_dropout, "annotation_dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.doubly_stochastic_weight = at_least_zero(
+        self.dropout = fraction(dropout, "dropout")
+        self.annotation_dropout = fraction(annotation_dropout, "annotation_dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.doubly_stochastic_weight = non_negative_float(
             doubly_stochastic_weight, "doubly_stochastic_weight"
         )
 
@@ -104,10 +104,10 @@ class Captioning(zoo.Captioner):
             self.output_layer.build(embedded)
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        return {"": zoo.Adam(4e-4, global_clipnorm=5.0)}
+        return {"": zoo.optimizers.Adam(4e-4, global_clipnorm=5.0)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch[self.call_feature], batch["caption"]
+        x, y = batch[self.input_feature], batch["caption"]
         with tf.GradientTape() as tape:
             encoded = self.encode(x, training=True)  # annotations a_i, section 3.1.1; h_0, c_0
             logits, alpha = self.decode(encoded, y[:, :-1], training=True)  # eq. 7; eq. 5

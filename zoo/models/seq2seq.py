@@ -14,7 +14,7 @@ import tensorflow as tf
 import zoo
 from blocks import AttentionDecoder, SequenceEncoder, TokenEmbedding
 from blocks.attention import AdditiveAttention, MultiplicativeAttention
-from blocks.checks import at_least_one, one_of, share, share_or_schedule
+from blocks.checks import fraction, fraction_or_schedule, one_of, positive_int
 from blocks.recurrent import CELLS, AttentionCell, InputFeedingCell
 
 ATTENTIONS = {
@@ -51,7 +51,7 @@ class Seq2Seq(zoo.Translator):
             during training; a number, or a callable of the step.
     """
 
-    sub_batches = 2
+    micro_batches = 2
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class Seq2Seq(zoo.Translator):
         **kwargs: Any,
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
-        self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
-        self.units = at_least_one(units, "units")
+        self.embedding_dim = positive_int(embedding_dim, "embedding_dim")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         if not isinstance(attention, keras.Layer):
             one_of(attention, ATTENTIONS, "attention")
         self.attention = attention
         self.attention_order = one_of(attention_order, ATTENTION_ORDERS, "attention_order")
         self.tie_embeddings = one_of(tie_embeddings, (None, "output", "all"), "tie_embeddings")
-        self.dropout = share(dropout, "dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.scheduled_sampling = share_or_schedule(scheduled_sampling, "scheduled_sampling")
+        self.dropout = fraction(dropout, "dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.scheduled_sampling = fraction_or_schedule(scheduled_sampling, "scheduled_sampling")
         source_size, target_size = self.vocabulary_sizes.values()
         shared = tie_embeddings == "all"
         if shared and self.source_vocabulary != self.target_vocabulary:
@@ -117,7 +117,7 @@ class Seq2Seq(zoo.Translator):
             self.output_layer.build(embedded)
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        return {"": zoo.Adam(1e-3, global_clipnorm=1.0)}
+        return {"": zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = batch["source"], batch["target"]

@@ -15,7 +15,7 @@ import zoo
 from blocks import SinusoidalPositions, TokenEmbedding
 from blocks import TransformerDecoderLayer as DecoderLayer
 from blocks import TransformerEncoderLayer as EncoderLayer
-from blocks.checks import at_least_one, one_of, share, share_or_schedule
+from blocks.checks import fraction, fraction_or_schedule, one_of, positive_int
 from zoo.optimizers import InverseSquareRoot
 
 WARMUP = 2000  # steps; the paper's larger model on larger data takes 4000
@@ -57,15 +57,19 @@ class Transformer(zoo.Translator):
         **kwargs: Any,
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
-        self.hidden_dim = at_least_one(hidden_dim, "hidden_dim")
-        self.intermediate_dim = at_least_one(intermediate_dim, "intermediate_dim")
-        self.num_heads = at_least_one(num_heads, "num_heads")
-        self.num_encoder_layers = at_least_one(num_encoder_layers, "num_encoder_layers", most=1000)
-        self.num_decoder_layers = at_least_one(num_decoder_layers, "num_decoder_layers", most=1000)
+        self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
+        self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
+        self.num_heads = positive_int(num_heads, "num_heads")
+        self.num_encoder_layers = positive_int(
+            num_encoder_layers, "num_encoder_layers", maximum=1000
+        )
+        self.num_decoder_layers = positive_int(
+            num_decoder_layers, "num_decoder_layers", maximum=1000
+        )
         self.tie_embeddings = one_of(tie_embeddings, (None, "output", "all"), "tie_embeddings")
-        self.dropout = share(dropout, "dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.scheduled_sampling = share_or_schedule(scheduled_sampling, "scheduled_sampling")
+        self.dropout = fraction(dropout, "dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.scheduled_sampling = fraction_or_schedule(scheduled_sampling, "scheduled_sampling")
         shared = tie_embeddings == "all"
         if shared and self.source_vocabulary != self.target_vocabulary:
             raise ValueError("tie_embeddings='all' needs one vocabulary for both sides")
@@ -108,7 +112,7 @@ class Transformer(zoo.Translator):
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         learning_rate = InverseSquareRoot((self.hidden_dim * WARMUP) ** -0.5, WARMUP)  # eq. 3
         options = {"beta_2": 0.98, "epsilon": 1e-9, "use_ema": True, "ema_momentum": 0.999}
-        return {"": zoo.Adam(learning_rate, **options)}
+        return {"": zoo.optimizers.Adam(learning_rate, **options)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = batch["source"], batch["target"]

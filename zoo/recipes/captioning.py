@@ -1,6 +1,6 @@
 """Recipes of the models that say what is in an image."""
 
-from zoo.data.caption_config import Captions
+from zoo.data.caption_config import CaptionConfig
 from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -26,14 +26,14 @@ SHAPES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=5.0,
-    texts=Captions(max_length=24),
+    texts=CaptionConfig(max_length=24),
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(8),
         "paper": Budget(25),
     },
-    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", beam=1)),
+    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", num_beams=1)),
     limits="No scene of the test is in the training data; captions of it are.",
 )
 
@@ -64,7 +64,7 @@ FLICKR8K = Recipe(
     schedule="cosine",
     ema=0.999,
     clip=5.0,
-    texts=Captions(
+    texts=CaptionConfig(
         lowercase=True,
         truncate=True,
         min_count=5,
@@ -79,8 +79,8 @@ FLICKR8K = Recipe(
         "paper": Budget(15),
     },
     metrics=(
-        *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
-        Measure("caption_scores", score="BLEU-4", beam=1),
+        *(Measure("caption_scores", score=score, num_beams=3) for score in SCORES),
+        Measure("caption_scores", score="BLEU-4", num_beams=1),
     ),
     references=(
         Reference(

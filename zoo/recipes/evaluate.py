@@ -10,19 +10,19 @@ from zoo.files import write_atomically
 def check(recipe, budget, train, test):
     """Raises, before anything is trained, what would stop the measuring."""
     from zoo import metrics
-    from zoo.metrics.caption_metrics import NAMES
-    from zoo.metrics.latents import label
+    from zoo.metrics.caption_metrics import CAPTION_METRICS
+    from zoo.metrics.latents import require_labels
 
     for one in recipe.measures(budget):
         if one.name == "bleu" and one.told["protocol"] not in metrics.BLEU_PROTOCOLS:
             raise UnknownNameError("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
-        if one.name == "caption_scores" and one.told["score"] not in NAMES:
-            raise UnknownNameError("caption score", one.told["score"], NAMES)
+        if one.name == "caption_scores" and one.told["score"] not in CAPTION_METRICS:
+            raise UnknownNameError("caption score", one.told["score"], CAPTION_METRICS)
         if one.name == "knn_accuracy":
-            label(train.take(1))
-            label(test.take(1))
+            require_labels(train.take(1))
+            require_labels(test.take(1))
         if one.generated:
-            metrics.extractor(one.told["extractor"]).check(test.take(1)["image"])
+            metrics.load_classifier(one.told["extractor"]).check(test.take(1)["image"])
             if train.num_examples < one.told["images"]:
                 raise UsageError(
                     f"a floor for {one.told['images']:,} generated images needs as many training"
@@ -47,10 +47,10 @@ def evaluated(recipe, budget, trainer, train, test):
             found = judged(measure.told["extractor"], measure.told["images"])[measure.name]
         elif measure.metric.of == "texts":
             told = measure.told
-            said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
-            found = scored(measure, said, recipe.texts.right(test.corpus))
+            said = spoken(told["num_beams"], told["length_penalty"], told.get("texts"))
+            found = scored(measure, said, recipe.texts.references(test.corpus))
         else:
-            with trainer.averaged() as model:
+            with trainer.averaged_weights() as model:
                 found, each = measured(measure, model, train, test)
         numbers[measure.key] = {
             **found,
@@ -84,20 +84,20 @@ def measured(measure, model, train, test):
             arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
             found = metrics.log_likelihood(model, test, **arguments)
         case "l1" | "psnr" | "ssim":
-            found = getattr(metrics, measure.name)(*metrics.translations(model, test))
+            found = getattr(metrics, measure.name)(*metrics.translate(model, test))
     interval = sorted(sign * end for end in found.interval)
     number = {"value": sign * found.mean, "interval": interval, "n": found.n}
     return number | {"images": found.images}, sign * found.values
 
 
-def speak(trainer, test, texts, beam, length_penalty, count):
+def speak(trainer, test, texts, num_beams, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
-    search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
-    with trainer.averaged() as model:
-        said = texts.said(model, test.corpus, count, **search)
+    search = {"num_beams": num_beams, "length_penalty": length_penalty} if num_beams > 1 else {}
+    with trainer.averaged_weights() as model:
+        said = texts.generate(model, test.corpus, count, **search)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
-        path = trainer.workdir.path / f"test-beam{beam}.txt"
+        path = trainer.workdir.path / f"test-beam{num_beams}.txt"
         write_atomically(path, lambda file: file.write(lines))
     return said
 
@@ -125,14 +125,14 @@ def judge(trainer, train, test, extractor, images):
     The real ones are those of `test`; floors are of as many images of `train()`, drawn with seed 0.
     """
     from zoo import metrics
-    from zoo.metrics.model_outputs import choose
+    from zoo.metrics.model_outputs import sample_rows
 
-    net = metrics.extractor(extractor)
-    see = functools.partial(metrics.features, net, name=net.name, progress=True)
+    net = metrics.load_classifier(extractor)
+    see = functools.partial(metrics.extract_features, net, name=net.name, progress=True)
     known, real = (see(whole(data), split=f"{data.name} {data.split}") for data in (train(), test))
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         made = see(metrics.generate(model, images), split=f"{model.name}, seed 0")
-    rows = choose(known.n, images, seed=0)
+    rows = sample_rows(known.n, images, seed=0)
     other = replace(
         known,
         values=known.values[rows],
@@ -149,7 +149,7 @@ def judge(trainer, train, test, extractor, images):
         name: common
         | {"value": score.value, "floor": score.floor.value}
         | ({} if score.error is None else {"error": score.error})
-        for name, score in metrics.fidelity(real, made, other).items()
+        for name, score in metrics.image_scores(real, made, other).items()
     }
     histogram = functools.partial(
         metrics.label_histogram_distance, real.labels, classes=net.classes
@@ -170,5 +170,5 @@ def judge(trainer, train, test, extractor, images):
 
 
 def whole(data):
-    """All images of a `zoo.data.Data`, in order: [n, h, w, c]."""
+    """All images of a `zoo.data.ArrayDataset`, in order: [n, h, w, c]."""
     return data.take(data.num_examples)["image"]

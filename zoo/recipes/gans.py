@@ -57,10 +57,12 @@ def classified(model, data, title, epochs=72, **config):
         model,
         data,
         title,
-        config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": 50.0} | config,
+        config=NETWORKS
+        | {"filters": [32, 64, 128], "latent_dim": 32, "feature_matching_weight": 50.0}
+        | config,
         **SPLITS[data],
         budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
-        metrics=fidelity(f"FCD-{data}-v1"),
+        metrics=fidelity(f"{data}-classifier-v1"),
         limits=LIMITS[data],
     )
 
@@ -76,7 +78,7 @@ CATS = drawings(
     test="train[:500]",
     budgets={"smoke": SMOKE, "cpu-hour": Budget(150), "paper": Budget(400)},
     metrics=tuple(
-        Measure(name, extractor="FCD-mnist-v1", images=500)
+        Measure(name, extractor="mnist-classifier-v1", images=500)
         for name in (*SEEN[:-1], "memorization")  # no digit's label means anything here
     ),
     limits="A classifier of digits looks at cats: its numbers tell two generators of cats apart,"
@@ -114,16 +116,16 @@ def facades(size, epochs, **config):
 
 RECIPES = (
     classified("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
-    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
+    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", feature_matching_weight=100.0),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     classified(
         "instance_dcgan",
         "fashion_mnist",
         "Clothes at 28 pixels, by instance",
         epochs=16,
-        matching=100.0,
-        finest=16,
-        features=128,
+        feature_matching_weight=100.0,
+        full_size_filters=16,
+        num_features=128,
     ),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the work.

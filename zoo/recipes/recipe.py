@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.recipes.metric_spec import Measure
@@ -15,7 +15,7 @@ SCHEDULES = ("constant", "cosine")
 BINARIZATIONS = {  # and how a protocol writes them
     "none": "as they are",
     "dynamic": "binarized anew each epoch, test once (seed 777)",
-    "once": "binarized once (seed 777)",
+    "fixed": "binarized once (seed 777)",
     "threshold": "binarized at 0.5",
 }
 
@@ -92,7 +92,7 @@ class Recipe:
         clip: largest norm of all gradients together; None: not clipped.
         warmup_epochs: epochs in which the KL's weight rises from 0 to 1 (below 1: as a fraction of
             the budget); 0: none.
-        sub_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
+        micro_batches: parts of a batch that are computed side by side, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
         texts: how pairs of texts, or images with captions (`zoo.data.caption_config`), become
             batches; None: the data are images.
@@ -128,9 +128,9 @@ class Recipe:
     ema: float | None = None
     clip: float | None = None
     warmup_epochs: float = 0
-    sub_batches: int = 1
+    micro_batches: int = 1
     jit_compile: bool = False
-    texts: Texts | None = None
+    texts: TextConfig | None = None
     binarize: str = "none"
     augment: str = "none"
     image_size: int | None = None
@@ -165,7 +165,7 @@ class Recipe:
         """Raises UsageError unless every number is in its range and every name exists."""
         check_numbers(
             batch_size=self.batch_size,
-            sub_batches=self.sub_batches,
+            micro_batches=self.micro_batches,
             warmup_epochs=self.warmup_epochs,
             seed=self.seed,
         )
@@ -226,7 +226,7 @@ class Recipe:
     def seen(self):
         """How the data are shown, as a protocol tells it."""
         if self.texts:
-            return self.texts.seen
+            return self.texts.description
         if self.binarize == "none" and self.image_size is not None:
             return f"{self.image_size} pixels wide"
         return BINARIZATIONS[self.binarize]

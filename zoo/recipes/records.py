@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zoo.environment import import_tensorflow
 from zoo.errors import UnknownNameError, UsageError, ZooError, one_line
-from zoo.files import digest, jsonable, sha256, write_atomically, write_json
+from zoo.files import digest, nan_to_null, sha256, write_atomically, write_json
 from zoo.version import __version__
 
 HOME = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def write(path, record, values=None):
 
     Raises UsageError: another kind, and WriteError: the disk would not take it.
     """
-    path, record = Path(path), json.loads(json.dumps(jsonable(record)))
+    path, record = Path(path), json.loads(json.dumps(nan_to_null(record)))
     if record.get("kind") not in KINDS:
         raise UsageError(f"a record's kind is one of {KINDS}, got {record.get('kind')!r}")
     if values:

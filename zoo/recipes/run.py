@@ -59,7 +59,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     began = time.perf_counter()
     known = functools.partial(looked, train)
     numbers, values = evaluate.evaluated(recipe, budget, trainer, known, data[2])
-    with trainer.averaged() as model:
+    with trainer.averaged_weights() as model:
         save_model(model, workdir / "model.keras")
     record = {
         "kind": "reproduction",
@@ -73,7 +73,7 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
         "train_seconds": train_seconds,
         "seconds": train_seconds + time.perf_counter() - began,
         "peak_mb": peak_mb(),
-        "threads": threads.in_use(),
+        "threads": threads.thread_counts(),
         **facts,
         "recipe": asdict(recipe),
     }
@@ -87,10 +87,10 @@ def trained(recipe, budget, workdir, train, valid):
     """(trainer, seconds of training) of a run that is complete."""
     import keras
 
-    from zoo.training.callbacks import Stopwatch
+    from zoo.training.callbacks import TrainingTime
 
     spent = recipe.budget(budget)
-    stopwatch = Stopwatch(workdir / "seconds.json")
+    stopwatch = TrainingTime(workdir / "seconds.json")
     callbacks = [stopwatch]
     if spent.patience is not None:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
@@ -123,7 +123,7 @@ def trainer_of(recipe, budget, workdir, train, callbacks=()):
         workdir,
         optimizers=optimizers(recipe, spent.epochs * len(train)),
         callbacks=callbacks,
-        sub_batches=recipe.sub_batches,
+        micro_batches=recipe.micro_batches,
         jit_compile=recipe.jit_compile,
         seed=recipe.seed,
         save_every=1000,
@@ -149,7 +149,7 @@ def load(recipe, split, training=False, vocabulary=None):
         recipe.data,
         split,
         **common,
-        binarize="once" if fixed else recipe.binarize,
+        binarize="fixed" if fixed else recipe.binarize,
         image_size=recipe.image_size,
         augment=recipe.augment if training else "none",
     )

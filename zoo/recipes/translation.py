@@ -1,6 +1,6 @@
 """Recipes of the models that translate."""
 
-from zoo.data.text_config import Texts
+from zoo.data.text_config import TextConfig
 from zoo.recipes.metric_spec import Measure
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -20,7 +20,7 @@ DATES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=1.0,
-    texts=Texts(tokens="characters", max_length=64),
+    texts=TextConfig(tokenizer="characters", max_length=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
@@ -35,7 +35,9 @@ DATES = Recipe(
 
 PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 BLEU = tuple(
-    Measure("bleu", protocol=protocol, beam=beam) for protocol in PROTOCOLS for beam in (5, 1)
+    Measure("bleu", protocol=protocol, num_beams=num_beams)
+    for protocol in PROTOCOLS
+    for num_beams in (5, 1)
 )
 LUONG = {
     "embedding_dim": 256,
@@ -68,14 +70,14 @@ def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), 
         train="train",
         valid="validation",
         test="test",
-        texts=Texts(("de", "en"), tokens="bpe", vocabulary_size=8000),
+        texts=TextConfig(("de", "en"), tokenizer="bpe", vocabulary_size=8000),
         best=False,
         budgets={
             "smoke": Budget(1, train_examples=640, samples=20),
             "cpu-hour": Budget(epochs[0]),
             "paper": Budget(epochs[1]),
         },
-        metrics=(*BLEU, Measure("chrf", beam=5), Measure("chrf")),
+        metrics=(*BLEU, Measure("chrf", num_beams=5), Measure("chrf")),
         references=references,
         limits="The test split is test_2016_flickr. Published numbers are about other tokens, other"
         " splits or the other direction: the protocols closest to them are listed.",

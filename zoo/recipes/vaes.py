@@ -25,9 +25,9 @@ REST = (Measure("elbo"), Measure("active_units"))
 
 GATED = {
     "vae": {},
-    "mixture_vae": {"components": 500},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 500},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 PUBLISHED = {"vae": (84.45, 0.12), "vamp_vae": (82.43, 0.06)}
 
@@ -40,7 +40,7 @@ def gated(model):
         config={
             "latent_dim": 40,
             "filters": [],
-            "units": [300, 300],
+            "dense_units": [300, 300],
             "bound": "stl",
             **GATED[model],
         },
@@ -52,7 +52,7 @@ def gated(model):
         learning_rate=4e-3 if model == "vamp_vae" else 3e-3,
         schedule="cosine",
         ema=0.999,
-        sub_batches=1 if model == "vamp_vae" else 2,
+        micro_batches=1 if model == "vamp_vae" else 2,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
         metrics=(
             Measure("log_likelihood", samples=5000, images=1000),
@@ -85,9 +85,9 @@ def published(model):
 
 SPACES = {
     "vae": {},
-    "mixture_vae": {"components": 16},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 16},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 
 
@@ -102,7 +102,7 @@ def introduction(model, data, dims):
         binarize="dynamic",
         batch_size=256,
         learning_rate=1e-3,
-        sub_batches=1 if model == "vamp_vae" else 4,
+        micro_batches=1 if model == "vamp_vae" else 4,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(40)},
         metrics=(Measure("log_likelihood", samples=200, images=1000), *REST),
         limits="The TensorFlow Probability introduction prints no number and gives grey values to"

@@ -13,7 +13,7 @@ class TrainingCallbacks:
     """Drives Keras callbacks, also through a stop in the middle of an epoch.
 
     Args:
-        state: the `State` of the trainer.
+        state: the `TrainState` of the trainer.
         callbacks: the user's.
         own: the trainer's, an iterable.
         epochs: the budget, infinity if there is none.

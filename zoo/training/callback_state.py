@@ -8,7 +8,7 @@ import numpy as np
 from zoo.training.checkpoint import CALLBACKS
 
 # What EarlyStopping, ReduceLROnPlateau and ModelCheckpoint know beyond their arguments.
-REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+CALLBACK_STATE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 
 def by_name(callbacks):
@@ -31,7 +31,7 @@ def callback_state(callbacks):
     values, arrays = {}, {}
     for name, callback in by_name(callbacks).items():
         remembered = vars(callback)
-        values[name] = {key: _plain(remembered[key]) for key in REMEMBERED if key in remembered}
+        values[name] = {key: _plain(remembered[key]) for key in CALLBACK_STATE if key in remembered}
         for i, array in enumerate(remembered.get("best_weights") or ()):
             arrays[f"{CALLBACKS}{name}/{i:04d}"] = np.asarray(array)
     return values, arrays

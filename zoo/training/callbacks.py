@@ -96,14 +96,14 @@ class HistoryFile(keras.callbacks.Callback):
         write_json(self.path, {"epoch": history.epoch, **history.history})
 
 
-class Board(keras.callbacks.TensorBoard):
+class EpochTensorBoard(keras.callbacks.TensorBoard):
     """Keras' TensorBoard, which in each batch pays for scalars that it then writes nowhere."""
 
     def on_train_batch_end(self, batch, logs=None):
         pass
 
 
-class Stopwatch(keras.callbacks.Callback):
+class TrainingTime(keras.callbacks.Callback):
     """Seconds spent in training, validation and drawing, over all the times a run was taken up.
 
     Args:
@@ -155,14 +155,14 @@ class Figures(keras.callbacks.Callback):
         self.batch = batch
         self.logs = logs
         self.every = every
-        self.averaged = averaged
+        self.averaged_weights = averaged
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
         from zoo import figures
 
-        with self.averaged():
+        with self.averaged_weights():
             pictures = self.model.figures(self.batch)
         history = self.model.history
         pictures["loss"] = figures.loss_curves(history.history, history.epoch)
@@ -177,7 +177,7 @@ class Figures(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def one_optimizer(model, callbacks=()):
+def expose_optimizer(model, callbacks=()):
     """While open, the model has the `optimizer` that Keras' callbacks look for, as after `compile`.
 
     Raises UsageError for callbacks that do not work in the Trainer.

@@ -75,16 +75,16 @@ def check_fits(path, arrays, expected):
 
 
 class Checkpoints:
-    """The numbered checkpoints of one folder, of which the newest `keep` stay.
+    """The numbered checkpoints of one folder, of which the newest `max_to_keep` stay.
 
     Args:
         folder: where they live.
-        keep: how many to keep.
+        max_to_keep: how many to keep.
     """
 
-    def __init__(self, folder, keep=3):
+    def __init__(self, folder, max_to_keep=3):
         self.folder = Path(folder)
-        self.keep = keep
+        self.max_to_keep = max_to_keep
 
     def paths(self):
         """Oldest first."""
@@ -93,7 +93,7 @@ class Checkpoints:
 
     def save(self, step, arrays, record):
         save(self.folder / PATTERN.format(step), arrays, record)
-        for old in self.paths()[: -self.keep]:
+        for old in self.paths()[: -self.max_to_keep]:
             old.unlink()
 
     def newest(self):

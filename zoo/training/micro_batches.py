@@ -16,12 +16,12 @@ def train_step(model, batch, count):
         return model.train_step(batch)
     logs, updates = [], []
     for piece in split(batch, count):
-        with model.gathering() as gathered:
+        with model.accumulating() as accumulated:
             logs.append(model.train_step(piece))
-        updates.append(gathered)
+        updates.append(accumulated)
     for same in zip(*updates, strict=True):
         (part, *_), gradients = same[0], [gradients for _, gradients in same]
-        model.apply(part, [mean(values) for values in zip(*gradients, strict=True)])
+        model.apply_gradients(part, [mean(values) for values in zip(*gradients, strict=True)])
     return {name: mean([log[name] for log in logs]) for name in logs[0]}
 
 
@@ -73,7 +73,7 @@ def check(dataset, count):
     size = next(iter(dataset.element_spec.values())).shape[0]
     if count > 1 and (size is None or size % count):
         raise UsageError(
-            f"sub_batches={count} needs batches of one size that it divides, got"
+            f"micro_batches={count} needs batches of one size that it divides, got"
             f" {size or 'batches whose last is shorter'}; zoo.data.load(..., drop_remainder=True)"
             " leaves a short last batch out"
         )

@@ -3,7 +3,7 @@
 import math
 
 from zoo import inspection
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError
 
 
@@ -23,25 +23,25 @@ def explain_non_finite(trainer, run, train, until):
         train: the data.
         until: number of the step whose loss, or after which a weight, was not finite.
     """
-    state, replicas = trainer.state, trainer.replicas
-    state.take(*trainer.persistence.good)
+    state, replicas = trainer.state, trainer.distribution
+    state.load(*trainer.persistence.good)
     epoch, start = state.position["epoch"], state.position["step_in_epoch"]
-    replay = dataset_of(train, epoch).skip(start).take(until - state.position["step"])
-    for batch in replicas.share(trainer.model.checked(replay)):
+    replay = as_tf_dataset(train, epoch).skip(start).take(until - state.position["step"])
+    for batch in replicas.distribute(trainer.model.checked(replay)):
         before = state.arrays()
         logs = numbers_of(run(batch))
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad or not state.is_finite():
             state.assign(before)
             step = state.position["step"] + 1
-            inspected = trainer.inspect(batch) if replicas.count == 1 else None
+            inspected = trainer.inspect(batch) if replicas.num_replicas == 1 else None
             raise NonFiniteError(
                 f"{', '.join(bad) or 'the gradient'} not finite at step {step}, epoch"
                 f" {epoch + 1}; {_reason(inspected)}. The model is as it was before this step;"
                 f" checkpoints are untouched. {ADVICE}"
             )
         state.advance(logs)
-    state.take(*trainer.persistence.good)
+    state.load(*trainer.persistence.good)
     raise NonFiniteError(
         f"a loss or a weight was not finite at step {until}, epoch {epoch + 1}, and was when the"
         " steps were repeated: the data are in another order each time. The model is as it was at"
@@ -56,7 +56,7 @@ ADVICE = (
 
 
 def _reason(inspected):
-    return inspected.blame() if inspected else "under a strategy no layer can be named"
+    return inspected.explain_non_finite() if inspected else "under a strategy no layer can be named"
 
 
 def check_finite(model, values):

@@ -14,9 +14,9 @@ class Persistence:
     """Keeps a state so that training goes on from it, in this process or in another.
 
     Args:
-        state: the `State` of a trainer.
+        state: the `TrainState` of a trainer.
         workdir: its `Workdir`, or None.
-        replicas: its `Replicas`.
+        replicas: its `Distribution`.
         callbacks: those of the user.
 
     Attributes:
@@ -26,7 +26,7 @@ class Persistence:
     def __init__(self, state, workdir, replicas, callbacks):
         self.state = state
         self.workdir = workdir
-        self.replicas = replicas
+        self.distribution = replicas
         self.callbacks = callbacks
         self.good = None
         self.explain = None
@@ -59,8 +59,8 @@ class Persistence:
             self.state.assign(self._replaced[0])
         self._replaced = None
         newest = self.workdir and self.workdir.checkpoints.newest()
-        if newest and newest != self._newest and (self.replicas.chief or not self.restored):
-            self._take_newest(set_aside=self.replicas.chief)
+        if newest and newest != self._newest and (self.distribution.is_chief or not self.restored):
+            self._take_newest(set_aside=self.distribution.is_chief)
         self.restored = True
         if self.ended():
             log_message(
@@ -84,7 +84,7 @@ class Persistence:
 
     def _take(self, path, arrays, record):
         check_same_run(path, record, self.state.identity)
-        self.state.take(arrays, record)
+        self.state.load(arrays, record)
 
     # While training.
 
@@ -97,10 +97,10 @@ class Persistence:
         """Saves the state; raises NonFiniteError, and saves nothing, if it is not finite."""
         if not self.state.is_finite():
             self.explain(self.state.position["step"])
-        self.replicas.agree(self.state)
+        self.distribution.sync(self.state)
         self.state.callbacks, self.state.callback_arrays = callback_state(self.callbacks)
         self.good = self.state.arrays() | self.state.callback_arrays, self.state.record()
-        if self.workdir and self.replicas.chief:
+        if self.workdir and self.distribution.is_chief:
             self.workdir.check_held()
             self.workdir.checkpoints.save(self.state.position["step"], *self.good)
             self._newest = self.workdir.checkpoints.newest()
@@ -113,7 +113,7 @@ class Persistence:
         try:
             yield
         except BaseException:
-            self.state.take(*self.good)
+            self.state.load(*self.good)
             raise
 
     def note_end(self):

@@ -13,12 +13,12 @@ LONGEST = 60  # characters of a value in a message; a vocabulary has many thousa
 FOLLOWS = ("name", "is_legacy_optimizer")  # says nothing about the numbers of a run
 
 
-def identity(model, seed, sub_batches):
+def identity(model, seed, micro_batches):
     """Setting -> value: whatever decides the weights of a run, the data aside."""
     config = _config(model) or {name: getattr(model, name, None) for name in arguments(type(model))}
     values = {"model": keras.saving.get_registered_name(type(model)).rpartition(">")[2]}
     values |= {name: config.get(name) for name in arguments(type(model))}
-    values |= {"dtype": model.dtype_policy.name, "seed": seed, "sub_batches": sub_batches}
+    values |= {"dtype": model.dtype_policy.name, "seed": seed, "micro_batches": micro_batches}
     for part, optimizer in model.optimizers.items():
         prefix = f"{part} " if part else ""
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)

@@ -12,7 +12,7 @@ from zoo.training.checkpoint import CALLBACKS
 from zoo.training.run_identity import batch_digest, identity, learning_rates
 
 
-class State:
+class TrainState:
     """The variables of a model and its optimizers, and where in the data the run stands.
 
     Attributes:
@@ -27,7 +27,7 @@ class State:
         identity: what the run is, see `identity`.
     """
 
-    def __init__(self, model, seed, sub_batches=1):
+    def __init__(self, model, seed, micro_batches=1):
         self.model = model
         self.seed = seed
         self.position = {"step": 0, "epoch": 0, "step_in_epoch": 0, "steps_per_epoch": None}
@@ -38,7 +38,7 @@ class State:
         self.callback_arrays = {}
         self.ended = None
         self.first_batch = None
-        self.identity = identity(model, seed, sub_batches)
+        self.identity = identity(model, seed, micro_batches)
         for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
 
@@ -78,7 +78,7 @@ class State:
             "learning_rates": learning_rates(self.model),
         }
 
-    def take(self, arrays, record):
+    def load(self, arrays, record):
         """Becomes the state that was saved."""
         self.callback_arrays = {k: v for k, v in arrays.items() if k.startswith(CALLBACKS)}
         self.assign(arrays)
@@ -98,7 +98,7 @@ class State:
         self.position["step"] += 1
         self.position["step_in_epoch"] += 1
 
-    def expect_first_batch(self, batch):
+    def check_first_batch(self, batch):
         """Notes the first batch of an epoch; raises UsageError if it is not that of before."""
         digest = batch_digest(batch)
         if self.position["step_in_epoch"] and self.first_batch not in (None, digest):
@@ -109,7 +109,7 @@ class State:
             )
         self.first_batch = digest
 
-    def expect(self, cardinality):
+    def check_steps_per_epoch(self, cardinality):
         """Notes the batches of an epoch (negative: unknown); raises UsageError if they changed."""
         at = self.position
         if at["step_in_epoch"] and at["steps_per_epoch"] not in (None, cardinality):
@@ -130,7 +130,7 @@ class State:
             self.best_value = value
         return better
 
-    def learning(self):
+    def trainable_ids(self):
         """Which variables learn now, to be compared."""
         return tuple(id(v) for v in self.model.trainable_variables)
 

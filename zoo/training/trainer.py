@@ -12,17 +12,17 @@ import tensorflow as tf
 
 from zoo import inspection
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.data.array_dataset import dataset_of
+from zoo.data.array_dataset import as_tf_dataset
 from zoo.errors import NonFiniteError, UsageError
 from zoo.model.batch_checks import batch_errors, check_size, reading
 from zoo.model.evaluation_mode import evaluation_mode, preserved
 from zoo.training import micro_batches
 from zoo.training.callback_list import TrainingCallbacks, history_of
-from zoo.training.callbacks import Progress, one_optimizer
-from zoo.training.distribution import Replicas
+from zoo.training.callbacks import Progress, expose_optimizer
+from zoo.training.distribution import Distribution
 from zoo.training.non_finite import check_finite, explain_non_finite, numbers_of
 from zoo.training.persistence import Persistence
-from zoo.training.train_state import State
+from zoo.training.train_state import TrainState
 from zoo.training.workdir import Workdir, stop_signals
 
 
@@ -39,12 +39,12 @@ class Trainer:
         strategy: a `tf.distribute.Strategy`; batches are global, its replicas share them.
         eager: run the step as plain Python, so that it can be printed from and stopped in.
         jit_compile: compile the step with XLA (pays for recurrent models, not for convolutions).
-        sub_batches: pieces of a batch computed side by side, see `zoo.training.micro_batches` and
+        micro_batches: pieces of a batch computed side by side, see `zoo.training.micro_batches` and
             `zoo.threads`.
         seed: of everything random in training: noise, dropout. Data have a seed of their own.
         save_every: steps between checkpoints; there is always one at the end of an epoch.
-        keep: how many numbered checkpoints stay, 1 at least.
-        best: metric whose best epoch is kept as `best.npz`: "val_loss", or "max:val_accuracy";
+        max_to_keep: how many numbered checkpoints stay, 1 at least.
+        monitor: metric whose best epoch is kept as `best.npz`: "val_loss", or "max:val_accuracy";
             None keeps no such epoch.
         figures_every: epochs between two drawings of the model's figures; 0 draws none.
         verbose: show progress on stderr.
@@ -60,34 +60,34 @@ class Trainer:
         strategy=None,
         eager=False,
         jit_compile=False,
-        sub_batches=1,
+        micro_batches=1,
         seed=0,
         save_every=200,
-        keep=3,
-        best="val_loss",
+        max_to_keep=3,
+        monitor="val_loss",
         figures_every=1,
         verbose=True,
     ):
-        check_numbers(save_every=save_every, keep=keep, sub_batches=sub_batches, seed=seed)
-        check_numbers(figures_every=figures_every)
-        if best is not None and not isinstance(best, str):
-            raise UsageError(f"best must be the name of a metric or None, got {best!r}")
+        check_numbers(save_every=save_every, max_to_keep=max_to_keep, figures_every=figures_every)
+        check_numbers(micro_batches=micro_batches, seed=seed)
+        if monitor is not None and not isinstance(monitor, str):
+            raise UsageError(f"monitor must be the name of a metric or None, got {monitor!r}")
         self.model = model
-        self.replicas = Replicas(strategy)
-        self.replicas.own(model)
-        with self.replicas.strategy.scope():
+        self.distribution = Distribution(strategy)
+        self.distribution.check_scope(model)
+        with self.distribution.strategy.scope():
             model.prepare(optimizers)
-        self.state = State(model, seed, sub_batches)
-        self.workdir = Workdir(workdir, keep) if workdir else None
+        self.state = TrainState(model, seed, micro_batches)
+        self.workdir = Workdir(workdir, max_to_keep) if workdir else None
         self.callbacks = list(callbacks or ())
         self.eager = eager
         self.jit_compile = jit_compile
-        self.sub_batches = sub_batches
+        self.micro_batches = micro_batches
         self.save_every = save_every
-        self.best = best
+        self.monitor = monitor
         self.figures_every = figures_every
         self.verbose = verbose
-        self.persistence = Persistence(self.state, self.workdir, self.replicas, self.callbacks)
+        self.persistence = Persistence(self.state, self.workdir, self.distribution, self.callbacks)
         self.evaluation = functools.lru_cache(1)(lambda frozen: self._compiled(self._eval_sums))
 
     # Training.
@@ -117,7 +117,7 @@ class Trainer:
         if epochs == 0 or steps == 0:
             self.restore()
             return history_of(self.state)
-        writes = self.workdir and self.replicas.chief
+        writes = self.workdir and self.distribution.is_chief
         with self.workdir.exclusive() if writes else contextlib.nullcontext():
             self.persistence.resume()
             self._begin(train)
@@ -132,14 +132,14 @@ class Trainer:
         callbacks = TrainingCallbacks(self.state, self.callbacks, own, epochs)
         self.model.stop_training = False
         self.persistence.begin(
-            lambda step: explain_non_finite(self, run(self.state.learning()), train, step)
+            lambda step: explain_non_finite(self, run(self.state.trainable_ids()), train, step)
         )
-        with one_optimizer(self.model, self.callbacks), stop_signals() as stopped:
+        with expose_optimizer(self.model, self.callbacks), stop_signals() as stopped:
             callbacks.begin_training()
             try:
                 while at["epoch"] < epochs and at["step"] < steps and not self._stopped():
                     callbacks.begin_epoch()
-                    self._epoch(run(self.state.learning()), train, steps, callbacks, stopped)
+                    self._epoch(run(self.state.trainable_ids()), train, steps, callbacks, stopped)
                     self._end_epoch(validation, callbacks)
                     if stopped:  # while evaluating or drawing; the epoch is saved
                         raise KeyboardInterrupt(stopped[0])
@@ -152,11 +152,11 @@ class Trainer:
 
     def _epoch(self, run, train, steps, callbacks, stopped):
         at = self.state.position
-        dataset = dataset_of(train, at["epoch"])
+        dataset = as_tf_dataset(train, at["epoch"])
         for batch in dataset.take(1):
-            self.state.expect_first_batch(batch)
+            self.state.check_first_batch(batch)
         rest = self.model.checked(dataset.skip(at["step_in_epoch"]))
-        for batch in reading(self.replicas.share(rest)):
+        for batch in reading(self.distribution.distribute(rest)):
             callbacks.list.on_train_batch_begin(at["step_in_epoch"])
             with self.persistence.all_or_nothing():
                 logs = numbers_of(run(batch))
@@ -198,7 +198,7 @@ class Trainer:
                 self.state.history.setdefault(name, []).append(value)
             self.state.sums.clear()
             at["epoch"], at["step_in_epoch"] = at["epoch"] + 1, 0
-        self.persistence.save(self.state.is_best(logs, self.best))
+        self.persistence.save(self.state.is_best(logs, self.monitor))
 
     def _validate(self, validation):
         try:
@@ -208,19 +208,19 @@ class Trainer:
             raise
 
     def _own_callbacks(self, shown, steps):
-        if self.replicas.chief and self.workdir:
-            yield from self.workdir.callbacks(shown, self.figures_every, self.averaged)
-        if self.replicas.chief and self.verbose:
+        if self.distribution.is_chief and self.workdir:
+            yield from self.workdir.callbacks(shown, self.figures_every, self.averaged_weights)
+        if self.distribution.is_chief and self.verbose:
             yield Progress(self.state.position, steps)
 
     def _begin(self, train):
-        dataset = dataset_of(train, self.state.position["epoch"])
+        dataset = as_tf_dataset(train, self.state.position["epoch"])
         for batch in dataset.take(1):
             self.model.check_batch(batch)
-            self.replicas.check_size(batch)
-            check_size(self.model, batch, self.sub_batches * self.replicas.count)
-        micro_batches.check(dataset, self.sub_batches)
-        self.state.expect(int(dataset.cardinality()))
+            self.distribution.check_size(batch)
+            check_size(self.model, batch, self.micro_batches * self.distribution.num_replicas)
+        micro_batches.check(dataset, self.micro_batches)
+        self.state.check_steps_per_epoch(int(dataset.cardinality()))
         if not self.state.position["step"]:
             with batch_errors():
                 self.model.adapt(self.model.checked(dataset))
@@ -229,9 +229,9 @@ class Trainer:
 
     def _step(self, batch):
         def step(batch):
-            return micro_batches.train_step(self.model, batch, self.sub_batches)
+            return micro_batches.train_step(self.model, batch, self.micro_batches)
 
-        return self.replicas.mean(self.replicas.run(step, batch))
+        return self.distribution.mean(self.distribution.run(step, batch))
 
     def _compiled(self, function):
         if self.eager:
@@ -250,14 +250,14 @@ class Trainer:
         return self._evaluate(data)
 
     def _evaluate(self, data):
-        run = self.evaluation(self.state.learning())
-        self.replicas.agree(self.state)
+        run = self.evaluation(self.state.trainable_ids())
+        self.distribution.sync(self.state)
         totals = {}
-        dataset = dataset_of(data)
+        dataset = as_tf_dataset(data)
         for batch in dataset.take(1):
             self.model.check_batch(batch)
-        with self.averaged():
-            for batch in reading(self.replicas.share(self.model.checked(dataset))):
+        with self.averaged_weights():
+            for batch in reading(self.distribution.distribute(self.model.checked(dataset))):
                 for name, value in sorted(run(batch).items()):
                     totals[name] = totals.get(name, 0.0) + value.numpy()
         means = micro_batches.means(totals)
@@ -266,17 +266,17 @@ class Trainer:
 
     def _eval_sums(self, batch):
         def sums(batch):
-            return micro_batches.eval_sums(self.model, batch, self.sub_batches)
+            return micro_batches.eval_sums(self.model, batch, self.micro_batches)
 
-        return self.replicas.sum(self.replicas.run(sums, batch))
+        return self.distribution.sum(self.distribution.run(sums, batch))
 
-    def averaged(self):
+    def averaged_weights(self):
         """Context: the model holds the moving averages of its weights, where there are any."""
         return evaluation_mode(self.model, self.state.seed)
 
     def inspect(self, batch):
         """One eager step on `batch` as an `inspection.Inspection`; the model stays as it is."""
-        if self.replicas.count > 1:
+        if self.distribution.num_replicas > 1:
             raise UsageError("inspect looks at one replica: make a Trainer without a strategy")
         self.restore()
         self.model.check_batch(batch)
@@ -295,6 +295,6 @@ class Trainer:
         a run with other settings.
         """
         if best:
-            self.persistence.restore_best(self.best)
+            self.persistence.restore_best(self.monitor)
         else:
             self.persistence.restore()

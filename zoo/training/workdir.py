@@ -29,12 +29,12 @@ class Workdir:
 
     Args:
         path: the folder; made when first written to.
-        keep: how many numbered checkpoints stay.
+        max_to_keep: how many numbered checkpoints stay.
     """
 
-    def __init__(self, path, keep=3):
+    def __init__(self, path, max_to_keep=3):
         self.path = Path(path)
-        self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", keep)
+        self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", max_to_keep)
         self.best = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
         self.lock = filelock.FileLock(self.path / LOCK, timeout=0)
@@ -84,16 +84,16 @@ class Workdir:
 
         `averaged` is the context to draw in, see `Figures`.
         """
-        from zoo.data.array_dataset import dataset_of
-        from zoo.training.callbacks import Board, Figures, HistoryFile
+        from zoo.data.array_dataset import as_tf_dataset
+        from zoo.training.callbacks import EpochTensorBoard, Figures, HistoryFile
 
         logs = self.path / "tensorboard"
         found = [
             HistoryFile(self.path / "history.json"),
-            Board(logs, write_graph=False),
+            EpochTensorBoard(logs, write_graph=False),
         ]
         if figures_every:
-            batch = next(iter(dataset_of(data)), None)
+            batch = next(iter(as_tf_dataset(data)), None)
             found.append(Figures(self.path / "figures", batch, logs, figures_every, averaged))
         return found
 

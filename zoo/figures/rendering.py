@@ -32,7 +32,7 @@ def save(path, image, dpi=None):
     figure = image if hasattr(image, "savefig") else None
     if figure is not None and dpi is not None:
         figure.set_dpi(dpi)
-    picture = pixels(image) if figure is None else rendered(figure)
+    picture = pixels(image) if figure is None else to_array(figure)
     if path is not None:
         write(path, picture, figure, dpi)
     return picture
@@ -73,22 +73,15 @@ def grid(
     scale = max(1, min(fits)) if scale is None else scale
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     if captions is not None:
-        tiles = np.concatenate([tiles, [written(t, tiles.shape[2]) for t in captions]], axis=1)
+        tiles = np.concatenate([tiles, [text_strip(t, tiles.shape[2]) for t in captions]], axis=1)
     h, w = tiles.shape[1] + padding, tiles.shape[2] + padding
     picture = np.full((rows * h + padding, columns * w + padding, 3), WHITE, np.uint8)
     for k, tile in enumerate(tiles):
         top, left = padding + k // columns * h, padding + k % columns * w
         picture[top : top + h - padding, left : left + w - padding] = tile
     if title:
-        picture = np.vstack([written(title, picture.shape[1]), picture])
+        picture = np.vstack([text_strip(title, picture.shape[1]), picture])
     return save(path, picture, dpi)
-
-
-def verb(model, name):
-    """The model's method of that name; raises UsageError if it has none."""
-    if callable(found := getattr(model, name, None)):
-        return found
-    raise UsageError(f"{getattr(model, 'name', type(model).__name__)} has no {name}")
 
 
 def pixels(images):
@@ -106,7 +99,7 @@ def pixels(images):
     return np.where(finite, levels.round(), RED).astype(np.uint8)
 
 
-def written(text, width):
+def text_strip(text, width):
     """A white strip [26, width, 3] with a text in its middle, smaller where it would not fit."""
     import matplotlib
 
@@ -135,7 +128,7 @@ def plot(width, height, panels=1):
     return figure, *figure.axes
 
 
-def rendered(figure):
+def to_array(figure):
     """A figure of `plot` as uint8 [rows, columns, 3]."""
     figure.canvas.draw()
     return np.array(figure.canvas.buffer_rgba())[..., :3]

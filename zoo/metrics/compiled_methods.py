@@ -8,7 +8,7 @@ PLAIN = (bool, int, float, str, tuple)
 _graphs = weakref.WeakKeyDictionary()  # model -> {key: (what it was traced with, the graph)}
 
 
-def compiled(model, key, function, fixed_shapes=False):
+def compile_method(model, key, function, fixed_shapes=False):
     """`function(model, ...)` as a `tf.function`, the same one as long as the model is the same.
 
     A model with other variables than before (by LoRA, another vocabulary), or another number or
