@@ -34,9 +34,10 @@ SMALL = (
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
-    ("hidden_units", 16),
-    ("encoder_layers", 1),
-    ("decoder_layers", 1),
+    ("hidden_dim", 16),
+    ("intermediate_dim", 16),
+    ("num_encoder_layers", 1),
+    ("num_decoder_layers", 1),
 )
 LONGEST = 6  # ids of a sentence
 
@@ -86,7 +87,7 @@ def drawn(model, batch, seed):
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.input_feature], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -100,7 +101,7 @@ def draws_by_chance(model):
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
-        return (LONGEST,), np.int32, model.sizes[model.said] - 1
+        return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
     if hasattr(model, "predict_ratings"):
         return (), np.float32, model.rating_range[1]
     return model.image_shape, np.float32, 1.0

@@ -46,7 +46,7 @@ __all__ = [
     "__version__",
     "Captioner",
     "Model",
-    "Speaker",
+    "SequenceGenerator",
     "Trainer",
     "Translator",
     "checked_method",
@@ -78,7 +78,7 @@ ensure_keras_home()
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
     "Model": "zoo.model",
-    "Speaker": "zoo.generation.sequence_generator",
+    "SequenceGenerator": "zoo.generation.sequence_generator",
     "Trainer": "zoo.training.trainer",
     "Translator": "zoo.generation.translator",
     "checked_method": "zoo.model.method_arguments",

@@ -282,7 +282,7 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         (lambda: blocks.SinusoidalPositions()(random(1, 4, 3)), "an even width, got 3"),
         (
             lambda: blocks.TransformerEncoderLayer(6, 4, 8),
-            "num_heads must divide the width 6, got 4",
+            "num_heads must divide hidden_dim=6, got 4",
         ),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8).build((1, 2, 5)), "6 wide, got 5"),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a fraction"),

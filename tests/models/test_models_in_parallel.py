@@ -93,12 +93,12 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
-@pytest.mark.parametrize("beam", [1, 2])
-def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, num_beams):
     model = small_model(name)
     source = examples(model, 5)[model.input_feature]
-    how = {"beam": beam, "limit": LONGEST, "eager": True}
-    whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
+    how = {"num_beams": num_beams, "max_length": LONGEST, "eager": True}
+    whole, pieces = (model.generate(source, micro_batches=n, **how) for n in (1, 3))
     np.testing.assert_array_equal(pieces.tokens, whole.tokens)
     for got, wanted in zip(tf.nest.flatten(pieces), tf.nest.flatten(whole), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
@@ -106,13 +106,13 @@ def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
 
 def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
     setting = tf.config.threading
-    model, seen = small_model("seq2seq"), []
-    model._search = lambda source, pieces, *how: seen.append(pieces)
+    model, counts = small_model("seq2seq"), []
+    model._compiled_generate = lambda source, count, *args: counts.append(count)
     source = examples(model, 30)["source"]
     model.generate(source)
     monkeypatch.setattr(setting, "get_intra_op_parallelism_threads", lambda: 1)
     monkeypatch.setattr(setting, "get_inter_op_parallelism_threads", lambda: 8)
-    for how in ({}, {"pieces": 2}, {"seed": 0}):
+    for how in ({}, {"micro_batches": 2}, {"seed": 0}):
         model.generate(source, **how)
-    model.generate(source[:1], pieces=2)
-    assert seen == [1, 3, 2, 1, 1]
+    model.generate(source[:1], micro_batches=2)
+    assert counts == [1, 3, 2, 1, 1]

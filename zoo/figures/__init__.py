@@ -91,10 +91,12 @@ def all_figures(model, batch):
     if np.ndim(batch.get("source")) == 2 and all(model.vocabularies.values()):
         source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
         texts = model.vocabulary("source").decode(source)
-        limit = max(source.shape[1], target.shape[1] + 8)
-        pictures["attention"] = attention(model.attention(texts, limit=limit))
+        max_length = max(source.shape[1], target.shape[1] + 8)
+        pictures["attention"] = attention(model.attention_maps(texts, max_length=max_length))
     if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
-        pictures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
+        pictures["captions"] = caption_maps(
+            images[:4], model.attention_maps(images[:4], max_length=24)
+        )
     if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
         pictures["stylized_image"] = stylized(
             batch["content"][0], batch["style"][0], model.stylized_image()

@@ -16,7 +16,7 @@ def attention(maps, path=None, dpi=None):
     """Maps of what was looked at (columns) for each piece that was said (rows); black is all of it.
 
     Args:
-        maps: what `model.attention(texts)` returns: a list of (source pieces, target pieces,
+        maps: what `model.attention_maps(texts)` returns: a list of (source pieces, target pieces,
             weights [target, source]); the first twelve are drawn.
         path, dpi: see `save`.
 

@@ -16,7 +16,7 @@ def caption_maps(images, found, path=None, dpi=None):
 
     Args:
         images: [n, h, w, 1 or 3].
-        found: what `model.attention(images)` gives: n times (pieces, maps [t, rows, columns]).
+        found: what `model.attention_maps(images)` gives: n times (pieces, maps [t, rows, columns]).
         path, dpi: see `save`.
     """
     check_format(path, dpi)
