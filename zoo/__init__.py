@@ -11,7 +11,7 @@ Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they 
 import importlib
 
 from zoo import environment, errors
-from zoo.environment import give_keras_a_home
+from zoo.environment import set_keras_home
 from zoo.factory import get, info, load_block, names
 from zoo.registry import register
 from zoo.version import __version__
@@ -46,7 +46,7 @@ __all__ = [
     "transfer_weights",
 ]
 
-give_keras_a_home()
+set_keras_home()
 
 LAZY = {
     "Captioner": "zoo.generation.captioner",

@@ -1,11 +1,13 @@
-"""The errors a person can cause. Each says what came, what was expected, and what to do.
+"""The errors that users can cause. Each message has what came, what was expected, and what to do.
 
-Every one is a `ZooError`; the command line turns them into one line and an exit code: 2 when the
-request itself was wrong, 1 when it was right but could not be carried out.
+All are a `ZooError`. The command line prints one line and ends with an exit code: 2 if the request
+was invalid, 1 if it was valid but failed.
 """
 
 import difflib
 import re
+from collections.abc import Iterable
+from typing import Any
 
 
 class ZooError(Exception):
@@ -15,20 +17,26 @@ class ZooError(Exception):
 
 
 class UsageError(ZooError, ValueError):
-    """The request is wrong: an impossible value, a wrong type, an argument that does not exist."""
+    """An invalid request: an impossible value, a wrong type, an argument that does not exist."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing is registered under. Lists close matches, or everything there is."""
+    """A name that is not registered. The message has close matches, or all names.
 
-    def __init__(self, kind, name, known):
+    Args:
+        kind: what the name is of, as in "model".
+        name: the unknown name.
+        known: the names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        listed = f"There are: {', '.join(known)}." if known else f"There is no {kind} at all."
-        super().__init__(f"unknown {kind} {name!r}. {hint or listed}")
+        names = f"There are: {', '.join(known)}." if known else f"There is no {kind} at all."
+        super().__init__(f"unknown {kind} {name!r}. {hint or names}")
 
 
 class BatchError(UsageError):
@@ -40,45 +48,48 @@ class DataNotPreparedError(ZooError):
 
 
 class CheckpointError(ZooError):
-    """A checkpoint that is corrupt, cut short, or belongs to another model. Nothing is changed."""
+    """A checkpoint that is corrupt, truncated, or of another model. The trainer is not changed."""
 
 
 class WriteError(ZooError):
-    """A file or folder that could not be written. What was there before is intact."""
+    """A file or folder that could not be written. An earlier version of it is intact."""
 
 
 class PresetError(ZooError):
-    """A preset that is damaged, incomplete, without a licence, too new, or cannot be fetched."""
+    """A preset that is damaged, incomplete, without a license, too new, or cannot be fetched."""
 
 
 class WorkdirBusyError(ZooError):
-    """Another trainer holds this working directory."""
+    """Another trainer uses this working directory."""
 
 
 class NonFiniteError(ZooError):
-    """A loss became NaN or infinite; names the step and the first layer that produced it."""
+    """A loss became NaN or infinite. The message has the step and the first layer that caused it."""
 
 
-LONGEST_REASON = 200  # characters of another library's message
+MAX_REASON_LENGTH = 200  # characters of another library's message
 
 
-def one_line(error):
+def one_line(error: BaseException) -> str:
     """The first line of another library's error, short and printable; else the error's type."""
-    text = re.sub(r"\A\{\{[^}]*\}\}", "", str(error))  # TensorFlow begins with a node's name
+    text = re.sub(
+        r"\A\{\{[^}]*\}\}", "", str(error)
+    )  # TensorFlow's messages begin with a node's name
     lines = text.strip().splitlines() or [""]
-    text = "".join(c if c.isprintable() else " " for c in lines[0][: LONGEST_REASON + 1]).strip()
-    if len(text) > LONGEST_REASON:
-        text = text[: LONGEST_REASON - 3] + "..."
+    text = "".join(c if c.isprintable() else " " for c in lines[0][: MAX_REASON_LENGTH + 1]).strip()
+    if len(text) > MAX_REASON_LENGTH:
+        text = text[: MAX_REASON_LENGTH - 3] + "..."
     return text or type(error).__name__
 
 
-def short_repr(value, length=80):
-    """`repr` of a value, for a message: of a long one its beginning."""
+def short_repr(value: Any, length: int = 80) -> str:
+    """The `repr` of a value for a message; only the beginning of a long one."""
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def shorten(value, length=60):
-    """A value as text for a message; of a long one the beginning and the end."""
-    text, half = str(value), (length - 3) // 2
+def shorten(value: Any, length: int = 60) -> str:
+    """A value as text for a message; only the beginning and the end of a long one."""
+    text = str(value)
+    half = (length - 3) // 2
     return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
