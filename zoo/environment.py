@@ -1,6 +1,6 @@
-"""Checks and settings before TensorFlow is imported: its log level, Keras' backend and folder.
+"""Process settings needed before TensorFlow is imported: log level, Keras backend, Keras home.
 
-This module needs only Python.
+Uses only the Python standard library.
 """
 
 import contextlib
@@ -8,67 +8,76 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import UsageError
 
-LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # has an effect only if set before TensorFlow is imported
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow reads it once, at import
 
 
 def check_backend() -> None:
-    """Raises UsageError unless the backend of Keras is, or will be, TensorFlow."""
+    """Checks that Keras uses, or is going to use, the TensorFlow backend.
+
+    Raises:
+        UsageError: another backend is loaded or configured.
+    """
     variable = os.environ.get("KERAS_BACKEND")
-    name = variable or configured_backend() or "tensorflow"
+    name = variable or _backend_in_file() or "tensorflow"
     if "keras" in sys.modules:
         name = sys.modules["keras"].config.backend()
     if name != "tensorflow":
-        remedy = "unset KERAS_BACKEND" if variable else f"change it in {_keras_config()}"
+        remedy = "unset KERAS_BACKEND" if variable else f"change it in {_keras_config_file()}"
         raise UsageError(f"Keras uses the backend {name!r}; the zoo needs tensorflow: {remedy}")
 
 
-def configured_backend() -> str | None:
-    """The backend in Keras' configuration file, keras.json; None if it has none."""
+def _backend_in_file() -> str | None:
+    """The backend set in keras.json, or None."""
     try:
-        return json.loads(_keras_config().read_text()).get("backend")
-    except Exception:  # no file, or one that Keras cannot read either
+        return json.loads(_keras_config_file().read_text()).get("backend")
+    except Exception:  # missing, or damaged: then Keras ignores it too
         return None
 
 
-def _keras_config() -> Path:
+def _keras_config_file() -> Path:
     home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111
     return Path(home) / "keras.json"
 
 
-def set_keras_home() -> None:
-    """Sets KERAS_HOME in a process without a home folder.
+def ensure_keras_home() -> None:
+    """Sets KERAS_HOME for a process without a home folder.
 
-    Otherwise Keras would make a folder named ~ in the current folder.
+    Otherwise Keras would create a folder named ~ in the current directory.
     """
     if "KERAS_HOME" not in os.environ and os.path.expanduser("~") == "~":  # noqa: PTH111
         os.environ["KERAS_HOME"] = str(Path(tempfile.gettempdir()) / f"keras-{os.getuid()}")
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow, for the first time, without its startup messages on stderr.
+    """Imports TensorFlow without its startup messages on stderr.
 
-    The log level does not suppress messages from before logging is set up (TensorFlow issue
-    100442), so stderr is closed meanwhile, unless the user has set a log level below 3. Raises
-    UsageError if Keras has another backend.
+    The log level does not silence messages that are printed before logging is set up (TensorFlow
+    issue 100442), so stderr is closed during the import. With a log level below 3 in the
+    environment, the messages are printed.
+
+    Raises:
+        UsageError: Keras uses another backend.
     """
     check_backend()
     if "tensorflow" in sys.modules:
         return
-    with _closed_stderr() if os.environ.setdefault(LEVEL, "3") == "3" else contextlib.nullcontext():
+    quiet = os.environ.setdefault(LOG_LEVEL, "3") == "3"
+    with _closed_stderr() if quiet else contextlib.nullcontext():
         import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager
-def _closed_stderr():
+def _closed_stderr() -> Iterator[None]:
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         stderr = os.dup(2)
-    except OSError:  # stderr is closed
+    except OSError:  # it is closed already
         yield
         return
     null = os.open(os.devnull, os.O_WRONLY)

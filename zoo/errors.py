@@ -1,7 +1,7 @@
-"""The errors that users can cause. Each message has what came, what was expected, and what to do.
+"""The errors that a user can cause. Messages state what came, what was expected, what to do.
 
-All are a `ZooError`. The command line prints one line and ends with an exit code: 2 if the request
-was invalid, 1 if it was valid but failed.
+All are `ZooError`s. The command line prints them as one line and exits with the code 2 if the
+request was invalid, 1 if it was valid but failed.
 """
 
 import difflib
@@ -11,52 +11,52 @@ from typing import Any
 
 
 class ZooError(Exception):
-    """Base of all errors raised on purpose by this library."""
+    """Base class of all errors that this library raises on purpose."""
 
     exit_code = 1
 
 
 class UsageError(ZooError, ValueError):
-    """An invalid request: an impossible value, a wrong type, an argument that does not exist."""
+    """An invalid request: an impossible value, a wrong type, an unknown argument."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that is not registered. The message has close matches, or all names.
+    """A name that is not registered. The message has close matches, or all available names.
 
     Args:
-        kind: what the name is of, as in "model".
+        kind: what is named, such as "model".
         name: the unknown name.
-        known: the names that exist.
+        available: the names that exist.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
-        close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    def __init__(self, kind: str, name: Any, available: Iterable[str]):
+        available = sorted(available)
+        close = difflib.get_close_matches(str(name), available, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        names = f"There are: {', '.join(known)}." if known else f"There is no {kind} at all."
-        super().__init__(f"unknown {kind} {name!r}. {hint or names}")
+        listing = f"Available: {', '.join(available)}." if available else f"There is no {kind}."
+        super().__init__(f"unknown {kind} {name!r}. {hint or listing}")
 
 
 class BatchError(UsageError):
-    """A batch that does not fit the model: feature, shape, dtype or range."""
+    """A batch that does not fit the model: wrong feature, shape, dtype or range."""
 
 
 class DataNotPreparedError(ZooError):
-    """A data set that is known but not on disk; names the command that fetches it."""
+    """A known data set that is not on disk; the message has the command that fetches it."""
 
 
 class CheckpointError(ZooError):
-    """A checkpoint that is corrupt, truncated, or of another model. The trainer is not changed."""
+    """A checkpoint that is corrupt, truncated, or of another model. The state is unchanged."""
 
 
 class WriteError(ZooError):
-    """A file or folder that could not be written. An earlier version of it is intact."""
+    """A file or folder that could not be written. The previous version is intact."""
 
 
 class PresetError(ZooError):
-    """A preset that is damaged, incomplete, without a license, too new, or cannot be fetched."""
+    """A preset that is damaged, incomplete, unlicensed, too new, or cannot be fetched."""
 
 
 class WorkdirBusyError(ZooError):
@@ -64,32 +64,31 @@ class WorkdirBusyError(ZooError):
 
 
 class NonFiniteError(ZooError):
-    """A loss became NaN or infinite. The message has the step and the first layer that caused it."""
+    """A loss became NaN or infinite; the message has the step and the first layer affected."""
 
 
-MAX_REASON_LENGTH = 200  # characters of another library's message
+_MAX_REASON_LENGTH = 200  # characters of another library's message
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of another library's error, short and printable; else the error's type."""
-    text = re.sub(
-        r"\A\{\{[^}]*\}\}", "", str(error)
-    )  # TensorFlow's messages begin with a node's name
+    """The first line of an error message, short and printable; without one, the error's type."""
+    text = re.sub(r"\A\{\{[^}]*\}\}", "", str(error))  # TensorFlow begins with a node's name
     lines = text.strip().splitlines() or [""]
-    text = "".join(c if c.isprintable() else " " for c in lines[0][: MAX_REASON_LENGTH + 1]).strip()
-    if len(text) > MAX_REASON_LENGTH:
-        text = text[: MAX_REASON_LENGTH - 3] + "..."
+    start = lines[0][: _MAX_REASON_LENGTH + 1]
+    text = "".join(c if c.isprintable() else " " for c in start).strip()
+    if len(text) > _MAX_REASON_LENGTH:
+        text = text[: _MAX_REASON_LENGTH - 3] + "..."
     return text or type(error).__name__
 
 
 def short_repr(value: Any, length: int = 80) -> str:
-    """The `repr` of a value for a message; only the beginning of a long one."""
+    """`repr(value)` for a message, cut at the end to at most `length` characters."""
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def shorten(value: Any, length: int = 60) -> str:
-    """A value as text for a message; only the beginning and the end of a long one."""
+    """`str(value)` for a message, cut in the middle to at most `length` characters."""
     text = str(value)
     half = (length - 3) // 2
     return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

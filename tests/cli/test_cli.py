@@ -112,7 +112,7 @@ BAD = {
     ("lst",): "Did you mean 'list'",
     ("train", "vea"): "'vae'",
     ("info", "dcgna"): "'dcgan'",
-    ("list", "nonesuch"): "There are: captioning",
+    ("list", "nonesuch"): "Available: captioning",
     ("train",): "Missing argument",
     ("train", "vae", "--stepss", "1"): "--steps",
     ("train", "vae", "--epochs", "many"): "valid integer",

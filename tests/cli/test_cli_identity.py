@@ -140,7 +140,7 @@ def test_the_folder_is_locked_from_the_check_to_the_end(empty_dir, monkeypatch):
     assert held == [True, True]
     with Workdir("runs/vae-images").exclusive():
         error = run_error(*TRAIN, "--steps", 2, code=1)
-    assert "another trainer is at work in runs/vae-images" in error
+    assert "another trainer uses runs/vae-images" in error
 
 
 # Data.

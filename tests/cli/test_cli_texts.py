@@ -112,7 +112,7 @@ BAD = {
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
     ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
-    ("train", "seq2seq", "--data", "."): "say which files",
+    ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
     ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",

@@ -140,7 +140,9 @@ def _tensorflow_devices():
 
 def _plugins():
     """(name -> module of the models of other packages, problems with them)."""
-    modules = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    modules = {
+        e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
+    }
     problems = []
     for name, module in modules.items():
         try:
