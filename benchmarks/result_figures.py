@@ -128,7 +128,7 @@ def actors(name):
 def neighbourhoods(name="instance_dcgan.fashion_mnist", each=7):
     model, _, test = opened(name)
     images = test.take(8)["image"]
-    drawn = model.sample(8 * each, seed=0, like=np.repeat(images, each, axis=0)).numpy()
+    drawn = model.sample(8 * each, seed=0, reference=np.repeat(images, each, axis=0)).numpy()
     rows = np.concatenate([images[:, None], drawn.reshape(8, each, *images.shape[1:])], axis=1)
     like = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
     return [*actors(name), ("test images, on the left, and drawings like them", like)]

@@ -65,7 +65,7 @@ def painted(model, content, style, optimizer, settings, folder):
 def loss_of(model, picture, content, style):
     """The loss of a picture as it is."""
     p, a = (np.float32(one)[None] / 255 for one in (content, style))
-    return float(model.losses(picture[None], model.aims(p, a))["loss"][0])
+    return float(model.losses(picture[None], model.targets(p, a))["loss"][0])
 
 
 def summary(found):
@@ -115,7 +115,7 @@ def main(arguments=None):
     if len(options.contents) != len(options.styles):
         parser.error(f"{len(options.contents)} contents and {len(options.styles)} styles: no pairs")
 
-    model = zoo.get("style_transfer", features=options.features)
+    model = zoo.get("style_transfer", feature_network=options.features)
     config = {key: value for key, value in model.get_config().items() if key.endswith("weight")}
     config |= {key: list(getattr(model, key)) for key in ("content_layers", "style_layers")}
     steps = {name: getattr(options, name) for name in NAMES}

@@ -9,20 +9,20 @@ A penalty is called with the discriminator, as a function of images, and returns
 import keras
 import tensorflow as tf
 
-from blocks.checks import MANY, at_least_one, at_least_zero, one_of, share
+from blocks.checks import MAX_INT, fraction, non_negative_float, one_of, positive_int
 
 
-def flat(values):
+def flatten(values):
     """[batch, ...] to float32 [batch, n]."""
     return tf.reshape(tf.cast(values, tf.float32), (tf.shape(values)[0], -1))
 
 
 def per_example(values):
     """Mean over everything but the first axis: [batch, ...] to float32 [batch]."""
-    return tf.reduce_mean(flat(values), axis=1)
+    return tf.reduce_mean(flatten(values), axis=1)
 
 
-class Configured:
+class Serializable:
     """An object that JSON can hold: its constructor's arguments are its attributes."""
 
     def get_config(self):
@@ -34,7 +34,7 @@ class Configured:
 
 
 @keras.saving.register_keras_serializable("blocks")
-class NonSaturating(Configured):
+class NonSaturating(Serializable):
     """Goodfellow et al. (2014, arXiv 1406.2661): log D for both, as in section 3.
 
     Args:
@@ -43,7 +43,7 @@ class NonSaturating(Configured):
     """
 
     def __init__(self, smoothing=0.0):
-        self.smoothing = share(smoothing, "smoothing")
+        self.smoothing = fraction(smoothing, "smoothing")
 
     def generator(self, real, fake):
         return per_example(tf.nn.softplus(-fake))  # -log D(G(z))
@@ -54,7 +54,7 @@ class NonSaturating(Configured):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class LeastSquares(Configured):
+class LeastSquares(Serializable):
     """Mao et al. (2016, arXiv 1611.04076), eq. 9: logits are regressed on 1 and on 0."""
 
     def generator(self, real, fake):
@@ -65,7 +65,7 @@ class LeastSquares(Configured):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class Hinge(Configured):
+class Hinge(Serializable):
     """Lim, Ye (2017, arXiv 1705.02894): the discriminator stops caring beyond a margin of 1."""
 
     def generator(self, real, fake):
@@ -76,7 +76,7 @@ class Hinge(Configured):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class Wasserstein(Configured):
+class Wasserstein(Serializable):
     """Arjovsky et al. (2017, arXiv 1701.07875), eq. 2; the logits are scores of a critic.
 
     The critic must be kept from growing steep: use it with `GradientPenalty`.
@@ -90,7 +90,7 @@ class Wasserstein(Configured):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class Relativistic(Configured):
+class Relativistic(Serializable):
     """Jolicoeur-Martineau (2018, arXiv 1807.00734), RSGAN: is the real one more real than that?
 
     Each drawing is compared with the real image beside it in the batch; with R1 it is the loss
@@ -127,15 +127,15 @@ def feature_matching(real, fake, unbiased=False):
     return tf.math.divide_no_nan(distance, tf.reduce_mean(tf.reduce_sum(real**2, axis=1)))
 
 
-class Penalty(Configured):
+class Penalty(Serializable):
     """Base of penalties; lazy ones act every `every` steps, that many times as strongly.
 
     Lazy regularization: Karras et al. (2019, arXiv 1912.04958), section 3.1.
     """
 
     def __init__(self, strength, every):
-        self.weight = at_least_zero(strength, "weight")
-        self.every = at_least_one(every, "every", most=MANY)
+        self.weight = non_negative_float(strength, "weight")
+        self.every = positive_int(every, "every", maximum=MAX_INT)
 
     def __call__(self, discriminator, real, fake, step, seed):
         """The penalty of each example.
@@ -149,19 +149,19 @@ class Penalty(Configured):
         """
 
         def due():
-            return self.weight * self.every * self.terms(discriminator, real, fake, seed)
+            return self.weight * self.every * self.per_example(discriminator, real, fake, seed)
 
         if self.every == 1:
             return due()
         now = tf.equal(tf.cast(step, tf.int64) % self.every, 0)
         return tf.cond(now, due, lambda: tf.zeros(tf.shape(real)[:1]))
 
-    def terms(self, discriminator, real, fake, seed):
+    def per_example(self, discriminator, real, fake, seed):
         raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable("blocks")
-class NoPenalty(Configured):
+class NoPenalty(Serializable):
     """Nothing is penalized."""
 
     def __call__(self, discriminator, real, fake, step, seed):
@@ -180,8 +180,8 @@ class R1(Penalty):
     def __init__(self, weight=0.1, every=16):
         super().__init__(weight, every)
 
-    def terms(self, discriminator, real, fake, seed):
-        return slopes(discriminator, real) / 2
+    def per_example(self, discriminator, real, fake, seed):
+        return squared_gradient_norms(discriminator, real) / 2
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -196,14 +196,16 @@ class GradientPenalty(Penalty):
     def __init__(self, weight=10.0, every=1):
         super().__init__(weight, every)
 
-    def terms(self, discriminator, real, fake, seed):
-        share = tf.random.stateless_uniform((tf.shape(real)[0], 1, 1, 1), seed, dtype=real.dtype)
-        between = share * real + (1 - share) * tf.stop_gradient(fake)
-        slope = tf.sqrt(slopes(discriminator, between) + 1e-12)  # at 0 the root has no gradient
+    def per_example(self, discriminator, real, fake, seed):
+        fraction = tf.random.stateless_uniform((tf.shape(real)[0], 1, 1, 1), seed, dtype=real.dtype)
+        between = fraction * real + (1 - fraction) * tf.stop_gradient(fake)
+        slope = tf.sqrt(
+            squared_gradient_norms(discriminator, between) + 1e-12
+        )  # at 0 the root has no gradient
         return (slope - 1) ** 2
 
 
-def slopes(discriminator, images):
+def squared_gradient_norms(discriminator, images):
     """Squared norm of the logits' gradient at each of the images: float32 [batch]."""
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -222,12 +224,12 @@ LOSSES = {
 PENALTIES = {None: NoPenalty, "r1": R1, "gradient": GradientPenalty}
 
 
-def loss(value):
+def get_loss(value):
     """An adversarial loss by its name; anything with the two sides is taken as it is."""
     sides = hasattr(value, "generator") and hasattr(value, "discriminator")
     return value if sides else LOSSES[one_of(value, LOSSES, "objective")]()
 
 
-def penalty(value):
+def get_penalty(value):
     """A penalty by its name, or None for none; any other callable is taken as it is."""
     return value if callable(value) else PENALTIES[one_of(value, PENALTIES, "penalty")]()

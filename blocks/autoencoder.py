@@ -4,7 +4,7 @@ import keras
 
 from blocks.gated import GatedDense
 from blocks.heads import GaussianHead
-from blocks.resample import Downsample, Upsample, pyramid
+from blocks.resample import Downsample, Upsample, feature_map_sizes
 from blocks.stack import Stack
 
 
@@ -33,7 +33,7 @@ def image_decoder(image_shape, filters, base_filters, units, head, dtype):
         head: class of the last layer, as `blocks.BernoulliHead`.
     """
     *size, channels = image_shape
-    *scales, (rows, columns) = pyramid(size, len(filters))
+    *scales, (rows, columns) = feature_map_sizes(size, len(filters))
     depth = base_filters if filters else channels
     activation = "relu" if filters else None
     upsampled = zip(filters[::-1], scales[::-1], strict=True)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one, at_least_zero
+from blocks.checks import non_negative_float, positive_int
 from blocks.heads import resolve
 
 tfd = tfp.distributions
@@ -35,20 +35,20 @@ class FreeBits:
 
     Args:
         nats: how much of the divergence is free.
-        kl: "monte_carlo", "analytic" or a callable (q, p, z) -> [batch].
+        kl_estimator: "monte_carlo", "analytic" or a callable (q, p, z) -> [batch].
     """
 
-    def __init__(self, nats, kl="monte_carlo"):
-        self.nats = at_least_zero(nats, "nats")
-        resolve(kl, DIVERGENCES, "kl")
-        self.kl = kl
+    def __init__(self, nats, kl_estimator="monte_carlo"):
+        self.nats = non_negative_float(nats, "nats")
+        resolve(kl_estimator, DIVERGENCES, "kl_estimator")
+        self.kl_estimator = kl_estimator
 
     def __call__(self, q, p, z):
-        kl = resolve(self.kl, DIVERGENCES, "kl")(q, p, z)
+        kl = resolve(self.kl_estimator, DIVERGENCES, "kl_estimator")(q, p, z)
         return tf.where(tf.reduce_mean(kl) > self.nats, kl, tf.fill(tf.shape(kl), float(self.nats)))
 
     def get_config(self):
-        return {"nats": self.nats, "kl": self.kl}
+        return {"nats": self.nats, "kl_estimator": self.kl_estimator}
 
     @classmethod
     def from_config(cls, config):
@@ -77,10 +77,10 @@ class IWAE:
     """
 
     def __init__(self, samples=5):
-        self.samples = at_least_one(samples, "samples")
+        self.samples = positive_int(samples, "samples")
 
     def __call__(self, q, seed):
-        return q, q.sample(self.samples, seed=seed), log_mean_weight
+        return q, q.sample(self.samples, seed=seed), importance_weighted_loss
 
     def get_config(self):
         return {"samples": self.samples}
@@ -109,14 +109,14 @@ class DReG(IWAE):
 
         def bound(losses):
             weights.append(tf.stop_gradient(tf.nn.softmax(-losses, axis=0)))
-            return log_mean_weight(losses)
+            return importance_weighted_loss(losses)
 
         z = weighted_backwards(q.sample(self.samples, seed=seed))
         fixed = (tf.stop_gradient(parameter) for parameter in (q.mean(), q.stddev()))
         return tfd.MultivariateNormalDiag(*fixed), z, bound
 
 
-def log_mean_weight(losses):
+def importance_weighted_loss(losses):
     """-log mean_k exp(-loss_k): [samples, batch] -> [batch]."""
     samples = tf.cast(tf.shape(losses)[0], losses.dtype)
     return tf.math.log(samples) - tf.reduce_logsumexp(-losses, axis=0)

@@ -10,7 +10,7 @@ import math
 import keras
 import tensorflow as tf
 
-from blocks.stack import of_no_example
+from blocks.stack import call_on_empty_batch
 
 BLOCKS = (2, 2, 4, 4, 4)  # convolutions of VGG19, block by block
 FILTERS = (64, 128, 256, 512, 512)
@@ -87,7 +87,7 @@ class FeatureNetwork(keras.layers.Layer):
 
     def call(self, images):
         if images.shape[0] == 0:
-            return of_no_example(self.call, images)
+            return call_on_empty_batch(self.call, images)
         images = tf.repeat(images, self._network.inputs[0].shape[-1] // images.shape[-1], axis=-1)
         found = self._network(images, training=False)
         return {name: tf.cast(features, tf.float32) for name, features in found.items()}
@@ -98,7 +98,7 @@ class FeatureNetwork(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class Caffe(keras.layers.Layer):
+class CaffePreprocessing(keras.layers.Layer):
     """Colours as VGG has seen them: RGB in [0, 1] to BGR in 0 .. 255 around ImageNet's mean."""
 
     def call(self, images):
@@ -111,7 +111,9 @@ class Caffe(keras.layers.Layer):
 def frozen_copy(network):
     """A network as it is now, with weights of its own that do not learn; raises ValueError."""
     if not getattr(network, "inputs", None):
-        raise ValueError(f"features must be a functional or built sequential model: {network}")
+        raise ValueError(
+            f"feature_network must be a functional or built sequential model: {network}"
+        )
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     copy.trainable = False
@@ -127,7 +129,7 @@ def resolve(network, dtype=None):
     if isinstance(network, str) and network == "vgg19":
         return trained_vgg(cached(), dtype)
     if not isinstance(network, str) or not network.endswith((".h5", ".keras")):
-        raise ValueError(f"features must be {KNOWN}; got {network!r}")
+        raise ValueError(f"feature_network must be {KNOWN}; got {network!r}")
     if "://" in network or not tf.io.gfile.exists(network):  # nothing is fetched unasked
         raise ValueError(f"there is no file {network!r} to take the feature network from")
     if network.endswith(".keras"):
@@ -171,7 +173,7 @@ def random_vgg(dtype):
 def trained_vgg(path, dtype=None):
     """VGG19 as far as the file at `path` has weights for it; raises ValueError if it has none."""
     unknown = keras.initializers.Constant(math.nan)
-    network = vgg(FILTERS, lambda _: unknown, Caffe(name="pixels", dtype=dtype), dtype)
+    network = vgg(FILTERS, lambda _: unknown, CaffePreprocessing(name="pixels", dtype=dtype), dtype)
     try:
         network.load_weights(path, by_name=True)  # in silence leaves out what the file lacks
     except (OSError, ValueError, KeyError) as error:
@@ -197,7 +199,7 @@ def cached():
         raise ValueError(
             "Keras has no weights of VGG19 yet, and nothing is downloaded unasked. With a network:"
             " python -c 'import keras; keras.applications.VGG19(include_top=False)'; without one,"
-            " give the path of an .h5 file, or features='random'"
+            " give the path of an .h5 file, or feature_network='random'"
         ) from error
     finally:
         if talkative:

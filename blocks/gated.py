@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -20,7 +20,7 @@ class GatedDense(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.dense = keras.layers.Dense(
             2 * units, kernel_initializer="he_normal", dtype=self.dtype_policy
         )

@@ -9,15 +9,15 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one
-from blocks.convolution import ThinConv2DTranspose
+from blocks.checks import positive_int
+from blocks.convolution import FastConv2DTranspose
 
 tfd = tfp.distributions
-SMALLEST_SCALE = 1e-3  # of a NormalHead
+MIN_SCALE = 1e-3  # of a NormalHead
 MOMENTUM = 0.9  # of a NormalHead's moving average: some ten batches
 
 
-def float32(tensor):
+def to_float32(tensor):
     return tf.cast(tf.convert_to_tensor(tensor), tf.float32)
 
 
@@ -34,7 +34,7 @@ class GaussianHead(keras.layers.Layer):
 
     def __init__(self, latent_dim, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = at_least_one(latent_dim, "latent_dim")
+        self.latent_dim = positive_int(latent_dim, "latent_dim")
         self.dense = keras.layers.Dense(2 * latent_dim, dtype=self.dtype_policy)
 
     def build(self, input_shape):
@@ -44,7 +44,7 @@ class GaussianHead(keras.layers.Layer):
         return self.dense(features)
 
     def distribution(self, outputs):
-        loc, raw_scale = tf.split(float32(outputs), 2, axis=-1)
+        loc, raw_scale = tf.split(to_float32(outputs), 2, axis=-1)
         return tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw_scale + 1e-5))
 
     def compute_output_shape(self, input_shape):
@@ -68,11 +68,17 @@ class ImageHead(keras.layers.Layer):
 
     def __init__(self, channels, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
-        self.channels = at_least_one(channels, "channels")
-        self.kernel_size = kernel_size and at_least_one(kernel_size, "kernel_size")
+        self.channels = positive_int(channels, "channels")
+        self.kernel_size = kernel_size and positive_int(kernel_size, "kernel_size")
         self.conv = keras.layers.Identity(dtype=self.dtype_policy)
         if kernel_size is not None:
-            self.conv = ThinConv2DTranspose(channels, kernel_size, dtype=self.dtype_policy)
+            self.conv = FastConv2DTranspose(
+                channels,
+                kernel_size,
+                padding="same",
+                data_format="channels_last",
+                dtype=self.dtype_policy,
+            )
 
     def build(self, input_shape):
         if self.kernel_size is None and input_shape[-1] != self.channels:
@@ -107,7 +113,7 @@ class BernoulliHead(ImageHead):
     """p(x|z) of binary pixels: independent Bernoullis with the convolution's output as logits."""
 
     def distribution(self, outputs):
-        return tfd.Independent(Bernoulli(logits=float32(outputs), dtype=tf.float32), 3)
+        return tfd.Independent(Bernoulli(logits=to_float32(outputs), dtype=tf.float32), 3)
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -127,19 +133,19 @@ class NormalHead(ImageHead):
         )
 
     def distribution(self, outputs):
-        loc = tf.sigmoid(float32(outputs))
+        loc = tf.sigmoid(to_float32(outputs))
         return tfd.Independent(tfd.Normal(loc, self.scale()), 3)
 
     def training_distribution(self, outputs):
         if not self.trainable:
             return self.distribution(outputs)
-        normal = FittedNormal(tf.sigmoid(float32(outputs)), self.scale())
+        normal = FittedNormal(tf.sigmoid(to_float32(outputs)), self.scale())
         normal.fit_scale = self.fit_scale
         return tfd.Independent(normal, 3)
 
     def scale(self):
         """The scale outside training, from SMALLEST_SCALE up."""
-        return tf.nn.softplus(float32(self.raw_scale)) + SMALLEST_SCALE
+        return tf.nn.softplus(to_float32(self.raw_scale)) + MIN_SCALE
 
     def fit_scale(self, errors):
         """The best scale for the errors x - loc, a scalar without gradient; moves the average.
@@ -148,11 +154,11 @@ class NormalHead(ImageHead):
         that of (pixels / 2) log(mean squared error).
         """
         scale = tf.sqrt(tf.reduce_mean(tf.stop_gradient(errors) ** 2))
-        raw = tfp.math.softplus_inverse(tf.maximum(scale - SMALLEST_SCALE, SMALLEST_SCALE))
+        raw = tfp.math.softplus_inverse(tf.maximum(scale - MIN_SCALE, MIN_SCALE))
         old = tf.convert_to_tensor(self.raw_scale)
         kept = tf.where(old == 0, 0.0, MOMENTUM)  # 0: no batch has been seen
         self.raw_scale.assign(kept * old + (1 - kept) * raw)
-        return tf.nn.softplus(raw) + SMALLEST_SCALE
+        return tf.nn.softplus(raw) + MIN_SCALE
 
 
 class FittedNormal(tfd.Normal):

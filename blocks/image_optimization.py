@@ -4,12 +4,12 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import MANY, at_least_one
+from blocks.checks import MAX_INT, positive_int
 
-MEMORY = 10  # pairs of steps and changes of the gradient that L-BFGS remembers
+LBFGS_CORRECTION_PAIRS = 10  # pairs of steps and changes of the gradient that L-BFGS remembers
 
 
-def descent(losses, x, steps, optimizer="lbfgs", every=10):
+def minimize_image(losses, x, steps, optimizer="lbfgs", every=10):
     """Goes down a loss, and says now and then where it is: a generator.
 
     Args:
@@ -26,13 +26,13 @@ def descent(losses, x, steps, optimizer="lbfgs", every=10):
     Raises:
         ValueError: another optimizer, no whole number of steps.
     """
-    at_least_one(steps, "steps", most=MANY)
-    at_least_one(every, "every", most=MANY)
+    positive_int(steps, "steps", maximum=MAX_INT)
+    positive_int(every, "every", maximum=MAX_INT)
     losses = tf.function(losses)
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        way = gradient_descent(losses, x, steps, optimizer, every)
+        way = _gradient_descent(losses, x, steps, optimizer, every)
     elif optimizer == "lbfgs":
-        way = lbfgs(losses, x, steps, every)
+        way = _lbfgs(losses, x, steps, every)
     else:
         raise ValueError(f"optimizer must be 'lbfgs' or a Keras optimizer, got {optimizer!r}")
     for step, evaluations, x in way:
@@ -40,7 +40,7 @@ def descent(losses, x, steps, optimizer="lbfgs", every=10):
         yield {"step": step, "evaluations": evaluations, **numbers}, x
 
 
-def lbfgs(losses, x, steps, every):
+def _lbfgs(losses, x, steps, every):
     """L-BFGS with the line search of Hager and Zhang; an iteration evaluates the loss a few times.
 
     Where the line search finds no way down, the memory is emptied and the search goes on along the
@@ -60,7 +60,7 @@ def lbfgs(losses, x, steps, every):
             value_and_gradient,
             initial_position=flat,
             previous_optimizer_results=state,
-            num_correction_pairs=MEMORY,
+            num_correction_pairs=LBFGS_CORRECTION_PAIRS,
             tolerance=0.0,
             max_iterations=iterations,
         )
@@ -82,7 +82,7 @@ def lbfgs(losses, x, steps, every):
             state = minimize(state.position, None, 0)
 
 
-def gradient_descent(losses, x, steps, optimizer, every):
+def _gradient_descent(losses, x, steps, optimizer, every):
     """Steps of a Keras optimizer; each evaluates the loss once."""
     yield 0, 0, x
     x = keras.Variable(x)

@@ -35,14 +35,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def normalizations(layer):
+def batch_norm_layers(layer):
     """Every batch normalization inside a layer that holds its parts as `layers`."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return [layer]
-    return [found for part in getattr(layer, "layers", []) for found in normalizations(part)]
+    return [found for part in getattr(layer, "layers", []) for found in batch_norm_layers(part)]
 
 
-def reestimate(network, batches):
+def update_batch_norm(network, batches):
     """Moving statistics of `network` become the mean of what `batches` show it.
 
     For weights averaged over training, whose activations nobody has seen yet: Izmailov et al.,
@@ -53,7 +53,7 @@ def reestimate(network, batches):
         network: a layer that can be called on a batch.
         batches: an iterable of its inputs.
     """
-    found = [layer for layer in normalizations(network) if layer.trainable]
+    found = [layer for layer in batch_norm_layers(network) if layer.trainable]
     usual = [layer.momentum for layer in found]
     try:
         for seen, batch in enumerate(batches if found else ()):

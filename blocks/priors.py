@@ -10,18 +10,18 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from blocks.checks import at_least_one, has, sizes
-from blocks.heads import float32
+from blocks.checks import int_tuple, positive_int, require_attribute
+from blocks.heads import to_float32
 from blocks.stack import Stack
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
-def scattered(n, latent_dim, components, seed, distance=4.5):
+def mixture_noise(n, latent_dim, components, seed, separation=4.5):
     """Noise of several clouds: [n, latent_dim + components], float32; of one, [n, latent_dim].
 
-    Each point is standard normal noise beside the one-hot code, times `distance`, of the cloud it
+    Each point is standard normal noise beside the one-hot code, times `separation`, of the cloud it
     belongs to, drawn at random. The rows that a dense layer has for the code are the clouds' means,
     and they learn: a mixture of normals as in Gurumurthy et al., "DeLiGAN" (2017, arXiv
     1706.02071), with equal scales, and means where the dense layer puts the noise.
@@ -29,7 +29,7 @@ def scattered(n, latent_dim, components, seed, distance=4.5):
     Args:
         components: number of clouds; 0: one, without a code.
         seed: int32[2].
-        distance: what stands for the one of the code; the noise beside it has a deviation of 1.
+        separation: what stands for the one of the code; the noise beside it has a deviation of 1.
             Digits, after six epochs: with 3, clouds changed nothing, with 5.7 they took two
             fifths off the Frechet distance and a quarter off the recall.
     """
@@ -38,7 +38,7 @@ def scattered(n, latent_dim, components, seed, distance=4.5):
         return noise
     key = tf.random.experimental.stateless_fold_in(seed, 1)
     cloud = tf.random.stateless_uniform((n,), key, 0, components, tf.int32)
-    return tf.concat([noise, distance * tf.one_hot(cloud, components)], axis=-1)
+    return tf.concat([noise, separation * tf.one_hot(cloud, components)], axis=-1)
 
 
 class Prior(keras.layers.Layer):
@@ -53,13 +53,13 @@ class Prior(keras.layers.Layer):
 
     def __init__(self, latent_dim, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = at_least_one(latent_dim, "latent_dim")
+        self.latent_dim = positive_int(latent_dim, "latent_dim")
 
     def build(self, input_shape=None):
         """No weights: a prior that learns makes them here."""
 
     def call(self, z):
-        return tf.cast(self.distribution().log_prob(float32(z)), self.compute_dtype)
+        return tf.cast(self.distribution().log_prob(to_float32(z)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape[:-1]
@@ -106,15 +106,15 @@ class GaussianMixture(Prior):
 
     Args:
         latent_dim: number of dimensions of z.
-        components: number of Gaussians.
+        num_components: number of Gaussians.
     """
 
-    def __init__(self, latent_dim, components=16, **kwargs):
+    def __init__(self, latent_dim, num_components=16, **kwargs):
         super().__init__(latent_dim, **kwargs)
-        self.components = at_least_one(components, "components")
+        self.num_components = positive_int(num_components, "num_components")
 
     def build(self, input_shape=None):
-        shape = (self.components, self.latent_dim)
+        shape = (self.num_components, self.latent_dim)
         normal = keras.initializers.RandomNormal(stddev=1.0)
         self.loc = self.add_weight(shape=shape, initializer=normal, name="loc")
         # softplus^-1(1): the mixture starts as unit Gaussians
@@ -123,14 +123,14 @@ class GaussianMixture(Prior):
         self.logits = self.add_weight(shape=shape[:1], initializer="zeros", name="logits")
 
     def distribution(self):
-        scale = tf.nn.softplus(float32(self.raw_scale))
+        scale = tf.nn.softplus(to_float32(self.raw_scale))
         return DiagonalMixture(
-            tfd.Categorical(logits=float32(self.logits)),
-            tfd.MultivariateNormalDiag(float32(self.loc), scale),
+            tfd.Categorical(logits=to_float32(self.logits)),
+            tfd.MultivariateNormalDiag(to_float32(self.loc), scale),
         )
 
     def get_config(self):
-        return {**super().get_config(), "components": self.components}
+        return {**super().get_config(), "num_components": self.num_components}
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -145,41 +145,44 @@ class VampPrior(Prior):
         encoder: layer whose `distribution(images)` is the diagonal Gaussian q(z|x), such as a
             `Stack` that ends in a `GaussianHead`; its weights are the prior's too.
         image_shape: (rows, columns, channels) of a pseudo-input.
-        components: K, the number of pseudo-inputs.
+        num_pseudo_inputs: K, the number of pseudo-inputs.
     """
 
-    def __init__(self, latent_dim, encoder, image_shape, components=500, **kwargs):
+    def __init__(self, latent_dim, encoder, image_shape, num_pseudo_inputs=500, **kwargs):
         super().__init__(latent_dim, **kwargs)
-        self.encoder = has(encoder, "distribution", "encoder", "a stack that ends in a head")
-        self.image_shape = sizes(image_shape, "image_shape", 3)
-        self.components = at_least_one(components, "components")
+        self.encoder = require_attribute(
+            encoder, "distribution", "encoder", "a stack that ends in a head"
+        )
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
+        self.num_pseudo_inputs = positive_int(num_pseudo_inputs, "num_pseudo_inputs")
 
     def build(self, input_shape=None):
         if not self.encoder.built:
             self.encoder.build((None, *self.image_shape))
         self.pseudo_inputs = self.add_weight(
-            shape=(self.components, *self.image_shape),
+            shape=(self.num_pseudo_inputs, *self.image_shape),
             initializer=keras.initializers.RandomUniform(0.0, 1.0),
             name="pseudo_inputs",
         )
 
     def adapt(self, images):
-        """Starts the pseudo-inputs as images [components, rows, columns, channels] and noise."""
-        shape = (self.components, *self.image_shape)
+        """Starts the pseudo-inputs as images [num_pseudo_inputs, rows, columns, channels] and
+        noise."""
+        shape = (self.num_pseudo_inputs, *self.image_shape)
         if tuple(images.shape) != shape:
             raise ValueError(f"{shape[0]} images {shape[1:]} are needed, got {images.shape}")
         noise = keras.random.normal(shape, stddev=0.01, seed=0)
-        self.pseudo_inputs.assign(float32(images) + noise)
+        self.pseudo_inputs.assign(to_float32(images) + noise)
 
     def distribution(self):
         q = self.encoder.distribution(tf.clip_by_value(self.pseudo_inputs.value, 0.0, 1.0))
-        return DiagonalMixture(tfd.Categorical(logits=tf.zeros(self.components)), q)
+        return DiagonalMixture(tfd.Categorical(logits=tf.zeros(self.num_pseudo_inputs)), q)
 
     def get_config(self):
         config = {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "image_shape": self.image_shape,
-            "components": self.components,
+            "num_pseudo_inputs": self.num_pseudo_inputs,
         }
         return {**super().get_config(), **config}
 
@@ -199,16 +202,16 @@ class FlowPrior(Prior):
 
     Args:
         latent_dim: number of dimensions of z, at least 2.
-        couplings: number of couplings.
+        num_couplings: number of couplings.
         units: width of both hidden layers of each coupling's network.
     """
 
-    def __init__(self, latent_dim, couplings=6, units=64, **kwargs):
+    def __init__(self, latent_dim, num_couplings=6, units=64, **kwargs):
         super().__init__(latent_dim, **kwargs)
         if latent_dim < 2:
             raise ValueError(f"a coupling needs latent_dim >= 2, got {latent_dim}")
-        self.couplings = at_least_one(couplings, "couplings")
-        self.units = at_least_one(units, "units")
+        self.num_couplings = positive_int(num_couplings, "num_couplings")
+        self.units = positive_int(units, "units")
         moved = latent_dim - latent_dim // 2
         dense, dtype = keras.layers.Dense, self.dtype_policy
         small = keras.initializers.RandomNormal(stddev=1e-3)
@@ -221,7 +224,7 @@ class FlowPrior(Prior):
                 ],
                 dtype=dtype,
             )
-            for _ in range(couplings)
+            for _ in range(num_couplings)
         ]
 
     def build(self, input_shape=None):
@@ -233,19 +236,19 @@ class FlowPrior(Prior):
         swap = tfb.Permute(list(range(self.latent_dim))[::-1])
         steps = []
         for network in self.networks:
-            asked = shift_and_log_scale(network)
+            asked = _shift_and_log_scale(network)
             steps += [tfb.RealNVP(self.latent_dim // 2, shift_and_log_scale_fn=asked), swap]
         return tfd.TransformedDistribution(normal, tfb.Chain(steps))
 
     def get_config(self):
-        return {**super().get_config(), "couplings": self.couplings, "units": self.units}
+        return {**super().get_config(), "num_couplings": self.num_couplings, "units": self.units}
 
 
-def shift_and_log_scale(network):
+def _shift_and_log_scale(network):
     """A network's output as RealNVP asks for it; the log-scale stays within (-2, 2)."""
 
     def asked(z, output_units):
-        shift, log_scale = tf.split(float32(network(z)), 2, axis=-1)
+        shift, log_scale = tf.split(to_float32(network(z)), 2, axis=-1)
         return shift, 2 * tf.tanh(log_scale / 2)
 
     return asked

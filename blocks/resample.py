@@ -10,8 +10,8 @@ Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Od
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, one_of, share, sizes
-from blocks.convolution import Conv2DTranspose
+from blocks.checks import fraction, int_tuple, one_of, positive_int
+from blocks.convolution import FastConv2DTranspose
 from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 
@@ -23,7 +23,7 @@ NORMS = {
 METHODS = ("transpose", "resize", "subpixel")
 
 
-def pyramid(size, levels, strides=2):
+def feature_map_sizes(size, levels, strides=2):
     """The sizes that `levels` downsamplings run through: [size, ..., smallest], as tuples."""
     found = [tuple(size)]
     for _ in range(levels):
@@ -47,13 +47,13 @@ class Resample(Stack):
         **kwargs,
     ):
         super().__init__([], **kwargs)
-        self.filters = at_least_one(filters, "filters")
-        self.kernel_size = at_least_one(kernel_size, "kernel_size")
-        self.strides = at_least_one(strides, "strides")
-        self.repeats = at_least_one(repeats, "repeats")
+        self.filters = positive_int(filters, "filters")
+        self.kernel_size = positive_int(kernel_size, "kernel_size")
+        self.strides = positive_int(strides, "strides")
+        self.repeats = positive_int(repeats, "repeats")
         self.norm = one_of(norm, [None, *NORMS], "norm")
         self.activation = keras.activations.get(activation)
-        self.dropout = share(dropout, "dropout")
+        self.dropout = fraction(dropout, "dropout")
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -149,7 +149,7 @@ class Upsample(Resample):
     def __init__(self, filters, method="transpose", output_size=None, **kwargs):
         super().__init__(filters, **kwargs)
         self.method = one_of(method, METHODS, "method")
-        self.output_size = None if output_size is None else sizes(output_size, "output_size", 2)
+        self.output_size = None if output_size is None else int_tuple(output_size, "output_size", 2)
         resampling = getattr(self, method)()
         if self.output_size:
             resampling.append(Crop(self.output_size, dtype=self.dtype_policy))
@@ -158,7 +158,7 @@ class Upsample(Resample):
             self.layers += self.unit(self.convolution())
 
     def transpose(self):
-        return [self.convolution(strides=self.strides, layer=Conv2DTranspose)]
+        return [self.convolution(strides=self.strides, layer=FastConv2DTranspose)]
 
     def resize(self):
         how = {"data_format": "channels_last", "dtype": self.dtype_policy}

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from blocks.checks import has
+from blocks.checks import require_attribute
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -14,7 +14,7 @@ class Stack(keras.layers.Layer):
     sets, and cannot live inside a layer of another policy. A `Stack` is a plain layer.
 
     Shapes: whatever its layers map to one another. `training` reaches every layer that takes it.
-    With `features=True` the call gives two: the output, and what the last layer made it of.
+    With `return_features=True` the call gives two: the output, and what the last layer made it of.
 
     Args:
         layers: list of built or unbuilt Keras layers.
@@ -23,7 +23,7 @@ class Stack(keras.layers.Layer):
     def __init__(self, layers, **kwargs):
         super().__init__(**kwargs)
         self.layers = [
-            has(one, "compute_output_shape", "every one of layers", "a Keras layer")
+            require_attribute(one, "compute_output_shape", "every item of layers", "a Keras layer")
             for one in layers
         ]
 
@@ -33,12 +33,12 @@ class Stack(keras.layers.Layer):
                 layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
-    def call(self, inputs, training=None, features=False):
+    def call(self, inputs, training=None, return_features=False):
         if inputs.shape[0] == 0:
-            return of_no_example(lambda one: self.call(one, False, features), inputs)
-        seen = through(self.layers[:-1], inputs, training)
-        outputs = through(self.layers[-1:], seen, training)
-        return (outputs, seen) if features else outputs
+            return call_on_empty_batch(lambda one: self.call(one, False, return_features), inputs)
+        seen = _apply_layers(self.layers[:-1], inputs, training)
+        outputs = _apply_layers(self.layers[-1:], seen, training)
+        return (outputs, seen) if return_features else outputs
 
     def distribution(self, inputs, training=None):
         """The distribution behind the output of a stack that ends in a head."""
@@ -59,18 +59,18 @@ class Stack(keras.layers.Layer):
         return cls(layers, **config)
 
 
-def of_no_example(call, inputs):
+def call_on_empty_batch(call, inputs):
     """What a call gives for an empty batch, whose shape TensorFlow's convolutions get wrong."""
     outputs = call(tf.zeros((1, *inputs.shape[1:]), inputs.dtype))
     return tf.nest.map_structure(lambda x: x[:0], outputs)
 
 
-def through(layers, x, training=None):
+def _apply_layers(layers, x, training=None):
     for layer in layers:
-        x = layer(x, training=training) if takes_training(layer) else layer(x)
+        x = layer(x, training=training) if _takes_training(layer) else layer(x)
     return x
 
 
-def takes_training(layer):
+def _takes_training(layer):
     """Whether the layer's `call` has a `training` argument."""
     return "training" in layer.call_signature_parameters

@@ -5,7 +5,7 @@ Algorithm of Artistic Style" (2015, arXiv 1508.06576).
 import keras
 import tensorflow as tf
 
-from blocks.checks import sizes
+from blocks.checks import int_tuple
 
 GREY = 0.5  # of an untouched canvas
 
@@ -47,7 +47,7 @@ def layer_error(found, wanted):
     return tf.add_n(errors) / len(errors)
 
 
-def picture(image, argument):
+def to_rgb_batch(image, argument):
     """One picture [h, w, 1 or 3], uint8 or floats in [0, 1], as float32 RGB [1, h, w, 3]."""
     x = tf.convert_to_tensor(image)
     if (
@@ -75,7 +75,7 @@ class Canvas(keras.layers.Layer):
 
     def __init__(self, image_shape, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
 
     def build(self, input_shape=None):
         grey = keras.initializers.Constant(GREY)

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
-from blocks.checks import at_least_one, share
+from blocks.checks import fraction, positive_int
 from blocks.stack import Stack
 
 
@@ -34,10 +34,10 @@ class TransformerLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.hidden_dim = at_least_one(hidden_dim, "hidden_dim")
+        self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
         self.num_heads = num_heads
-        self.intermediate_dim = at_least_one(intermediate_dim, "intermediate_dim")
-        self.dropout = share(dropout, "dropout")
+        self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
+        self.dropout = fraction(dropout, "dropout")
         self.supports_masking = True
         dtype = self.dtype_policy
         self.self_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)

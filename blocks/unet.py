@@ -10,25 +10,25 @@ import math
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, one_of, share, sizes
+from blocks.checks import fraction, int_tuple, one_of, positive_int
 from blocks.resample import NORMS, Downsample, Upsample
 from blocks.stack import Stack
 
-NOISY = 3  # levels of the decoder that the noise enters
+NOISE_LEVELS = 3  # levels of the decoder that the noise enters
 
 
-def unit(layer, filters, norm, activation, dtype, **kwargs):
+def _conv_layer(layer, filters, norm, activation, dtype, **kwargs):
     """A `Downsample` or `Upsample` with 4 x 4 windows and weights from N(0, 0.02^2)."""
     initializer = keras.initializers.RandomNormal(stddev=0.02)  # each draws other numbers
     own = {"norm": norm, "activation": activation, "kernel_initializer": initializer}
     return layer(filters, kernel_size=4, dtype=dtype, **own, **kwargs)
 
 
-def halvings(size, most=8):
-    """How many levels suit a size (rows, columns): how often 2 divides it, from 1 to `most`."""
+def default_levels(size, maximum=8):
+    """How many levels suit a size (rows, columns): how often 2 divides it, from 1 to `maximum`."""
     common = math.gcd(*size)
     power = common & -common  # the largest power of 2 that divides both
-    return max(1, min(most, power.bit_length() - 1))
+    return max(1, min(maximum, power.bit_length() - 1))
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -55,20 +55,20 @@ class UNet(keras.layers.Layer):
 
     def __init__(self, channels, filters=64, levels=8, norm="batch", dropout=0.5, **kwargs):
         super().__init__(**kwargs)
-        self.channels = at_least_one(channels, "channels")
-        self.filters = at_least_one(filters, "filters")
-        self.levels = at_least_one(levels, "levels")
+        self.channels = positive_int(channels, "channels")
+        self.filters = positive_int(filters, "filters")
+        self.levels = positive_int(levels, "levels")
         self.norm = one_of(norm, [None, *NORMS], "norm")
-        self.dropout = share(dropout, "dropout")
+        self.dropout = fraction(dropout, "dropout")
 
         dtype = self.dtype_policy
         widths = [self.filters * min(2**level, 8) for level in range(self.levels)]
         self.down = []
         for level, n in enumerate(widths):
             each = norm if 0 < level < self.levels - 1 else None
-            self.down.append(unit(Downsample, n, each, "leaky_relu", dtype))
-        self.up = [unit(Upsample, n, norm, "relu", dtype) for n in widths[-2::-1]]
-        self.up.append(unit(Upsample, self.channels, None, "tanh", dtype))
+            self.down.append(_conv_layer(Downsample, n, each, "leaky_relu", dtype))
+        self.up = [_conv_layer(Upsample, n, norm, "relu", dtype) for n in widths[-2::-1]]
+        self.up.append(_conv_layer(Upsample, self.channels, None, "tanh", dtype))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
@@ -92,18 +92,18 @@ class UNet(keras.layers.Layer):
         x = skips.pop()
         for level, layer in enumerate(self.up[:-1]):
             x = layer(x, training=training)
-            if seed is not None and level < NOISY:
+            if seed is not None and level < NOISE_LEVELS:
                 z = tf.random.experimental.stateless_fold_in(seed, level)
                 x = tf.nn.experimental.stateless_dropout(x, self.dropout, z)
             x = tf.concat([x, skips.pop()], axis=-1)
         return self.up[-1](x, training=training)
 
     def check_size(self, rows, columns):
-        least = 2**self.levels
-        if (rows or 0) % least or (columns or 0) % least:
+        minimum = 2**self.levels
+        if (rows or 0) % minimum or (columns or 0) % minimum:
             raise ValueError(
                 f"a U-Net of {self.levels} levels needs rows and columns that are multiples of"
-                f" {least}, got {rows} x {columns}: use fewer levels or another size"
+                f" {minimum}, got {rows} x {columns}: use fewer levels or another size"
             )
 
     def compute_output_shape(self, input_shape):
@@ -138,14 +138,16 @@ class PatchDiscriminator(Stack):
 
     def __init__(self, filters=(64, 128, 256, 512), norm="batch", **kwargs):
         super().__init__([], **kwargs)
-        self.filters = sizes(filters, "filters")
+        self.filters = int_tuple(filters, "filters")
         self.norm = one_of(norm, [None, *NORMS], "norm")
         dtype = self.dtype_policy
         last = len(self.filters) - 1
         for level, n in enumerate(self.filters):
             each, strides = norm if level else None, 2 if level < last else 1
-            self.layers.append(unit(Downsample, n, each, "leaky_relu", dtype, strides=strides))
-        self.layers.append(unit(Downsample, 1, None, None, dtype, strides=1))
+            self.layers.append(
+                _conv_layer(Downsample, n, each, "leaky_relu", dtype, strides=strides)
+            )
+        self.layers.append(_conv_layer(Downsample, 1, None, None, dtype, strides=1))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def get_config(self):

@@ -21,14 +21,16 @@ SMALL = (
     ("filters", 8),
     ("discriminator_filters", (8, 16)),
     ("components", 4),
-    ("couplings", 2),
+    ("num_components", 4),
+    ("num_pseudo_inputs", 4),
+    ("num_couplings", 2),
     ("coupling_units", 8),
     ("content_weight", 100.0),
     ("content_layers", ("block1_conv1",)),
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
     ("caption_vocabulary", 20),
-    ("scale", (0.0, 1.0)),
+    ("rating_range", (0.0, 1.0)),
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
@@ -77,10 +79,10 @@ def drawn(model, batch, seed):
 
     What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
-    if hasattr(model, "rate"):
-        return model.rate(batch["user"], batch["item"])
+    if hasattr(model, "predict_ratings"):
+        return model.predict_ratings(batch["user"], batch["item"])
     if not draws_by_chance(model):
-        return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
+        return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
@@ -92,15 +94,15 @@ def drawn(model, batch, seed):
 
 def draws_by_chance(model):
     """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
-    return not hasattr(model, "painting") and not hasattr(model, "rate")
+    return not hasattr(model, "stylized_image") and not hasattr(model, "predict_ratings")
 
 
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
         return (LONGEST,), np.int32, model.sizes[model.said] - 1
-    if hasattr(model, "rate"):
-        return (), np.float32, model.scale[1]
+    if hasattr(model, "predict_ratings"):
+        return (), np.float32, model.rating_range[1]
     return model.image_shape, np.float32, 1.0
 
 
@@ -119,7 +121,7 @@ def inputs(model, n):
         return {name: batch[name] for name in model.input_feature}
     if model.input_feature:
         return examples(model, n)[model.input_feature]
-    return model.latents(n, seed=0)
+    return model.generator_inputs(n, seed=0)
 
 
 @functools.cache

@@ -27,7 +27,7 @@ def test_an_unknown_name_gets_close_matches(wrong, hint):
 
 
 def test_a_name_like_none_gets_the_whole_list():
-    with pytest.raises(errors.UnknownNameError, match="There are: .*dcgan.*vae"):
+    with pytest.raises(errors.UnknownNameError, match="Available: .*dcgan.*vae"):
         zoo.get("zzzz")
 
 
@@ -44,25 +44,29 @@ def test_an_unknown_argument_gets_close_matches():
         ("vae", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
         ("vae", {"latent_dim": "two"}, "latent_dim must be an integer >= 1, got 'two'"),
         ("dcgan", {"filters": ()}, "filters must be"),
-        ("vae", {"filters": (0,)}, "every one of filters must be an integer >= 1, got 0"),
+        ("vae", {"filters": (0,)}, "every item of filters must be an integer >= 1, got 0"),
         ("vae", {"filters": 32}, "filters must be"),
         ("vae", {"image_shape": (28, 28)}, "image_shape must be"),
         ("vae", {"image_shape": (28, 0, 1)}, "image_shape must be"),
         ("vae", {"base_filters": -1}, "base_filters must be an integer >= 1, got -1"),
-        ("vae", {"head": "bernouli"}, "head must be one of.*bernoulli.*got 'bernouli'"),
-        ("vae", {"kl": "exact"}, "kl must be one of.*got 'exact'"),
+        (
+            "vae",
+            {"output_distribution": "bernouli"},
+            "output_distribution must be one of.*bernoulli.*got 'bernouli'",
+        ),
+        ("vae", {"kl_estimator": "exact"}, "kl_estimator must be one of.*got 'exact'"),
         ("vae", {"kl_weight": -1.0}, "kl_weight must be"),
         ("vae", {"kl_weight": "much"}, "kl_weight must be"),
-        ("mixture_vae", {"components": 0}, "components must be an integer >= 1, got 0"),
+        ("mixture_vae", {"num_components": 0}, "num_components must be an integer >= 1, got 0"),
         ("dcgan", {"components": -1}, "components must be an integer >= 0, got -1"),
         ("dcgan", {"components": 0.5}, "components must be an integer >= 0, got 0.5"),
-        ("dcgan", {"finest": -1}, "finest must be an integer >= 0, got -1"),
-        ("instance_dcgan", {"features": 0}, "features must be an integer >= 1, got 0"),
-        ("instance_dcgan", {"spread": -0.1}, "spread must be"),
-        ("instance_dcgan", {"instances": 0}, "instances must be an integer >= 1, got 0"),
-        ("mixture_vae", {"kl": "analytic"}, "no closed form"),
+        ("dcgan", {"full_size_filters": -1}, "full_size_filters must be an integer >= 0, got -1"),
+        ("instance_dcgan", {"num_features": 0}, "num_features must be an integer >= 1, got 0"),
+        ("instance_dcgan", {"feature_noise_std": -0.1}, "feature_noise_std must be"),
+        ("instance_dcgan", {"num_instances": 0}, "num_instances must be an integer >= 1, got 0"),
+        ("mixture_vae", {"kl_estimator": "analytic"}, "no closed form"),
         ("dcgan", {"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
-        ("dcgan", {"dropout": 1.5}, "dropout must be a share"),
+        ("dcgan", {"dropout": 1.5}, "dropout must be a fraction"),
         ("dcgan", {"filters": ()}, "filters must be"),
         ("dcgan", {"image_shape": "28"}, "image_shape must be"),
     ],

@@ -27,7 +27,7 @@ VERBS = {
     "reconstruct": ("image",),
     "interpolate": ("image", "image", "n"),
     "translate": ("source",),
-    "rate": ("user", "item"),
+    "predict_ratings": ("user", "item"),
 }
 EXTRA = "assets.extra"  # where TensorFlow wants what it does not read itself
 
@@ -35,11 +35,11 @@ EXTRA = "assets.extra"  # where TensorFlow wants what it does not read itself
 def export(model, folder, *, beam=1, limit=100):
     """Writes a SavedModel whose functions and signatures are the model's verbs.
 
-    `sample`, `encode`, `decode`, `reconstruct`, `interpolate`, `translate` and `rate` are as the
-    model has them; `sample` always takes a seed, and of each class a `label` [n]. What answers in
-    words is `translate`, strings [n] -> strings [n], or `caption`, images -> strings, if its
-    vocabularies are `zoo.text.Words`. Other ones work on Python strings only: a note says so, and
-    there is `generate`, ids or images -> a dict of what `decoding.Decoded` holds, and the
+    `sample`, `encode`, `decode`, `reconstruct`, `interpolate`, `translate` and `predict_ratings`
+    are as the model has them; `sample` always takes a seed, and of each class a `label` [n]. What
+    answers in words is `translate`, strings [n] -> strings [n], or `caption`, images -> strings, if
+    its vocabularies are `zoo.text.Words`. Other ones work on Python strings only: a note says so,
+    and there is `generate`, ids or images -> a dict of what `decoding.Decoded` holds, and the
     vocabularies as files in the folder `assets.extra`.
 
     Args:

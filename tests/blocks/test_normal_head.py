@@ -67,7 +67,7 @@ def test_pictures_without_any_error_stay_finite(x):
 
 @pytest.mark.parametrize("name", ["vae", "mmd_vae"])
 def test_after_a_short_run_nats_are_those_of_the_best_scale(name):
-    model = small_model(name, image_shape=SHAPE, head="normal")
+    model = small_model(name, image_shape=SHAPE, output_distribution="normal")
     run = trainer(name, model=model)
     run.fit(data(), epochs=5)
     found, x = run.evaluate(data())["nll"], pictures().astype("float32")
@@ -78,7 +78,7 @@ def test_after_a_short_run_nats_are_those_of_the_best_scale(name):
 def test_a_run_of_colored_pictures_goes_on_to_the_same_bits(tmp_path):
     def run(folder, *stops):
         for steps in stops:
-            model = small_model("vae", image_shape=SHAPE, head="normal")
+            model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
             one = trainer("vae", tmp_path / folder, model=model)
             one.fit(data(), steps=steps)
         return one.state.arrays()
@@ -88,9 +88,11 @@ def test_a_run_of_colored_pictures_goes_on_to_the_same_bits(tmp_path):
 
 def test_replicas_and_pieces_of_a_batch_fit_scales_of_their_own(two_replicas):
     with two_replicas.scope():
-        model = small_model("vae", image_shape=SHAPE, head="normal")
+        model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
         together = zoo.Trainer(model, strategy=two_replicas, verbose=False, figures_every=0)
-    pieces = trainer("vae", model=small_model("vae", image_shape=SHAPE, head="normal"))
+    pieces = trainer(
+        "vae", model=small_model("vae", image_shape=SHAPE, output_distribution="normal")
+    )
     pieces.micro_batches = 2
     for run in (together, pieces):
         run.fit(data(), epochs=2)

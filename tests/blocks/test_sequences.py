@@ -285,7 +285,7 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
             "num_heads must divide the width 6, got 4",
         ),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8).build((1, 2, 5)), "6 wide, got 5"),
-        (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a share"),
+        (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a fraction"),
     ],
 )
 def test_wrong_arguments_say_what_was_expected(make_it, message):

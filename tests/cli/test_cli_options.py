@@ -30,8 +30,8 @@ def test_every_number_has_an_interval_of_the_table():
 @pytest.mark.parametrize("name, option, kind", NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers_out_of_bounds_are_one_line(empty_dir, name, option, kind):
     needed = ("RUN",) * sum(param.required for param in main.commands[name].params)
-    wrong = [*WRONG, *([] if kind.interval.most > 2**31 else [str(2**31)])]
-    for value in (*wrong, "2.5", "1e9") if kind.interval.whole else (*wrong, "0"):
+    wrong = [*WRONG, *([] if kind.interval.maximum > 2**31 else [str(2**31)])]
+    for value in (*wrong, "2.5", "1e9") if kind.interval.integer else (*wrong, "0"):
         if kind.interval.accepts(_number(value)):
             continue
         error = run_error(name, *needed, option, value)
@@ -61,7 +61,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("train", "captioning", "--languages", "de,en"): "where --languages has no effect",
     ("train", "seq2seq", "--vocabulary-size", "8000"): "dates is tokenized into characters",
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
-    ("sample", "runs/vae-images", "--like", "a.png"): "vae is not conditioned on an image",
+    ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
     ("sample", "vae.snowflakes", "--best"): "--best needs a run of `zoo train`",
     ("sample", "captioning.shapes", "-n", "2"): "needs some to translate or caption",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
@@ -85,7 +85,13 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("caption", "captioning", "x.png", "--weights", "imagenet"): "--weights: needs --network",
     ("caption", "captioning", "x.png", "--image-size", "224"): "--image-size: needs --network",
     ("stylize", "--seed", "0"): "--seed: needs --init noise",
-    ("stylize", "--network", "random", "--set", "features=vgg19"): "either --network or --set",
+    (
+        "stylize",
+        "--network",
+        "random",
+        "--set",
+        "feature_network=vgg19",
+    ): "either --network or --set",
     ("stylize", "--set", "image_shape=9,9,3"): "follows from the content",
     ("stylize", "--set", "image_shapes=9,9,3"): "Did you mean",
     ("stylize", "one.png"): "give two images",
@@ -100,7 +106,7 @@ def test_an_option_without_effect_is_an_error(trained_dir, args):
 
 
 def test_options_that_messages_name_exist():
-    known = {opt for one in main.commands.values() for param in one.params for opt in param.opts}
+    known = {opt for cmd in main.commands.values() for param in cmd.params for opt in param.opts}
     known |= {"--help", "--version", "--logdir"}  # the last is of TensorBoard
     git = {"--dirty", "--abbrev", "--always", "--exclude"}
     for path in sorted((HOME / "zoo").rglob("*.py")):

@@ -222,7 +222,7 @@ def like(phone):
         return like
 
     model = types.SimpleNamespace(image_shape=(4, 4, 3), sample=sample)
-    return np.round(255 * sample_command.conditions(model, None, phone)["like"][0])
+    return np.round(255 * sample_command.conditions(model, None, phone)["reference"][0])
 
 
 def folder(phone):

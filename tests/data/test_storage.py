@@ -210,6 +210,6 @@ def test_doctor_counts_versions_and_backends_that_will_not_do(monkeypatch):
     problems = doctor._unsupported()
     assert any(p.startswith("keras 2.0 is not supported: pip install 'keras<3.") for p in problems)
     assert any(p.startswith("numpy 1.26 is not supported") for p in problems)
-    monkeypatch.setattr(environment, "backend_in_file", lambda: "jax")
+    monkeypatch.setattr(environment, "_backend_in_file", lambda: "jax")
     monkeypatch.delitem(sys.modules, "keras")
     assert "Keras uses the backend 'jax'" in doctor._tensorflow_devices()[1][0]

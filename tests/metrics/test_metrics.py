@@ -189,7 +189,7 @@ def test_grey_images_under_bernoulli_pixels_are_told():
     with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='fixed'"):
         metrics.log_likelihood(model, batches(grey), 1)
     metrics.log_likelihood(model, batches(np.round(grey)), 1)  # a warning would be an error
-    metrics.log_likelihood(small_model("vae", head="normal"), batches(grey), 1)
+    metrics.log_likelihood(small_model("vae", output_distribution="normal"), batches(grey), 1)
 
 
 def test_progress_is_for_terminals(capfd, monkeypatch):

@@ -13,8 +13,26 @@ from zoo.registry import arguments, get_class
 TABLE = [(name, argument) for name in zoo.names() for argument in arguments(get_class(name))]
 NEVER = (math.nan, math.inf, "x", {}, [1, "a"], tf.constant(3))
 WRONG = (None, -1, 0, (), True, 10**9, 5, (6,), 2.5, -math.inf, *NEVER)
-SIZES = ["latent_dim", "units", "embedding_dim", "users", "items", "classes", "instances"]
-SIZES += ["components", "couplings", "num_heads", "encoder_layers", "hidden_units", "finest"]
+SIZES = [
+    "latent_dim",
+    "units",
+    "embedding_dim",
+    "num_users",
+    "num_items",
+    "num_classes",
+    "num_instances",
+]
+SIZES += [
+    "components",
+    "num_components",
+    "num_pseudo_inputs",
+    "num_couplings",
+    "num_features",
+    "num_heads",
+    "encoder_layers",
+    "hidden_units",
+    "full_size_filters",
+]
 SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
 
 
@@ -45,8 +63,8 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
         ("transformer", {"own_words": 5}),
         ("transformer", {"hidden_units": 2.5}),
         ("pix2pix", {"levels": 0}),
-        ("simple_dot", {"scale": (5, 1)}),
-        ("simple_dot", {"scale": (1, math.nan)}),
+        ("simple_dot", {"rating_range": (5, 1)}),
+        ("simple_dot", {"rating_range": (1, math.nan)}),
         ("vae", {"image_shape": (8, 8)}),
         ("vae", {"filters": (8, 10**9)}),
     ],
@@ -59,7 +77,7 @@ def test_values_that_look_right_are_refused_too(name, config):
 
 @pytest.mark.parametrize(
     ("name", "config"),
-    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "units": (8,)})],
+    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "dense_units": (8,)})],
     ids=str,
 )
 def test_values_that_may_be_left_out_are_taken(name, config):

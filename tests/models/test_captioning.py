@@ -309,7 +309,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         ("torn.png",): "cannot be read as an image",
         ("0.png", "--beam", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
-        ("0.png", "--network", "VGG16"): "sees images: leave --network out",
+        ("0.png", "--network", "VGG16"): "takes images: leave --network out",
     }.items():
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output

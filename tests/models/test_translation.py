@@ -283,7 +283,7 @@ def test_a_model_that_knows_sizes_only_says_so(name):
         ({"source_vocabulary": 4}, "a size from 5 up, got 4"),
         ({"target_vocabulary": 20.0}, "target_vocabulary must be a vocabulary"),
         ({"source_vocabulary": "nonsense"}, "this is no vocabulary"),
-        ({"label_smoothing": 1.0}, "label_smoothing must be a share"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a fraction"),
         ({"own_words": "few"}, "own_words must be a number"),
         ({"tied": "all", "source_vocabulary": 21}, "tied='all' needs one vocabulary"),
         ({"tied": "some"}, "tied must be one of"),

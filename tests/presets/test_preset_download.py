@@ -9,11 +9,12 @@ from pathlib import Path
 
 import filelock
 import pytest
+from cases import small_model
 from click.testing import CliRunner
 from preset_cases import CARD, rewrite, same
 
 import zoo
-from zoo import files, presets
+from zoo import files, presets, text
 from zoo.cli.main import main
 from zoo.errors import PresetError, UsageError
 from zoo.presets import download, preset, web
@@ -100,21 +101,33 @@ def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
     assert same(model, zoo.get(server.url, pretrained=True)) and len(server.asked) == asked
     assert capsys.readouterr().err == ""
     with pytest.raises(PresetError, match="ZOO_OFFLINE is set, and .* has no copy"):
-        presets.open(server.url, cache=cache / "other")
+        presets.load(server.url, cache=cache / "other")
 
 
 def test_a_new_version_is_fetched_and_a_damaged_copy_is_replaced(server, cache, model):
-    first = presets.open(server.url).folder
+    first = presets.load(server.url).folder
     (first / preset.WEIGHTS).write_bytes(b"damaged")
     assert same(model, zoo.get(server.url, pretrained=True)) and len(fetched(server)) == 2
     zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny")
-    assert "The second" in presets.open(server.url).card and len(fetched(server)) == 3
+    assert "The second" in presets.load(server.url).card and len(fetched(server)) == 3
+
+
+def test_vocabularies_are_fetched_with_the_preset(server, cache, tmp_path):
+    words = text.Words(["a", "b"])
+    model = small_model("captioning", caption_vocabulary=words)
+    server.root = zoo.save(model, tmp_path / "captioning.tiny", CARD).folder
+    assert zoo.get(server.url, pretrained=True).vocabulary("caption") == words
+    (server.root / "vocabulary.json").write_text("[]")
+    zoo.save(model, server.root, CARD | {"title": "The second"})
+    (server.root / "vocabulary.json").write_text('["a", "x"]')
+    with pytest.raises(PresetError, match="broke off|wrong hash|sends more"):
+        presets.load(server.url, cache=cache / "other")
 
 
 def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
     server.breaks = 40_000
-    with pytest.raises(PresetError, match=r"broke off after 32,768 of [\d,]+ bytes.*goes on"):
-        presets.open(server.url)
+    with pytest.raises(PresetError, match=r"broke off after 32,768 of [\d,]+ bytes.*to resume"):
+        presets.load(server.url)
     server.breaks = None
     assert same(model, zoo.get(server.url, pretrained=True))
     assert [r for name, r in server.asked if name == preset.WEIGHTS] == [None, "bytes=32768-"]
@@ -125,21 +138,21 @@ def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, 
     raw = path.read_bytes()
     path.write_bytes(raw[:-1] + b"?")
     with pytest.raises(PresetError, match="wrong hash"):
-        presets.open(server.url)
+        presets.load(server.url)
     path.write_bytes(raw + b"much more")
     with pytest.raises(PresetError, match="sends more than the"):
-        presets.open(server.url)
+        presets.load(server.url)
     path.write_bytes(raw)
     assert same(model, zoo.get(server.url, pretrained=True))  # nothing bad was kept
     (server.root / preset.CONFIG).unlink()
-    with pytest.raises(PresetError, match="answers 404: no preset is there"):
-        presets.open(server.url)
+    with pytest.raises(PresetError, match="answers 404: there is no preset"):
+        presets.load(server.url)
 
 
 def test_two_that_ask_at_once_fetch_it_once(server, cache):
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(presets.open(server.url))) for _ in range(4)
+        threading.Thread(target=lambda: found.append(presets.load(server.url))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -151,7 +164,7 @@ def test_two_that_ask_at_once_fetch_it_once(server, cache):
 
 def test_a_host_that_is_not_there_is_told_at_once(cache, offline):
     with pytest.raises(PresetError, match="no answer from https://nowhere.example"):
-        presets.open("https://nowhere.example/vae.tiny")
+        presets.load("https://nowhere.example/vae.tiny")
 
 
 def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
@@ -168,14 +181,14 @@ def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
     server.acts[preset.CONFIG] = endless  # the limit holds on the hub, too
     assert same(model, zoo.get("hf://somebody/vae.tiny", pretrained=True))
     assert "more than the 8,388,608 bytes it should have; using" in capsys.readouterr().err
-    with pytest.raises(UsageError, match="hf://some--body/x is no name"):
-        presets.open("hf://some--body/x")
+    with pytest.raises(UsageError, match="hf://some--body/x is not a valid name"):
+        presets.load("hf://some--body/x")
 
 
 def test_without_the_hub_s_package_its_name_is_told(cache, monkeypatch, whole):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(PresetError, match=r"pip install 'the-zoo\[hub\]'"):
-        presets.open("hf://somebody/vae.tiny")
+        presets.load("hf://somebody/vae.tiny")
     pushed = CliRunner().invoke(main, ["push", str(whole.folder), "hf://somebody/vae.tiny"])
     assert pushed.exit_code == 1 and "the-zoo[hub]" in pushed.stderr
 
@@ -206,14 +219,14 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
     [
         ("vae.mnits", "unknown preset 'vae.mnits'"),
         ("../nowhere", "does not exist; a preset is a folder"),
-        ("hf://../etc", "is no place of a preset"),
-        ("hf://owner/..", "is no place of a preset"),
-        ("hf://owner/name@../..", "is no place of a preset"),
-        ("https://host/a/../../b", "is no place of a preset"),
-        ("http://example.org/x", "plain http is for this machine alone"),
-        ("ftp://host/x", "is no place of a preset"),
-        ("https://[x", "is no place of a preset"),
-        ("https://host/" + "x" * 9999, "is no place of a preset"),
+        ("hf://../etc", "is not the address of a preset"),
+        ("hf://owner/..", "is not the address of a preset"),
+        ("hf://owner/name@../..", "is not the address of a preset"),
+        ("https://host/a/../../b", "is not the address of a preset"),
+        ("http://example.org/x", "plain http only for this machine"),
+        ("ftp://host/x", "is not the address of a preset"),
+        ("https://[x", "is not the address of a preset"),
+        ("https://host/" + "x" * 9999, "is not the address of a preset"),
         ("~nobody-of-that-name/x", "there is no home folder for"),
         ("x/" + "y" * 300, "does not exist|File name too long"),
     ],
@@ -273,16 +286,16 @@ def moved(there):
 BEHAVIOR = {
     "unavailable": (status(503), "answers 503"),
     "forbidden": (status(403), "answers 403: access is refused"),
-    "too many": (status(429), "answers 429: too many requests, it asks to try later"),
-    "login page": (page, "is no preset: its config.json is not that of one"),
+    "too many": (status(429), "answers 429: too many requests, try again later"),
+    "login page": (page, "is not a preset: cannot read its config.json"),
     "dropped": (drops, r"no answer from .*Error\)"),
     "closed": (lambda handler: None, r"no answer from .*ConnectionError\)"),
     "slow header": (drips(begun=False), "is too slow: less than"),
     "slow body": (drips(begun=True), "is too slow: less than"),
     "endless": (endless, "sends more than the 8,388,608 bytes"),
     "loop": (moved("config.json"), "redirects more than 5 times"),
-    "plain http": (moved("http://example.org/x"), "only https will do"),
-    "a file": (moved("file:///etc/passwd"), "only https will do"),
+    "plain http": (moved("http://example.org/x"), "only https is allowed"),
+    "a file": (moved("file:///etc/passwd"), "only https is allowed"),
 }
 
 
@@ -291,14 +304,14 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
     how, server, cache, model, monkeypatch, capsys
 ):
     act, message = BEHAVIOR[how]
-    monkeypatch.setattr(web, "HEAD", 0.5)
-    monkeypatch.setattr(web, "PATIENCE", 0.5)
+    monkeypatch.setattr(web, "RESPONSE_TIMEOUT", 0.5)
+    monkeypatch.setattr(web, "STALL_TIMEOUT", 0.5)
     server.acts[preset.CONFIG] = act
     with pytest.raises((PresetError, UsageError), match=message) as caught:
-        presets.open(server.url)
+        presets.load(server.url)
     assert "\n" not in str(caught.value)
     del server.acts[preset.CONFIG]
-    presets.open(server.url)
+    presets.load(server.url)
     server.acts[preset.CONFIG] = act
     capsys.readouterr()
     assert same(model, zoo.get(server.url, pretrained=True))
@@ -310,7 +323,7 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
 def test_a_body_without_an_end_stops_at_the_size_it_should_have(name, server, cache):
     server.acts[name] = endless
     with pytest.raises(PresetError, match="sends more than the"):
-        presets.open(server.url)
+        presets.load(server.url)
     assert sum(path.stat().st_size for path in cache.rglob("*.half")) == 0
     for _ in range(100):
         if server.stopped:
@@ -326,12 +339,13 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
         seen.append((url, headers))
         yield moves.pop(0)
 
-    monkeypatch.setattr(web, "received", received)
+    monkeypatch.setattr(web, "stream", received)
     moves = [(302, "http://127.0.0.1/x")]
-    with pytest.raises(web.Unreachable, match="redirects to 'http://127.0.0.1/x', and only https"):
-        web.answer("https://127.0.0.1/x", {})
+    message = "redirects to 'http://127.0.0.1/x', and only https"
+    with pytest.raises(web.UnreachableError, match=message):
+        web.follow_redirects("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
-    assert web.answer("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
+    assert web.follow_redirects("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
     assert seen[1:] == [
         ("https://host/x", {"Authorization": "secret", "A": "b"}),
         ("https://host/y", {"Authorization": "secret", "A": "b"}),
@@ -340,24 +354,24 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
 
 
 def test_a_new_version_that_breaks_off_leaves_the_old_one_in_use(server, cache, model, capsys):
-    first = presets.open(server.url)
-    zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny", stored="float16")
+    first = presets.load(server.url)
+    zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny", dtype="float16")
     server.breaks = 20_000
-    assert presets.open(server.url).card == first.card
+    assert presets.load(server.url).card == first.card
     assert "broke off after 16,384 of" in capsys.readouterr().err
 
 
 def test_waiting_for_another_process_is_said_and_has_an_end(server, cache, monkeypatch, capsys):
-    monkeypatch.setattr(download, "QUIET", 0.1)
-    monkeypatch.setattr(download, "WAITING", 0.2)
-    home = cache / download.source(server.url)[0]
+    monkeypatch.setattr(download, "SILENT_WAIT", 0.1)
+    monkeypatch.setattr(download, "MAX_WAIT", 0.2)
+    home = cache / download.parse_reference(server.url)[0]
     home.mkdir(parents=True)
     with (
         filelock.FileLock(home / ".lock"),
-        pytest.raises(PresetError, match="another process has been fetching it for 0.2 s"),
+        pytest.raises(PresetError, match="another process has been downloading it for 0.2 s"),
     ):
-        presets.open(server.url)
-    assert "waiting for another process that fetches it" in capsys.readouterr().err
+        presets.load(server.url)
+    assert "waiting for another process that downloads it" in capsys.readouterr().err
 
 
 def test_sizes_that_the_author_declares_are_not_fetched(server, cache):
@@ -365,6 +379,6 @@ def test_sizes_that_the_author_declares_are_not_fetched(server, cache):
     record["files"][preset.WEIGHTS]["size"] = 10**12
     rewrite(server.root, files=record["files"])
     server.acts[preset.WEIGHTS] = endless
-    with pytest.raises(PresetError, match="1,000,000,000,000 bytes: these do not go together"):
-        presets.open(server.url)
+    with pytest.raises(PresetError, match="1,000,000,000,000 bytes: these do not match"):
+        presets.load(server.url)
     assert preset.WEIGHTS not in [name for name, _ in server.asked]

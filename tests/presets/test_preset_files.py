@@ -60,51 +60,62 @@ def function(name, module="builtins"):
 SPOILT = {
     # files
     "flipped": (spoil(preset.WEIGHTS, lambda raw: raw[:-1] + b"?"), "has the wrong hash"),
-    "half": (spoil(preset.WEIGHTS, lambda raw: raw[:100]), "has 100 bytes in place of .*half a"),
+    "half": (spoil(preset.WEIGHTS, lambda raw: raw[:100]), "has 100 bytes instead of .*incomplete"),
     "missing": (lambda place: (place / preset.WEIGHTS).unlink(), "weights.h5 is missing"),
-    "card": (spoil(preset.CARD, lambda raw: raw + b"x"), "card.md has .* half a file"),
-    "no text": (lambda place: replace_file(place, preset.CARD, b"\xff"), "is no UTF-8 text"),
+    "card": (spoil(preset.CARD, lambda raw: raw + b"x"), "card.md has .* incomplete"),
+    "no text": (lambda place: replace_file(place, preset.CARD, b"\xff"), "is not UTF-8 text"),
     # the JSON
     "edited": (
         spoil(preset.CONFIG, lambda raw: raw.replace(b'"latent_dim": 2', b'"latent_dim": 3')),
-        "the digest in config.json is not that of its content",
+        "the digest in config.json does not match its content",
     ),
-    "newer": (lambda place: rewrite(place, format=99), "99, made by a newer .*reads up to 1"),
-    "old": (lambda place: rewrite(place, format=0), "has the format 0; this version reads up to 1"),
+    "newer": (
+        lambda place: rewrite(place, format=99),
+        "99, made by a newer .*reads formats 1 to 2",
+    ),
+    "old": (
+        lambda place: rewrite(place, format=0),
+        "has the format 0; this version reads formats 1 to 2",
+    ),
     "true": (lambda place: rewrite(place, format=True), "has the format True"),
-    "empty": (spoil(preset.CONFIG, lambda raw: b"{}"), "is no preset.*zoo save"),
-    "list": (spoil(preset.CONFIG, lambda raw: b"[1]"), "is no preset.*TypeError"),
-    "deep": (spoil(preset.CONFIG, lambda raw: b"[" * 10**5), "is no preset.*RecursionError"),
+    "empty": (spoil(preset.CONFIG, lambda raw: b"{}"), "is not a preset.*zoo save"),
+    "list": (spoil(preset.CONFIG, lambda raw: b"[1]"), "is not a preset.*TypeError"),
+    "deep": (spoil(preset.CONFIG, lambda raw: b"[" * 10**5), "is not a preset.*RecursionError"),
     "nan": (spoil(preset.CONFIG, lambda raw: b'{"format": 1, "x": NaN}'), "NaN is not JSON"),
     "infinite": (spoil(preset.CONFIG, lambda raw: b'{"format": 1, "x": 1e999}'), "the digest in"),
     "large": (spoil(preset.CONFIG, lambda raw: b" " * 2**24), "16,777,216 bytes, more than"),
     # its types and sizes
-    "nothing": (lambda place: rewrite(place, model=None), r"must tell .*got \['model'\]"),
-    "versions": (lambda place: rewrite(place, versions=[1]), r"must tell .*got \['versions'\]"),
-    "stored": (lambda place: rewrite(place, stored="int4"), "stored as 'int4', not one of"),
-    "escapes": (lambda place: rewrite(place, name="x\x1b[2J"), "must tell names .* in a line"),
-    "long name": (lambda place: rewrite(place, name="x" * 10**6), "must tell names"),
+    "nothing": (
+        lambda place: rewrite(place, model=None),
+        r"must have the fields .*got \['model'\]",
+    ),
+    "versions": (lambda place: rewrite(place, versions=[1]), r"must have .*got \['versions'\]"),
+    "dtype": (lambda place: rewrite(place, dtype="int4"), "of dtype 'int4', expected one of"),
+    "escapes": (lambda place: rewrite(place, name="x\x1b[2J"), "must have names .* line"),
+    "long name": (lambda place: rewrite(place, name="x" * 10**6), "must have names"),
     "package": (lambda place: rewrite(place, package=5), "name and version of its package, got 5"),
     "escaping": (
         lambda place: rewrite(place, files={"../../x": {"sha256": HASH, "size": 1}}),
-        r"files those of .*got \['../../x'\]",
+        r"must list the files .*got \['../../x'\]",
     ),
     "no facts": (
         lambda place: rewrite(place, files={preset.WEIGHTS: {}, preset.CARD: 5}),
-        "must tell sha256 and size",
+        "must have sha256 and size",
     ),
-    "hash": (files(sha256=5, size=1), "must tell sha256 and size"),
-    "negative": (files(sha256=HASH, size=-1), "must tell sha256 and size"),
-    "huge": (files(sha256=HASH, size=10**12), "1,000,000,000,000 bytes: these do not go together"),
-    "more parameters": (lambda place: rewrite(place, parameters=10**9), "do not go together"),
+    "hash": (files(sha256=5, size=1), "must have sha256 and size"),
+    "negative": (files(sha256=HASH, size=-1), "must have sha256 and size"),
+    "huge": (files(sha256=HASH, size=10**12), "1,000,000,000,000 bytes: these do not match"),
+    "more parameters": (lambda place: rewrite(place, parameters=10**9), "do not match"),
     "fewer parameters": (
         lambda place: rewrite(place, parameters=7),
         "do not fit vae .*parameters, not 7",
     ),
-    "no answers": (lambda place: rewrite(place, golden={"loss": "x"}), "cannot be asked what it"),
+    "no answers": (lambda place: rewrite(place, golden_outputs={"loss": "x"}), "cannot be checked"),
     "wrong answers": (
-        lambda place: rewrite(place, golden={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}),
-        r"does not answer as it did when it was made \(with .*keras.*kl of three examples is .*not",
+        lambda place: rewrite(
+            place, golden_outputs={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}
+        ),
+        r"does not give its golden outputs \(made with .*keras.*kl of three examples is .*not",
     ),
     # what it asks Keras to build
     "range": (config(latent_dim=-3), "cannot be built: .*latent_dim must be an integer >= 1"),
@@ -120,31 +131,60 @@ SPOILT = {
     ),
     "latent": (config(latent_dim=10**9), "latent_dim=1000000000, out of proportion to"),
     "deep network": (config(filters=[8] * 3000), r"filters=.*out of proportion to"),
-    "wide network": (config(units=[10**6, 10**6]), "cannot be built|its arguments make .* arrays"),
+    "wide network": (
+        config(dense_units=[10**6, 10**6]),
+        "cannot be built|its arguments make .* arrays",
+    ),
     "many layers": (other_model("transformer", encoder_layers=10**5), "encoder_layers=100000, out"),
     "large image": (other_model("pix2pix", image_shape=[2**14, 2**14, 3]), "image_shape=.*out of"),
     "code": (config(kl_weight=function("exec")), "the configuration in .* is unusable"),
     "setting": (config(kl_weight=function("set_floatx", "keras.config")), "unusable.*set_floatx"),
-    "plot": (config(head=function("plot_model", "keras.utils")), "unusable.*'plot_model'"),
-    "get": (config(head=function("deserialize")), "unusable.*'deserialize'"),
-    "reader": (config(head=part("keras.layers", "TFSMLayer", {"filepath": "x"})), "TFSMLayer"),
+    "plot": (
+        config(output_distribution=function("plot_model", "keras.utils")),
+        "unusable.*'plot_model'",
+    ),
+    "get": (config(output_distribution=function("deserialize")), "unusable.*'deserialize'"),
+    "reader": (
+        config(output_distribution=part("keras.layers", "TFSMLayer", {"filepath": "x"})),
+        "TFSMLayer",
+    ),
     "lookup": (
-        config(head=part("keras.layers", "StringLookup", {"vocabulary": "words"})),
+        config(output_distribution=part("keras.layers", "StringLookup", {"vocabulary": "words"})),
         "unusable.*StringLookup",
     ),
-    "private": (config(head=part("keras.src.utils.io_utils", "print_msg")), "unusable.*print_msg"),
-    "lambda": (config(head=part("builtins", "__lambda__", {"value": "x"})), "unusable.*__lambda__"),
+    "private": (
+        config(output_distribution=part("keras.src.utils.io_utils", "print_msg")),
+        "unusable.*print_msg",
+    ),
+    "lambda": (
+        config(output_distribution=part("builtins", "__lambda__", {"value": "x"})),
+        "unusable.*__lambda__",
+    ),
     "memory": (
-        config(head=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})),
+        config(
+            output_distribution=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})
+        ),
         "unusable.*__numpy__",
     ),
-    "no name": (config(head=part([], "x", registered_name={})), "the configuration in .* is unus"),
-    "cloud": (other_model("style_transfer", features="gs://b/x.h5"), "features='gs://b/x.h5': an?"),
-    "web": (other_model("style_transfer", features="http://h/x"), "an address has no place there"),
-    "path": (other_model("style_transfer", features="/etc/x.h5"), "a path has no place there"),
+    "no name": (
+        config(output_distribution=part([], "x", registered_name={})),
+        "the configuration in .* is unus",
+    ),
+    "cloud": (
+        other_model("style_transfer", feature_network="gs://b/x.h5"),
+        "feature_network='gs://b/x.h5': an?",
+    ),
+    "web": (
+        other_model("style_transfer", feature_network="http://h/x"),
+        "a URL is not allowed there",
+    ),
+    "path": (
+        other_model("style_transfer", feature_network="/etc/x.h5"),
+        "a path is not allowed there",
+    ),
     "inside": (
-        config(head={**part("zoo.models", "X", {"features": "gs://b/x.h5"})}),
-        "unusable|has no place there",
+        config(output_distribution={**part("zoo.models", "X", {"feature_network": "gs://b/x.h5"})}),
+        "unusable|is not allowed there",
     ),
 }
 
@@ -159,13 +199,13 @@ def test_a_spoilt_preset_is_refused_with_the_reason_in_one_line(how, copy):
 # Weights.
 
 
-def edited(change, stored="float32"):
+def edited(change, dtype="float32"):
     """A change of a preset that edits its HDF5 file: change(file, a weight's name)."""
 
     def spoilt(place):
-        if stored == "int8":
-            model = small_model("vae", units=(32,), filters=(8,))
-            zoo.save(model, place, CARD, stored="int8")
+        if dtype == "int8":
+            model = small_model("vae", dense_units=(32,), filters=(8,))
+            zoo.save(model, place, CARD, dtype="int8")
         raw = io.BytesIO((place / preset.WEIGHTS).read_bytes())
         with h5py.File(raw, "a") as file:
             arrays = [(name, item.ndim) for name, item in weights.datasets(file)]
@@ -227,21 +267,24 @@ WEIGHTS = {
     "external int8": (edited(external, "int8"), "has its numbers in another file"),
     "virtual": (edited(virtual), "has its numbers in another file"),
     "virtual int8": (edited(virtual, "int8"), "has its numbers in another file"),
-    "soft": (edited(linked(h5py.SoftLink("/x"))), "is a link to somewhere else"),
-    "other file": (edited(linked(h5py.ExternalLink("/x.h5", "/x")), "int8"), "is a link to some"),
-    "loop": (edited(loop), "'again/.*is there twice"),
+    "soft": (edited(linked(h5py.SoftLink("/x"))), "is a link to another place"),
+    "other file": (
+        edited(linked(h5py.ExternalLink("/x.h5", "/x")), "int8"),
+        "is a link to another",
+    ),
+    "loop": (edited(loop), "'again/.*occurs twice"),
     "declared": (edited(declared), "'much' is not the model's"),
     "declared int8": (edited(declared, "int8"), "'much' is not the model's"),
-    "pieces": (edited(pieces), "stored in pieces that are larger than itself"),
+    "pieces": (edited(pieces), "stored in chunks that are larger than the array"),
     "shape": (edited(replaced(lambda x: x[:1])), r"has the shape \(1, .*the model"),
     "nan": (edited(replaced(lambda x: x * np.nan)), "are not finite"),
     "overflow": (edited(replaced(lambda x: np.float64(x) + 1e300)), "are not finite"),
-    "texts": (edited(replaced(lambda x: np.full(x.shape, b"x"))), "holds no numbers"),
-    "complex": (edited(replaced(lambda x: x.astype("c8"))), "holds no numbers"),
+    "texts": (edited(replaced(lambda x: np.full(x.shape, b"x"))), "does not hold numbers"),
+    "complex": (edited(replaced(lambda x: x.astype("c8"))), "does not hold numbers"),
     "gone": (edited(lambda file, name: file.pop(name)), "is missing"),
     "scales": (
         edited(lambda file, name: file.move(name + ".scale", "x.scale"), "int8"),
-        "is missing|is not the model's|does not answer",
+        "is missing|is not the model's|does not give",
     ),
     "no file": (lambda place: replace_file(place, preset.WEIGHTS, b"x" * 999), "do not fit vae"),
     "another model's": (config(latent_dim=5), "weights in .* do not fit vae"),
@@ -277,10 +320,13 @@ def set_argument(**changes):
 
 
 KERAS = {
-    "plot": (set_argument(head=function("plot_model", "keras.utils")), "asks for .*plot_model"),
-    "web": (set_argument(head="https://host/x"), "an address has no place there"),
+    "plot": (
+        set_argument(output_distribution=function("plot_model", "keras.utils")),
+        "asks for .*plot_model",
+    ),
+    "web": (set_argument(output_distribution="https://host/x"), "a URL is not allowed there"),
     "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
-    "wide": (set_argument(units=[10**5, 10**5]), "its arguments make"),
+    "wide": (set_argument(dense_units=[10**5, 10**5]), "its arguments make"),
     "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
     "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a Keras model"),
 }
@@ -296,8 +342,8 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
 
 
 def test_a_folder_that_is_none_and_an_archive_are_told_apart(tmp_path):
-    with pytest.raises(UsageError, match="is no preset: it has no config.json"):
-        presets.open(tmp_path)
+    with pytest.raises(UsageError, match="is not a preset: it has no config.json"):
+        presets.load(tmp_path)
     (tmp_path / "preset.zip").write_bytes(b"PK")
     with pytest.raises(UsageError, match="is a file: unpack it"):
-        presets.open(tmp_path / "preset.zip")
+        presets.load(tmp_path / "preset.zip")

@@ -23,20 +23,26 @@ pytest_plugins = ("preset_fixtures",)
 
 @pytest.mark.parametrize("name", presets.names())
 def test_a_shipped_preset_says_of_three_examples_what_it_said_when_it_was_made(name):
-    preset = presets.open(name)
-    found = saving.answers(zoo.get(name, pretrained=True))
-    assert found.keys() == preset.record["golden"].keys()
-    for metric, values in preset.record["golden"].items():
+    preset = presets.load(name)
+    found = saving.golden_outputs(zoo.get(name, pretrained=True))
+    assert found.keys() == preset.record["golden_outputs"].keys()
+    for metric, values in preset.record["golden_outputs"].items():
         assert found[metric] == pytest.approx(values, rel=1e-3, abs=1e-4), metric
 
 
 @pytest.mark.parametrize("name", presets.names())
 def test_a_shipped_preset_is_small_and_its_card_tells_how_it_was_made(name):
-    preset = presets.open(name)
+    preset = presets.load(name)
     assert preset.name == name and preset.model == name.partition(".")[0]
     assert sum(facts["size"] for facts in preset.record["files"].values()) < 8 * 2**20
     told = zoo.info(name)["card"]
-    for fact in ("zoo reproduce", "95 % interval", "licence of the data", "sha256", "## Limits"):
+    for fact in (
+        "zoo reproduce",
+        "95 % interval",
+        "license of the data",
+        "sha256",
+        "## Limitations",
+    ):
         assert fact in told, fact
     assert name in zoo.names(pretrained=True)
 
@@ -65,7 +71,7 @@ def test_the_same_weights_give_the_same_bytes_whatever_the_process_has_made_befo
 
 
 def test_float16_takes_half_the_bytes_and_little_of_the_weights(model, whole, tmp_path):
-    half = zoo.save(model, tmp_path / "half", CARD, stored="float16")
+    half = zoo.save(model, tmp_path / "half", CARD, dtype="float16")
     size = [p.record["files"][preset.WEIGHTS]["size"] for p in (half, whole)]
     assert size[0] < 0.8 * size[1]  # of a network this small, names are a good part
     for a, b in zip(arrays(model), arrays(zoo.get(str(half.folder), pretrained=True)), strict=True):
@@ -78,7 +84,7 @@ def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_colum
     rows[:2] = [[0.0], [99.0]]
     model.weights[0].assign(model.weights[0] * rows)
     part, whole = (
-        zoo.save(model, tmp_path / stored, CARD, stored=stored) for stored in ("int8", "float32")
+        zoo.save(model, tmp_path / dtype, CARD, dtype=dtype) for dtype in ("int8", "float32")
     )
     size = [p.record["files"][preset.WEIGHTS]["size"] for p in (part, whole)]
     assert size[0] < 0.35 * size[1]
@@ -91,10 +97,10 @@ def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_colum
 
 def test_saving_replaces_a_preset_whole_and_nothing_else(model, copy, tmp_path):
     zoo.save(model, copy, CARD | {"title": "Another"})
-    assert "Another" in presets.open(copy).card and len(list(tmp_path.iterdir())) == 1
+    assert "Another" in presets.load(copy).card and len(list(tmp_path.iterdir())) == 1
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
-    with pytest.raises(UsageError, match="holds something that is no preset"):
+    with pytest.raises(UsageError, match="holds something that is not a preset"):
         zoo.save(model, tmp_path / "run", CARD)
 
 
@@ -103,19 +109,19 @@ def test_what_cannot_be_a_preset_is_told(tmp_path):
         zoo.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new", CARD)
     model = small_model("vae")
     with pytest.raises(UsageError, match="'float16', 'int8'.*, got 'int4'"):
-        zoo.save(model, tmp_path / "new", CARD, stored="int4")
+        zoo.save(model, tmp_path / "new", CARD, dtype="int4")
     model.weights[0].assign(model.weights[0] + 1e6)
     with pytest.raises(UsageError, match="not finite as float16"):
-        zoo.save(model, tmp_path / "new", CARD, stored="float16")
+        zoo.save(model, tmp_path / "new", CARD, dtype="float16")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_new_preset_has_its_answers_and_noise_is_left_as_it_was(model, whole):
-    golden = whole.record["golden"]
-    assert golden == saving.answers(model) and {len(x) for x in golden.values()} == {3}
+    golden = whole.record["golden_outputs"]
+    assert golden == saving.golden_outputs(model) and {len(x) for x in golden.values()} == {3}
     states = []
     for _ in range(2):
-        saving.asked.clear()
+        saving.verified.clear()
         states.append(zoo.get(str(whole.folder), pretrained=True).seed_generator.state)
     assert not np.array_equal(*states)  # seeds of its own, asked or not
 
@@ -126,7 +132,7 @@ def test_a_network_of_keras_travels_with_the_model(tmp_path):
     captioner = small_model(
         "captioning", encoder=keras.Model(inputs, outputs), image_shape=(8, 8, 3)
     )
-    zoo.save(captioner, tmp_path / "it", CARD, stored="int8")
+    zoo.save(captioner, tmp_path / "it", CARD, dtype="int8")
     assert len(arrays(zoo.get(str(tmp_path / "it"), pretrained=True))) == len(arrays(captioner))
 
 
@@ -147,7 +153,7 @@ def test_readers_beside_a_writer_get_one_preset_or_the_other(model, whole, copy)
     digests = set()
     try:
         while time.monotonic() < ends:
-            opened = presets.open(copy)
+            opened = presets.load(copy)
             assert files.sha256(opened.weights) == opened.record["files"][preset.WEIGHTS]["sha256"]
             digests.add(opened.record["digest"])
     finally:
@@ -159,11 +165,11 @@ def test_a_preset_whose_replacement_was_killed_is_found_again(copy, monkeypatch)
     aside = copy.parent / f".{copy.name}.x1.old"
     aside.mkdir()
     copy.rename(aside / copy.name)
-    assert presets.open(copy).name == "vae.tiny" and not aside.exists()
+    assert presets.load(copy).name == "vae.tiny" and not aside.exists()
     aside.mkdir()
     copy.rename(aside / copy.name)
     monkeypatch.chdir(copy.parent)
-    assert presets.open(copy.name).name == "vae.tiny"
+    assert presets.load(copy.name).name == "vae.tiny"
 
 
 # Parts of a preset, and networks that are not quite the same.
@@ -196,7 +202,7 @@ def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
 
 def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys):
     coloured = zoo.get(str(whole.folder), pretrained=True, image_shape=(8, 8, 3))
-    assert "adapted: encoder/0/0/kernel (sees 3 channels in place of 1)" in capsys.readouterr().err
+    assert "adapted: encoder/0/0/kernel (3 input channels instead of 1)" in capsys.readouterr().err
     grey = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
     codes = model.encode(grey)
     np.testing.assert_allclose(coloured.encode(grey.repeat(3, -1)), codes, atol=1e-5)
@@ -216,7 +222,7 @@ def test_what_does_not_fit_is_left_fresh_and_reported(model, whole):
         "encoder/3/dense/bias",
         "decoder/0/kernel",
     }
-    assert "(64, 4) there, (64, 10) here" in report.missing["encoder/3/dense/kernel"]
+    assert "(64, 4) in the source, (64, 10) here" in report.missing["encoder/3/dense/kernel"]
     assert not report.adapted and not report.unexpected and len(report.loaded) == 11
     for a, b in zip(before, arrays(wider.encoder.layers[-1]), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -240,7 +246,10 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
     table, fresh = (np.array(m.source_words.weights[0]) for m in (was, now))
     report = zoo.transfer_weights(now, was)
     (path,) = report.adapted  # of the same shape, and yet not the same words
-    assert path.startswith("source_words/") and "6 of 8 words are known" in report.adapted[path]
+    assert (
+        path.startswith("source_words/")
+        and "6 of 8 words are in the source" in report.adapted[path]
+    )
     rows = np.array(now.source_words.weights[0])
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])
     np.testing.assert_array_equal(rows[[5, 7]], fresh[[5, 7]])
@@ -257,7 +266,7 @@ def test_a_preset_draws_from_the_command_line(tmp_path):
     drawn = np.load(tmp_path / "crystals.npz")["image"]
     np.testing.assert_allclose(drawn, model.sample(2, seed=3), atol=1e-6)
     for words, said in (
-        (("--best",), "vae.snowflakes is one model"),
+        (("--best",), "vae.snowflakes is a single model"),
         (("--label", "7"), "vae has no classes"),
         (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):

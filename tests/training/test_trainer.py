@@ -20,7 +20,7 @@ def test_micro_batches_give_the_step_of_the_whole_batch():
     """Without noise of its own in each piece: same weights to rounding, and the exact mean."""
 
     def trained(micro_batches):
-        model = toy(kl="analytic")
+        model = toy(kl_estimator="analytic")
         model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
         it = run(model=model, optimizers=keras.optimizers.SGD(0.01), micro_batches=micro_batches)
         history = it.fit(data, epochs=2).history
@@ -114,7 +114,7 @@ def test_a_finished_run_is_left_alone(tmp_path):
 
 def test_accumulated_gradients_are_those_of_the_large_batch():
     """Four batches of 8, accumulated, take the step of one batch of 32."""
-    plain, accumulated = toy(kl="analytic"), toy(kl="analytic")
+    plain, accumulated = toy(kl_estimator="analytic"), toy(kl_estimator="analytic")
     for model in (plain, accumulated):
         model.posterior = quiet(model)
     run(model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
@@ -219,7 +219,7 @@ def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 
     warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
-    it = run(model=toy(kl=FreeBits(1e6), kl_weight=warm))
+    it = run(model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
     logs = it.fit(data, steps=1).history
     assert logs["kl"][0] == 1e6  # all of it is free
     assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
@@ -264,7 +264,7 @@ def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
 # Non-finite numbers.
 
 
-def test_a_non_finite_loss_names_the_step_and_the_first_bad_layer(tmp_path):
+def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_path):
     model = toy()
     layer = model.decoder.layers[2]  # an Upsample
     it = run(tmp_path, model=model, save_every=2)

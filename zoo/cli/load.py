@@ -105,7 +105,7 @@ def _load_keras_file(file: Path) -> "Model":
         registry.get_class(name)  # Keras finds classes that are imported
     try:
         with zipfile.ZipFile(file) as archive:
-            config = configuration.from_json(_read_member(archive, "config.json"))
+            config = configuration.parse_json(_read_member(archive, "config.json"))
             raw = _read_member(archive, weights.FILE)
         configuration.check_objects({**config, "compile_config": None}, file, files=True)
         weights.check_file(raw)

@@ -19,18 +19,18 @@ from zoo.presets import download, preset
 @click.argument("target")
 @preset_options
 @json_option(show_preset)
-def push(model, target, **options):
+def push(model: Path, target: str, **options: Any) -> dict[str, Any]:
     """Upload a trained run, or a preset, to the Hugging Face hub.
 
-    MODEL is a folder made by `zoo reproduce`, `zoo train` or `zoo save`, or a model's name, which
-    means its newest run of `zoo train`. TARGET is hf://owner/name. Uploading needs a token of the
+    MODEL is a folder made by `zoo reproduce`, `zoo train` or `zoo save`, or the name of a
+    model (its newest run of `zoo train`). TARGET is hf://owner/name. Uploading needs a token of the
     hub. In Python, zoo.get(TARGET, pretrained=True) loads the model.
 
     \b
     zoo push presets/mine hf://owner/mine
     zoo push runs/vae-mnist hf://owner/vae-mnist --best --dtype float16
     """
-    address = download.HUB.fullmatch(target)
+    address = download.HUB_REFERENCE.fullmatch(target)
     if not address or address[3]:
         raise UsageError(
             f"zoo push uploads to the hub, to hf://owner/name; got {target}. To write a preset to a"
@@ -40,11 +40,11 @@ def push(model, target, **options):
     repository = f"{address[1]}/{address[2]}"
     if is_preset_folder(model):
         uploaded = _upload(hub, repository, preset.read(model))
-        return presets.facts(uploaded) | {"folder": target}
+        return presets.summary(uploaded) | {"folder": target}
     with tempfile.TemporaryDirectory() as folder:
         saved = save_preset(model, Path(folder) / address[2], **options)
         uploaded = _upload(hub, repository, saved)
-        return presets.facts(uploaded) | {"folder": target}
+        return presets.summary(uploaded) | {"folder": target}
 
 
 def _upload(hub: Any, repository: str, uploaded: preset.Preset) -> preset.Preset:

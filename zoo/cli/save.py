@@ -18,7 +18,7 @@ from zoo.data import catalog, source_names
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, user_path
 from zoo.log import log_message
-from zoo.presets import licenses, preset
+from zoo.presets import licenses, preset, preset_record
 from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
@@ -34,7 +34,7 @@ def preset_options(command: Callable) -> Callable:
     )
     @click.option(
         "--dtype",
-        type=click.Choice(preset.STORED),
+        type=click.Choice(preset_record.DTYPES),
         default="float32",
         show_default=True,
         help="Data type of the stored weights: float16 takes half of the bytes of float32, int8"
@@ -51,7 +51,7 @@ def preset_options(command: Callable) -> Callable:
 
 def show_preset(record: dict[str, Any]) -> None:
     """Prints the record of `zoo save` and `zoo push`."""
-    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['stored']}\n")
+    click.echo(f"{record['name']}: {record['parameters']:,} parameters, {record['dtype']}\n")
     rows = [(name, file["size"], file["sha256"]) for name, file in record["files"].items()]
     print_table(rows, "file", "bytes", "sha256")
     click.echo(f"\ntry next: zoo.get({record['folder']!r}, pretrained=True)")
@@ -62,11 +62,11 @@ def show_preset(record: dict[str, Any]) -> None:
 @click.argument("folder")
 @preset_options
 @json_option(show_preset)
-def save(model, folder, **options):
+def save(model: Path, folder: str, **options: Any) -> dict[str, Any]:
     """Write a trained run to a folder, as a preset.
 
-    MODEL is a folder made by `zoo reproduce` or `zoo train`, or a model's name, which means its
-    newest run of `zoo train`. FOLDER is created, and its name is that of the preset. In Python,
+    MODEL is a folder made by `zoo reproduce` or `zoo train`, or the name of a model (its newest run
+    of `zoo train`). FOLDER is created, and its name is that of the preset. In Python,
     zoo.get(FOLDER, pretrained=True) loads it; zoo push uploads it.
 
     \b
@@ -83,7 +83,7 @@ def save(model, folder, **options):
             f"{model} is a preset already, not a run: copy the folder, or upload it with: zoo push"
             f" {model} hf://owner/name"
         )
-    return presets.facts(save_preset(model, user_path(folder), **options))
+    return presets.summary(save_preset(model, user_path(folder), **options))
 
 
 def save_preset(
@@ -113,9 +113,9 @@ def save_preset(
     log_message(f"saving {run} as {folder}, step {trainer.state.position['step']:,}")
     if dtype != "float32":
         limitation = f"The metrics are those of the float32 weights, before rounding to {dtype}."
-        card["limits"] = f"{card.get('limits', '')} {limitation}".strip()
+        card["limitations"] = f"{card.get('limitations', '')} {limitation}".strip()
     with trainer.averaged_weights() as model:
-        return presets.save(model, folder, card, stored=dtype)
+        return presets.save(model, folder, card, dtype=dtype)
 
 
 def is_preset_folder(path: Path) -> bool:
@@ -156,11 +156,11 @@ def _restore_recipe(run, results, best, license):
         "title": recipe.title,
         **data,
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
-        "numbers": numbers,
+        "results": numbers,
         "references": [
             records.beside(record, reference) for reference in record["recipe"]["references"]
         ],
-        "limits": recipe.limits,
+        "limitations": recipe.limits,
     }
 
 
@@ -204,7 +204,7 @@ def _restore_training(run, results, best, license):
         "title": f"{config.model} on {name}",
         **data_facts,
         "recipe": f"zoo train {config.model} --data {name}",
-        "numbers": [(key, f"{value:.5g}", "", "", protocol) for key, value in metrics.items()],
+        "results": [(key, f"{value:.5g}", "", "", protocol) for key, value in metrics.items()],
     }
 
 
@@ -213,7 +213,7 @@ def _data_facts(data, split, license):
     entry = catalog.info(data) if source_names.is_named(data) else None
     data_license = {"data_license": entry.license} if entry else {}
     name = f"{public_data_name(data)} {split}"
-    return {"data": name, **data_license, **licenses.chosen(license, entry)}
+    return {"data": name, **data_license, **licenses.choose(license, entry)}
 
 
 def public_data_name(data: str) -> str:

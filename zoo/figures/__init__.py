@@ -95,6 +95,8 @@ def all_figures(model, batch):
         pictures["attention"] = attention(model.attention(texts, limit=limit))
     if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
         pictures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
-    if hasattr(model, "painting") and {"content", "style"} <= batch.keys():
-        pictures["painting"] = stylized(batch["content"][0], batch["style"][0], model.painting())
+    if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
+        pictures["stylized_image"] = stylized(
+            batch["content"][0], batch["style"][0], model.stylized_image()
+        )
     return pictures

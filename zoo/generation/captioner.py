@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from blocks.checks import sizes
+from blocks.checks import int_tuple
 from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.sequence_generator import Speaker
-from zoo.model.method_arguments import read_feature
+from zoo.model.method_arguments import convert_feature
 
 
 class Captioner(Speaker):
@@ -32,7 +32,7 @@ class Captioner(Speaker):
     def __init__(self, caption_vocabulary, image_shape, **kwargs):
         super().__init__(**kwargs)
         self.know(caption=caption_vocabulary)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
 
     def map_of(self, network):
         """(rows, columns, channels) that a network makes of an image; raises ValueError if none."""
@@ -58,7 +58,7 @@ class Captioner(Speaker):
         }
 
     def given(self, source):
-        return read_feature(self, self.input_feature, source)
+        return convert_feature(self, self.input_feature, source)
 
     # Verbs.
 

@@ -99,7 +99,7 @@ def _log_mean(values, counts):
 
 
 def _warn_gray_bernoulli(model, x):
-    if getattr(model, "head", None) not in ("bernoulli", BernoulliHead):
+    if getattr(model, "output_distribution", None) not in ("bernoulli", BernoulliHead):
         return
     if not np.isin(x, (0, 1)).all():
         warnings.warn(

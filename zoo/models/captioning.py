@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import AdditiveAttention, AttentionDecoder, Downsample, Stack, TokenEmbedding
-from blocks.checks import at_least_one, at_least_zero, boolean, one_of, share, sizes
+from blocks.checks import boolean, fraction, int_tuple, non_negative_float, one_of, positive_int
 from blocks.recurrent import CELLS, GatedAttentionCell
 
 
@@ -57,15 +57,15 @@ class Captioning(zoo.Captioner):
         own = isinstance(encoder, list | tuple)
         if not (own or encoder is None or isinstance(encoder, keras.Layer)):
             raise ValueError(f"encoder must be channels, a layer or None, got {encoder!r}")
-        self.encoder = sizes(encoder, "encoder") if own else encoder
-        self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
-        self.units = at_least_one(units, "units")
+        self.encoder = int_tuple(encoder, "encoder") if own else encoder
+        self.embedding_dim = positive_int(embedding_dim, "embedding_dim")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         self.tied = boolean(tied, "tied")
-        self.dropout = share(dropout, "dropout")
-        self.annotation_dropout = share(annotation_dropout, "annotation_dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.doubly_stochastic = at_least_zero(doubly_stochastic, "doubly_stochastic")
+        self.dropout = fraction(dropout, "dropout")
+        self.annotation_dropout = fraction(annotation_dropout, "annotation_dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.doubly_stochastic = non_negative_float(doubly_stochastic, "doubly_stochastic")
 
         dtype, dense, drop = self.dtype_policy, keras.layers.Dense, keras.layers.Dropout
         twice = {"repeats": 2, "norm": "batch", "dtype": dtype}  # a place must see its neighbours

@@ -7,7 +7,7 @@ told the class, eq. 2.
 import tensorflow as tf
 
 import zoo
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 from zoo.models.dcgan import DCGAN
 
 
@@ -24,41 +24,41 @@ class ConditionalDCGAN(DCGAN):
         **kwargs: as in `dcgan`.
     """
 
-    def __init__(self, classes=10, **kwargs):
+    def __init__(self, num_classes=10, **kwargs):
         super().__init__(**kwargs)
-        self.classes = at_least_one(classes, "classes")
+        self.num_classes = positive_int(num_classes, "num_classes")
 
     def build(self, input_shape=None):
         *size, channels = self.image_shape
-        self.generator.build((None, self.latent_dim + self.components + self.classes))
-        self.discriminator.build((None, *size, channels + self.classes))
+        self.generator.build((None, self.latent_dim + self.components + self.num_classes))
+        self.discriminator.build((None, *size, channels + self.num_classes))
 
     @property
     def batch_spec(self):
         return {**super().batch_spec, "label": tf.TensorSpec((None,), tf.int64)}
 
-    def draw(self, noise, batch, training=False):
-        return super().draw(self.told(noise, batch["label"]), batch, training)
+    def synthesize(self, noise, batch, training=False):
+        return super().synthesize(self.append_one_hot(noise, batch["label"]), batch, training)
 
-    def look(self, images, batch, training=False):
-        planes = tf.one_hot(batch["label"], self.classes, dtype=images.dtype)[:, None, None]
-        planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(images)[:3]), self.classes))
-        return super().look(tf.concat([images, planes], axis=-1), batch, training)
+    def discriminate(self, images, batch, training=False):
+        planes = tf.one_hot(batch["label"], self.num_classes, dtype=images.dtype)[:, None, None]
+        planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(images)[:3]), self.num_classes))
+        return super().discriminate(tf.concat([images, planes], axis=-1), batch, training)
 
-    def told(self, noise, labels):
+    def append_one_hot(self, noise, labels):
         """The generator's input: `noise` [n, ...] beside the classes [n] in one-hot code."""
-        return tf.concat([noise, tf.one_hot(labels, self.classes, dtype=noise.dtype)], axis=-1)
+        return tf.concat([noise, tf.one_hot(labels, self.num_classes, dtype=noise.dtype)], axis=-1)
 
-    def latents(self, n, seed=None, label=None):
-        return self.told(self.noise(n, seed), self.labels(n, label))
+    def generator_inputs(self, n, seed=None, label=None):
+        return self.append_one_hot(self.noise(n, seed), self.labels(n, label))
 
     def labels(self, n, label=None):
         """Classes int64 [n]: each in turn, or all as `label` (an integer or n of them) says."""
         if label is None:
-            return tf.range(n, dtype=tf.int64) % self.classes
+            return tf.range(n, dtype=tf.int64) % self.num_classes
         return tf.cast(tf.broadcast_to(label, (n,)), tf.int64)
 
     @zoo.checked_method(n="n", label="label")
     def sample(self, n, seed=None, label=None):
         """`n` drawings [n, h, w, c] in [0, 1], of each class in turn, or of the class `label`."""
-        return tf.cast(self(self.latents(n, seed, label)), tf.float32)
+        return tf.cast(self(self.generator_inputs(n, seed, label)), tf.float32)

@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks import Downsample, Stack, Upsample, adversarial, scattered
-from blocks.checks import at_least_one, at_least_zero, count, share, sizes
-from blocks.normalization import reestimate
-from blocks.resample import pyramid
+from blocks import Downsample, Stack, Upsample, adversarial, mixture_noise
+from blocks.checks import fraction, int_tuple, non_negative_float, non_negative_int, positive_int
+from blocks.normalization import update_batch_norm
+from blocks.resample import feature_map_sizes
 
 
 @zoo.register("dcgan")
@@ -28,7 +28,7 @@ class DCGAN(zoo.Model):
         objective: a name in `adversarial.LOSSES`, or such as `NonSaturating(smoothing=0.1)`.
         penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
         matching: weight of `adversarial.feature_matching` in what the generator minimizes.
-        components: clouds the noise consists of, `blocks.scattered`; 0: a single one.
+        components: clouds the noise consists of, `blocks.mixture_noise`; 0: a single one.
         finest: channels of one more layer of the generator, at full size; 0: no such layer.
     """
 
@@ -40,27 +40,29 @@ class DCGAN(zoo.Model):
         dropout=0.0,
         objective="non_saturating",
         penalty="r1",
-        matching=0.0,
+        feature_matching_weight=0.0,
         components=0,
-        finest=0,
+        full_size_filters=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
-        self.latent_dim = at_least_one(latent_dim, "latent_dim")
-        self.filters = sizes(filters, "filters")
-        self.dropout = share(dropout, "dropout")
-        self.objective = adversarial.loss(objective)
-        self.penalty = adversarial.penalty(penalty)
-        self.matching = at_least_zero(matching, "matching")
-        self.components = count(components, "components")
-        self.finest = count(finest, "finest")
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
+        self.latent_dim = positive_int(latent_dim, "latent_dim")
+        self.filters = int_tuple(filters, "filters")
+        self.dropout = fraction(dropout, "dropout")
+        self.objective = adversarial.get_loss(objective)
+        self.penalty = adversarial.get_penalty(penalty)
+        self.feature_matching_weight = non_negative_float(
+            feature_matching_weight, "feature_matching_weight"
+        )
+        self.components = non_negative_int(components, "components")
+        self.full_size_filters = non_negative_int(full_size_filters, "full_size_filters")
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        *scales, (rows, columns) = pyramid(size, len(self.filters))
+        *scales, (rows, columns) = feature_map_sizes(size, len(self.filters))
         base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
-        wider = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True), (finest, size)]
+        wider = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True), (full_size_filters, size)]
         last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
         self.generator = Stack(
             [
@@ -71,7 +73,7 @@ class DCGAN(zoo.Model):
                 Upsample(self.filters[-1], strides=1, **up),
             ]
             + [Upsample(n, output_size=scale, **up) for n, scale in wider if n]
-            + [Upsample(channels, strides=1 if finest else 2, output_size=size, **last)],
+            + [Upsample(channels, strides=1 if full_size_filters else 2, output_size=size, **last)],
             dtype=dtype,
         )
         down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
@@ -97,24 +99,26 @@ class DCGAN(zoo.Model):
     def train_step(self, batch):
         real = 2 * batch["image"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.draw(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
-            real_logits, real_seen = self.look(real, batch, training=True)  # D(x)
-            fake_logits, fake_seen = self.look(fake, batch, training=True)  # D(G(z))
+            fake = self.synthesize(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
+            real_logits, real_features = self.discriminate(real, batch, training=True)  # D(x)
+            fake_logits, fake_features = self.discriminate(fake, batch, training=True)  # D(G(z))
             generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
             discriminator_loss = tf.reduce_mean(
                 self.objective.discriminator(real_logits, fake_logits)
             )
             penalty = self.penalty(
-                lambda x: self.look(x, batch, training=True)[0],
+                lambda x: self.discriminate(x, batch, training=True)[0],
                 real,
                 fake,
                 self.iterations,
                 self.next_seed(),
             )
-            matched_loss = generator_loss + self.unlike(real_seen, fake_seen)
-            penalized_loss = discriminator_loss + tf.reduce_mean(penalty)
-        self.minimize(matched_loss, generator_tape, "generator")
-        self.minimize(penalized_loss, discriminator_tape, "discriminator")
+            generator_total = generator_loss + self.feature_matching_loss(
+                real_features, fake_features
+            )
+            discriminator_total = discriminator_loss + tf.reduce_mean(penalty)
+        self.minimize(generator_total, generator_tape, "generator")
+        self.minimize(discriminator_total, discriminator_tape, "discriminator")
         return {
             "generator_loss": generator_loss,
             "discriminator_loss": discriminator_loss,
@@ -124,8 +128,11 @@ class DCGAN(zoo.Model):
 
     def eval_step(self, batch):
         real = 2 * batch["image"] - 1
-        fake = self.draw(self.noise(tf.shape(real)[0]), batch)
-        (real_logits, _), (fake_logits, _) = self.look(real, batch), self.look(fake, batch)
+        fake = self.synthesize(self.noise(tf.shape(real)[0]), batch)
+        (real_logits, _), (fake_logits, _) = (
+            self.discriminate(real, batch),
+            self.discriminate(fake, batch),
+        )
         return {
             "generator_loss": self.objective.generator(real_logits, fake_logits),
             "discriminator_loss": self.objective.discriminator(real_logits, fake_logits),
@@ -133,29 +140,32 @@ class DCGAN(zoo.Model):
             "fake_score": tf.sigmoid(fake_logits),
         }
 
-    def draw(self, noise, batch, training=False):
+    def synthesize(self, noise, batch, training=False):
         """The generator's images [batch, h, w, c] in [-1, 1] from noise, as `call`."""
         return self.generator(noise, training=training)
 
-    def look(self, images, batch, training=False):
+    def discriminate(self, images, batch, training=False):
         """The discriminator's logits [batch], above 0: "real", and the features it says it by."""
-        logits, features = self.discriminator(images, training=training, features=True)
+        logits, features = self.discriminator(images, training=training, return_features=True)
         return tf.cast(logits[:, 0], tf.float32), features
 
-    def unlike(self, real_seen, fake_seen):
+    def feature_matching_loss(self, real_features, fake_features):
         """How unlike the data drawings are together, which no judgement of one tells: a scalar."""
-        return self.matching * adversarial.feature_matching(real_seen, fake_seen)
+        return self.feature_matching_weight * adversarial.feature_matching(
+            real_features, fake_features
+        )
 
     def noise(self, n, seed=None):
-        """`n` points of the generator's input space, [n, latent_dim + components]: `scattered`."""
-        return scattered(n, self.latent_dim, self.components, self.as_seed(seed))
+        """`n` points of the generator's input space, [n, latent_dim + components]:
+        `mixture_noise`."""
+        return mixture_noise(n, self.latent_dim, self.components, self.as_seed(seed))
 
-    def latents(self, n, seed=None):
+    def generator_inputs(self, n, seed=None):
         """`n` inputs of the generator: here, nothing but noise."""
         return self.noise(n, seed)
 
     def on_weights_averaged(self):
-        reestimate(self.generator, (self.latents(256, seed) for seed in range(32)))
+        update_batch_norm(self.generator, (self.generator_inputs(256, seed) for seed in range(32)))
 
     def call(self, noise, training=False):
         return (self.generator(noise, training=training) + 1) / 2
@@ -163,4 +173,4 @@ class DCGAN(zoo.Model):
     @zoo.checked_method(n="n")
     def sample(self, n, seed=None):
         """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
-        return tf.cast(self(self.latents(n, seed)), tf.float32)
+        return tf.cast(self(self.generator_inputs(n, seed)), tf.float32)

@@ -7,7 +7,7 @@ flow as prior does what an inverse flow as posterior does; the flow is RealNVP (
 
 import zoo
 from blocks import FlowPrior
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 from zoo.models.vae import VAE
 
 
@@ -17,16 +17,16 @@ class FlowVAE(VAE):
 
     Args:
         latent_dim: number of dimensions of z, at least 2.
-        couplings: number of couplings.
+        num_couplings: number of couplings.
         coupling_units: width of both hidden layers of each coupling's network.
-        **kwargs: as in `vae`, without `kl="analytic"`.
+        **kwargs: as in `vae`, without `kl_estimator="analytic"`.
     """
 
-    def __init__(self, latent_dim=2, couplings=6, coupling_units=64, **kwargs):
+    def __init__(self, latent_dim=2, num_couplings=6, coupling_units=64, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.couplings = at_least_one(couplings, "couplings", most=1000)
-        self.coupling_units = at_least_one(coupling_units, "coupling_units")
+        self.num_couplings = positive_int(num_couplings, "num_couplings", maximum=1000)
+        self.coupling_units = positive_int(coupling_units, "coupling_units")
 
     def make_prior(self):
         dtype = self.dtype_policy
-        return FlowPrior(self.latent_dim, self.couplings, self.coupling_units, dtype=dtype)
+        return FlowPrior(self.latent_dim, self.num_couplings, self.coupling_units, dtype=dtype)

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 import zoo
 from blocks import adversarial
-from blocks.adversarial import flat
-from blocks.checks import at_least_one, at_least_zero
+from blocks.adversarial import flatten
+from blocks.checks import non_negative_float, positive_int
 from zoo.models.dcgan import DCGAN
 
 
@@ -33,94 +33,102 @@ class InstanceDCGAN(DCGAN):
         **kwargs: as in `dcgan`.
     """
 
-    def __init__(self, features=128, spread=0.3, instances=10_000, **kwargs):
+    def __init__(self, num_features=128, feature_noise_std=0.3, num_instances=10_000, **kwargs):
         super().__init__(**kwargs)
-        self.features = at_least_one(features, "features")
-        self.spread = at_least_zero(spread, "spread")
-        self.instances = at_least_one(instances, "instances")
+        self.num_features = positive_int(num_features, "num_features")
+        self.feature_noise_std = non_negative_float(feature_noise_std, "feature_noise_std")
+        self.num_instances = positive_int(num_instances, "num_instances")
         self.discriminator.layers.pop()  # in place of a judgement: one, and a weight for each
-        head = keras.layers.Dense(1 + self.features, dtype=self.dtype_policy)
+        head = keras.layers.Dense(1 + self.num_features, dtype=self.dtype_policy)
         self.discriminator.layers.append(head)
 
     def build(self, input_shape=None):
-        self.generator.build((None, self.latent_dim + self.components + self.features))
+        self.generator.build((None, self.latent_dim + self.components + self.num_features))
         self.discriminator.build((None, *self.image_shape))
         pixels = tf.TensorShape(self.image_shape).num_elements()
         fixed = {"initializer": "zeros", "dtype": "float32", "trainable": False}
         self.mean = self.add_weight((pixels,), name="mean", **fixed)
-        self.basis = self.add_weight((pixels, self.features), name="basis", **fixed)
-        self.known = self.add_weight((self.instances, self.features), name="known", **fixed)
+        self.basis = self.add_weight((pixels, self.num_features), name="basis", **fixed)
+        self.instance_bank = self.add_weight(
+            (self.num_instances, self.num_features), name="instance_bank", **fixed
+        )
 
     def adapt(self, data):
         """Remembers the data's first images; finds their principal components, if it has none."""
         images, seen = [], 0
         for batch in data:
-            images.append(flat(batch["image"]))
+            images.append(flatten(batch["image"]))
             seen += len(images[-1])
-            if seen >= self.instances:
+            if seen >= self.num_instances:
                 break
         if not seen:
             return
-        images = tf.concat(images, axis=0)[: self.instances]
+        images = tf.concat(images, axis=0)[: self.num_instances]
         if not tf.math.count_nonzero(self.basis):  # what was trained with others, keeps them
-            self.find(images)
-        self.known.assign(self.described(tf.gather(images, tf.range(self.instances) % len(images))))
+            self.fit_pca(images)
+        self.instance_bank.assign(
+            self.embed(tf.gather(images, tf.range(self.num_instances) % len(images)))
+        )
 
-    def find(self, images):
+    def fit_pca(self, images):
         """The principal components of images [n, pixels] become what an image is told by."""
         from sklearn.utils.extmath import randomized_svd
 
         mean = tf.reduce_mean(images, axis=0)
-        few = min(self.features, *images.shape)  # of few images there are few components
+        few = min(self.num_features, *images.shape)  # of few images there are few components
         *_, components = randomized_svd((images - mean).numpy(), few, random_state=0)
         basis = tf.transpose(components)
         deviation = tf.sqrt(tf.reduce_mean(tf.matmul(images - mean, basis) ** 2))
-        padding = ((0, 0), (0, self.features - few))
+        padding = ((0, 0), (0, self.num_features - few))
         self.mean.assign(mean)
         self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, deviation), padding))
 
-    def described(self, images):
+    def embed(self, images):
         """The features [n, features] of images [n, h, w, c] in [0, 1]."""
-        return tf.matmul(flat(images) - self.mean, self.basis)
+        return tf.matmul(flatten(images) - self.mean, self.basis)
 
-    def near(self, features, seed):
+    def perturb(self, features, seed):
         """A point in the neighbourhood of each of `features` [n, features]."""
-        return features + self.spread * tf.random.stateless_normal(tf.shape(features), seed)
+        return features + self.feature_noise_std * tf.random.stateless_normal(
+            tf.shape(features), seed
+        )
 
-    def placed(self, batch):
+    def condition(self, batch):
         """A batch, and `near` each of its images a point of features."""
-        return {**batch, "near": self.near(self.described(batch["image"]), self.next_seed())}
+        return {**batch, "condition": self.perturb(self.embed(batch["image"]), self.next_seed())}
 
     def train_step(self, batch):
-        return super().train_step(self.placed(batch))
+        return super().train_step(self.condition(batch))
 
     def eval_step(self, batch):
-        return super().eval_step(self.placed(batch))
+        return super().eval_step(self.condition(batch))
 
-    def draw(self, noise, batch, training=False):
-        return super().draw(tf.concat([noise, batch["near"]], axis=-1), batch, training)
+    def synthesize(self, noise, batch, training=False):
+        return super().synthesize(tf.concat([noise, batch["condition"]], axis=-1), batch, training)
 
-    def look(self, images, batch, training=False):
-        judgements, seen = self.discriminator(images, training=training, features=True)
+    def discriminate(self, images, batch, training=False):
+        judgements, seen = self.discriminator(images, training=training, return_features=True)
         judgements = tf.cast(judgements, tf.float32)
-        fit = tf.reduce_sum(judgements[:, 1:] * batch["near"], axis=1)
-        return judgements[:, 0] + fit / self.features**0.5, seen
+        fit = tf.reduce_sum(judgements[:, 1:] * batch["condition"], axis=1)
+        return judgements[:, 0] + fit / self.num_features**0.5, seen
 
-    def unlike(self, real_seen, fake_seen):
-        return self.matching * adversarial.feature_matching(real_seen, fake_seen, unbiased=True)
+    def feature_matching_loss(self, real_features, fake_features):
+        return self.feature_matching_weight * adversarial.feature_matching(
+            real_features, fake_features, unbiased=True
+        )
 
-    def latents(self, n, seed=None, like=None):
+    def generator_inputs(self, n, seed=None, reference=None):
         """Inputs of the generator: noise beside a point near an instance, or near `like`."""
         seed = self.as_seed(seed)
         chosen, moved = (tf.random.experimental.stateless_fold_in(seed, i) for i in (2, 3))
-        if like is None:
-            rows = tf.random.stateless_uniform((n,), chosen, 0, self.instances, tf.int32)
-            features = tf.gather(self.known, rows)
+        if reference is None:
+            rows = tf.random.stateless_uniform((n,), chosen, 0, self.num_instances, tf.int32)
+            features = tf.gather(self.instance_bank, rows)
         else:
-            features = tf.broadcast_to(self.described(like), (n, self.features))
-        return tf.concat([self.noise(n, seed), self.near(features, moved)], axis=-1)
+            features = tf.broadcast_to(self.embed(reference), (n, self.num_features))
+        return tf.concat([self.noise(n, seed), self.perturb(features, moved)], axis=-1)
 
-    @zoo.checked_method(n="n", like="like")
-    def sample(self, n, seed=None, like=None):
+    @zoo.checked_method(n="n", reference="reference")
+    def sample(self, n, seed=None, reference=None):
         """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
-        return tf.cast(self(self.latents(n, seed, like)), tf.float32)
+        return tf.cast(self(self.generator_inputs(n, seed, reference)), tf.float32)

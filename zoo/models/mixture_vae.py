@@ -7,7 +7,7 @@ backpropagate through, beside the encoder and the decoder.
 
 import zoo
 from blocks import GaussianMixture
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 from zoo.models.vae import VAE
 
 
@@ -17,13 +17,13 @@ class MixtureVAE(VAE):
 
     Args:
         latent_dim: number of dimensions of z.
-        components: number of Gaussians in the prior.
-        **kwargs: as in `vae`, without `kl="analytic"`.
+        num_components: number of Gaussians in the prior.
+        **kwargs: as in `vae`, without `kl_estimator="analytic"`.
     """
 
-    def __init__(self, latent_dim=2, components=16, **kwargs):
+    def __init__(self, latent_dim=2, num_components=16, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.components = at_least_one(components, "components")
+        self.num_components = positive_int(num_components, "num_components")
 
     def make_prior(self):
-        return GaussianMixture(self.latent_dim, self.components, dtype=self.dtype_policy)
+        return GaussianMixture(self.latent_dim, self.num_components, dtype=self.dtype_policy)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from blocks import mmd
-from blocks.checks import at_least_zero, fraction
+from blocks.checks import non_negative_float, unit_interval
 from zoo.models.vae import VAE
 
 
@@ -28,12 +28,12 @@ class MMDVAE(VAE):
     """
 
     micro_batches = 1  # the MMD is of a batch as a whole
-    smallest_batch = 2
+    min_batch_size = 2
 
     def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.alpha = fraction(alpha, "alpha")
-        self.mmd_weight = at_least_zero(mmd_weight, "mmd_weight")
+        self.alpha = unit_interval(alpha, "alpha")
+        self.mmd_weight = non_negative_float(mmd_weight, "mmd_weight")
         if self.bound != "elbo":
             raise ValueError(f"bound must be 'elbo', got {self.bound!r}: InfoVAE has its own loss")
 
@@ -43,8 +43,8 @@ class MMDVAE(VAE):
             q = self.posterior(x, training=True)  # q(z|x)
             z = q.sample(seed=self.next_seed())
             nll = tf.reduce_mean(-self.likelihood(z, training=True).log_prob(x))
-            kl = tf.reduce_mean(self.divergence(q, self.prior(), z))
-            distance = mean(self.distance(z))  # MMD(q(z), p(z))
+            kl = tf.reduce_mean(self.kl_divergence(q, self.prior(), z))
+            distance = mean(self.mmd_terms(z))  # MMD(q(z), p(z))
             loss = nll + (1 - self.alpha) * self.beta() * kl + self.mmd_weight * distance
         self.minimize(loss, tape)
         return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
@@ -55,11 +55,11 @@ class MMDVAE(VAE):
         z = q.sample(seed=self.next_seed())
         nll = -self.likelihood(z).log_prob(x)
         kl = q.log_prob(z) - self.prior().log_prob(z)
-        distance = self.distance(z)
+        distance = self.mmd_terms(z)
         loss = (nll + (1 - self.alpha) * kl)[: tf.size(distance)] + self.mmd_weight * distance
         return {"loss": loss, "nll": nll, "kl": kl, "mmd": distance}
 
-    def distance(self, z):
+    def mmd_terms(self, z):
         """Terms [batch] whose mean is the MMD^2 between these codes and draws from the prior.
 
         A single code has no other to be compared with: there are no terms, [0].

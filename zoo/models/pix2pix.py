@@ -7,9 +7,9 @@ import tensorflow as tf
 
 import zoo
 from blocks import PatchDiscriminator, UNet, adversarial
-from blocks.checks import at_least_one, at_least_zero, one_of, share, sizes
+from blocks.checks import fraction, int_tuple, non_negative_float, one_of, positive_int
 from blocks.resample import NORMS
-from blocks.unet import halvings
+from blocks.unet import default_levels
 
 
 @zoo.register("pix2pix")
@@ -51,19 +51,19 @@ class Pix2Pix(zoo.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
-        self.source_channels = at_least_one(source_channels, "source_channels")
-        self.filters = at_least_one(filters, "filters")
-        self.levels = levels if levels is None else at_least_one(levels, "levels", most=16)
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
+        self.source_channels = positive_int(source_channels, "source_channels")
+        self.filters = positive_int(filters, "filters")
+        self.levels = levels if levels is None else positive_int(levels, "levels", maximum=16)
         self.norm = one_of(norm, (None, *NORMS), "norm")
-        self.dropout = share(dropout, "dropout")
-        self.discriminator_filters = sizes(discriminator_filters, "discriminator_filters")
-        self.l1_weight = at_least_zero(l1_weight, "l1_weight")
-        self.objective = adversarial.loss(objective)
+        self.dropout = fraction(dropout, "dropout")
+        self.discriminator_filters = int_tuple(discriminator_filters, "discriminator_filters")
+        self.l1_weight = non_negative_float(l1_weight, "l1_weight")
+        self.objective = adversarial.get_loss(objective)
 
         dtype = self.dtype_policy
         *size, channels = self.image_shape
-        levels = halvings(size) if levels is None else levels
+        levels = default_levels(size) if levels is None else levels
         self.generator = UNet(channels, filters, levels, norm, dropout, dtype=dtype)
         self.discriminator = PatchDiscriminator(self.discriminator_filters, norm, dtype=dtype)
 
@@ -89,9 +89,9 @@ class Pix2Pix(zoo.Model):
     def train_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.draw(x, self.next_seed(), training=True)  # G(x, z)
-            real_logits = self.judge(x, y, training=True)  # D(x, y)
-            fake_logits = self.judge(x, fake, training=True)  # D(x, G(x, z))
+            fake = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
+            real_logits = self.discriminate(x, y, training=True)  # D(x, y)
+            fake_logits = self.discriminate(x, fake, training=True)  # D(x, G(x, z))
             l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
             gan_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
             generator_loss = gan_loss + self.l1_weight * l1  # eq. 4
@@ -111,8 +111,8 @@ class Pix2Pix(zoo.Model):
 
     def eval_step(self, batch):
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
-        fake = self.draw(x, self.next_seed())
-        real_logits, fake_logits = self.judge(x, y), self.judge(x, fake)
+        fake = self.synthesize(x, self.next_seed())
+        real_logits, fake_logits = self.discriminate(x, y), self.discriminate(x, fake)
         l1 = adversarial.per_example(tf.abs(y - fake))
         gan_loss = self.objective.generator(real_logits, fake_logits)
         return {
@@ -123,14 +123,14 @@ class Pix2Pix(zoo.Model):
             "fake_score": adversarial.per_example(tf.sigmoid(fake_logits)),
         }
 
-    def draw(self, x, seed=None, training=False):
+    def synthesize(self, x, seed=None, training=False):
         """G(x, z) [batch, h, w, c] of x [batch, h, w, source_channels], all in [-1, 1].
 
         The noise z is dropout, drawn from the `seed`; without one there is none.
         """
         return tf.cast(self.generator(x, seed=seed, training=training), tf.float32)
 
-    def judge(self, x, y, training=False):
+    def discriminate(self, x, y, training=False):
         """D(x, y) as logits [batch, rows, columns, 1], one for each patch; above 0 is "real"."""
         pair = tf.concat([x, y], axis=-1)
         return tf.cast(self.discriminator(pair, training=training), tf.float32)
@@ -149,4 +149,4 @@ class Pix2Pix(zoo.Model):
                 same pictures, another one others. Without a seed there is none.
         """
         noise = None if seed is None else self.as_seed(seed)
-        return (self.draw(2 * images - 1, noise) + 1) / 2
+        return (self.synthesize(2 * images - 1, noise) + 1) / 2

@@ -11,7 +11,7 @@ import tensorflow as tf
 import zoo
 from blocks import AttentionDecoder, SequenceEncoder, TokenEmbedding
 from blocks.attention import AdditiveAttention, MultiplicativeAttention
-from blocks.checks import at_least_one, one_of, share, share_or_schedule
+from blocks.checks import fraction, fraction_or_schedule, one_of, positive_int
 from blocks.recurrent import CELLS, AttentionCell, InputFeedingCell
 
 ALIGNMENTS = {
@@ -66,17 +66,17 @@ class Seq2Seq(zoo.Translator):
         **kwargs,
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
-        self.embedding_dim = at_least_one(embedding_dim, "embedding_dim")
-        self.units = at_least_one(units, "units")
+        self.embedding_dim = positive_int(embedding_dim, "embedding_dim")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         if not isinstance(alignment, keras.Layer):
             one_of(alignment, ALIGNMENTS, "alignment")
         self.alignment = alignment
         self.order = one_of(order, ORDERS, "order")
         self.tied = one_of(tied, (None, "output", "all"), "tied")
-        self.dropout = share(dropout, "dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.own_words = share_or_schedule(own_words, "own_words")
+        self.dropout = fraction(dropout, "dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.own_words = fraction_or_schedule(own_words, "own_words")
         source_size, target_size = self.sizes.values()
         if tied == "all" and self.source_vocabulary != self.target_vocabulary:
             raise ValueError("tied='all' needs one vocabulary for both sides")

@@ -12,7 +12,7 @@ import zoo
 from blocks import SinusoidalPositions, TokenEmbedding
 from blocks import TransformerDecoderLayer as DecoderLayer
 from blocks import TransformerEncoderLayer as EncoderLayer
-from blocks.checks import at_least_one, one_of, share, share_or_schedule
+from blocks.checks import fraction, fraction_or_schedule, one_of, positive_int
 from zoo.optimizers import InverseSquareRoot
 
 WARMUP = 2000  # steps; the paper's larger model on larger data takes 4000
@@ -54,15 +54,15 @@ class Transformer(zoo.Translator):
         **kwargs,
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
-        self.units = at_least_one(units, "units")
-        self.hidden_units = at_least_one(hidden_units, "hidden_units")
-        self.num_heads = at_least_one(num_heads, "num_heads")
-        self.encoder_layers = at_least_one(encoder_layers, "encoder_layers", most=1000)
-        self.decoder_layers = at_least_one(decoder_layers, "decoder_layers", most=1000)
+        self.units = positive_int(units, "units")
+        self.hidden_units = positive_int(hidden_units, "hidden_units")
+        self.num_heads = positive_int(num_heads, "num_heads")
+        self.encoder_layers = positive_int(encoder_layers, "encoder_layers", maximum=1000)
+        self.decoder_layers = positive_int(decoder_layers, "decoder_layers", maximum=1000)
         self.tied = one_of(tied, (None, "output", "all"), "tied")
-        self.dropout = share(dropout, "dropout")
-        self.label_smoothing = share(label_smoothing, "label_smoothing")
-        self.own_words = share_or_schedule(own_words, "own_words")
+        self.dropout = fraction(dropout, "dropout")
+        self.label_smoothing = fraction(label_smoothing, "label_smoothing")
+        self.own_words = fraction_or_schedule(own_words, "own_words")
         if tied == "all" and self.source_vocabulary != self.target_vocabulary:
             raise ValueError("tied='all' needs one vocabulary for both sides")
 

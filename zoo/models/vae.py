@@ -9,8 +9,8 @@ import tensorflow as tf
 import zoo
 from blocks import StandardNormal
 from blocks.autoencoder import image_decoder, image_encoder
-from blocks.checks import at_least_one, sizes, weight
-from blocks.divergences import BOUNDS, DIVERGENCES, log_mean_weight
+from blocks.checks import int_tuple, positive_int, weight_or_schedule
+from blocks.divergences import BOUNDS, DIVERGENCES, importance_weighted_loss
 from blocks.heads import HEADS, resolve
 
 
@@ -26,10 +26,11 @@ class VAE(zoo.Model):
         filters: channels of the encoder's convolutions, each halving the size; the decoder
             mirrors them.
         base_filters: channels of the smallest feature map in the decoder.
-        units: widths of gated dense layers behind the convolutions. `filters=()`,
-            `units=(300, 300)`, `latent_dim=40` is the net that likelihoods are compared with.
-        head: p(x|z): "bernoulli", "normal", or a layer class such as `blocks.BernoulliHead`.
-        kl: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable
+        dense_units: widths of gated dense layers behind the convolutions. `filters=()`,
+            `dense_units=(300, 300)`, `latent_dim=40` is the net that likelihoods are compared with.
+        output_distribution: p(x|z): "bernoulli", "normal", or a layer class such as
+            `blocks.BernoulliHead`.
+        kl_estimator: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable
             (q, p, z) -> [batch] such as `blocks.FreeBits(2.0)`.
         kl_weight: a number (beta-VAE), or a callable of the step, such as
             `keras.optimizers.schedules.PolynomialDecay(0.0, 1000, 1.0)` for a linear warm-up.
@@ -45,32 +46,35 @@ class VAE(zoo.Model):
         latent_dim=2,
         filters=(32, 64),
         base_filters=32,
-        units=(),
-        head="bernoulli",
-        kl="monte_carlo",
+        dense_units=(),
+        output_distribution="bernoulli",
+        kl_estimator="monte_carlo",
         kl_weight=1.0,
         bound="elbo",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_shape = sizes(image_shape, "image_shape", 3)
-        self.latent_dim = at_least_one(latent_dim, "latent_dim")
-        self.filters = sizes(filters, "filters", least=0)
-        self.base_filters = at_least_one(base_filters, "base_filters")
-        self.units = sizes(units, "units", least=0)
-        self.head = head
-        self.kl = kl
-        self.kl_weight = weight(kl_weight, "kl_weight")
+        self.image_shape = int_tuple(image_shape, "image_shape", 3)
+        self.latent_dim = positive_int(latent_dim, "latent_dim")
+        self.filters = int_tuple(filters, "filters", min_length=0)
+        self.base_filters = positive_int(base_filters, "base_filters")
+        self.dense_units = int_tuple(dense_units, "dense_units", min_length=0)
+        self.output_distribution = output_distribution
+        self.kl_estimator = kl_estimator
+        self.kl_weight = weight_or_schedule(kl_weight, "kl_weight")
         self.bound = bound
-        self.divergence = resolve(kl, DIVERGENCES, "kl")
-        self.draw = resolve(bound, BOUNDS, "bound")
-        if kl == "analytic" and bound != "elbo":
-            raise ValueError("each sample's weight needs its own KL: kl='analytic' has one for all")
+        self.kl_divergence = resolve(kl_estimator, DIVERGENCES, "kl_estimator")
+        self.sample_posterior = resolve(bound, BOUNDS, "bound")
+        if kl_estimator == "analytic" and bound != "elbo":
+            raise ValueError(
+                "each sample's weight needs its own KL: kl_estimator='analytic' has one for all"
+            )
 
-        dtype, head = self.dtype_policy, resolve(head, HEADS, "head")
-        self.encoder = image_encoder(self.filters, self.units, latent_dim, dtype)
+        dtype = self.dtype_policy
+        head = resolve(output_distribution, HEADS, "output_distribution")
+        self.encoder = image_encoder(self.filters, self.dense_units, latent_dim, dtype)
         self.decoder = image_decoder(
-            self.image_shape, self.filters, base_filters, self.units, head, dtype
+            self.image_shape, self.filters, base_filters, self.dense_units, head, dtype
         )
 
     def build(self, input_shape=None):
@@ -78,7 +82,7 @@ class VAE(zoo.Model):
         self.decoder.build((None, self.latent_dim))
         self.latent_prior = self.make_prior()
         self.latent_prior.build()
-        if self.kl == "analytic" and not isinstance(self.latent_prior, StandardNormal):
+        if self.kl_estimator == "analytic" and not isinstance(self.latent_prior, StandardNormal):
             raise ValueError(f"no closed form of the KL to {type(self.latent_prior).__name__}")
 
     def make_prior(self):
@@ -108,9 +112,11 @@ class VAE(zoo.Model):
         x = batch["image"]
         with tf.GradientTape() as tape:
             q = self.posterior(x, training=True)  # q(z|x)
-            q, z, bound = self.draw(q, self.next_seed())  # z = loc + scale * noise, eq. 10
+            q, z, bound = self.sample_posterior(
+                q, self.next_seed()
+            )  # z = loc + scale * noise, eq. 10
             nll = -self.likelihood(z, training=True).log_prob(x)  # -log p(x|z)
-            kl = self.divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)), the prior may learn
+            kl = self.kl_divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)), the prior may learn
             loss = tf.reduce_mean(bound(nll + self.beta() * kl))  # -ELBO, eq. 3
         self.minimize(loss, tape)
         return {"loss": loss, "nll": tf.reduce_mean(nll), "kl": tf.reduce_mean(kl)}
@@ -127,9 +133,9 @@ class VAE(zoo.Model):
     def log_prob_bound(self, x, samples=1, seed=None):
         """Importance-weighted bound on log p(x), from so many samples: [batch], in nats."""
         q = self.posterior(x)
-        z = q.sample(at_least_one(samples, "samples"), seed=self.as_seed(seed))
+        z = q.sample(positive_int(samples, "samples"), seed=self.as_seed(seed))
         log_p = self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
-        return -log_mean_weight(q.log_prob(z) - log_p)
+        return -importance_weighted_loss(q.log_prob(z) - log_p)
 
     def beta(self):
         """Weight of the KL at this step."""

@@ -1,34 +1,36 @@
-"""A limit to what the building of a stranger's model may take."""
+"""A limit on the memory that building a stranger's model may take."""
 
 import contextlib
 import math
+from collections.abc import Iterator
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.errors import PresetError
 
-HIDDEN = 2**25  # numbers that no weights file holds: VGG19's, copies, states of random numbers
-MOST_VARIABLES = 8192
-ADAPTED = 16  # times: what other arguments of one's own may make of a preset
+EXTRA_NUMBERS = 2**25  # not in the weights file: VGG19's weights, copies, states of generators
+MAX_VARIABLES = 8192
+ADAPTED_FACTOR = 16  # how much larger a preset may become by other arguments of one's own
 
 
 @contextlib.contextmanager
-def limited_variables(parameters, adapted=False):
-    """Context that raises PresetError before variables take more than there are parameters.
+def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
+    """Context that raises PresetError before variables take much more than the weights file.
 
     Args:
-        parameters: as many as the weights file has.
+        parameters: number of parameters in the weights file.
         adapted: whether the model gets other arguments than those of the preset.
     """
-    most = (parameters + HIDDEN) * (ADAPTED if adapted else 1)
+    most = (parameters + EXTRA_NUMBERS) * (ADAPTED_FACTOR if adapted else 1)
     count = total = 0
 
     def create(next_creator, **kwargs):
         nonlocal count, total
         count += 1
-        total += size_of(kwargs["initial_value"])
-        if total > most or count > MOST_VARIABLES:
+        total += _size_of(kwargs["initial_value"])
+        if total > most or count > MAX_VARIABLES:
             raise PresetError(
                 f"its arguments make {count:,} arrays of {total:,} numbers or more, and its weights"
                 f" file has {parameters:,}: refused"
@@ -39,16 +41,16 @@ def limited_variables(parameters, adapted=False):
         yield
 
 
-def size_of(value):
-    """How many numbers an initial value has, without making them."""
+def _size_of(value):
+    """How many numbers an initial value has, without computing them."""
     try:
         with tf.Graph().as_default():
             shape = np.shape(value) if not callable(value) else value().shape
-    except Exception:  # an initializer that needs eager execution, which only other code's has
+    except Exception:  # an initializer that needs eager execution; only other code has one
         return 0
     return tf.TensorShape(shape).num_elements() or 0
 
 
-def parameters(model):
-    """How many numbers a weights file of a model holds."""
+def count_parameters(model: keras.Layer) -> int:
+    """How many numbers the weights file of a model holds."""
     return sum(math.prod(variable.shape) for variable in model.weights)

@@ -1,11 +1,11 @@
-"""Where presets come from, and the cache of what was fetched.
+"""Where presets come from, and the cache of downloaded ones.
 
     CACHE/hf/owner--name/        or https/HOST-HASH/
         current.json             config.json as the source had it last
-        0123456789abcdef/        the preset of that digest, whole and checked
-        0123456789abcdef.part/   one that is on its way; the next try goes on from there
+        0123456789abcdef/        the preset of that digest, complete and checked
+        0123456789abcdef.part/   a partial download; the next attempt resumes it
 
-A lock lets one process at a time fetch a preset. ZOO_OFFLINE=1 keeps everything off the network.
+A lock lets one process at a time download a preset. ZOO_OFFLINE=1 disables network access.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import filelock
@@ -21,63 +23,68 @@ import filelock
 from zoo.errors import PresetError, UnknownNameError, UsageError, one_line
 from zoo.files import user_path, write_atomically
 from zoo.log import log_message
-from zoo.presets import preset, web
-from zoo.presets.web import Unreachable
+from zoo.presets import preset, preset_record, web
+from zoo.presets.web import UnreachableError
 
-SHIPPED = Path(__file__).parent
-NAME = re.compile(r"[a-z][a-z0-9_]*\.\w+")
-HUB = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?")
-CURRENT = "current.json"
-QUIET = 3  # seconds that a process waits for another one without a word
-WAITING = 600  # and with one
+SHIPPED_FOLDER = Path(__file__).parent
+PRESET_NAME = re.compile(r"[a-z][a-z0-9_]*\.\w+")
+HUB_REFERENCE = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?")
+CURRENT_CONFIG = "current.json"
+SILENT_WAIT = 3  # seconds to wait for another process without a message
+MAX_WAIT = 600  # seconds after that message
 
 
-def locate(reference, cache=None):
-    """The folder of a preset, fetched if it must be; see `zoo.presets.open`."""
+def locate(reference: str, cache: str | Path | None = None) -> Path:
+    """The folder of a preset, downloaded if necessary; see `zoo.presets.load`."""
     if re.match(r"\w+://", reference):
-        return fetched(reference, cache)
-    if reference in shipped():
-        return SHIPPED / reference
+        return fetch(reference, cache)
+    if reference in shipped_names():
+        return SHIPPED_FOLDER / reference
     path = user_path(reference)
     if path.exists() or preset.being_replaced(path) or re.search(r"[/\\]", reference):
         return path
-    raise UnknownNameError("preset", reference, shipped())
+    raise UnknownNameError("preset", reference, shipped_names())
 
 
-def shipped():
+def shipped_names() -> list[str]:
     """The names of the presets in this package."""
-    return [path.name for path in SHIPPED.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
+    return [
+        path.name
+        for path in SHIPPED_FOLDER.iterdir()
+        if PRESET_NAME.fullmatch(path.name) and path.is_dir()
+    ]
 
 
-def fetched(reference, cache=None):
-    """The folder in the cache that holds what a `hf://` or `https://` reference has now.
+def fetch(reference: str, cache: str | Path | None = None) -> Path:
+    """The folder in the cache with the current content of a `hf://` or `https://` reference.
 
-    A source that does not answer is reported at once, and the newest copy in the cache is used.
+    If the source does not respond, that is reported and the newest copy in the cache is used.
+    Raises PresetError if there is none.
     """
-    slug, get = source(reference)
-    home = directory(cache) / slug
+    slug, get = parse_reference(reference)
+    home = cache_folder(cache) / slug
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with alone(reference, home):
-            return newest(reference, home, get)
+        with _exclusive(reference, home):
+            return _newest_folder(reference, home, get)
     except OSError as error:
         raise PresetError(f"the cache {home} cannot be written: {one_line(error)}") from error
 
 
 @contextlib.contextmanager
-def alone(reference, home):
+def _exclusive(reference, home):
     """Context for one process at a time; raises PresetError if others take too long."""
     lock = filelock.FileLock(home / ".lock")
     try:
-        lock.acquire(timeout=QUIET)
+        lock.acquire(timeout=SILENT_WAIT)
     except filelock.Timeout:
-        log_message(f"{reference}: waiting for another process that fetches it")
+        log_message(f"{reference}: waiting for another process that downloads it")
         try:
-            lock.acquire(timeout=WAITING)
+            lock.acquire(timeout=MAX_WAIT)
         except filelock.Timeout as error:
             raise PresetError(
-                f"{reference}: another process has been fetching it for {WAITING} s, with the lock"
-                f" {home / '.lock'}; try again when it has ended"
+                f"{reference}: another process has been downloading it for {MAX_WAIT} s, with the"
+                f" lock {home / '.lock'}; try again when it has ended"
             ) from error
     try:
         yield
@@ -85,117 +92,121 @@ def alone(reference, home):
         lock.release()
 
 
-def newest(reference, home, get):
-    """The preset's folder as its source has it; if that cannot be had now, the newest copy."""
+def _newest_folder(reference, home, get):
+    """The preset's folder as its source has it; if it is unreachable, the newest copy."""
     offline = os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
     try:
         if offline:
-            raise Unreachable("ZOO_OFFLINE is set")
-        return current_folder(reference, home, get)
-    except Unreachable as error:
-        if not (home / CURRENT).exists():
+            raise UnreachableError("ZOO_OFFLINE is set")
+        return _current_folder(reference, home, get)
+    except UnreachableError as error:
+        if not (home / CURRENT_CONFIG).exists():
             raise PresetError(f"cannot get {reference}: {error}, and {home} has no copy") from error
-        copy = cached_folder(reference, home)
+        copy = _cached_folder(reference, home)
         if not offline:
             log_message(f"{reference}: {error}; using the copy in {home}")
         return copy
 
 
-def cached_folder(reference, home):
+def _cached_folder(reference, home):
     """The newest copy in the cache; raises PresetError if it is damaged."""
-    record = preset.parse((home / CURRENT).read_bytes(), home / CURRENT)
-    place = home / record["digest"][:16]
-    if not place.exists():
-        raise PresetError(f"{place} is missing, and {reference} cannot be reached now")
-    return preset.read(place).folder
+    current = home / CURRENT_CONFIG
+    record = preset_record.parse(current.read_bytes(), current)
+    folder = home / record["digest"][:16]
+    if not folder.exists():
+        raise PresetError(f"{folder} is missing, and {reference} cannot be reached now")
+    return preset.read(folder).folder
 
 
-def current_folder(reference, home, get):
-    """The folder with what the source has now; raises Unreachable if it cannot be had."""
+def _current_folder(reference, home, get):
+    """The folder with the source's current content; raises UnreachableError without it."""
     answers = home / "asked"
     shutil.rmtree(answers, ignore_errors=True)
-    raw = get(preset.CONFIG, answers, preset.LARGEST, whole=False).read_bytes()
+    raw = get(preset.CONFIG, answers, preset_record.MAX_CONFIG_BYTES, whole=False).read_bytes()
     try:
-        record = preset.parse(raw, reference)
-    except (PresetError, UsageError) as error:  # such as the page of a network that wants a login
-        if (home / CURRENT).exists():
-            raise Unreachable(str(error)) from error
+        record = preset_record.parse(raw, reference)
+    except (PresetError, UsageError) as error:  # such as the login page of a network
+        if (home / CURRENT_CONFIG).exists():
+            raise UnreachableError(str(error)) from error
         raise
-    place = home / record["digest"][:16]
-    if place.exists():
+    folder = home / record["digest"][:16]
+    if folder.exists():
         try:
-            preset.read(place)
+            preset.read(folder)
         except (PresetError, UsageError):
-            shutil.rmtree(place)
-    if not place.exists():
-        download(record, raw, place, get)
-    write_atomically(home / CURRENT, lambda file: file.write(raw))
-    return place
+            shutil.rmtree(folder)
+    if not folder.exists():
+        _download(record, raw, folder, get)
+    write_atomically(home / CURRENT_CONFIG, lambda file: file.write(raw))
+    return folder
 
 
-def download(record, raw, place, get):
-    """Makes the folder `place` of a preset, whole and checked."""
-    part = place.with_suffix(".part")
+def _download(record, raw, folder, get):
+    """Makes the folder of a preset, complete and checked."""
+    part = folder.with_suffix(".part")
     for name, facts in record["files"].items():
-        got = get(name, part, facts["size"])
+        path = get(name, part, facts["size"])
         try:
-            preset.content(got, facts)
+            preset.read_file(path, facts)
         except PresetError:
-            got.unlink()
+            path.unlink()
             raise
     write_atomically(part / preset.CONFIG, lambda file: file.write(raw))
     preset.read(part)
-    part.rename(place)
+    part.rename(folder)
 
 
-def directory(cache=None):
-    """The cache: an argument, ZOO_CACHE or ~/.cache/zoo."""
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """The cache: the argument, ZOO_CACHE or ~/.cache/zoo."""
     return user_path(cache or os.environ.get("ZOO_CACHE") or "~/.cache/zoo", "ZOO_CACHE")
 
 
-def source(reference):
-    """(folder in the cache, a function (file, folder, bytes at most) -> path that fetches)."""
-    hub = HUB.fullmatch(reference)
+def parse_reference(reference: str) -> tuple[str, Callable[..., Path]]:
+    """(folder in the cache, function that downloads a file, see `web.make_getter`).
+
+    Raises UsageError if the reference is neither `hf://owner/name` nor a safe URL of a folder.
+    """
+    hub = HUB_REFERENCE.fullmatch(reference)
     if hub and not any(part and ".." in part for part in hub.groups()):
         owner, name, revision = hub.groups()
         slug = f"hf/{owner}--{name}" + (f"@{revision.replace('/', '-')}" if revision else "")
-        return slug, hub_getter(f"{owner}/{name}", revision)
-    if not is_place(reference):
+        return slug, _hub_getter(f"{owner}/{name}", revision)
+    if not _is_folder_url(reference):
         raise UsageError(
-            f"{reference!r:.200} is no place of a preset: write hf://owner/name,"
-            " https://host/folder without '..' (plain http is for this machine alone), or the path"
-            " of a folder"
+            f"{reference!r:.200} is not the address of a preset: write hf://owner/name,"
+            " https://host/folder without '..' (plain http only for this machine), or the path of a"
+            " folder"
         )
     base, host = reference.rstrip("/"), urlsplit(reference).hostname
     digest = hashlib.sha256(base.encode()).hexdigest()
-    return f"https/{host}-{digest[:16]}", web.getter(lambda name: f"{base}/{name}")
+    return f"https/{host}-{digest[:16]}", web.make_getter(lambda name: f"{base}/{name}")
 
 
-def is_place(reference):
-    """Whether an address can be that of a preset's folder."""
+def _is_folder_url(reference):
+    """Whether a URL can be that of a preset's folder."""
     if not web.is_safe(reference) or not reference.isprintable():
         return False
     url = urlsplit(reference)
     return not (".." in url.path.split("/") or url.query or url.fragment or len(reference) > 2000)
 
 
-def hub_getter(repository, revision):
+def _hub_getter(repository, revision):
     hub = hub_library()
     headers = hub.utils.build_hf_headers(library_name="the-zoo")  # with the token, if there is one
 
-    def address(name):
+    def url_of(name):
         if hub.constants.HF_HUB_OFFLINE:
-            raise Unreachable("HF_HUB_OFFLINE is set")
+            raise UnreachableError("HF_HUB_OFFLINE is set")
         try:
             return hub.hf_hub_url(repository, name, revision=revision)
         except ValueError as error:
-            raise UsageError(f"hf://{repository} is no name: {one_line(error)}") from error
+            raise UsageError(f"hf://{repository} is not a valid name: {one_line(error)}") from error
 
-    return web.getter(address, headers)
+    return web.make_getter(url_of, headers)
 
 
-def hub_library():
-    """huggingface_hub, which only `hf://` needs."""
+def hub_library() -> ModuleType:
+    """huggingface_hub, which only `hf://` needs; raises PresetError if it is not installed."""
     try:
         import huggingface_hub.constants
         import huggingface_hub.errors

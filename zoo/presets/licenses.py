@@ -1,31 +1,35 @@
-"""Licenses of weights: which one is offered unasked, and what is written of data that rule it out.
+"""Licenses of weights: the default, and that of data which do not allow it.
 
-Needs only Python.
+Importing this module needs only Python.
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
 
+if TYPE_CHECKING:
+    from zoo.data.dataset_info import DatasetInfo
+
 DEFAULT = "apache-2.0"
-# Of data whose weights may be offered for any use.
-OPEN = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST")
+# Licenses of data that allow any use of weights trained on them.
+PERMISSIVE = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST")
 
 
-def chosen(license, data):
-    """{"license": ...} of weights trained on a data set, and the facts of a card beside it.
+def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
+    """The fields `license`, `license_name` and `license_link` of a card.
 
     Args:
-        license: what was asked for, or None.
-        data: the `DataSet` of the catalog, or None for data of one's own.
+        license: of the weights, as the user chose it; None: the default.
+        data: the data set they were trained on; None for data that are not in the catalog.
 
-    Raises UsageError: none was asked for, and the data's does not allow any use of the weights.
+    Raises UsageError if `license` is None and that of the data does not allow any use.
     """
-    ruled = data is not None and not OPEN.fullmatch(data.license)
-    if license is None and ruled:
+    restricted = data is not None and not PERMISSIVE.fullmatch(data.license)
+    if license is None and restricted:
         raise UsageError(
-            f"the licence of {data.name} is {data.license!r}, so there is no default for weights"
-            " trained on it: say --license NAME; --license other names the data's in the card"
+            f"the license of {data.name} is {data.license!r}, so weights trained on it have no"
+            " default license: pass --license NAME; --license other names the data's in the card"
         )
     if license != "other" or data is None:
         return {"license": license or DEFAULT}

@@ -1,63 +1,75 @@
-"""How weights are written: as they are, as halves, or as bytes and their scales.
+"""How weights are stored: as float32, as float16, or as int8 with scales.
 
-A byte is one of 255 steps of a scale, and each row, or each column, of a matrix has a scale of its
-own: the one or the other, whichever comes closer. Vectors stay as they are, they are few.
+An int8 value is a multiple of a scale. Each row, or each column, of a matrix has its own scale,
+whichever gives the smaller error. Vectors are few and stay float32.
 """
 
+from collections.abc import Mapping
+
+import h5py
 import numpy as np
 
 from zoo.errors import UsageError
 
-STEPS = 127  # on each side of 0
-SCALE = ".scale"  # ends the name of the scales of bytes
+MAX_STEP = 127  # largest multiple of a scale
+SCALE_SUFFIX = ".scale"  # the scales of "x" are the dataset "x.scale"
 
 
-def write(file, name, values, stored):
-    """Adds an array to an open HDF5 file; raises UsageError if it is not finite as stored."""
+def write(file: h5py.File, name: str, values: np.ndarray, dtype: str) -> None:
+    """Adds an array to an open HDF5 file.
+
+    Args:
+        file: open for writing.
+        name: path of the array.
+        values: the array, of any shape.
+        dtype: as in `zoo.save`.
+
+    Raises UsageError if the array is not finite in that dtype.
+    """
     floats = np.issubdtype(values.dtype, np.floating)
-    if floats and stored == "float16":
+    if floats and dtype == "float16":
         with np.errstate(over="ignore"):
-            values = values.astype(stored)
+            values = values.astype(dtype)
     if floats and not np.isfinite(values).all():
-        raise UsageError(f"the weights {name} are not finite as {stored}")
-    if not (floats and stored == "int8" and values.ndim > 1):
+        raise UsageError(f"the weights {name} are not finite as {dtype}")
+    if not (floats and dtype == "int8" and values.ndim > 1):
         file.create_dataset(name, data=values, track_times=False)
         return
-    found = (bytes_of(values, axis) for axis in (0, -1))
-    values, scale = min(found, key=lambda one: error(values, *one))
-    file.create_dataset(name, data=values, track_times=False, compression="gzip")
-    file.create_dataset(name + SCALE, data=scale, track_times=False)
+    candidates = (quantize(values, axis) for axis in (0, -1))
+    steps, scale = min(candidates, key=lambda pair: _squared_error(values, *pair))
+    file.create_dataset(name, data=steps, track_times=False, compression="gzip")
+    file.create_dataset(name + SCALE_SUFFIX, data=scale, track_times=False)
 
 
-def bytes_of(values, axis):
-    """(int8, scale), one scale for each place of an axis, whose product comes near `values`."""
+def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(int8 array, float32 scales, one per index of `axis`), whose product is near `values`."""
     others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
-    scale = np.abs(values).max(others, keepdims=True) / STEPS
+    scale = np.abs(values).max(others, keepdims=True) / MAX_STEP
     steps = np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
     return np.rint(steps).astype(np.int8), scale.astype(np.float32)
 
 
-def error(values, steps, scale):
+def _squared_error(values, steps, scale):
     return np.square(values - steps * scale).sum()
 
 
-def is_scale(name, stored):
-    """Whether a dataset holds the scales of another one's bytes."""
-    return stored == "int8" and name.endswith(SCALE)
+def is_scale(name: str, dtype: str) -> bool:
+    """Whether a dataset holds the scales of another one."""
+    return dtype == "int8" and name.endswith(SCALE_SUFFIX)
 
 
-def read(datasets, name, stored):
-    """The array that `write` was given, but for what rounding took.
+def dequantized(datasets: Mapping[str, h5py.Dataset], name: str, dtype: str) -> np.ndarray:
+    """The array that `write` was given, up to rounding.
 
     Args:
-        datasets: name -> dataset of an HDF5 file.
-        name: of one whose shape was checked.
-        stored: as in `zoo.save`.
+        datasets: path -> dataset of an HDF5 file.
+        name: path of an array whose shape was checked.
+        dtype: of the stored weights, as in `zoo.save`.
 
     Raises ValueError for scales of another shape.
     """
-    dataset, scale = datasets[name], datasets.get(name + SCALE)
-    if stored != "int8" or scale is None:
+    dataset, scale = datasets[name], datasets.get(name + SCALE_SUFFIX)
+    if dtype != "int8" or scale is None:
         return dataset[()]
     shapes = zip(scale.shape, dataset.shape, strict=True)
     if not all(n in (1, size) for n, size in shapes):

@@ -1,10 +1,11 @@
-"""From a model to a folder: the same weights and facts give the same bytes."""
+"""From a model to a preset's folder; the same weights and facts give the same bytes."""
 
 import importlib.metadata
 import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -14,93 +15,112 @@ import tensorflow as tf
 from zoo import registry, text
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.files import digest, folder_atomically, sha256, write_atomically, write_json
+from zoo.model import Model
 from zoo.model.evaluation_mode import evaluation_mode
-from zoo.presets import cards, preset, quantization
-from zoo.presets.weights import numbers, saved
+from zoo.presets import cards, preset, preset_record, quantization, vocabulary_files
+from zoo.presets.weights import saved_arrays, to_numpy
 from zoo.version import __version__
 
-LARGEST_IMAGE = 2**18  # pixels times channels: what evaluating three takes no time and memory for
+MAX_IMAGE = 2**18  # pixels times channels: three larger images would take time to evaluate
 
-asked = set()  # digests of presets that have answered in this process as they should
+verified = set()  # digests of presets whose golden outputs were reproduced in this process
 
 
-def save(model, target, card, name, stored):
-    """What `zoo.presets.save` does."""
+def save(
+    model: Model, target: str | Path, card: str | dict[str, Any], name: str | None, dtype: str
+) -> preset.Preset:
+    """Implements `zoo.presets.save`."""
     target = Path(target)
     name = name or target.resolve().name
-    if not name.isprintable() or not 0 < len(name) <= preset.LONGEST:
-        raise UsageError(f"a preset's name is a line of printable text, got {name!r:.80}")
+    if not name.isprintable() or not 0 < len(name) <= preset_record.MAX_NAME:
+        raise UsageError(f"a preset's name must be a line of printable text, got {name!r:.80}")
     cards.check(card)
-    kind = architecture(model)
-    check_free(target)
-    raw, count = weights(model, stored)
+    architecture = _registered_name(model)
+    _check_replaceable(target)
+    raw, count = _weights_bytes(model, dtype)
     own = model.get_config()
-    config = {key: own[key] for key in registry.arguments(type(model))}
-    told = f"{count:,} parameters, {stored}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
+    arguments = {key: own[key] for key in registry.arguments(type(model))}
+    config, vocabularies = vocabulary_files.split(arguments)
+    facts = f"{count:,} parameters, {dtype}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
     files = {
         preset.WEIGHTS: raw,
-        preset.CARD: cards.written(card, name, kind, told).encode(),
+        preset.CARD: cards.render(card, name, architecture, facts).encode(),
+        **vocabularies,
     }
-    versions = {one: importlib.metadata.version(one) for one in ("tensorflow", "keras")}
+    versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras")}
     record = {
-        "format": preset.FORMAT,
+        "format": preset_record.FORMAT,
         "name": name,
-        "model": kind,
+        "model": architecture,
         "config": config,
         "parameters": count,
-        "stored": stored,
-        "files": {key: {"sha256": sha256(x), "size": len(x)} for key, x in files.items()},
+        "dtype": dtype,
+        "files": file_facts(files),
         "versions": {"zoo": __version__, **versions},
-        **package(type(model)),
+        **package_of(type(model)),
     }
-    return placed(target, record, files)
+    return write_folder(target, record, files)
 
 
-def package(cls):
-    """{"package": name and version of the distribution} that a plug-in's class comes from."""
+def file_facts(files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
+    """File name -> its `sha256` and `size`, as config.json has them."""
+    return {name: {"sha256": sha256(raw), "size": len(raw)} for name, raw in files.items()}
+
+
+def package_of(cls: type) -> dict[str, dict[str, str]]:
+    """{"package": name and version of the distribution} of a plug-in's class, {} of the zoo's."""
     top = cls.__module__.partition(".")[0]
     for name in importlib.metadata.packages_distributions().get(top, ()) if top != "zoo" else ():
         return {"package": {"name": name, "version": importlib.metadata.version(name)}}
     return {}
 
 
-def placed(target, record, files):
-    """Writes all files beside `target`, loads and asks the model, then gives them their name."""
+def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) -> preset.Preset:
+    """Writes a preset's folder, whole or not at all, after a model was loaded from its files.
+
+    Args:
+        target: the folder.
+        record: the content of config.json without `golden_outputs` and `digest`, which are added.
+        files: name -> bytes of the other files.
+
+    Raises UsageError if no model can be built from them.
+    """
     with folder_atomically(target) as new:
         for key, raw in files.items():
             write_atomically(new / key, lambda file, raw=raw: file.write(raw))
-        if len(json.dumps(record)) > preset.LARGEST // 2:
+        size = len(json.dumps(record))
+        if size > preset_record.MAX_CONFIG_BYTES // 2:
             raise UsageError(
-                f"the model's arguments take {len(json.dumps(record)):,} bytes, too many for a"
-                f" {preset.CONFIG}: a smaller vocabulary, or network, will do"
+                f"the model's arguments take {size:,} bytes, too many for a {preset.CONFIG}: use a"
+                " smaller network"
             )
-        loaded = preset.Preset(target, record, files[preset.CARD].decode(), files[preset.WEIGHTS])
+        loaded = preset.from_files(target, record, files)
         try:
-            preset.check_fields(record, target)
-            fresh = loaded.build()
+            preset_record.check_fields(record, target)
+            model = loaded.build()
         except PresetError as error:
             raise UsageError(f"the model cannot be a preset: {error}") from error
-        loaded.load(fresh)
-        record = record | {"golden": answers(fresh)}
+        loaded.load_weights(model)
+        record = record | {"golden_outputs": golden_outputs(model)}
         write_json(new / preset.CONFIG, record | {"digest": digest(record)})
     return preset.read(target)
 
 
-def check_free(target):
+def _check_replaceable(target):
     """Raises UsageError if a folder holds anything but a preset, which may be replaced."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     try:
-        preset.parse((target / preset.CONFIG).read_bytes(), target)
+        preset_record.parse((target / preset.CONFIG).read_bytes(), target)
     except (OSError, UsageError) as error:
         raise UsageError(
-            f"{target} holds something that is no preset: choose another folder"
+            f"{target} holds something that is not a preset: choose another folder"
         ) from error
     except PresetError:
-        return  # one that is damaged
+        return  # a damaged preset
 
 
-def architecture(model):
+def _registered_name(model):
     """The name a model's class is registered under; raises UsageError if it has none."""
     package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
     if package != "zoo" or name not in registry.names():
@@ -111,77 +131,80 @@ def architecture(model):
     return name
 
 
-def weights(model, stored):
-    """(bytes of a weights file, how many numbers are in it), stored as `rounding` does it.
+def _weights_bytes(model, dtype):
+    """(bytes of a weights file, number of parameters), stored as `quantization` does it.
 
-    Keras' own file also has the names that layers happened to get in this process.
+    Keras' own file also has the names that layers happen to have in this process.
     """
-    if stored not in preset.STORED:
-        raise UsageError(f"weights are stored as one of {preset.STORED}, got {stored!r}")
+    if dtype not in preset_record.DTYPES:
+        raise UsageError(
+            f"dtype of the weights must be one of {preset_record.DTYPES}, got {dtype!r}"
+        )
     raw, count = io.BytesIO(), 0
-    with saved(model) as had, h5py.File(raw, "w") as has:
-        for name, dataset in had.items():
-            quantization.write(has, name, numbers(dataset), stored)
+    with saved_arrays(model) as arrays, h5py.File(raw, "w") as file:
+        for name, dataset in arrays.items():
+            quantization.write(file, name, to_numpy(dataset), dtype)
             count += dataset.size
     return raw.getvalue(), int(count)
 
 
-def check_answers(preset, model):
-    """Raises PresetError unless a model with a preset's weights answers as it did when made.
+def check_golden_outputs(preset: preset.Preset, model: Model) -> None:
+    """Raises PresetError unless a model with a preset's weights gives its golden outputs.
 
-    That is asked once a process, in float32 and of images of a size that takes no time.
+    Done once a process, in float32, and only for images small enough to take no time.
     """
-    golden, key = preset.record.get("golden"), preset.record["digest"]
+    golden, key = preset.record.get("golden_outputs"), preset.record["digest"]
     pixels = math.prod(getattr(model, "image_shape", None) or ())
     usual = model.dtype_policy.compute_dtype == "float32" and not tf.distribute.has_strategy()
-    if golden is None or key in asked or not usual or pixels > LARGEST_IMAGE:
+    if golden is None or key in verified or not usual or pixels > MAX_IMAGE:
         return
     try:
-        there = answers(model)
-        wrong = [name for name in {*golden, *there} if not near(there[name], golden[name])]
-    except Exception as error:  # golden answers of any type, a model that cannot be evaluated
+        outputs = golden_outputs(model)
+        wrong = [name for name in {*golden, *outputs} if not _is_close(outputs[name], golden[name])]
+    except Exception as error:  # golden outputs of any type, a model that cannot be evaluated
         raise PresetError(
-            f"{preset.folder} cannot be asked what it answered when it was made:"
+            f"{preset.folder}: its golden outputs cannot be checked:"
             f" {type(error).__name__}: {one_line(error)}"
         ) from error
     for name in sorted(wrong):
         versions = ", ".join(f"{k} {v}" for k, v in preset.record["versions"].items())
         raise PresetError(
-            f"{preset.folder} does not answer as it did when it was made (with {versions}): the"
-            f" {name} of three examples is {there[name]}, not {golden[name]!s:.80}; its weights or"
-            " its configuration are others"
+            f"{preset.folder} does not give its golden outputs (made with {versions}): the {name}"
+            f" of three examples is {outputs[name]}, not {golden[name]!s:.80}; its weights or its"
+            " configuration were changed"
         )
-    asked.add(key)
+    verified.add(key)
 
 
-def near(values, golden):
+def _is_close(values, golden):
     return np.shape(golden) == np.shape(values) and np.allclose(values, golden, 1e-3, 1e-4)
 
 
-def answers(model):
-    """What a model's `eval_step` says of three examples drawn with seed 0: {metric: [3 numbers]}.
+def golden_outputs(model: Model) -> dict[str, list[float]]:
+    """The metrics of `eval_step` on three examples drawn with seed 0: {metric: [3 numbers]}.
 
-    Every weight that matters has a part in them; a model that was loaded right gives them again.
+    Every weight that matters affects them, so a model that was loaded correctly gives them again.
+    Raises UsageError if one is not finite.
     """
     with tf.device("CPU:0"), evaluation_mode(model, 0):  # a GPU may round more
-        found = model.eval_step(examples(model))
-    found = {name: [float(x) for x in values] for name, values in found.items()}
-    for name, values in found.items():
+        metrics = model.eval_step(_example_batch(model))
+    outputs = {name: [float(x) for x in values] for name, values in metrics.items()}
+    for name, values in outputs.items():
         if not np.isfinite(values).all():
-            raise UsageError(f"the {name} of three examples is {values}: not a model to keep")
-    return found
+            raise UsageError(f"the {name} of three examples is {values}: this model is not usable")
+    return outputs
 
 
-def examples(model, n=3, length=6):
-    """A batch that fits a model: noise, sentences of ids between START and END, labels 0."""
+def _example_batch(model, n=3, length=6):
+    """A batch that fits a model: random images and ids between START and END, labels 0."""
     random, batch = np.random.default_rng(0), {}
     for name, spec in model.batch_spec.items():
         shape = [n, *(size or length for size in spec.shape[1:])]
         if spec.dtype.is_floating:
             values = random.random(shape)
         elif spec.shape.rank == 2:
-            known = getattr(model, "sizes", {}).get(name, text.END + 2)
-            values = random.integers(text.END + 1, known, shape)
+            size = getattr(model, "sizes", {}).get(name, text.END + 2)
+            values = random.integers(text.END + 1, size, shape)
             values[:, 0], values[:, -1] = text.START, text.END
         else:
             values = np.zeros(shape)

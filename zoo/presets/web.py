@@ -1,182 +1,206 @@
-"""Files from web servers, with an end to waiting, and to what a server may send.
+"""Downloads from web servers, with limits on waiting time and on size.
 
-A timeout of one read says nothing of a server that sends a byte a second, so another thread reads,
-and this one stops waiting when less than `LEAST` bytes have come in `PATIENCE` seconds.
+The timeout of one read does not stop a server that sends a byte a second. So another thread reads,
+and this one gives up when fewer than `MIN_BYTES` bytes have arrived in `STALL_TIMEOUT` seconds.
 """
 
 import contextlib
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from zoo.errors import PresetError
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
-TIMEOUT = 5  # seconds until a host must answer
-HEAD = 15  # seconds until its answer must have begun
-PATIENCE, LEAST = 20, 1 << 14  # seconds, and bytes that must come within them
-PIECE = 1 << 14
-REDIRECTS = 5
-MOVED = (301, 302, 303, 307, 308)
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+CONNECT_TIMEOUT = 5  # seconds
+RESPONSE_TIMEOUT = 15  # seconds until the response must have begun
+STALL_TIMEOUT = 20  # seconds in which `MIN_BYTES` must arrive
+MIN_BYTES = 1 << 14
+CHUNK_SIZE = 1 << 14
+MAX_REDIRECTS = 5
+REDIRECT_STATUS = (301, 302, 303, 307, 308)
 
 
-class Unreachable(PresetError):
-    """A source that does not answer now, or not as it should: a copy in the cache may serve."""
+class UnreachableError(PresetError):
+    """A source that does not respond now, or not correctly: a cached copy may be used instead."""
 
 
-def is_safe(url):
-    """Whether files may come from an address: https, or http of this machine."""
+def is_safe(url: str) -> bool:
+    """Whether files may be downloaded from a URL: https, or http of this machine."""
     try:
         parts = urlsplit(url)
-        return parts.scheme == "https" and bool(parts.hostname) or is_local(parts)
-    except ValueError:  # no address at all
+        return parts.scheme == "https" and bool(parts.hostname) or _is_local(parts)
+    except ValueError:  # not a URL
         return False
 
 
-def is_local(parts):
-    return parts.scheme == "http" and parts.hostname in LOCAL
+def _is_local(parts):
+    return parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
 
 
-def getter(address, headers=None):
-    """A function (file, folder, bytes at most) -> path that fetches a file of a preset.
+def make_getter(
+    url_of: Callable[[str], str], headers: dict[str, str] | None = None
+) -> Callable[..., Path]:
+    """A function (name, folder, limit, whole=True) -> path that downloads a file of a preset.
+
+    `limit` is the file's size in bytes; without `whole`, only an upper bound of it.
 
     Args:
-        address: function of a file's name.
-        headers: of the request; `Authorization` goes to no other host.
+        url_of: file name -> its URL.
+        headers: of the request; `Authorization` is sent to no other host.
     """
 
-    def get(name, into, limit, whole=True):  # whole: `limit` is its size
-        url, path, half = address(name), into / name, into / f"{name}.half"
+    def get(name, folder, limit, whole=True):
+        url, path, partial = url_of(name), folder / name, folder / f"{name}.half"
         if path.exists():
             return path
-        into.mkdir(parents=True, exist_ok=True)
-        have = half.stat().st_size if half.exists() else 0
-        if have < limit or not whole:
-            begin = {"Range": f"bytes={have}-"} if have else {}
-            asked = {"Accept-Encoding": "identity", **(headers or {}), **begin}
-            fetch(url, asked, half, limit, whole)
-        size = half.stat().st_size
+        folder.mkdir(parents=True, exist_ok=True)
+        size = partial.stat().st_size if partial.exists() else 0
+        if size < limit or not whole:
+            resume = {"Range": f"bytes={size}-"} if size else {}
+            request_headers = {"Accept-Encoding": "identity", **(headers or {}), **resume}
+            _fetch(url, request_headers, partial, limit, whole)
+        size = partial.stat().st_size
         if size > limit:
-            half.unlink()
-            kind = PresetError if whole else Unreachable
-            raise kind(f"{url} sends more than the {limit:,} bytes it should have")
+            partial.unlink()
+            error = PresetError if whole else UnreachableError
+            raise error(f"{url} sends more than the {limit:,} bytes it should have")
         if size < limit and whole:
-            raise broken(url, half, limit)
-        return half.rename(path)
+            raise _interrupted(url, partial, limit)
+        return partial.rename(path)
 
     return get
 
 
-def fetch(url, headers, half, limit, whole):
-    """Adds what an address sends to the file `half`, a little more than `limit` at most."""
-    status, pieces = answer(url, headers)
-    with contextlib.closing(pieces):
-        if status == 416:  # the file there is shorter than what had come of it
-            half.unlink()
-        check_status(url, status)
+def _fetch(url, headers, partial, limit, whole):
+    """Appends what a URL sends to the file `partial`; stops a little above `limit` bytes."""
+    status, chunks = follow_redirects(url, headers)
+    with contextlib.closing(chunks):
+        if status == 416:  # the file there is shorter than the part that had arrived
+            partial.unlink()
+        _check_status(url, status)
         begun = False
-        with half.open("ab" if status == 206 else "wb") as file:
+        with partial.open("ab" if status == 206 else "wb") as file:
             try:
-                for piece in pieces:
+                for chunk in chunks:
                     begun = True
-                    file.write(piece)
+                    file.write(chunk)
                     if file.tell() > limit:
                         return
-            except Unreachable as error:
+            except UnreachableError as error:
                 if not (begun and whole):
                     raise
                 file.flush()
-                raise broken(url, half, limit) from error
+                raise _interrupted(url, partial, limit) from error
 
 
-def broken(url, half, limit):
-    have = half.stat().st_size
-    return Unreachable(
-        f"the download of {url} broke off after {have:,} of {limit:,} bytes; the same call goes on"
-        " from there"
+def _interrupted(url, partial, limit):
+    size = partial.stat().st_size
+    return UnreachableError(
+        f"the download of {url} broke off after {size:,} of {limit:,} bytes; call it again to"
+        " resume"
     )
 
 
-def check_status(url, status):
+def _check_status(url, status):
     if status == 429:
-        raise Unreachable(f"{url} answers 429: too many requests, it asks to try later")
+        raise UnreachableError(f"{url} answers 429: too many requests, try again later")
     if status in (401, 403):
-        raise Unreachable(f"{url} answers {status}: access is refused, or needs a token")
+        raise UnreachableError(f"{url} answers {status}: access is refused, or needs a token")
     if status in (404, 410):
-        raise PresetError(f"{url} answers {status}: no preset is there")
+        raise PresetError(f"{url} answers {status}: there is no preset")
     if status not in (200, 206):
-        raise Unreachable(f"{url} answers {status}")
+        raise UnreachableError(f"{url} answers {status}")
 
 
-def answer(url, headers):
-    """(status, pieces of the body) of an address, or of where it redirects to."""
+def follow_redirects(url: str, headers: dict[str, str]) -> tuple[int, Iterator[Any]]:
+    """(status, chunks of the body) of a URL, or of the one it redirects to.
+
+    Raises UnreachableError if it redirects too often or to an unsafe URL.
+    """
     first = url
-    for _ in range(REDIRECTS + 1):
-        pieces = received(url, headers)
-        status, location = next(pieces)
-        if status not in MOVED or not location:
-            return status, pieces
-        pieces.close()
-        there = urljoin(url, location)
+    for _ in range(MAX_REDIRECTS + 1):
+        chunks = stream(url, headers)
+        status, location = next(chunks)
+        if status not in REDIRECT_STATUS or not location:
+            return status, chunks
+        chunks.close()
+        target = urljoin(url, location)
         secure = urlsplit(url).scheme == "https"
-        if not is_safe(there) or (secure and urlsplit(there).scheme != "https"):
-            raise Unreachable(f"{first} redirects to {there!r:.80}, and only https will do")
-        if urlsplit(there).netloc != urlsplit(url).netloc:
+        if not is_safe(target) or (secure and urlsplit(target).scheme != "https"):
+            raise UnreachableError(
+                f"{first} redirects to {target!r:.80}, and only https is allowed"
+            )
+        if urlsplit(target).netloc != urlsplit(url).netloc:
             headers = {key: value for key, value in headers.items() if key != "Authorization"}
-        url = there
-    raise Unreachable(f"{first} redirects more than {REDIRECTS} times")
+        url = target
+    raise UnreachableError(f"{first} redirects more than {MAX_REDIRECTS} times")
 
 
-def received(url, headers):
-    """Yields (status, location) of an answer, then its body in pieces; raises Unreachable."""
-    arrived, over = queue.Queue(maxsize=8), threading.Event()
+def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
+    """Yields (status, location) of a response, then its body in chunks.
+
+    Raises UnreachableError if there is no response, or it is too slow.
+    """
+    items, stopped = queue.Queue(maxsize=8), threading.Event()
 
     def put(item):
-        while not over.is_set():
+        while not stopped.is_set():
             with contextlib.suppress(queue.Full):
-                arrived.put(item, timeout=0.1)
+                items.put(item, timeout=0.1)
                 return
 
-    threading.Thread(target=read, args=(url, headers, put, over), daemon=True).start()
+    reader = threading.Thread(target=_read, args=(url, headers, put, stopped), daemon=True)
+    reader.start()
     try:
-        yield wait(arrived, url, HEAD)
-        end, count = time.monotonic() + PATIENCE, 0
-        while piece := wait(arrived, url, end - time.monotonic()):
-            yield piece
-            count += len(piece)
-            if count >= LEAST:
-                end, count = time.monotonic() + PATIENCE, 0
+        yield _next_item(items, url, RESPONSE_TIMEOUT)
+        end, count = time.monotonic() + STALL_TIMEOUT, 0
+        while chunk := _next_item(items, url, end - time.monotonic()):
+            yield chunk
+            count += len(chunk)
+            if count >= MIN_BYTES:
+                end, count = time.monotonic() + STALL_TIMEOUT, 0
     finally:
-        over.set()
+        stopped.set()
 
 
-def wait(arrived, url, seconds):
-    """What comes next; raises Unreachable after that many seconds, or with the reader's error."""
+def _next_item(items, url, seconds):
+    """The next item; raises UnreachableError after that many seconds, or for the reader's error."""
     item = None
     if seconds > 0:
         with contextlib.suppress(queue.Empty):
-            item = arrived.get(timeout=seconds)
+            item = items.get(timeout=seconds)
     if item is None:
-        raise Unreachable(f"{url} is too slow: less than {LEAST:,} bytes in {PATIENCE} s")
+        raise UnreachableError(
+            f"{url} is too slow: less than {MIN_BYTES:,} bytes in {STALL_TIMEOUT} s"
+        )
     if isinstance(item, Exception):
-        raise Unreachable(f"no answer from {url} ({type(item).__name__})") from item
+        raise UnreachableError(f"no answer from {url} ({type(item).__name__})") from item
     return item
 
 
-def read(url, headers, put, over):
-    """Puts (status, location), the body in pieces and at last b"", or the error that came."""
+def _read(url, headers, put, stopped):
+    """Puts (status, location), the chunks of the body and finally b"", or the error raised."""
     import requests
 
-    how = {"headers": headers, "stream": True, "timeout": TIMEOUT, "allow_redirects": False}
+    options = {
+        "headers": headers,
+        "stream": True,
+        "timeout": CONNECT_TIMEOUT,
+        "allow_redirects": False,
+    }
     try:
-        with requests.get(url, **how) as response:
+        with requests.get(url, **options) as response:
             put((response.status_code, response.headers.get("Location")))
-            for piece in response.iter_content(PIECE):
-                if over.is_set():
+            for chunk in response.iter_content(CHUNK_SIZE):
+                if stopped.is_set():
                     return
-                if piece:
-                    put(piece)
+                if chunk:
+                    put(chunk)
         put(b"")
-    except Exception as error:  # of sockets, TLS, HTTP, addresses: the other thread raises it
+    except Exception as error:  # of sockets, TLS, HTTP, URLs: the other thread raises it
         put(error)

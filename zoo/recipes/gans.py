@@ -57,7 +57,9 @@ def classified(model, data, title, epochs=72, **config):
         model,
         data,
         title,
-        config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": 50.0} | config,
+        config=NETWORKS
+        | {"filters": [32, 64, 128], "latent_dim": 32, "feature_matching_weight": 50.0}
+        | config,
         **SPLITS[data],
         budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
         metrics=fidelity(f"{data}-classifier-v1"),
@@ -114,16 +116,16 @@ def facades(size, epochs, **config):
 
 RECIPES = (
     classified("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
-    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
+    classified("dcgan", "fashion_mnist", "Clothes at 28 pixels", feature_matching_weight=100.0),
     classified("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     classified(
         "instance_dcgan",
         "fashion_mnist",
         "Clothes at 28 pixels, by instance",
         epochs=16,
-        matching=100.0,
-        finest=16,
-        features=128,
+        feature_matching_weight=100.0,
+        full_size_filters=16,
+        num_features=128,
     ),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the work.

@@ -25,9 +25,9 @@ REST = (Measure("elbo"), Measure("active_units"))
 
 GATED = {
     "vae": {},
-    "mixture_vae": {"components": 500},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 500},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 PUBLISHED = {"vae": (84.45, 0.12), "vamp_vae": (82.43, 0.06)}
 
@@ -40,7 +40,7 @@ def gated(model):
         config={
             "latent_dim": 40,
             "filters": [],
-            "units": [300, 300],
+            "dense_units": [300, 300],
             "bound": "stl",
             **GATED[model],
         },
@@ -85,9 +85,9 @@ def published(model):
 
 SPACES = {
     "vae": {},
-    "mixture_vae": {"components": 16},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 16},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 
 
