@@ -1,4 +1,4 @@
-"""Pictures of reproduced models side by side, in docs/pictures.
+"""Pictures of reproduced models side by side, in docs/figures.
 
     python -m benchmarks.result_figures [NAME...]
 
@@ -43,7 +43,7 @@ from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "figures"
 SIDE = 560  # pixels of each picture
 DATES = (
     "the 4th of July 2031",
