@@ -286,8 +286,11 @@ def test_inspection_shows_the_frozen_layers_by_name():
         ({"feature_network": "vgg"}, "feature_network must be 'random', 'vgg19', an .h5 file"),
         ({"feature_network": "nowhere.h5"}, "no file 'nowhere.h5'"),
         ({"feature_network": __file__ + ".keras"}, "no file"),
-        ({"image_shape": (16, 16, 2)}, "pictures of 3 channels, got 2"),
-        ({"image_shape": (3, 9, 3), "content_layers": ("block3_conv1",)}, "3 x 9 .* 4 x 4 is the"),
+        ({"image_shape": (16, 16, 2)}, "images of 3 channels, got 2"),
+        (
+            {"image_shape": (3, 9, 3), "content_layers": ("block3_conv1",)},
+            "3 x 9 .* at least 4 x 4",
+        ),
         ({"feature_network": Path("vgg.h5")}, "feature_network must be 'random'"),
         ({"feature_network": keras.Sequential()}, "functional or built sequential"),
         (
@@ -305,13 +308,15 @@ def test_a_file_that_is_none_says_so(tmp_path):
     (tmp_path / "torn.h5").write_bytes(b"nothing")
     convolutions(4).save(tmp_path / "other.h5")
     for name in ("torn.h5", "other.h5"):
-        with pytest.raises(UsageError, match=f"{name} holds no weights of VGG19"):
+        with pytest.raises(UsageError, match=f"{name} has no weights of VGG19"):
             model(feature_network=str(tmp_path / name))
 
 
 def test_without_the_weights_of_vgg19_one_error_names_the_ways_out(monkeypatch, offline, capsys):
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: "/nonexistent")
-    with pytest.raises(UsageError, match="VGG19 yet.*applications.VGG19.*h5 file.*'random'"):
+    with pytest.raises(
+        UsageError, match="VGG19 are not in Keras.*applications.VGG19.*h5 file.*'random'"
+    ):
         model(feature_network="vgg19")
     assert capsys.readouterr().out == ""
 
@@ -319,7 +324,7 @@ def test_without_the_weights_of_vgg19_one_error_names_the_ways_out(monkeypatch, 
 @pytest.mark.parametrize(
     "content, options, message",
     [
-        (random(8, 8), {}, r"content must be a picture.*got float32 \(8, 8\)"),
+        (random(8, 8), {}, r"content must be an image.*got float32 \(8, 8\)"),
         (random(8, 8, 4), {}, r"got float32 \(8, 8, 4\)"),
         (2 * random(8, 8, 3), {}, r"content must have pixels in \[0, 1\], got"),
         (random(8, 8, 3) * np.nan, {}, "got nan to nan"),
@@ -335,9 +340,7 @@ def test_what_cannot_be_painted_says_why(content, options, message):
 
 def test_pictures_too_small_for_the_network_are_refused():
     it = zoo.get("style_transfer", image_shape=(16, 16, 3))
-    with pytest.raises(
-        ValueError, match="pictures of 16 x 3 pixels are too small for block3_conv1"
-    ):
+    with pytest.raises(ValueError, match="images of 16 x 3 pixels are too small for block3_conv1"):
         it.stylize(random(16, 16, 3), random(16, 3, 3))
 
 
