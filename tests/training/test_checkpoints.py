@@ -123,7 +123,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
             def on_train_batch_begin(self, batch, logs=None):
                 if batch == 2:
                     os.kill(os.getpid(), signal.SIGINT)
-        it = trainer("vae", sys.argv[1], callbacks=[Kill()])
+        it = trainer("vae", sys.argv[1], callbacks=[Kill()], eager=True)
         try:
             it.fit(shuffled("vae"), epochs=5)
         except KeyboardInterrupt:

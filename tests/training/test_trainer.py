@@ -22,7 +22,12 @@ def test_micro_batches_give_the_step_of_the_whole_batch():
     def trained(micro_batches):
         model = toy(kl_estimator="analytic")
         model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
-        it = run(model=model, optimizers=keras.optimizers.SGD(0.01), micro_batches=micro_batches)
+        it = run(
+            eager=False,
+            model=model,
+            optimizers=keras.optimizers.SGD(0.01),
+            micro_batches=micro_batches,
+        )
         history = it.fit(data, epochs=2).history
         ragged = tf.data.Dataset.from_tensor_slices(examples(model, 31)).batch(7)
         return history["loss"], it.evaluate(ragged)["nll"], it.state.arrays()
@@ -68,7 +73,7 @@ def test_epoch_numbers_are_means_over_the_steps():
 
 
 def test_evaluation_is_exact_per_example_and_repeats_itself():
-    it = run()
+    it = run(eager=False)
     it.fit(data, epochs=1)
     kept = it.state.arrays()
     whole = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model, 32)))
@@ -117,12 +122,12 @@ def test_accumulated_gradients_are_those_of_the_large_batch():
     plain, accumulated = toy(kl_estimator="analytic"), toy(kl_estimator="analytic")
     for model in (plain, accumulated):
         model.posterior = quiet(model)
-    run(model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
+    run(eager=False, model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
         tf.data.Dataset.from_tensors(examples(plain, 32)), steps=1
     )
     sgd = keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
     parts = tf.data.Dataset.from_tensor_slices(examples(plain, 32)).batch(8)
-    it = run(model=accumulated, optimizers=sgd)
+    it = run(eager=False, model=accumulated, optimizers=sgd)
     it.fit(parts, steps=3)
     start = [np.array(keras.ops.convert_to_numpy(v)) for v in toy().trainable_variables]
     for a, b in zip(start, accumulated.trainable_variables, strict=True):
@@ -157,7 +162,7 @@ def test_clipping_bounds_the_step():
 
 def test_schedules_set_the_learning_rate():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.0])
-    it = run(optimizers=keras.optimizers.SGD(schedule))
+    it = run(eager=False, optimizers=keras.optimizers.SGD(schedule))
     it.fit(data, steps=4)
     at_four = [keras.ops.convert_to_numpy(v).copy() for v in it.model.weights]
     it.fit(data, steps=6)
@@ -169,7 +174,10 @@ def test_schedules_set_the_learning_rate():
 
 def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
     adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
-    it, plain = run(optimizers=adam), run(optimizers=keras.optimizers.Adam(0.05))
+    it, plain = (
+        run(eager=False, optimizers=adam),
+        run(eager=False, optimizers=keras.optimizers.Adam(0.05)),
+    )
     it.fit(data, epochs=3, validation=data())
     plain.fit(data, epochs=3)
     kernel = it.model.trainable_variables[0]
@@ -188,7 +196,7 @@ def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
 
 
 def test_a_layer_frozen_between_two_fits_stays_frozen():
-    it = run()
+    it = run(eager=False)
     it.fit(data, epochs=1)
     kernel = it.model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
@@ -204,7 +212,7 @@ def test_what_was_frozen_before_the_trainer_was_made_may_thaw_later():
     model = toy()
     model.encoder.trainable = False
     model.decoder.layers[0].trainable = False
-    it = run(model=model)
+    it = run(eager=False, model=model)
     assert not model.encoder.layers[0].layers[0].trainable and model.decoder.layers[2].trainable
     kernel = model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
@@ -219,7 +227,7 @@ def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 
     warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
-    it = run(model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
+    it = run(eager=False, model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
     logs = it.fit(data, steps=1).history
     assert logs["kl"][0] == 1e6  # all of it is free
     assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
@@ -267,14 +275,14 @@ def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
 def test_a_non_finite_loss_names_the_step_and_the_first_bad_layer(tmp_path):
     model = toy()
     layer = model.decoder.layers[2]  # an Upsample
-    it = run(tmp_path, model=model, save_every=2)
+    it = run(tmp_path, model=model, save_every=2, eager=False)
     call = layer.layers[0].call
 
     def breaks(x):  # from the sixth step on
         return call(x) / tf.where(model.iterations < 5, 1.0, 0.0)
 
     layer.layers[0].call = breaks
-    good = run(save_every=2)
+    good = run(save_every=2, eager=False)
     good.fit(data, steps=5)
     with pytest.raises(errors.NonFiniteError, match=r"step 6, epoch 2.*decoder/2/0 \(Conv2DTr"):
         it.fit(data, epochs=3)
