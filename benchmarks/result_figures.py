@@ -93,7 +93,7 @@ def mmd():
     pictures = []
     for name in ("vae", "mmd_vae"):
         model, train, test = opened(f"{name}.mnist")
-        density = metrics.fit_latent_density(model, train, components=10)
+        density = metrics.fit_latent_density(model, train, num_components=10)
         fitted = model.decode(density.sample(100, seed=(0, 1)))
         again = figures.reconstructions(model, test.take(16)["image"])
         pictures.append((f"{name}: reconstructions", again))

@@ -7,7 +7,7 @@ training. `call` takes and returns tensors; a layer that stands for a distributi
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
 from blocks.attention_decoder import AttentionDecoder
-from blocks.convolution import Conv2DTranspose, ThinConv2DTranspose
+from blocks.convolution import FastConv2DTranspose
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
@@ -35,9 +35,9 @@ __all__ = [
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
-    "Conv2DTranspose",
     "DReG",
     "Downsample",
+    "FastConv2DTranspose",
     "FlowPrior",
     "FreeBits",
     "GatedAttentionCell",
@@ -54,7 +54,6 @@ __all__ = [
     "SinusoidalPositions",
     "Stack",
     "StandardNormal",
-    "ThinConv2DTranspose",
     "TokenEmbedding",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",

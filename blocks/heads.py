@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from blocks.checks import positive_int
-from blocks.convolution import ThinConv2DTranspose
+from blocks.convolution import FastConv2DTranspose
 
 tfd = tfp.distributions
 MIN_SCALE = 1e-3  # of a NormalHead
@@ -72,7 +72,13 @@ class ImageHead(keras.layers.Layer):
         self.kernel_size = kernel_size and positive_int(kernel_size, "kernel_size")
         self.conv = keras.layers.Identity(dtype=self.dtype_policy)
         if kernel_size is not None:
-            self.conv = ThinConv2DTranspose(channels, kernel_size, dtype=self.dtype_policy)
+            self.conv = FastConv2DTranspose(
+                channels,
+                kernel_size,
+                padding="same",
+                data_format="channels_last",
+                dtype=self.dtype_policy,
+            )
 
     def build(self, input_shape):
         if self.kernel_size is None and input_shape[-1] != self.channels:

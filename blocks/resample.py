@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import fraction, int_tuple, one_of, positive_int
-from blocks.convolution import Conv2DTranspose
+from blocks.convolution import FastConv2DTranspose
 from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 
@@ -158,7 +158,7 @@ class Upsample(Resample):
             self.layers += self.unit(self.convolution())
 
     def transpose(self):
-        return [self.convolution(strides=self.strides, layer=Conv2DTranspose)]
+        return [self.convolution(strides=self.strides, layer=FastConv2DTranspose)]
 
     def resize(self):
         how = {"data_format": "channels_last", "dtype": self.dtype_policy}

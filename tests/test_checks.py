@@ -18,11 +18,11 @@ NEVER = (True, "1", math.nan, math.inf, -math.inf, None, [1], 1j)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_only_finite_numbers_in_the_interval_are_accepted(name):
     interval = NUMBERS[name]
-    below = interval.least if interval.above else interval.least - 1
-    for wrong in (*NEVER, below, *((1.5,) if interval.whole else ())):
+    below = interval.minimum if interval.exclusive else interval.minimum - 1
+    for wrong in (*NEVER, below, *((1.5,) if interval.integer else ())):
         with pytest.raises(UsageError, match=rf"^{name} must be "):
             check_numbers(**{name: wrong})
-    right = interval.least + (0.5 if interval.above else 0)
+    right = interval.minimum + (0.5 if interval.exclusive else 0)
     check_numbers(**{name: right})
     check_numbers(**{name: np.int32(1)})
 

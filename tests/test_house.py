@@ -14,9 +14,15 @@ FLOORS = 8
 LINES = {"zoo/models": 200, "tests": 400, "": 300}  # folder -> the longest file, first match
 
 
+def for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports(path):
-    """The modules, and the names taken from them, that a file imports anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules, and the names from them, that a file imports anywhere when it runs."""
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if not for_types_only(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -27,7 +27,7 @@ def test_an_unknown_name_gets_close_matches(wrong, hint):
 
 
 def test_a_name_like_none_gets_the_whole_list():
-    with pytest.raises(errors.UnknownNameError, match="There are: .*dcgan.*vae"):
+    with pytest.raises(errors.UnknownNameError, match="Available: .*dcgan.*vae"):
         zoo.get("zzzz")
 
 

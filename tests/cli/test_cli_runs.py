@@ -105,7 +105,7 @@ def test_gray_pixels_with_a_bernoulli_head_give_a_note(empty_dir, args, warns):
 def test_evaluate_gives_the_same_numbers(trained_dir, trained):
     assert run_json("evaluate", "runs/vae-images") == trained[1][1]
     best = run_json("evaluate", "runs/vae-images", "--best")["metrics"]["loss"]
-    assert best == min(one["metrics"]["loss"] for one in trained[1])
+    assert best == min(record["metrics"]["loss"] for record in trained[1])
 
 
 @pytest.mark.parametrize("newest", ("vae-a", "vae-b"))

@@ -27,7 +27,7 @@ def test_what_is_frozen_stays_to_the_bit_statistics_and_averages_included():
     assert finetuning.freeze(model, "generator/[0-4]", "discriminator")
     run, before = trainer("dcgan", model=model), weights(model)
     run.fit(shuffled("dcgan"), epochs=1)
-    frozen = set(finetuning.matching(model, "generator/[0-4]", "discriminator"))
+    frozen = set(finetuning._matching_layers(model, "generator/[0-4]", "discriminator"))
     learned = moved(before, model)
     assert learned and not learned & frozen
     with run.averaged_weights():  # normalization's statistics are measured anew, but not here
@@ -115,7 +115,7 @@ def has_stepped(model):
             UnknownNameError,
             "layer of vae 'encodre'.*'encoder'",
         ),
-        (lambda m: finetuning.add_lora(m, "latent_prior"), UsageError, "knows LoRA"),
+        (lambda m: finetuning.add_lora(m, "latent_prior"), UsageError, "supports LoRA"),
         (
             lambda m: finetuning.add_lora(m, "decoder/0", rank=0),
             UsageError,

@@ -266,7 +266,9 @@ def test_the_density_is_that_of_posterior_samples_where_there_is_a_posterior():
     np.testing.assert_allclose(found, want, atol=0.1 * want.max())
     vae = small_model("vae")
     x = np.float32(np.random.default_rng(0).random((32, 8, 8, 1)) > 0.5)
-    images = vae.decode(metrics.fit_latent_density(vae, batches(x), components=2).sample(5, seed=0))
+    images = vae.decode(
+        metrics.fit_latent_density(vae, batches(x), num_components=2).sample(5, seed=0)
+    )
     assert images.shape == (5, 8, 8, 1)
 
 

@@ -8,7 +8,7 @@ from cases import examples, inputs, small_model, trainer
 
 import zoo
 from zoo.errors import BatchError
-from zoo.model.batch_checks import reading
+from zoo.model.batch_checks import iterate_batches
 
 every_model = pytest.mark.parametrize("name", zoo.names())
 
@@ -90,7 +90,7 @@ def test_every_feature_is_checked(name, feature, value, message):
             model.check_batch(batch)
     read = []
     with pytest.raises(BatchError, match=message):
-        read += reading(model.checked(stream(batches)))
+        read += iterate_batches(model.check_dataset(stream(batches)))
     with pytest.raises(BatchError, match=message):
         model.compile()
         model.fit(whole(batches), verbose=0)
@@ -110,7 +110,10 @@ def test_every_feature_is_checked(name, feature, value, message):
 def test_what_loses_nothing_is_cast(name, feature, dtype):
     model = small_model(name)
     batches = second_batch_has(model, feature, 0, dtype)
-    (first, *_), spec = reading(model.checked(stream(batches))), model.batch_spec[feature]
+    (first, *_), spec = (
+        iterate_batches(model.check_dataset(stream(batches))),
+        model.batch_spec[feature],
+    )
     assert first[feature].dtype == spec.dtype
     np.testing.assert_array_equal(first[feature], batches[0][feature].astype(spec.dtype.name))
     model.compile("sgd" if name != "conditional_dcgan" else None, run_eagerly=True)

@@ -74,7 +74,7 @@ def test_rates_of_layers_are_saved_too(tmp_path):
     model.fit(shuffled("simple_dot")(0), verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.optimizer.shares == slower.shares == (0.5, 1.0)
+    assert again.optimizer.multipliers == slower.multipliers == (0.5, 1.0)
     assert isinstance(again.optimizer, keras.optimizers.SGD) and rates(again) == rates(model)
     batch = examples(model, 8)
     for each in (model, again):
@@ -175,7 +175,7 @@ def test_fit_ends_with_moving_averages_where_an_optimizer_keeps_them():
         np.testing.assert_array_equal(weight, average)
     assert settled == [True]
     finetuning.freeze(model, "generator/0")
-    with pytest.raises(UsageError, match="without use_ema, or take zoo.Trainer"):
+    with pytest.raises(UsageError, match="without use_ema, or use zoo.Trainer"):
         model.fit(shuffled("dcgan", 16)(0), verbose=0)
 
 

@@ -26,7 +26,7 @@ def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_s
     run = trainer(name, model=model, eager=True)
     data = batches(model, *sizes)
     weights = model.get_weights()
-    if sizes[1] < model.smallest_batch:
+    if sizes[1] < model.min_batch_size:
         with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
             run.fit(data, epochs=1)
         with pytest.raises(UsageError, match="loss, mmd: there is no value.*batches of 2 or more"):
@@ -60,7 +60,7 @@ def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
 
 def test_a_piece_of_a_batch_may_be_too_small():
     run = trainer("mmd_vae", micro_batches=4)
-    with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 pieces"):
+    with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 micro-batches"):
         run.fit(batches(run.model, 4, 4), steps=1)
 
 

@@ -18,7 +18,7 @@ from zoo.training.checkpoint import Checkpoints
 def test_the_newest_and_the_best_are_kept(tmp_path):
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
     it = run(tmp_path, max_to_keep=2)
-    it._evaluate = lambda data: {"loss": next(values)}
+    it.evaluator.evaluate = lambda data: {"loss": next(values)}
     it.fit(data, epochs=5, validation=data())
     assert checkpoints(tmp_path) == ["best.npz", "step-000000016.npz", "step-000000020.npz"]
     last = it.state.arrays()
@@ -30,7 +30,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
 
 def test_higher_can_be_better():
     it = run(monitor="max:val_score")
-    scores = [it.state.is_best({"val_score": s}, it.monitor) for s in (1.0, 3.0, 2.0, math.nan)]
+    scores = [it.state.update_best({"val_score": s}, it.monitor) for s in (1.0, 3.0, 2.0, math.nan)]
     assert scores == [True, True, False, False]
 
 
@@ -61,7 +61,7 @@ def test_without_any_sound_checkpoint_nothing_is_touched(tmp_path):
     for path in Checkpoints(tmp_path / "checkpoints").paths():
         path.write_bytes(b"nonsense")
     before = checkpoints(tmp_path)
-    with pytest.raises(errors.CheckpointError, match="no sound checkpoint is left.*damaged"):
+    with pytest.raises(errors.CheckpointError, match="no undamaged checkpoint is left.*damaged"):
         run(tmp_path).fit(data, epochs=2)
     assert checkpoints(tmp_path) == before
 

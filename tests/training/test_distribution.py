@@ -71,7 +71,7 @@ def test_wrong_use_of_a_strategy_says_what_to_do(two_replicas):
         trainer("vae", strategy=two_replicas)
     with two_replicas.scope():
         it = trainer("vae", strategy=two_replicas)
-    with pytest.raises(errors.UsageError, match="batch of 7 does not divide among 2 replicas"):
+    with pytest.raises(errors.UsageError, match="batch of 7 cannot be divided among 2 replicas"):
         it.fit(tf.data.Dataset.from_tensors(examples(it.model, 7)), epochs=1)
     with pytest.raises(errors.UsageError, match="without a strategy"):
         it.inspect(examples(it.model, 8))

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.optimizers import Optimizers, is_scheduled
+from zoo.optimizers import MultiOptimizer, has_schedule
 
 SCHEDULE = keras.optimizers.schedules.InverseTimeDecay(0.01, 2, 0.5)
 OPTIONS = {
@@ -70,7 +70,7 @@ def two():
 
 
 def test_several_optimizers_have_one_rate_and_a_configuration():
-    both = Optimizers(two())
+    both = MultiOptimizer(two())
     both.learning_rate = 0.2
     assert [float(one.learning_rate) for one in both.optimizers] == pytest.approx([0.2, 0.02])
     again = keras.optimizers.deserialize(keras.optimizers.serialize(both))
@@ -86,6 +86,6 @@ def test_several_optimizers_have_one_rate_and_a_configuration():
 
 def test_what_scales_the_loss_is_looked_through():
     scaled = {part: keras.optimizers.LossScaleOptimizer(one) for part, one in two().items()}
-    assert [one.name for one in Optimizers(scaled).optimizers] == ["one", "other"]
-    assert not is_scheduled(scaled["one"])
-    assert is_scheduled(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(SCHEDULE)))
+    assert [one.name for one in MultiOptimizer(scaled).optimizers] == ["one", "other"]
+    assert not has_schedule(scaled["one"])
+    assert has_schedule(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(SCHEDULE)))

@@ -111,7 +111,7 @@ def test_a_rate_that_a_callback_has_changed_is_still_that_of_the_run(tmp_path):
 
 def test_other_data_in_mid_epoch_are_refused(tmp_path):
     run(tmp_path).fit(data, steps=2)
-    with pytest.raises(errors.UsageError, match="in the middle of epoch 1, whose first batch"):
+    with pytest.raises(errors.UsageError, match="in the middle of epoch 1, which began"):
         run(tmp_path).fit(lambda epoch: data(epoch + 7), epochs=1)
     run(tmp_path).fit(data, epochs=1)
 
@@ -173,7 +173,7 @@ def test_a_reader_beside_a_writer_finds_a_checkpoint(tmp_path, monkeypatch):
 
     reader = Checkpoints(tmp_path / "checkpoints")
     monkeypatch.setattr(Checkpoints, "paths", beside)
-    _, _, record, reasons = reader.latest(it.state.arrays())
+    _, _, record, reasons = reader.load_latest(it.state.arrays())
     assert record["position"]["step"] == 2 and reasons == []
 
 
@@ -220,20 +220,20 @@ def test_a_step_that_is_broken_off_is_done_again(tmp_path):
 def test_a_gradient_that_is_not_finite_is_blamed_at_its_own_step(tmp_path, save_every):
     """The loss of step 3 is finite, its gradient is not: the weights are NaN before the next."""
     it = run(tmp_path, save_every=save_every)
-    apply = it.model.apply
+    apply_gradients = it.model.apply_gradients
 
-    def breaking(part, gradients):
+    def with_nan(part, gradients):
         if float(it.model.iterations) == 2:
             gradients = [g if i else g * np.nan for i, g in enumerate(gradients)]
-        apply(part, gradients)
+        apply_gradients(part, gradients)
 
-    it.model.apply = breaking
+    it.model.apply_gradients = with_nan
     with pytest.raises(errors.NonFiniteError, match="the gradient not finite at step 3, epoch 1"):
         it.fit(data, epochs=2)
     assert it.state.is_finite() and it.state.position["step"] == 2
     for path in Checkpoints(tmp_path / "checkpoints").paths():
         assert all(np.isfinite(v).all() for k, v in read(path)[0].items() if "seed" not in k)
-    del it.model.apply
+    del it.model.apply_gradients
     it.fit(data, epochs=2)
     whole = run()
     whole.fit(data, epochs=2)
@@ -261,4 +261,4 @@ def test_evaluation_is_traced_once():
     it = run(eager=False)
     for _ in range(3):
         it.evaluate(data())
-    assert it.evaluation(it.state.trainable_ids()).experimental_get_tracing_count() == 1
+    assert it.evaluator.step_for(it.state.trainable_ids()).experimental_get_tracing_count() == 1

@@ -272,7 +272,7 @@ def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
 # Non-finite numbers.
 
 
-def test_a_non_finite_loss_names_the_step_and_the_first_bad_layer(tmp_path):
+def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_path):
     model = toy()
     layer = model.decoder.layers[2]  # an Upsample
     it = run(tmp_path, model=model, save_every=2, eager=False)

@@ -53,7 +53,7 @@ def _format_value(value):
 
 @click.command()
 @json_option(_show)
-def doctor():
+def doctor() -> dict[str, Any]:
     """Check the installation.
 
     Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them. The exit
@@ -140,7 +140,9 @@ def _tensorflow_devices():
 
 def _plugins():
     """(name -> module of the models of other packages, problems with them)."""
-    modules = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    modules = {
+        e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
+    }
     problems = []
     for name, module in modules.items():
         try:

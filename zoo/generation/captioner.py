@@ -8,7 +8,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.sequence_generator import Speaker
-from zoo.model.method_arguments import read_feature
+from zoo.model.method_arguments import convert_feature
 
 
 class Captioner(Speaker):
@@ -58,7 +58,7 @@ class Captioner(Speaker):
         }
 
     def given(self, source):
-        return read_feature(self, self.input_feature, source)
+        return convert_feature(self, self.input_feature, source)
 
     # Verbs.
 

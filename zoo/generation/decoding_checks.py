@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from zoo.checks import LARGEST, NUMBERS, check_numbers
+from zoo.checks import MAX_INT32, NUMBERS, check_numbers
 from zoo.errors import UsageError
 
 LENGTH_PENALTY = 0.6  # of a beam search
@@ -66,7 +66,7 @@ def check_size(n, beam, limit, vocabulary):
     """Raises UsageError for a search whose tokens or logits do not fit into one tensor."""
     if limit > LONGEST:
         raise UsageError(f"limit must be at most {LONGEST:,} tokens, got {limit:,}")
-    if n * beam * max(limit, vocabulary) > LARGEST:
+    if n * beam * max(limit, vocabulary) > MAX_INT32:
         raise UsageError(
             f"{n:,} x {beam} sentences of {limit:,} tokens do not fit into one tensor: give a"
             f" smaller {'beam' if beam > 1 else 'limit'}, or fewer at a time"

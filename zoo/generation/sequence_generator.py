@@ -15,7 +15,7 @@ from zoo.errors import UsageError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.model import Model
-from zoo.model.method_arguments import cut, one_row
+from zoo.model.method_arguments import drop_rows, zero_row
 
 LEAST = 8  # sentences of a piece that is searched by itself
 LARGEST = 2**24  # ids of a vocabulary
@@ -163,9 +163,9 @@ class Speaker(Model):
         if tf.executing_eagerly():  # as tensors: another number does not trace the graph again
             numbers = {name: as_tensor(name, value) for name, value in numbers.items()}
         search = self.search if eager else self._search
-        rows = one_row(source) if size == 0 else source
+        rows = zero_row(source) if size == 0 else source
         found = search(rows, int(pieces), seed, int(beam), *numbers.values())
-        return cut(found) if size == 0 else found
+        return drop_rows(found) if size == 0 else found
 
     def search(self, source, pieces, *how):
         """What `generate` runs or compiles: `answer` to the batch in pieces, side by side."""

@@ -7,7 +7,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
 from zoo.generation.sequence_generator import Speaker
-from zoo.model.method_arguments import read_feature
+from zoo.model.method_arguments import convert_feature
 
 SIDES = ("source", "target")
 
@@ -50,7 +50,7 @@ class Translator(Speaker):
         return {side: tf.TensorSpec((None, None), tf.int32) for side in SIDES}
 
     def given(self, source):
-        source = read_feature(self, "source", source)
+        source = convert_feature(self, "source", source)
         if source.shape[1] == 0:
             raise BatchError(
                 f"{self.name} needs a column of ids at least, zeros where there is no word; got"

@@ -28,7 +28,7 @@ class MMDVAE(VAE):
     """
 
     micro_batches = 1  # the MMD is of a batch as a whole
-    smallest_batch = 2
+    min_batch_size = 2
 
     def __init__(self, latent_dim=2, alpha=1.0, mmd_weight=100.0, **kwargs):
         super().__init__(latent_dim=latent_dim, **kwargs)

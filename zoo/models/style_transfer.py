@@ -129,7 +129,7 @@ class StyleTransfer(zoo.Model):
         """The canvas as a picture: [h, w, c] in [0, 1]."""
         return tf.clip_by_value(self.canvas()[0], 0.0, 1.0)
 
-    @zoo.checked_method(content="picture", style="picture", steps="steps")
+    @zoo.checked_method(content="single_image", style="single_image", steps="steps")
     def stylize(
         self, content, style, steps=300, optimizer="lbfgs", init="content", seed=None, callback=None
     ):

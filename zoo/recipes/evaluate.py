@@ -152,7 +152,7 @@ def judge(trainer, train, test, extractor, images):
         for name, score in metrics.image_scores(real, made, other).items()
     }
     histogram = functools.partial(
-        metrics.label_histogram_distance, real.labels, classes=net.classes
+        metrics.label_histogram_distance, real.labels, num_classes=net.num_classes
     )
     distance, dropped = histogram(made.labels)
     floor, _ = histogram(other.labels)
