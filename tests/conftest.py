@@ -1,5 +1,6 @@
 """Two logical CPUs for the tests of distribution; the data folder of the tests' own."""
 
+import functools
 import gc
 import os
 import socket
@@ -35,7 +36,15 @@ def quiet_and_seeded():
 
 def without_graphs(patch):
     """Trainers run their steps as plain Python: a few take less time than tracing one."""
-    patch.setattr("zoo.training.trainer.Trainer._compiled", lambda self, function: function)
+    from zoo.training.trainer import Trainer
+
+    init = Trainer.__init__
+
+    @functools.wraps(init)
+    def eager(self, *args, **options):
+        init(self, *args, **{**options, "eager": True})
+
+    patch.setattr(Trainer, "__init__", eager)
 
 
 @pytest.fixture
