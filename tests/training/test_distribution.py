@@ -126,5 +126,7 @@ def test_two_processes_give_the_numbers_of_one(two_replicas, tmp_path):
     for name, values in history.items():
         np.testing.assert_allclose(values, others[name], rtol=1e-5, err_msg=name)
     weights = np.load(two / "weights.npz")
-    for key, value in together.state.arrays().items():
+    arrays = together.state.arrays()
+    del arrays["seed/0000"]  # Keras' own, of this process; the model draws nothing from it
+    for key, value in arrays.items():
         np.testing.assert_allclose(value, weights[key], rtol=1e-4, atol=1e-6, err_msg=key)
