@@ -20,6 +20,8 @@ from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, Measure, Recipe, records
 from zoo.recipes import run as reproduction
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
 SMALL = ("--set", "units=16", "--set", "embedding_dim=16", "--batch-size", "16")

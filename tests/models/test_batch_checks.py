@@ -186,9 +186,9 @@ def test_nothing_gives_nothing_of_the_right_shape(name):
 
 @every_model
 def test_keras_settings_of_the_machine_have_no_part_in_a_model(name):
-    batch = examples(small_model(name), 4)
-    x = inputs(small_model(name), 3)
-    want = small_model(name)(x)
+    model = small_model(name)
+    batch, x = examples(model, 4), inputs(model, 3)
+    want = model(x)
     keras.config.set_image_data_format("channels_first")
     keras.config.set_floatx("float64")
     try:

@@ -14,6 +14,8 @@ from zoo.recipes import Budget, Measure, evaluate, records
 from zoo.recipes import run as reproduction
 from zoo.training.callbacks import TrainingTime
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 DEEP = "[" * 100_000
 DAMAGE = ("", "{", "[]", "null", '{"seconds": 1', DEEP, "\x00", "\udcff")
 

@@ -35,24 +35,31 @@ def test_each_epoch_begins_once_and_ends_once(tmp_path, stops, again):
     assert (tmp_path / "2.keras").exists()  # ModelCheckpoint has the epoch, though it began before
 
 
+def several():
+    return [
+        keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min"),
+        worse(4, restore_best_weights=True),
+        keras.callbacks.EarlyStopping("error", mode="min", patience=50),
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A run at once with several callbacks."""
+    whole = run(callbacks=several())
+    whole.fit(data, epochs=9)
+    return whole
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["same trainer", "new trainer"])
 @pytest.mark.parametrize(
     "budget", [{"epochs": 3}, {"steps": 6}, {"steps": 8}], ids=["epochs", "mid-epoch", "steps"]
 )
-def test_callbacks_keep_their_state_in_a_resumed_run(tmp_path, budget, again):
-    def callbacks():
-        return [
-            keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min"),
-            worse(4, restore_best_weights=True),
-            keras.callbacks.EarlyStopping("error", mode="min", patience=50),
-        ]
-
-    whole = run(callbacks=callbacks())
-    whole.fit(data, epochs=9)
-    trainer = run(tmp_path, callbacks=callbacks())
+def test_callbacks_keep_their_state_in_a_resumed_run(tmp_path, budget, again, whole):
+    trainer = run(tmp_path, callbacks=several())
     trainer.fit(data, **budget)
     if not again:
-        trainer = run(tmp_path, callbacks=callbacks()[::-1])  # identified by name, not by order
+        trainer = run(tmp_path, callbacks=several()[::-1])  # identified by name, not by order
     assert len(trainer.fit(data, epochs=9).epoch) == len(whole.state.history["loss"]) == 5
     assert trainer.state.history == whole.state.history
     rates = [next(iter(x.model.optimizers.values())).learning_rate for x in (trainer, whole)]

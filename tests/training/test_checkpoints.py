@@ -124,7 +124,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
             def on_train_batch_begin(self, batch, logs=None):
                 if batch == 2:
                     os.kill(os.getpid(), signal.SIGINT)
-        trainer = small_trainer("vae", sys.argv[1], callbacks=[Kill()])
+        trainer = small_trainer("vae", sys.argv[1], callbacks=[Kill()], eager=True)
         try:
             trainer.fit(shuffled("vae"), epochs=5)
         except KeyboardInterrupt:

@@ -22,8 +22,12 @@ def test_micro_batches_give_the_step_of_the_whole_batch():
     def trained(micro_batches):
         model = toy(kl_estimator="analytic")
         model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
-        sgd = keras.optimizers.SGD(0.01)
-        trainer = run(model=model, optimizers=sgd, micro_batches=micro_batches)
+        trainer = run(
+            eager=False,
+            model=model,
+            optimizers=keras.optimizers.SGD(0.01),
+            micro_batches=micro_batches,
+        )
         history = trainer.fit(data, epochs=2).history
         ragged = tf.data.Dataset.from_tensor_slices(examples(model, 31)).batch(7)
         return history["loss"], trainer.evaluate(ragged)["nll"], trainer.state.arrays()
@@ -69,7 +73,7 @@ def test_epoch_numbers_are_means_over_the_steps():
 
 
 def test_evaluation_is_exact_per_example_and_repeats_itself():
-    trainer = run()
+    trainer = run(eager=False)
     trainer.fit(data, epochs=1)
     kept = trainer.state.arrays()
     whole = trainer.evaluate(tf.data.Dataset.from_tensors(examples(trainer.model, 32)))
@@ -119,12 +123,12 @@ def test_accumulated_gradients_are_those_of_the_large_batch():
     plain, accumulated = toy(kl_estimator="analytic"), toy(kl_estimator="analytic")
     for model in (plain, accumulated):
         model.posterior = quiet(model)
-    run(model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
+    run(eager=False, model=plain, optimizers=keras.optimizers.SGD(0.01)).fit(
         tf.data.Dataset.from_tensors(examples(plain, 32)), steps=1
     )
     sgd = keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
     parts = tf.data.Dataset.from_tensor_slices(examples(plain, 32)).batch(8)
-    trainer = run(model=accumulated, optimizers=sgd)
+    trainer = run(eager=False, model=accumulated, optimizers=sgd)
     trainer.fit(parts, steps=3)
     start = [np.array(keras.ops.convert_to_numpy(v)) for v in toy().trainable_variables]
     for a, b in zip(start, accumulated.trainable_variables, strict=True):
@@ -159,7 +163,7 @@ def test_clipping_bounds_the_step():
 
 def test_schedules_set_the_learning_rate():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.0])
-    trainer = run(optimizers=keras.optimizers.SGD(schedule))
+    trainer = run(eager=False, optimizers=keras.optimizers.SGD(schedule))
     trainer.fit(data, steps=4)
     at_four = [keras.ops.convert_to_numpy(v).copy() for v in trainer.model.weights]
     trainer.fit(data, steps=6)
@@ -171,7 +175,10 @@ def test_schedules_set_the_learning_rate():
 
 def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
     adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
-    trainer, plain = run(optimizers=adam), run(optimizers=keras.optimizers.Adam(0.05))
+    trainer, plain = (
+        run(eager=False, optimizers=adam),
+        run(eager=False, optimizers=keras.optimizers.Adam(0.05)),
+    )
     trainer.fit(data, epochs=3, validation=data())
     plain.fit(data, epochs=3)
     kernel = trainer.model.trainable_variables[0]
@@ -190,7 +197,7 @@ def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
 
 
 def test_a_layer_frozen_between_two_fits_stays_frozen():
-    trainer = run()
+    trainer = run(eager=False)
     trainer.fit(data, epochs=1)
     kernel = trainer.model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
@@ -206,7 +213,7 @@ def test_what_was_frozen_before_the_trainer_was_made_may_thaw_later():
     model = toy()
     model.encoder.trainable = False
     model.decoder.layers[0].trainable = False
-    trainer = run(model=model)
+    trainer = run(eager=False, model=model)
     assert not model.encoder.layers[0].layers[0].trainable and model.decoder.layers[2].trainable
     kernel = model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
@@ -221,7 +228,7 @@ def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 
     warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
-    trainer = run(model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
+    trainer = run(eager=False, model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
     logs = trainer.fit(data, steps=1).history
     assert logs["kl"][0] == 1e6  # all of it is free
     assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
@@ -269,14 +276,14 @@ def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
 def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_path):
     model = toy()
     layer = model.decoder.layers[2]  # an Upsample
-    trainer = run(tmp_path, model=model, save_every=2)
+    trainer = run(tmp_path, model=model, save_every=2, eager=False)
     call = layer.layers[0].call
 
     def breaks(x):  # from the sixth step on
         return call(x) / tf.where(model.iterations < 5, 1.0, 0.0)
 
     layer.layers[0].call = breaks
-    good = run(save_every=2)
+    good = run(save_every=2, eager=False)
     good.fit(data, steps=5)
     with pytest.raises(errors.NonFiniteError, match=r"step 6, epoch 2.*decoder/2/0 \(Conv2DTr"):
         trainer.fit(data, epochs=3)
