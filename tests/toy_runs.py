@@ -24,7 +24,7 @@ def checkpoints(folder):
 
 
 def stopped_and_resumed(workdir, strategy):
-    """(small_trainer, history) of a compiled run over replicas that stops in mid-epoch and goes on."""
+    """(trainer, history) of a compiled run over replicas that is resumed in mid-epoch."""
 
     def new():
         with strategy.scope():
