@@ -17,7 +17,7 @@ from zoo.cli import doctor, runs
 from zoo.cli.main import main
 from zoo.cli.overrides import parse_overrides
 from zoo.errors import ZooError
-from zoo.files import jsonable
+from zoo.files import nan_to_null
 
 # Commands without TensorFlow.
 
@@ -220,7 +220,7 @@ def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
 
 def test_json_has_full_precision_and_null_for_nan():
     value = {"a": 0.1 + 0.2, "b": [float("nan"), float("inf")], "c": (1, "x")}
-    assert jsonable(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
+    assert nan_to_null(value) == {"a": 0.30000000000000004, "b": [None, None], "c": [1, "x"]}
 
 
 # The installation.

@@ -116,7 +116,7 @@ def compare(a, b):
             and in nothing else, two or more on either side.
 
     Raises:
-        UsageError: they are not of one kind (IS-500 and IS-5000 are two), not of the same
+        UsageError: they are not of one kind (IWAE-500 and IWAE-5000 are two), not of the same
             images, or of fewer than 2; or several runs stand against one.
     """
     a, b = as_run_lists(a, b, Estimate)
