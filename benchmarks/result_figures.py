@@ -62,16 +62,16 @@ def opened(name, budget="cpu-hour"):
     if kept.exists():  # its data may be a person's own
         recipe = replace(recipe, data=json.loads(kept.read_text())["data"])
     train, valid, test = recipe.splits(budget)
-    data = reproduction.load(recipe, train, training=True)
-    valid = valid and reproduction.load(recipe, valid)
-    trainer, _ = reproduction.trained(recipe, budget, folder(name, budget), data, valid)
-    trainer.restore(best=recipe.best)
+    data = reproduction.load_split(recipe, train, training=True)
+    valid = valid and reproduction.load_split(recipe, valid)
+    trainer, _ = reproduction.train_recipe(recipe, budget, folder(name, budget), data, valid)
+    trainer.restore(select_best_epoch=recipe.select_best_epoch)
     with (
         trainer.averaged_weights() as model
     ):  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
-    return model, data, reproduction.load(recipe, test)
+    return model, data, reproduction.load_split(recipe, test)
 
 
 def folder(name, budget="cpu-hour"):
@@ -170,7 +170,7 @@ def scenes():
 
 
 def gains():
-    found = records.all(ROOT / records.RESULTS)
+    found = records.read_all(ROOT / records.RESULTS)
     return [("", gain(one)) for one in found if one["kind"] == "finetuning"]
 
 

@@ -17,7 +17,7 @@ from zoo.data import source_names
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
-from zoo.recipes import Budget, Measure, Recipe, records
+from zoo.recipes import Budget, MetricSpec, Recipe, records
 from zoo.recipes import run as reproduction
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
@@ -166,13 +166,13 @@ def tiny(folder, **changes):
         "test": "train[80:]",
         "batch_size": 16,
         "learning_rate": 1e-2,
-        "ema": 0.9,
-        "texts": TextConfig(("1", "0"), tokenizer="characters"),
+        "ema_momentum": 0.9,
+        "text_config": TextConfig(("1", "0"), tokenizer="characters"),
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
-            Measure("exact_match"),
-            Measure("bleu", protocol="13a", num_beams=2),
-            Measure("chrf"),
+            MetricSpec("exact_match"),
+            MetricSpec("bleu", protocol="13a", num_beams=2),
+            MetricSpec("chrf"),
         ),
     }
     return Recipe(**arguments | changes)
@@ -191,8 +191,8 @@ def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     low, high = bleu["interval"]
     assert low <= bleu["value"] <= high and not bleu["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
-        records.paired(record, record, "bleu_13a_beam2")
-    source = recipe.texts.load_corpus(recipe.data, "train[80:83]").texts["source"]
+        records.compare(record, record, "bleu_13a_beam2")
+    source = recipe.text_config.load_corpus(recipe.data, "train[80:83]").texts["source"]
     lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
     again = run("translate", tmp_path / "run", *source, "--num-beams", 2)
     assert again.exit_code == 0, again.stderr
