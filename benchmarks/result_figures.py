@@ -1,4 +1,4 @@
-"""Pictures of reproduced models side by side, in docs/pictures.
+"""Pictures of reproduced models side by side, in docs/figures.
 
     python -m benchmarks.result_figures [NAME...]
 
@@ -43,7 +43,7 @@ from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "figures"
 SIDE = 560  # pixels of each picture
 DATES = (
     "the 4th of July 2031",
@@ -145,7 +145,7 @@ def translations():
 
 def dates():
     model = load_model(str(folder("seq2seq.dates")))
-    return [(text, figures.attention(model.attention([text]))) for text in DATES]
+    return [(text, figures.attention(model.attention_maps([text]))) for text in DATES]
 
 
 def sentences(name, short=60, each=5):
@@ -153,17 +153,19 @@ def sentences(name, short=60, each=5):
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
     sources, right = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
-    said = model.translate(sources, beam=5)
+    said = model.translate(sources, num_beams=5)
     like = CHRF().sentence_score
     scores = [like(one, [other]).score for one, other in zip(said, right, strict=True)]
     order = np.argsort(scores, kind="stable")
     chosen = [*order[-each:], *order[:each]]
-    return [(right[i], figures.attention(model.attention([sources[i]], [said[i]]))) for i in chosen]
+    return [
+        (right[i], figures.attention(model.attention_maps([sources[i]], [said[i]]))) for i in chosen
+    ]
 
 
 def scenes():
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    looks = load_model(str(folder("captioning.shapes"))).attention(images)
+    looks = load_model(str(folder("captioning.shapes"))).attention_maps(images)
     return [("", figures.caption_maps(images, looks))]
 
 

@@ -60,9 +60,9 @@ def render(found):
         group = [one for one in kinds["reproduction"] if one["protocol"] == protocol]
         parts += [f"## {protocol}\n", ranking(group), beside(group), differences(group)]
     parts += [
-        f"![{caption}](pictures/{file})\n\n{caption}\n"
+        f"![{caption}](figures/{file})\n\n{caption}\n"
         for file, caption in PICTURES.items()
-        if (PAGE.parent / "pictures" / file).exists()
+        if (PAGE.parent / "figures" / file).exists()
     ]
     if kinds["yardstick"]:
         parts.append("## What a Frechet distance means\n")

@@ -97,10 +97,7 @@ NUMBERS = {
     "first": NON_NEGATIVE_INT,
     "samples": POSITIVE_INT,
     "max_length": Interval(1, 100_000),  # the key and value caches grow with it
-    "limit": Interval(1, 100_000),
     "num_beams": Interval(1, 1000),  # memory grows with it
-    "beam": Interval(1, 1000),
-    "pieces": POSITIVE_INT,
     "num_maps": NON_NEGATIVE_INT,
     "top_k": POSITIVE_INT,
     "temperature": POSITIVE,

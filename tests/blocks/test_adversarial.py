@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_model, trainer
+from cases import examples, small_model, small_trainer
 
 import blocks
 import zoo
@@ -125,7 +125,7 @@ def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
     again = type(model).from_config(model.get_config())
     assert type(again.objective) is type(model.objective)
     assert vars(again.penalty) == vars(model.penalty)
-    history = trainer("dcgan", model=model, eager=True).fit(
+    history = small_trainer("dcgan", model=model, eager=True).fit(
         tf.data.Dataset.from_tensors(examples(model, 8)).repeat(2), epochs=1
     )
     assert np.isfinite(history.history["discriminator_loss"]).all()
@@ -171,7 +171,7 @@ def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator()
     for matching in (0, 10):
         keras.utils.set_random_seed(0)
         model = small_model("dcgan", feature_matching_weight=matching)
-        made = trainer("dcgan", model=model, eager=True)
+        made = small_trainer("dcgan", model=model, eager=True)
         made.fit(tf.data.Dataset.from_tensors(examples(model, 8)), epochs=1)
         moved.append([actor.get_weights() for actor in (model.generator, model.discriminator)])
     (generator, discriminator), (other, same) = moved
@@ -191,7 +191,7 @@ def test_the_generator_comes_to_match_the_features_of_the_data():
     keras.utils.set_random_seed(0)
     model = small_model("dcgan", objective=Nothing(), penalty=None, feature_matching_weight=1.0)
     batch = examples(model, 16)
-    history = trainer("dcgan", model=model).fit(
+    history = small_trainer("dcgan", model=model).fit(
         tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
     )
     model.on_weights_averaged()
@@ -266,7 +266,7 @@ def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
     images = tf.repeat(tf.constant([0.0, 1.0]), 16)[:, None, None, None] * tf.ones((32, 8, 8, 1))
     model = small_model("dcgan", components=8, latent_dim=4, feature_matching_weight=100.0)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
     model.on_weights_averaged()
     noise = model.noise(512, seed=0)
@@ -277,7 +277,7 @@ def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
 
 
 def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
-    run = trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
+    run = small_trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
     batch = examples(run.model, 16)
     run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
     norms = [v for v in run.model.generator.variables if "moving" in v.path]
@@ -306,7 +306,7 @@ def test_a_conditional_gan_draws_what_it_is_asked_for():
     images = tf.broadcast_to(tf.cast(labels, tf.float32)[:, None, None, None], (32, 8, 8, 1))
     model = small_model("conditional_dcgan", num_classes=2, filters=(8, 16), latent_dim=8)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("conditional_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("conditional_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images, "label": labels}).repeat(150), epochs=1)
     black, white = (run.model.sample(16, seed=0, label=k).numpy().mean() for k in (0, 1))
     assert black < 0.2 and white > 0.8
@@ -321,7 +321,7 @@ def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
     config = {"num_features": 2, "num_instances": 32, "filters": (8, 16), "latent_dim": 8}
     model = small_model("instance_dcgan", **config)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("instance_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("instance_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(150), epochs=1)
     assert model.sample(16, seed=0, reference=images[:1]).numpy().mean() < 0.2
     assert model.sample(16, seed=0, reference=images[1:2]).numpy().mean() > 0.8

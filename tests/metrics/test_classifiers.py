@@ -101,7 +101,7 @@ def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch
         metrics.load_classifier(name)
     for bad in (raw[:-1], raw[:999] + bytes([raw[999] ^ 1]) + raw[1000:], swapped, b""):
         (tmp_path / f"{name}.npz").write_bytes(bad)
-        with pytest.raises(CheckpointError, match="damaged or another: its SHA-256"):
+        with pytest.raises(CheckpointError, match="damaged or another file: its SHA-256"):
             metrics.load_classifier(name)
     (tmp_path / f"{name}.npz").write_bytes(raw)
     assert metrics.load_classifier(name)(noise())[0].shape == (20, 64)

@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.registry import get_class
 
 NAMES = zoo.names()
-WORDS = text.Words.train(["ein mann", "eine frau"])
+WORDS = text.WordTokenizer.train(["ein mann", "eine frau"])
 
 
 def having(verb):
@@ -148,13 +148,16 @@ def test_sentences_and_limits_are_checked(name):
     value = ["ein mann"] if "source" in sides else IMAGES
     for wrong in (5, None, "x.png", [5], ["ein", None]):
         for ask in (verb, model.attention):
-            refused(lambda wrong=wrong, ask=ask: ask(wrong, limit=3))
-    for limit in ("x", 0, -1, None, 1.5, 10**9):
+            refused(lambda wrong=wrong, ask=ask: ask(wrong, max_length=3))
+    for max_length in ("x", 0, -1, None, 1.5, 10**9):
         for ask in (verb, model.attention):
-            refused(lambda limit=limit, ask=ask: ask(value, limit=limit), "limit must be")
+            refused(
+                lambda max_length=max_length, ask=ask: ask(value, max_length=max_length),
+                "max_length must be",
+            )
     for wrong in (None, "x", 5):
         refused(lambda wrong=wrong: model.generate(wrong))
-    assert verb([], limit=3) == model.attention([], limit=3) == []
+    assert verb([], max_length=3) == model.attention_maps([], max_length=3) == []
     empty = examples(model, 2)[model.input_feature][:0]
-    assert model.generate(empty, limit=LONGEST).tokens.shape == (0, LONGEST)
-    assert model.generate(empty, 2, limit=3).extras.shape[:3] == (0, 2, 3)
+    assert model.generate(empty, max_length=LONGEST, eager=True).tokens.shape == (0, LONGEST)
+    assert model.generate(empty, 2, max_length=3, eager=True).aux.shape[:3] == (0, 2, 3)

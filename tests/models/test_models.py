@@ -22,8 +22,8 @@ from cases import (
     shuffled,
     small_config,
     small_model,
+    small_trainer,
     spec_of_drawn,
-    trainer,
 )
 from every_model import NAMES, every_model
 
@@ -110,7 +110,7 @@ def few(name):
 @functools.cache
 def two_epochs(name, eager):
     """(history, state) after two epochs of 3 steps; what several tests compare with."""
-    run = trainer(name, eager=eager)
+    run = small_trainer(name, eager=eager)
     return run.fit(few(name), epochs=2).history, run.state.arrays()
 
 
@@ -127,8 +127,8 @@ def test_graph_and_eager_give_the_same_numbers(name):
 def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
     """Eagerly, where what a model keeps in Python would be lost, too."""
     history, whole = two_epochs(name, 1)
-    trainer(name, tmp_path, eager=True).fit(few(name), steps=4)
-    rest = trainer(name, tmp_path, eager=True)
+    small_trainer(name, tmp_path, eager=True).fit(few(name), steps=4)
+    rest = small_trainer(name, tmp_path, eager=True)
     for variable in rest.state.variables().values():
         variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
     resumed = rest.fit(few(name), epochs=2).history
@@ -139,7 +139,7 @@ def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
 @every_model
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
     def run(seed):
-        it = trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
+        it = small_trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
         it.fit(few(name), steps=2)
         return {k: v for k, v in it.state.arrays().items() if k.startswith("model")}
 
@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 @every_model
 def test_one_picture_or_sentence_is_learned_by_heart(name):
     """Overfits: trained on a single example, what it draws or says comes to be that one."""
-    run = trainer(name)
+    run = small_trainer(name)
     picture = examples(run.model, 1, seed=5)
     many = {k: tf.repeat(v, 16, axis=0) for k, v in picture.items()}
     answers = ("caption", "rating", "target", "content", "image")
@@ -196,7 +196,7 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
     assert strangers == []
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
     # The steps of a scaled loss are conditions in the graph; all others are the same eagerly.
-    run = trainer(name, model=model, eager=policy == "mixed_bfloat16")
+    run = small_trainer(name, model=model, eager=policy == "mixed_bfloat16")
     before = run.state.arrays()
     history = run.fit(few(name), epochs=4 if policy == "mixed_float16" else 1).history
     assert np.isfinite(list(history.values())).all()
@@ -211,7 +211,7 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
 def test_inspection_shows_gradients_as_they_are_before_they_are_scaled(name):
     norms = {}
     for policy in ("float32", "mixed_float16"):
-        run = trainer(name, model=small_model(name, dtype=policy), eager=True)
+        run = small_trainer(name, model=small_model(name, dtype=policy), eager=True)
         rows = run.inspect(examples(run.model, 8)).variables
         norms[policy] = np.array([row["gradient_norm"] for row in rows])
     found, wanted = norms["mixed_float16"], norms["float32"]
@@ -281,7 +281,7 @@ def test_intermediate_activations_come_by_name(name):
 
 @every_model
 def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
-    run = trainer(name)
+    run = small_trainer(name)
     before = run.state.arrays()
     seen = run.inspect({key: np.asarray(x) for key, x in examples(run.model).items()})
     assert same_bits(before, run.state.arrays()) == []
@@ -298,7 +298,7 @@ def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
 
 @every_model
 def test_a_frozen_part_is_bitwise_unchanged(name):
-    run = trainer(name, eager=True)
+    run = small_trainer(name, eager=True)
     part = next(x for _, x in inspection.layers(run.model) if x.trainable_variables)
     part.trainable = False
     before = [keras.ops.convert_to_numpy(v).copy() for v in part.weights]
@@ -315,11 +315,12 @@ def test_a_frozen_part_is_bitwise_unchanged(name):
 def test_saved_models_load_in_a_fresh_process(tmp_path):
     expected = {}
     for name in NAMES:
-        run = trainer(name, eager=True)
-        run.fit(shuffled(name), steps=2)
-        run.model.save(tmp_path / f"{name}.keras")
-        run.model.save_weights(tmp_path / f"{name}.weights.h5")
-        expected[name] = drawn(run.model, examples(run.model, 4), seed=3).numpy()
+        model = small_model(name)
+        model.prepare()
+        model.train_step(examples(model, 8))
+        model.save(tmp_path / f"{name}.keras")
+        model.save_weights(tmp_path / f"{name}.weights.h5")
+        expected[name] = drawn(model, examples(model, 4), seed=3).numpy()
     np.savez(tmp_path / "expected.npz", **expected)
     script = inspect.cleandoc(f"""
         import sys, keras, numpy as np, zoo

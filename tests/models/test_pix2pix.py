@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import trainer
+from cases import small_trainer
 from click.testing import CliRunner
 
 import blocks
@@ -166,7 +166,7 @@ def test_it_learns_maps_of_crystals(maps):
     data = zoo.data.load(maps, batch_size=8, shuffle=True, drop_remainder=True)
     model = zoo.get("pix2pix", **TINY, norm="instance")
     fast = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in model.configure_optimizers()}
-    run = trainer("pix2pix", model=model, optimizers=fast)
+    run = small_trainer("pix2pix", model=model, optimizers=fast)
     before = run.evaluate(data)["l1"]
     history = run.fit(data, epochs=25).history
     assert run.evaluate(data)["l1"] < before / 3

@@ -358,5 +358,5 @@ def test_figures_show_the_row_and_the_descent():
         for by in ("step", "evaluations")
     }
     assert over["step"].shape == (460, 640, 3) and (over["step"] != over["evaluations"]).any()
-    with pytest.raises(UsageError, match="nothing to draw"):
+    with pytest.raises(UsageError, match="nothing to plot"):
         figures.loss_trajectories({})

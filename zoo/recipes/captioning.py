@@ -15,7 +15,7 @@ SHAPES = Recipe(
         "embedding_dim": 64,
         "units": 128,
         "dropout": 0.1,
-        "doubly_stochastic": 0.0,  # most of a scene is empty
+        "doubly_stochastic_weight": 0.0,  # most of a scene is empty
     },
     data="shapes",
     train="train",
@@ -26,14 +26,14 @@ SHAPES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=5.0,
-    texts=CaptionConfig(limit=24),
+    texts=CaptionConfig(max_length=24),
     best=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(8),
         "paper": Budget(25),
     },
-    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", beam=1)),
+    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", num_beams=1)),
     limits="No scene of the test is in the training data; captions of it are.",
 )
 
@@ -53,7 +53,7 @@ FLICKR8K = Recipe(
         "dropout": 0.5,
         "annotation_dropout": 0.3,
         "label_smoothing": 0.1,
-        "doubly_stochastic": 0.0,  # captions are shorter than the list of places
+        "doubly_stochastic_weight": 0.0,  # captions are shorter than the list of places
     },
     data="flickr8k",
     train="train",
@@ -79,8 +79,8 @@ FLICKR8K = Recipe(
         "paper": Budget(15),
     },
     metrics=(
-        *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
-        Measure("caption_scores", score="BLEU-4", beam=1),
+        *(Measure("caption_scores", score=score, num_beams=3) for score in SCORES),
+        Measure("caption_scores", score="BLEU-4", num_beams=1),
     ),
     references=(
         Reference(

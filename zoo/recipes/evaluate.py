@@ -47,7 +47,7 @@ def evaluated(recipe, budget, trainer, train, test):
             found = judged(measure.told["extractor"], measure.told["images"])[measure.name]
         elif measure.metric.of == "texts":
             told = measure.told
-            said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
+            said = spoken(told["num_beams"], told["length_penalty"], told.get("texts"))
             found = scored(measure, said, recipe.texts.references(test.corpus))
         else:
             with trainer.averaged_weights() as model:
@@ -90,14 +90,14 @@ def measured(measure, model, train, test):
     return number | {"images": found.images}, sign * found.values
 
 
-def speak(trainer, test, texts, beam, length_penalty, count):
+def speak(trainer, test, texts, num_beams, length_penalty, count):
     """What the model says of the first `count` of the test, of all if None; the run keeps it."""
-    search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
+    search = {"num_beams": num_beams, "length_penalty": length_penalty} if num_beams > 1 else {}
     with trainer.averaged_weights() as model:
         said = texts.generate(model, test.corpus, count, **search)
     if trainer.workdir:
         lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
-        path = trainer.workdir.path / f"test-beam{beam}.txt"
+        path = trainer.workdir.path / f"test-beam{num_beams}.txt"
         write_atomically(path, lambda file: file.write(lines))
     return said
 

@@ -32,7 +32,7 @@ class Metric:
 
 NOISE = ("images", "seed", "chunk")
 MADE = {"images": 10_000}
-SEARCH = {"beam": 1, "length_penalty": 0.6, "texts": None}  # how a model looks for its words
+SEARCH = {"num_beams": 1, "length_penalty": 0.6, "texts": None}  # how a model looks for its words
 METRICS = {
     # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
     "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats", takes=NOISE),
@@ -95,7 +95,7 @@ class Measure:
         **arguments: of the function in `zoo.metrics`; `images` is how many of the test images are
             drawn with seed 0, all of them if it is left out. With an `extractor`, `images` is how
             many are generated. Of what a model says, `texts` is how many of the test texts are
-            taken, the first ones, and `beam` is 1 for greedy.
+            taken, the first ones, and `num_beams` is 1 for greedy.
 
     Raises UsageError: no such metric; one of its arguments is missing, not one of them, or not a
         number in its range.
@@ -133,10 +133,10 @@ class Measure:
         """All arguments, with the defaults of the metric, and words for the search."""
         told = self.metric.defaults | self.arguments
         if self.metric.of == "texts":
-            beam = told["beam"]
-            told["search"] = "greedy" if beam == 1 else f"beam{beam}"
-            told["how"] = f"beam of {beam}, length penalty {told['length_penalty']:g}"
-            told["how"] = "greedy" if beam == 1 else told["how"]
+            num_beams = told["num_beams"]
+            told["search"] = "greedy" if num_beams == 1 else f"beam{num_beams}"
+            told["how"] = f"beam of {num_beams}, length penalty {told['length_penalty']:g}"
+            told["how"] = "greedy" if num_beams == 1 else told["how"]
         return told
 
     @property

@@ -10,7 +10,7 @@ DATES = Recipe(
     name="seq2seq.dates",
     title="Dates as people write them, in nine languages, to ISO 8601",
     model="seq2seq",
-    config={"embedding_dim": 64, "units": 128, "tied": "output", "dropout": 0.1},
+    config={"embedding_dim": 64, "units": 128, "tie_embeddings": "output", "dropout": 0.1},
     data="dates",
     train="train",
     valid="validation",
@@ -20,7 +20,7 @@ DATES = Recipe(
     schedule="cosine",
     ema=0.99,
     clip=1.0,
-    texts=TextConfig(tokenizer="characters", limit=64),
+    texts=TextConfig(tokenizer="characters", max_length=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
@@ -35,19 +35,21 @@ DATES = Recipe(
 
 PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 BLEU = tuple(
-    Measure("bleu", protocol=protocol, beam=beam) for protocol in PROTOCOLS for beam in (5, 1)
+    Measure("bleu", protocol=protocol, num_beams=num_beams)
+    for protocol in PROTOCOLS
+    for num_beams in (5, 1)
 )
 LUONG = {
     "embedding_dim": 256,
     "units": 512,
     "cell": "lstm",
-    "alignment": "general",
-    "order": "luong",
-    "tied": "all",
+    "attention": "general",
+    "attention_order": "luong",
+    "tie_embeddings": "all",
     "dropout": 0.4,
     "label_smoothing": 0.1,
 }
-BAHDANAU = LUONG | {"alignment": "additive", "order": "bahdanau"}
+BAHDANAU = LUONG | {"attention": "additive", "attention_order": "bahdanau"}
 
 
 def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), **settings):
@@ -75,7 +77,7 @@ def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), 
             "cpu-hour": Budget(epochs[0]),
             "paper": Budget(epochs[1]),
         },
-        metrics=(*BLEU, Measure("chrf", beam=5), Measure("chrf")),
+        metrics=(*BLEU, Measure("chrf", num_beams=5), Measure("chrf")),
         references=references,
         limits="The test split is test_2016_flickr. Published numbers are about other tokens, other"
         " splits or the other direction: the protocols closest to them are listed.",
@@ -122,7 +124,7 @@ RECIPES = (
     multi30k(
         "transformer",
         "German to English, a small Transformer",
-        {"tied": "all"},
+        {"tie_embeddings": "all"},
         (40, 120),
         references=SMALL,
         batch_size=128,
