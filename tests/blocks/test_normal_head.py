@@ -36,7 +36,7 @@ def best_nll(errors):
     return pixels / 2 * (np.log(2 * np.pi * np.mean(errors**2)) + 1)
 
 
-def test_in_training_the_scale_is_the_best_one_and_its_gradient_that_of_the_log_error():
+def test_the_training_scale_is_optimal_and_the_gradient_that_of_the_log_error():
     layer, x = head(), tf.constant(pictures(4), tf.float32)
     outputs = tf.Variable(tf.random.stateless_normal((4, *SHAPE), (0, 1)))
     with tf.GradientTape(persistent=True) as tape:
@@ -58,7 +58,7 @@ def test_in_training_the_scale_is_the_best_one_and_its_gradient_that_of_the_log_
 
 
 @pytest.mark.parametrize("x", [0.0, 1.0], ids=["black", "white"])
-def test_pictures_without_any_error_stay_finite(x):
+def test_images_without_error_have_finite_losses(x):
     layer = head()
     outputs = tf.fill((2, *SHAPE), 200.0 * (2 * x - 1))
     found = layer.training_distribution(outputs).log_prob(tf.fill((2, *SHAPE), x))
@@ -66,7 +66,7 @@ def test_pictures_without_any_error_stay_finite(x):
 
 
 @pytest.mark.parametrize("name", ["vae", "mmd_vae"])
-def test_after_a_short_run_nats_are_those_of_the_best_scale(name):
+def test_after_a_short_run_the_nll_is_that_of_the_optimal_scale(name):
     model = small_model(name, image_shape=SHAPE, output_distribution="normal")
     run = small_trainer(name, model=model)
     run.fit(data(), epochs=5)
@@ -75,7 +75,7 @@ def test_after_a_short_run_nats_are_those_of_the_best_scale(name):
     assert abs(found - best_nll(x - model.likelihood(z).mean())) < 4  # a fixed start: 150 off
 
 
-def test_a_run_of_colored_pictures_goes_on_to_the_same_bits(tmp_path):
+def test_a_run_on_color_images_resumes_to_the_same_bits(tmp_path):
     def run(folder, *stops):
         for steps in stops:
             model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
@@ -86,7 +86,7 @@ def test_a_run_of_colored_pictures_goes_on_to_the_same_bits(tmp_path):
     assert same_bits(run("at_once", 6), run("stopped", 3, 6)) == []
 
 
-def test_replicas_and_pieces_of_a_batch_fit_scales_of_their_own(two_replicas):
+def test_replicas_and_micro_batches_fit_their_own_scales(two_replicas):
     with two_replicas.scope():
         model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
         together = zoo.Trainer(model, strategy=two_replicas, verbose=False, figures_every=0)

@@ -21,7 +21,7 @@ def finite(values):
 
 @pytest.mark.parametrize("name", zoo.names())
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
-def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_step(name, sizes):
+def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_step(name, sizes):
     model = small_model(name)
     run = small_trainer(name, model=model, eager=True)
     data = batches(model, *sizes)
@@ -41,7 +41,7 @@ def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_s
     assert finite(model.get_weights())
 
 
-def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
+def test_a_last_batch_of_one_has_no_mmd():
     model = small_model("mmd_vae", mmd_weight=7.0)
     data, seen, eval_step = batches(model, 9, 4), [], model.eval_step
     model.eval_step = lambda batch: seen.append(eval_step(batch)) or seen[-1]
@@ -58,7 +58,7 @@ def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
     assert finite(run.fit(data, epochs=1).history.values()) and finite(model.get_weights())
 
 
-def test_a_piece_of_a_batch_may_be_too_small():
+def test_a_micro_batch_that_is_too_small_is_an_error():
     run = small_trainer("mmd_vae", micro_batches=4)
     with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 micro-batches"):
         run.fit(batches(run.model, 4, 4), steps=1)

@@ -56,7 +56,7 @@ def test_the_gram_matrix_is_the_mean_product_of_two_features():
     np.testing.assert_allclose(gram_matrix(tf.constant(f)), expected, rtol=1e-5)
 
 
-def test_total_variation_is_the_mean_square_step_down_and_across():
+def test_total_variation_is_the_mean_squared_difference_of_neighbors():
     x = random(2, 4, 5, 3)
     down = [(x[:, i + 1, j] - x[:, i, j]) ** 2 for i in range(3) for j in range(5)]
     across = [(x[:, i, j + 1] - x[:, i, j]) ** 2 for i in range(4) for j in range(4)]
@@ -64,7 +64,7 @@ def test_total_variation_is_the_mean_square_step_down_and_across():
     np.testing.assert_allclose(total_variation(tf.constant(x)), expected, rtol=1e-5)
 
 
-def test_style_does_not_care_where_things_are_and_content_does():
+def test_style_ignores_positions_and_content_does_not():
     f = random(1, 6, 4, 5)
     places = np.random.default_rng(1).permutation(24)
     moved = f.reshape(1, 24, 5)[:, places].reshape(1, 4, 6, 5)
@@ -74,7 +74,7 @@ def test_style_does_not_care_where_things_are_and_content_does():
     np.testing.assert_allclose(gram_matrix(tf.constant(f)), gram_matrix(tf.constant(twice)), 1e-5)
 
 
-def test_errors_are_relative_to_what_is_wanted_and_a_mean_over_layers():
+def test_errors_are_relative_to_the_targets_and_a_mean_over_layers():
     p = tf.constant(random(3, 2, 2, 4))
     np.testing.assert_allclose(relative_error(1.5 * p, p), [0.25] * 3, rtol=1e-4)
     np.testing.assert_allclose(relative_error(0 * p[:1], 9 * p), [1] * 3, rtol=1e-4)
@@ -82,7 +82,7 @@ def test_errors_are_relative_to_what_is_wanted_and_a_mean_over_layers():
     np.testing.assert_allclose(error, [0.5] * 3, rtol=1e-4)
 
 
-def test_the_loss_weighs_content_style_and_variation():
+def test_the_loss_is_the_weighted_sum_of_its_terms():
     it = model(content_weight=2.0, style_weight=3.0, total_variation_weight=0.5)
     batch = {"content": random(2, 16, 16, 3), "style": random(2, 16, 16, 3, seed=1)}
     found = it.eval_step(batch)
@@ -102,7 +102,7 @@ def bowl(x):
     return {"loss": tf.reduce_sum(aim**3 * tf.square(x - aim))[None], "x0": x[0, 0, :1]}
 
 
-def test_lbfgs_finds_the_bottom_and_stops_there():
+def test_lbfgs_finds_the_minimum_and_stops():
     *_, (entry, x) = found = list(minimize_image(bowl, tf.zeros((1, 3, 4)), steps=200, every=10))
     np.testing.assert_allclose(x[0], np.arange(1, 13).reshape(3, 4), rtol=1e-4)
     assert found[0][0] == {
@@ -115,7 +115,7 @@ def test_lbfgs_finds_the_bottom_and_stops_there():
     assert [one["step"] for one, _ in found[:3]] == [0, 10, 20]
 
 
-def test_any_keras_optimizer_goes_down_step_by_step():
+def test_any_keras_optimizer_works():
     sgd = keras.optimizers.SGD(1e-4)
     found = list(minimize_image(bowl, tf.zeros((1, 3, 4)), 25, sgd, every=10))
     assert [one["step"] for one, _ in found] == [0, 10, 20, 25]
@@ -134,7 +134,7 @@ def painted():
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_the_loss_falls_and_the_picture_has_the_contents_size(painted, optimizer):
+def test_the_loss_decreases_and_the_image_has_the_size_of_the_content(painted, optimizer):
     image, history = painted[optimizer]
     assert image.shape == (24, 24, 3) and image.dtype == tf.float32
     assert np.min(image) >= 0 and np.max(image) <= 1
@@ -143,7 +143,7 @@ def test_the_loss_falls_and_the_picture_has_the_contents_size(painted, optimizer
     assert history[-1]["style_loss"] < history[0]["style_loss"] / 4
 
 
-def test_lbfgs_is_below_adam_after_as_many_evaluations(painted):
+def test_lbfgs_reaches_a_lower_loss_than_adam_with_as_many_evaluations(painted):
     ends = {name: history[-1] for name, (_, history) in painted.items()}
     assert ends["lbfgs"]["evaluations"] == ends["adam"]["evaluations"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"]
@@ -152,7 +152,7 @@ def test_lbfgs_is_below_adam_after_as_many_evaluations(painted):
 # Painting.
 
 
-def test_noise_follows_its_seed_and_nothing_of_the_model_changes():
+def test_noise_depends_on_the_seed_and_the_model_does_not_change():
     it, content, style = model(), random(12, 10, 3), random(16, 8, 3, seed=1)
     weights = [np.array(layer.kernel) for layer in kernels(it)]
     before = [np.array(v) for v in it.variables]
@@ -172,7 +172,7 @@ def kernels(it):
     return found
 
 
-def test_training_paints_the_canvas_and_leaves_the_network_as_it_was():
+def test_training_changes_the_canvas_only():
     it = model()
     weights = [np.array(layer.kernel) for layer in kernels(it)]
     pair = {"content": random(1, 16, 16, 3), "style": random(1, 16, 16, 3, seed=1)}
@@ -190,14 +190,14 @@ def test_training_paints_the_canvas_and_leaves_the_network_as_it_was():
     assert set(it.figures(pair)) == {"stylized_image"}
 
 
-def test_a_canvas_that_was_painted_on_is_gone_on_with():
+def test_adapt_keeps_a_canvas_that_is_not_blank():
     it, mine = model(), random(1, 16, 16, 3)
     it.canvas.pixels.assign(mine)
     it.adapt([])
     np.testing.assert_array_equal(it.canvas(), mine)
 
 
-def test_grey_pictures_are_seen_as_colours_and_painted_in_colours():
+def test_grayscale_images_are_repeated_to_rgb():
     grey, style = random(12, 12, 1), (255 * random(9, 9, 3, seed=1)).astype("uint8")
     image, _ = brief(model(), grey, style, steps=2, optimizer="adam")
     assert image.shape == (12, 12, 3)
@@ -209,7 +209,7 @@ def test_grey_pictures_are_seen_as_colours_and_painted_in_colours():
 # The network that looks.
 
 
-def test_it_sees_what_keras_vgg19_sees(tmp_path):
+def test_the_features_equal_those_of_keras_vgg19(tmp_path):
     """The first block of VGG19 in a file of the old format: only so far goes the network."""
     x = pixels = keras.Input((None, None, 3))
     for k in (1, 2):
@@ -240,7 +240,7 @@ def flat():
 LAYERS = {"content_layers": ("conv1",), "style_layers": ("conv0", "conv1")}
 
 
-def test_a_keras_model_is_copied_and_travels_with_the_painting(tmp_path):
+def test_a_keras_model_is_copied_and_saved_with_the_canvas(tmp_path):
     mine = convolutions(4, 6, 5)
     it = model(feature_network=mine, **LAYERS)
     images = random(1, 16, 16, 3)
@@ -254,7 +254,7 @@ def test_a_keras_model_is_copied_and_travels_with_the_painting(tmp_path):
     np.testing.assert_array_equal(again.network(images)["conv1"], seen)
 
 
-def test_a_network_from_a_file_is_remembered_by_its_name_alone(tmp_path):
+def test_a_network_from_a_file_is_saved_by_name_only(tmp_path):
     file = str(tmp_path / "network.keras")
     convolutions(64, 64, 64).save(file)
     it = model(feature_network=file, **LAYERS)
@@ -299,12 +299,12 @@ def test_inspection_shows_the_frozen_layers_by_name():
         ),
     ],
 )
-def test_what_cannot_be_built_says_why(config, message):
+def test_errors_of_the_constructor_name_the_cause(config, message):
     with pytest.raises(UsageError, match=message):
         model(**config)
 
 
-def test_a_file_that_is_none_says_so(tmp_path):
+def test_an_invalid_weights_file_is_an_error(tmp_path):
     (tmp_path / "torn.h5").write_bytes(b"nothing")
     convolutions(4).save(tmp_path / "other.h5")
     for name in ("torn.h5", "other.h5"):
@@ -312,7 +312,7 @@ def test_a_file_that_is_none_says_so(tmp_path):
             model(feature_network=str(tmp_path / name))
 
 
-def test_without_the_weights_of_vgg19_one_error_names_the_ways_out(monkeypatch, offline, capsys):
+def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, capsys):
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: "/nonexistent")
     with pytest.raises(
         UsageError, match="VGG19 are not in Keras.*applications.VGG19.*h5 file.*'random'"
@@ -333,12 +333,12 @@ def test_without_the_weights_of_vgg19_one_error_names_the_ways_out(monkeypatch, 
         (random(8, 8, 3), {"steps": 0}, "steps must be an integer >= 1, got 0"),
     ],
 )
-def test_what_cannot_be_painted_says_why(content, options, message):
+def test_errors_of_stylize_name_the_cause(content, options, message):
     with pytest.raises(ValueError, match=message):
         model().stylize(content, random(8, 8, 3), **options)
 
 
-def test_pictures_too_small_for_the_network_are_refused():
+def test_images_too_small_for_the_network_are_errors():
     it = zoo.get("style_transfer", image_shape=(16, 16, 3))
     with pytest.raises(ValueError, match="images of 16 x 3 pixels are too small for block3_conv1"):
         it.stylize(random(16, 16, 3), random(16, 3, 3))
