@@ -171,8 +171,8 @@ def called(layer, x, **more):
 
 def output_shape(layer, shape):
     many = isinstance(shape, dict)
-    found = layer.compute_output_shape(**shape) if many else layer.compute_output_shape(shape)
-    return keras.tree.map_shape_structure(tuple, found)
+    shapes = layer.compute_output_shape(**shape) if many else layer.compute_output_shape(shape)
+    return keras.tree.map_shape_structure(tuple, shapes)
 
 
 def each(check, *structures):

@@ -126,17 +126,17 @@ def test_the_vamp_prior_is_the_mean_of_the_posteriors_of_its_pseudo_inputs():
 def test_fewer_images_than_pseudo_inputs_give_a_warning(images, capsys):
     model = small_model("vamp_vae", num_pseudo_inputs=4)
     model.adapt(tf.data.Dataset.from_tensor_slices(examples(model, images)).batch(2))
-    told = "4 pseudo-inputs, but only 3 training images" in capsys.readouterr().err
-    assert told == (images < 4)
+    warned = "4 pseudo-inputs, but only 3 training images" in capsys.readouterr().err
+    assert warned == (images < 4)
 
 
 def test_the_vamp_prior_clips_its_pseudo_inputs():
     prior, z = vamp(), random((5, 2))
     outside = 3 * random((3, 4, 4, 1)) - 1
     prior.pseudo_inputs.assign(outside)
-    found = prior(z).numpy()
+    log_probs = prior(z).numpy()
     prior.pseudo_inputs.assign(np.clip(outside, 0, 1))
-    np.testing.assert_array_equal(found, prior(z))
+    np.testing.assert_array_equal(log_probs, prior(z))
 
 
 @pytest.mark.parametrize("latent_dim", [2, 5])

@@ -84,14 +84,14 @@ def test_a_logit_depends_on_a_patch_of_the_stated_size(filters, side):
 def test_dropout_depends_on_the_seed_and_is_off_without_one():
     model = zoo.get("pix2pix", **TINY)
     images = np.repeat(noise(1, 16, 16, 3), 64, axis=0)
-    plain, drawn, again, other = (model.translate(images, s).numpy() for s in (None, 3, 3, 4))
+    plain, noisy, again, other = (model.translate(images, s).numpy() for s in (None, 3, 3, 4))
     np.testing.assert_allclose(plain, np.repeat(plain[:1], 64, axis=0), atol=1e-6)
     np.testing.assert_allclose(plain, model(images), atol=1e-6)
-    np.testing.assert_array_equal(drawn, again)
-    spread = np.abs(drawn - plain).mean()
-    assert np.abs(drawn - other).mean() > spread / 2 > 0
-    assert np.abs(drawn[1:] - drawn[:-1]).mean() > spread / 2  # each picture has its own
-    assert np.abs(drawn.mean(0) - plain[0]).mean() < spread / 3
+    np.testing.assert_array_equal(noisy, again)
+    spread = np.abs(noisy - plain).mean()
+    assert np.abs(noisy - other).mean() > spread / 2 > 0
+    assert np.abs(noisy[1:] - noisy[:-1]).mean() > spread / 2  # each picture has its own
+    assert np.abs(noisy.mean(0) - plain[0]).mean() < spread / 3
     still = zoo.get("pix2pix", **TINY, dropout=0.0)
     np.testing.assert_array_equal(still.translate(images[:2], 1), still.translate(images[:2]))
 
@@ -115,9 +115,9 @@ def test_dropout_has_its_rate_in_the_first_three_levels_of_the_decoder_only():
     for level, ((_, before), (after, _)) in enumerate(zip(seen[:-1], seen[1:], strict=True)):
         share = 0.25 if level < 3 else 0
         after = after[..., : before.shape[-1]]  # the rest skipped
-        kept = after != 0
-        assert 1 - kept[before != 0].mean() == pytest.approx(share, abs=0.08)
-        np.testing.assert_allclose(after[kept], before[kept] / (1 - share), rtol=1e-5)
+        remaining = after != 0
+        assert 1 - remaining[before != 0].mean() == pytest.approx(share, abs=0.08)
+        np.testing.assert_allclose(after[remaining], before[remaining] / (1 - share), rtol=1e-5)
 
 
 def test_training_uses_the_seeds_of_the_model():
@@ -210,8 +210,8 @@ def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch)
     assert (tmp_path / "runs/pix2pix-maps/figures/translations.png").exists()
     assert answer(*train, "--epochs", 1)["metrics"] == record["metrics"]  # taken up, complete
     assert answer("evaluate", "pix2pix")["metrics"] == record["metrics"]
-    drawn = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
-    assert drawn["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and drawn["n"] == 3
+    noisy = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
+    assert noisy["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and noisy["n"] == 3
     answer("sample", "pix2pix", "-o", "plain.npz")
     arrays = np.load("plain.npz")
     assert arrays["image"].shape == arrays["source"].shape == arrays["target"].shape == (4, 8, 8, 3)

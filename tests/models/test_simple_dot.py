@@ -11,9 +11,9 @@ from zoo.errors import BatchError, UsageError
 
 
 def test_the_error_reaches_the_noise_of_the_ratings():
-    drawn = ratings.generate(20_000)
+    arrays = ratings.generate(20_000)
     train, test = (
-        {k: v[part] for k, v in drawn.items()} for part in (slice(18_000), slice(18_000, None))
+        {k: v[part] for k, v in arrays.items()} for part in (slice(18_000), slice(18_000, None))
     )
     model = zoo.get("simple_dot")
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(18_000, seed=0).batch(256)

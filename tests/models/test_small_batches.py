@@ -45,16 +45,16 @@ def test_a_last_batch_of_one_has_no_mmd():
     model = small_model("mmd_vae", mmd_weight=7.0)
     data, seen, eval_step = batches(model, 9, 4), [], model.eval_step
     model.eval_step = lambda batch: seen.append(eval_step(batch)) or seen[-1]
-    found = small_trainer("mmd_vae", model=model, eager=True).evaluate(data)
+    metrics = small_trainer("mmd_vae", model=model, eager=True).evaluate(data)
     assert [len(values["mmd"]) for values in seen] == [4, 4, 0]
     for name, count in {"loss": 8, "nll": 9, "kl": 9, "mmd": 8}.items():
         values = np.concatenate([values[name] for values in seen])
         assert len(values) == count
-        np.testing.assert_allclose(found[name], values.mean(), rtol=1e-6)
+        np.testing.assert_allclose(metrics[name], values.mean(), rtol=1e-6)
     # A graph, traced once for all sizes, knows none of them.
     model.eval_step = eval_step
     run = small_trainer("mmd_vae", model=model)
-    assert run.evaluate(data) == pytest.approx(found, rel=1e-4)
+    assert run.evaluate(data) == pytest.approx(metrics, rel=1e-4)
     assert finite(run.fit(data, epochs=1).history.values()) and finite(model.get_weights())
 
 
@@ -72,7 +72,7 @@ def test_the_loss_of_mmd_vae_is_that_of_equation_6(alpha):
     logs = {name: float(value) for name, value in model.train_step(batch).items()}
     want = logs["nll"] + (1 - alpha) * 0.5 * logs["kl"] + 7.0 * logs["mmd"]
     np.testing.assert_allclose(logs["loss"], want, rtol=1e-5)
-    found = model.eval_step(batch)
-    want = found["nll"] + (1 - alpha) * found["kl"] + 7.0 * found["mmd"]
-    np.testing.assert_allclose(found["loss"], want, rtol=1e-5)
+    metrics = model.eval_step(batch)
+    want = metrics["nll"] + (1 - alpha) * metrics["kl"] + 7.0 * metrics["mmd"]
+    np.testing.assert_allclose(metrics["loss"], want, rtol=1e-5)
     assert abs(logs["kl"]) > 0.01 and abs(logs["mmd"]) > 0.01

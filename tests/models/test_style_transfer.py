@@ -19,7 +19,7 @@ from zoo.errors import UsageError
 SHALLOW = {"content_layers": ("block1_conv2",), "style_layers": ("block1_conv1", "block1_conv2")}
 
 
-def model(**config):
+def make_model(**config):
     return zoo.get("style_transfer", **{"image_shape": (16, 16, 3), **SHALLOW, **config})
 
 
@@ -36,11 +36,11 @@ def convolutions(*filters, seed=0):
     return keras.Model(pixels, x)
 
 
-def brief(it, *pair, **options):
+def stylize_quietly(model, *pair, **options):
     """`stylize` in plain eager steps: a few of them take less time than tracing one."""
     tf.config.run_functions_eagerly(True)
     try:
-        return it.stylize(*pair, **options)
+        return model.stylize(*pair, **options)
     finally:
         tf.config.run_functions_eagerly(False)
 
@@ -83,13 +83,13 @@ def test_errors_are_relative_to_the_targets_and_a_mean_over_layers():
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-    it = model(content_weight=2.0, style_weight=3.0, total_variation_weight=0.5)
+    model = make_model(content_weight=2.0, style_weight=3.0, total_variation_weight=0.5)
     batch = {"content": random(2, 16, 16, 3), "style": random(2, 16, 16, 3, seed=1)}
-    found = it.eval_step(batch)
+    found = model.eval_step(batch)
     parts = 2 * found["content_loss"] + 3 * found["style_loss"] + 0.5 * found["total_variation"]
     np.testing.assert_allclose(found["loss"], parts, rtol=1e-6)
-    it.canvas.pixels.assign(batch["content"][:1])
-    own = it.eval_step({"content": batch["content"], "style": batch["content"]})
+    model.canvas.pixels.assign(batch["content"][:1])
+    own = model.eval_step({"content": batch["content"], "style": batch["content"]})
     assert own["content_loss"][0] == own["style_loss"][0] == 0 < own["style_loss"][1]
 
 
@@ -112,30 +112,34 @@ def test_lbfgs_finds_the_minimum_and_stops():
         "x0": 0,
     }
     assert entry["step"] < 200 and entry["step"] < entry["evaluations"]
-    assert [one["step"] for one, _ in found[:3]] == [0, 10, 20]
+    assert [entry["step"] for entry, _ in found[:3]] == [0, 10, 20]
 
 
 def test_any_keras_optimizer_works():
     sgd = keras.optimizers.SGD(1e-4)
     found = list(minimize_image(bowl, tf.zeros((1, 3, 4)), 25, sgd, every=10))
-    assert [one["step"] for one, _ in found] == [0, 10, 20, 25]
-    losses = [one["loss"] for one, _ in found]
+    assert [entry["step"] for entry, _ in found] == [0, 10, 20, 25]
+    losses = [entry["loss"] for entry, _ in found]
     assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 5
-    assert [one["evaluations"] for one, _ in found] == [0, 10, 20, 25]
+    assert [entry["evaluations"] for entry, _ in found] == [0, 10, 20, 25]
 
 
 @pytest.fixture(scope="module")
-def painted():
+def results():
     """optimizer -> (picture, history), from the same start, with as many evaluations."""
-    it, content, style = model(), style_images.landscape(24), style_images.brushwork(20)[:, :16]
-    found = {"lbfgs": brief(it, content, style, steps=10)}
+    model, content, style = (
+        make_model(),
+        style_images.landscape(24),
+        style_images.brushwork(20)[:, :16],
+    )
+    found = {"lbfgs": stylize_quietly(model, content, style, steps=10)}
     steps = found["lbfgs"][1][-1]["evaluations"]
-    return {**found, "adam": brief(it, content, style, steps=steps, optimizer="adam")}
+    return {**found, "adam": stylize_quietly(model, content, style, steps=steps, optimizer="adam")}
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_the_loss_decreases_and_the_image_has_the_size_of_the_content(painted, optimizer):
-    image, history = painted[optimizer]
+def test_the_loss_decreases_and_the_image_has_the_size_of_the_content(results, optimizer):
+    image, history = results[optimizer]
     assert image.shape == (24, 24, 3) and image.dtype == tf.float32
     assert np.min(image) >= 0 and np.max(image) <= 1
     assert history[0]["step"] == 0 and history[0]["content_loss"] < 1e-9
@@ -143,8 +147,8 @@ def test_the_loss_decreases_and_the_image_has_the_size_of_the_content(painted, o
     assert history[-1]["style_loss"] < history[0]["style_loss"] / 4
 
 
-def test_lbfgs_reaches_a_lower_loss_than_adam_with_as_many_evaluations(painted):
-    ends = {name: history[-1] for name, (_, history) in painted.items()}
+def test_lbfgs_reaches_a_lower_loss_than_adam_with_as_many_evaluations(results):
+    ends = {name: history[-1] for name, (_, history) in results.items()}
     assert ends["lbfgs"]["evaluations"] == ends["adam"]["evaluations"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"]
 
@@ -153,53 +157,55 @@ def test_lbfgs_reaches_a_lower_loss_than_adam_with_as_many_evaluations(painted):
 
 
 def test_noise_depends_on_the_seed_and_the_model_does_not_change():
-    it, content, style = model(), random(12, 10, 3), random(16, 8, 3, seed=1)
-    weights = [np.array(layer.kernel) for layer in kernels(it)]
-    before = [np.array(v) for v in it.variables]
+    model, content, style = make_model(), random(12, 10, 3), random(16, 8, 3, seed=1)
+    weights = [np.array(layer.kernel) for layer in kernels(model)]
+    before = [np.array(v) for v in model.variables]
     options = {"steps": 3, "optimizer": "adam", "init": "noise"}
-    first, again, other = (brief(it, content, style, seed=k, **options)[0] for k in (1, 1, 2))
+    first, again, other = (
+        stylize_quietly(model, content, style, seed=k, **options)[0] for k in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).mean() > 0.1
-    for old, variable in zip(before, it.variables, strict=True):
+    for old, variable in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(old, variable)
-    for old, layer in zip(weights, kernels(it), strict=True):
+    for old, layer in zip(weights, kernels(model), strict=True):
         np.testing.assert_array_equal(old, layer.kernel)
 
 
-def kernels(it):
-    found = [layer for layer in it.network.layers.values() if hasattr(layer, "kernel")]
+def kernels(model):
+    found = [layer for layer in model.network.layers.values() if hasattr(layer, "kernel")]
     assert found
     return found
 
 
 def test_training_changes_the_canvas_only():
-    it = model()
-    weights = [np.array(layer.kernel) for layer in kernels(it)]
+    model = make_model()
+    weights = [np.array(layer.kernel) for layer in kernels(model)]
     pair = {"content": random(1, 16, 16, 3), "style": random(1, 16, 16, 3, seed=1)}
     data = tf.data.Dataset.from_tensors(pair).repeat(40)
-    trainer = zoo.Trainer(it, eager=True, verbose=False)
+    trainer = zoo.Trainer(model, eager=True, verbose=False)
     trainer.fit(data, steps=1)
     first = trainer.evaluate(data.take(1))["loss"]
-    assert not it.canvas.is_blank()
+    assert not model.canvas.is_blank()
     trainer.fit(data, steps=40)
     assert trainer.evaluate(data.take(1))["loss"] < first / 2
-    for old, layer in zip(weights, kernels(it), strict=True):
+    for old, layer in zip(weights, kernels(model), strict=True):
         np.testing.assert_array_equal(old, layer.kernel)
-    slots = [v.shape for v in it.optimizers[""].variables if len(v.shape) > 1]
+    slots = [v.shape for v in model.optimizers[""].variables if len(v.shape) > 1]
     assert set(slots) == {(1, 16, 16, 3)}  # none for the network
-    assert set(it.figures(pair)) == {"stylized_image"}
+    assert set(model.figures(pair)) == {"stylized_image"}
 
 
 def test_adapt_keeps_a_canvas_that_is_not_blank():
-    it, mine = model(), random(1, 16, 16, 3)
-    it.canvas.pixels.assign(mine)
-    it.adapt([])
-    np.testing.assert_array_equal(it.canvas(), mine)
+    model, mine = make_model(), random(1, 16, 16, 3)
+    model.canvas.pixels.assign(mine)
+    model.adapt([])
+    np.testing.assert_array_equal(model.canvas(), mine)
 
 
 def test_grayscale_images_are_repeated_to_rgb():
     grey, style = random(12, 12, 1), (255 * random(9, 9, 3, seed=1)).astype("uint8")
-    image, _ = brief(model(), grey, style, steps=2, optimizer="adam")
+    image, _ = stylize_quietly(make_model(), grey, style, steps=2, optimizer="adam")
     assert image.shape == (12, 12, 3)
     seen = small_model("style_transfer").network
     first, same = (seen(x[None])["block1_conv1"] for x in (grey, grey.repeat(3, axis=-1)))
@@ -242,14 +248,14 @@ LAYERS = {"content_layers": ("conv1",), "style_layers": ("conv0", "conv1")}
 
 def test_a_keras_model_is_copied_and_saved_with_the_canvas(tmp_path):
     mine = convolutions(4, 6, 5)
-    it = model(feature_network=mine, **LAYERS)
+    model = make_model(feature_network=mine, **LAYERS)
     images = random(1, 16, 16, 3)
-    seen = it.network(images)["conv1"]
-    assert [*it.network.layers] == ["conv0", "conv1"]  # what lies behind is left out
+    seen = model.network(images)["conv1"]
+    assert [*model.network.layers] == ["conv0", "conv1"]  # what lies behind is left out
     mine.set_weights([0 * w for w in mine.get_weights()])
-    np.testing.assert_array_equal(it.network(images)["conv1"], seen)
-    assert len(it.trainable_variables) == 1
-    it.save(tmp_path / "own.keras")
+    np.testing.assert_array_equal(model.network(images)["conv1"], seen)
+    assert len(model.trainable_variables) == 1
+    model.save(tmp_path / "own.keras")
     again = keras.models.load_model(tmp_path / "own.keras")
     np.testing.assert_array_equal(again.network(images)["conv1"], seen)
 
@@ -257,21 +263,21 @@ def test_a_keras_model_is_copied_and_saved_with_the_canvas(tmp_path):
 def test_a_network_from_a_file_is_saved_by_name_only(tmp_path):
     file = str(tmp_path / "network.keras")
     convolutions(64, 64, 64).save(file)
-    it = model(feature_network=file, **LAYERS)
-    it.save(tmp_path / "painting.keras")
+    model = make_model(feature_network=file, **LAYERS)
+    model.save(tmp_path / "painting.keras")
     assert (tmp_path / "painting.keras").stat().st_size < (
         tmp_path / "network.keras"
     ).stat().st_size / 4
     again = keras.models.load_model(tmp_path / "painting.keras")
     images = random(1, 16, 16, 3)
-    np.testing.assert_array_equal(again.network(images)["conv1"], it.network(images)["conv1"])
+    np.testing.assert_array_equal(again.network(images)["conv1"], model.network(images)["conv1"])
 
 
 def test_inspection_shows_the_frozen_layers_by_name():
-    it = model()
-    paths = [path for path, _ in inspection.layers(it)]
+    model = make_model()
+    paths = [path for path, _ in inspection.layers(model)]
     assert "network/layers/block1_conv2" in paths and "canvas" in paths
-    found = inspection.activations(it, random(1, 16, 16, 3), ["network/layers/block1_conv1"])
+    found = inspection.activations(model, random(1, 16, 16, 3), ["network/layers/block1_conv1"])
     assert found["network/layers/block1_conv1"].shape == (1, 16, 16, 16)
 
 
@@ -301,7 +307,7 @@ def test_inspection_shows_the_frozen_layers_by_name():
 )
 def test_errors_of_the_constructor_name_the_cause(config, message):
     with pytest.raises(UsageError, match=message):
-        model(**config)
+        make_model(**config)
 
 
 def test_an_invalid_weights_file_is_an_error(tmp_path):
@@ -309,7 +315,7 @@ def test_an_invalid_weights_file_is_an_error(tmp_path):
     convolutions(4).save(tmp_path / "other.h5")
     for name in ("torn.h5", "other.h5"):
         with pytest.raises(UsageError, match=f"{name} has no weights of VGG19"):
-            model(feature_network=str(tmp_path / name))
+            make_model(feature_network=str(tmp_path / name))
 
 
 def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, capsys):
@@ -317,7 +323,7 @@ def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, ca
     with pytest.raises(
         UsageError, match="VGG19 are not in Keras.*applications.VGG19.*h5 file.*'random'"
     ):
-        model(feature_network="vgg19")
+        make_model(feature_network="vgg19")
     assert capsys.readouterr().out == ""
 
 
@@ -335,13 +341,13 @@ def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, ca
 )
 def test_errors_of_stylize_name_the_cause(content, options, message):
     with pytest.raises(ValueError, match=message):
-        model().stylize(content, random(8, 8, 3), **options)
+        make_model().stylize(content, random(8, 8, 3), **options)
 
 
 def test_images_too_small_for_the_network_are_errors():
-    it = zoo.get("style_transfer", image_shape=(16, 16, 3))
+    model = zoo.get("style_transfer", image_shape=(16, 16, 3))
     with pytest.raises(ValueError, match="images of 16 x 3 pixels are too small for block3_conv1"):
-        it.stylize(random(16, 16, 3), random(16, 3, 3))
+        model.stylize(random(16, 16, 3), random(16, 3, 3))
 
 
 # Pictures, figures, the command.
