@@ -74,8 +74,8 @@ def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
             texts, "source" and "target". The first four texts or images are translated or
             captioned.
     """
-    methods = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
-    methods = {name for name in methods if callable(getattr(model, name, None))}
+    names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
+    methods = {name for name in names if callable(getattr(model, name, None))}
     images, labels = (batch[key][:512] if key in batch else () for key in ("image", "label"))
     latent_dim = getattr(model, "latent_dim", 0)
     figures = {}
@@ -92,9 +92,9 @@ def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
         figures["latent_grid"] = latent_grid(model)
     if methods >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
         figures["prior_components"] = prior_components(model)
-    if "translate" in methods and np.ndim(batch.get("source")) == 4:
+    if "translate" in methods and np.ndim(batch.get("source", 0)) == 4:
         figures["translations"] = translations(model, batch["source"], batch["target"])
-    if np.ndim(batch.get("source")) == 2 and all(model.vocabularies.values()):
+    if np.ndim(batch.get("source", 0)) == 2 and all(model.vocabularies.values()):
         source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
         texts = model.vocabulary("source").decode(source)
         max_length = max(source.shape[1], target.shape[1] + 8)

@@ -108,7 +108,9 @@ class Captioner(SequenceGenerator):
         """
         check_numbers(batch_size=batch_size, num_maps=num_maps, max_length=max_length)
         vocabulary = self.vocabulary("caption")
-        captions, maps, images = [], [], self.validate_source(images)
+        captions: list[str] = []
+        maps: list[Any] = []
+        images = self.validate_source(images)
         for k in range(0, len(images), batch_size):
             batch = images[k : k + batch_size]
             result = self.generate(batch, num_beams, max_length, **options)

@@ -31,6 +31,7 @@ class SequenceGenerator(Model):
     ids, int32 [b, t], between START and END, zeros at the end of a row.
     """
 
+    input_feature: str
     target_feature = "target"
 
     def __init__(self, **kwargs: Any):

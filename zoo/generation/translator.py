@@ -125,7 +125,7 @@ class Translator(SequenceGenerator):
         ids = source_vocabulary.encode_batch(lines, max_length=max_length, truncate=truncate)
         lengths = (ids != text.PAD).sum(axis=1)
         order = [i for i in np.argsort(lengths, kind="stable") if lengths[i]]
-        maps = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
+        maps: dict[int, Any] = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
         translations = [""] * len(ids)
         for k in range(0, len(order), batch_size):
             rows = order[k : k + batch_size]
