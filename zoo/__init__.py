@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
-    from zoo.generation.sequence_generator import Speaker
+    from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
     from zoo.model import Model
