@@ -166,8 +166,8 @@ class MetricSpec:
         arguments = self.metric.defaults | self.arguments
         if self.metric.domain == "texts":
             beams, penalty = arguments["num_beams"], arguments["length_penalty"]
-            search = f"num_beams of {beams}, length penalty {penalty:g}"
-            arguments["search"] = "greedy" if beams == 1 else f"num_beams{beams}"
+            search = f"beam of {beams}, length penalty {penalty:g}"
+            arguments["search"] = "greedy" if beams == 1 else f"beam{beams}"
             arguments["search_description"] = "greedy" if beams == 1 else search
         return arguments
 
