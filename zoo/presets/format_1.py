@@ -19,7 +19,80 @@ MODELS: dict[str, tuple[str, str]] = {}
 
 # New model -> {old argument: new}; "*" is for all models. With None in place of the new name, the
 # argument is dropped; it must be 0, None, False or empty.
-ARGUMENTS: dict[str, dict[str, str | None]] = {}
+ARGUMENTS: dict[str, dict[str, str | None]] = {
+    "captioning": {
+        "tied": "tie_embeddings",
+        "doubly_stochastic": "doubly_stochastic_weight",
+    },
+    "conditional_dcgan": {
+        "classes": "num_classes",
+        "matching": "feature_matching_weight",
+        "finest": "full_size_filters",
+    },
+    "dcgan": {
+        "matching": "feature_matching_weight",
+        "finest": "full_size_filters",
+    },
+    "flow_vae": {
+        "couplings": "num_couplings",
+        "units": "dense_units",
+        "head": "output_distribution",
+        "kl": "kl_estimator",
+    },
+    "instance_dcgan": {
+        "features": "num_features",
+        "spread": "feature_noise_std",
+        "instances": "num_instances",
+        "matching": "feature_matching_weight",
+        "finest": "full_size_filters",
+    },
+    "mixture_vae": {
+        "components": "num_components",
+        "units": "dense_units",
+        "head": "output_distribution",
+        "kl": "kl_estimator",
+    },
+    "mmd_vae": {
+        "units": "dense_units",
+        "head": "output_distribution",
+        "kl": "kl_estimator",
+    },
+    "seq2seq": {
+        "alignment": "attention",
+        "order": "attention_order",
+        "tied": "tie_embeddings",
+        "own_words": "scheduled_sampling",
+    },
+    "simple_dot": {
+        "users": "num_users",
+        "items": "num_items",
+        "penalty": "l2_weight",
+        "scale": "rating_range",
+    },
+    "style_transfer": {
+        "features": "feature_network",
+        "variation_weight": "total_variation_weight",
+    },
+    "transformer": {
+        "units": "hidden_dim",
+        "hidden_units": "intermediate_dim",
+        "encoder_layers": "num_encoder_layers",
+        "decoder_layers": "num_decoder_layers",
+        "tied": "tie_embeddings",
+        "own_words": "scheduled_sampling",
+    },
+    "vae": {
+        "units": "dense_units",
+        "head": "output_distribution",
+        "kl": "kl_estimator",
+    },
+    "vamp_vae": {
+        "components": "num_pseudo_inputs",
+        "units": "dense_units",
+        "head": "output_distribution",
+        "kl": "kl_estimator",
+    },
+}
 
 # New argument -> {old value: new value}.
 VALUES: dict[str, dict[str, str]] = {}
@@ -37,7 +110,7 @@ VOCABULARY_KINDS: dict[str, str] = {}
 # Old -> new metrics in the golden outputs.
 METRICS: dict[str, str] = {}
 
-# New model -> ((pattern, replacement), ...) of paths in its weights file, such as
+# New model, or MODEL.CELL -> ((pattern, replacement), ...) of paths in its weights file, such as
 # "decoder/cell/attention/vars/0"; applied one after the other by `re.sub`. "*" is for all models.
 WEIGHTS: dict[str, tuple[tuple[str, str], ...]] = {
     "*": (
@@ -45,7 +118,13 @@ WEIGHTS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"(transformer_decoder_layer(?:_\d+)?)/cross(_norm)?/", r"\1/cross_attention\2/"),
         (r"(transformer_(?:en|de)coder_layer(?:_\d+)?)/feed(_norm)?/", r"\1/feed_forward\2/"),
         (r"cell/mix/", "cell/attention_layer/"),
+        (r"(upsample(?:_\d+)?/layers)/conv2d_transpose", r"\1/fast_conv2d_transpose"),
     ),
+    "simple_dot": ((r"^(item|user)_points/", r"\1_embedding/"),),
+    "captioning": ((r"^annotate/", "image_encoder/"),),
+    # The layers of the initial state, two of an LSTM, come before `layers` in alphabetical order.
+    "captioning.lstm": ((r"^layers/(dense|dense_1)/", r"initial_state_layers/\1/"),),
+    "captioning.gru": ((r"^layers/dense/", "initial_state_layers/dense/"),),
 }
 
 
@@ -95,7 +174,8 @@ def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
 
     Returns None if the paths have not changed.
     """
-    patterns = WEIGHTS.get("*", ()) + WEIGHTS.get(record["model"], ())
+    model, cell = record["model"], record["config"].get("cell")
+    patterns = [pair for key in ("*", model, f"{model}.{cell}") for pair in WEIGHTS.get(key, ())]
     if record["format"] != 1 or not patterns:
         return None
 
