@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import finetuning
 from benchmarks.migrate import tables
 from zoo import recipes
 from zoo.presets import format_1
@@ -31,9 +32,11 @@ def migrate_records(old: Path, new: Path, digests: dict[str, str]) -> None:
         if migrated["kind"] == "reproduction":
             migrated, names = migrate_reproduction(record, migrated)
             values = format_1.rename_keys(values, names)
-        if "source" in migrated:
-            source = migrated["source"]
+        if migrated["kind"] == "finetuning":
+            case, source = finetuning.CASES[migrated["name"]], migrated["source"]
             source["digest"] = digests.get(source["digest"], source["digest"])
+            migrated["protocol"] = case.protocol.format(**migrated["settings"])
+            migrated["metric"]["name"] = case.metric
         del migrated["digest"]
         migrated.pop("values", None)
         target = new / tables.FILES.get(path.name, path.name)
@@ -98,8 +101,7 @@ def rename(value: Any, path: str) -> Any:
     for pattern, values in tables.VALUES.items():
         if matches(path, pattern):
             value = values.get(value, value)
-    protocols = tables.PROTOCOLS if path.endswith(".protocol") else ()
-    return substitute(value, (*tables.TEXTS, *protocols))
+    return substitute(value, tables.TEXTS)
 
 
 def rename_key(key: str, path: str) -> str:

@@ -39,11 +39,15 @@ KEYS = {
 VALUES = {
     "*.kind": KINDS,
     "reproduction.recipe.binarize": {"once": "fixed"},
-    "finetuning.metric.metric": {"IS-20": "IWAE-20"},
 }
 
 # Replaced with `re.sub` in all keys and texts of a record, in this order.
-TEXTS = ((r"\bFCD-(\w+)-v1\b", r"\1-classifier-v1"),)
-
-# Protocols of records that have no recipe: old -> new, replaced in the text.
-PROTOCOLS = ((r"\bIS-20\b", "IWAE-20"), ("binarized anew each epoch", "binarized again each epoch"))
+TEXTS = (
+    (r"\bFCD-(\w+)-v1\b", r"\1-classifier-v1"),
+    ("^Training images, altered, in place", "Altered training images in place"),
+    (
+        r"drawn with seed 0, against all test images\.$",
+        "drawn with seed 0, compared with all test images.",
+    ),
+    (r"iterations of L-BFGS against (\S+) steps", r"iterations of L-BFGS and \1 steps"),
+)
