@@ -133,7 +133,7 @@ def translation(
     for _ in train_in_stages(
         model, TextDataset(corpus, one, **loading_options(seed, budget)), seed, budget.steps
     ):
-        yield score(model.translate(test["source"], limit=100, truncate=True), test["target"])
+        yield score(model.translate(test["source"], max_length=100, truncate=True), test["target"])
 
 
 def bleu(hypotheses: list[str], references: list[str]) -> metrics.CorpusScore:

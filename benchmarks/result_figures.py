@@ -1,4 +1,4 @@
-"""Figures of reproduced models, in docs/pictures.
+"""Figures of reproduced models, in docs/figures.
 
     python -m benchmarks.result_figures [NAME...]
 
@@ -44,7 +44,7 @@ from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "figures"
 SIDE = 560  # pixels of each panel
 Panels = list[tuple[str, np.ndarray]]  # (caption, image)
 DATES = (
@@ -93,7 +93,7 @@ def mmd() -> Panels:
     panels = []
     for name in ("vae", "mmd_vae"):
         model, train, test = load_run(f"{name}.mnist")
-        density = metrics.fit_latent_density(model, train, components=10)
+        density = metrics.fit_latent_density(model, train, num_components=10)
         fitted = model.decode(density.sample(100, seed=(0, 1)))
         reconstructions = figures.reconstructions(model, test.take(16)["image"])
         panels.append((f"{name}: reconstructions", reconstructions))
@@ -128,7 +128,7 @@ def gan_samples(name: str) -> Panels:
 def conditioned_samples(name: str = "instance_dcgan.fashion_mnist", each: int = 7) -> Panels:
     model, _, test = load_run(name)
     images = test.take(8)["image"]
-    samples = model.sample(8 * each, seed=0, like=np.repeat(images, each, axis=0)).numpy()
+    samples = model.sample(8 * each, seed=0, reference=np.repeat(images, each, axis=0)).numpy()
     rows = np.concatenate([images[:, None], samples.reshape(8, each, *images.shape[1:])], axis=1)
     grid = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
     return [*gan_samples(name), ("test images, on the left, and samples conditioned on them", grid)]
@@ -145,7 +145,7 @@ def facades() -> Panels:
 
 def dates() -> Panels:
     model = load_model(str(run_folder("seq2seq.dates")))
-    return [(text, figures.attention(model.attention([text]))) for text in DATES]
+    return [(text, figures.attention(model.attention_maps([text]))) for text in DATES]
 
 
 def translations(name: str, short: int = 60, each: int = 5) -> Panels:
@@ -153,19 +153,19 @@ def translations(name: str, short: int = 60, each: int = 5) -> Panels:
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
     sources, references = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
-    generated = model.translate(sources, beam=5)
+    generated = model.translate(sources, num_beams=5)
     chrf = CHRF().sentence_score
     scores = [chrf(a, [b]).score for a, b in zip(generated, references, strict=True)]
     order = np.argsort(scores, kind="stable")
     return [
-        (references[i], figures.attention(model.attention([sources[i]], [generated[i]])))
+        (references[i], figures.attention(model.attention_maps([sources[i]], [generated[i]])))
         for i in [*order[-each:], *order[:each]]
     ]
 
 
 def scenes() -> Panels:
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    maps = load_model(str(run_folder("captioning.shapes"))).attention(images)
+    maps = load_model(str(run_folder("captioning.shapes"))).attention_maps(images)
     return [("", figures.caption_maps(images, maps))]
 
 

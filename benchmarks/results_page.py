@@ -69,9 +69,9 @@ def render(all_records: list[Record]) -> str:
             _differences(group),
         ]
     parts += [
-        f"![{caption}](pictures/{file})\n\n{caption}\n"
+        f"![{caption}](figures/{file})\n\n{caption}\n"
         for file, caption in FIGURES.items()
-        if (PAGE.parent / "pictures" / file).exists()
+        if (PAGE.parent / "figures" / file).exists()
     ]
     for kind, heading, section in (
         ("metric_sensitivity", "Sensitivity of the Frechet distance", _sensitivity),

@@ -8,8 +8,8 @@ is finished is kept in --workdir, by its settings: the same command goes on wher
 At the end it writes
 
     benchmarks/results/style.json       losses, evaluations, seconds, and the whole way down
-    docs/pictures/style.jpg             content, style and both paintings of each pair
-    docs/pictures/style_losses.png      the loss over iterations and over evaluations
+    docs/figures/style.jpg             content, style and both paintings of each pair
+    docs/figures/style_losses.png      the loss over iterations and over evaluations
 
 Both minimize the same loss over pixels without bounds; `loss` is its value there, `loss_clipped`
 that of the picture one sees, whose pixels are in [0, 1]. An evaluation is the loss with its
@@ -33,7 +33,7 @@ from zoo.files import write_atomically, write_json
 from zoo.recipes import environment, records
 
 ROOT = Path(__file__).parent.parent
-PICTURES = ROOT / "docs" / "pictures"
+PICTURES = ROOT / "docs" / "figures"
 NAMES = {"lbfgs": "L-BFGS", "adam": "Adam"}
 PROTOCOL = (
     "The loss of `style_transfer` at {size} pixels, from the content: {lbfgs} iterations of L-BFGS"
@@ -65,7 +65,7 @@ def painted(model, content, style, optimizer, settings, folder):
 def loss_of(model, picture, content, style):
     """The loss of a picture as it is."""
     p, a = (np.float32(one)[None] / 255 for one in (content, style))
-    return float(model.losses(picture[None], model.aims(p, a))["loss"][0])
+    return float(model.losses(picture[None], model.targets(p, a))["loss"][0])
 
 
 def summary(found):
@@ -115,7 +115,7 @@ def main(arguments=None):
     if len(options.contents) != len(options.styles):
         parser.error(f"{len(options.contents)} contents and {len(options.styles)} styles: no pairs")
 
-    model = zoo.get("style_transfer", features=options.features)
+    model = zoo.get("style_transfer", feature_network=options.features)
     config = {key: value for key, value in model.get_config().items() if key.endswith("weight")}
     config |= {key: list(getattr(model, key)) for key in ("content_layers", "style_layers")}
     steps = {name: getattr(options, name) for name in NAMES}

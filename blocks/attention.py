@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, boolean, one_of
+from blocks.checks import boolean, one_of, positive_int
 
 
 def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -122,7 +122,7 @@ class AdditiveAttention(Attention):
 
     def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.query = keras.layers.Dense(units, use_bias=False, dtype=self.dtype_policy)
         self.key = keras.layers.Dense(units, dtype=self.dtype_policy)
 
@@ -206,11 +206,11 @@ class MultiHeadAttention(Attention):
 
     def __init__(self, units: int, num_heads: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
-        self.num_heads = at_least_one(num_heads, "num_heads")
+        self.units = positive_int(units, "units")
+        self.num_heads = positive_int(num_heads, "num_heads")
         if units % num_heads:
             raise ValueError(
-                f"num_heads must divide the width {units}, got {num_heads}: change one of the two"
+                f"num_heads must divide units={units}, got {num_heads}: change one of the two"
             )
         dense, dtype = keras.layers.Dense, self.dtype_policy
         self.query, self.key, self.value, self.output_layer = (

@@ -5,7 +5,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from blocks.checks import has
+from blocks.checks import require_attribute
 from blocks.recurrent import AttentionCell
 from blocks.recurrent_loop import scan, split_cell, time_major
 
@@ -29,7 +29,9 @@ class AttentionDecoder(keras.layers.Layer):
 
     def __init__(self, cell: AttentionCell, **kwargs: Any):
         super().__init__(**kwargs)
-        self.cell = has(cell, "attention", "cell", "a cell with attention, as AttentionCell(...)")
+        self.cell = require_attribute(
+            cell, "attention", "cell", "a cell with attention, as AttentionCell(...)"
+        )
         self.supports_masking = True
 
     def build(self, inputs_shape: tuple, values_shape: tuple) -> None:

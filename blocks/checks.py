@@ -1,112 +1,123 @@
-"""Checks of arguments, made once, at the boundary; each returns the value or raises ValueError."""
+"""Argument checks for constructors: each returns the checked value or raises ValueError."""
 
 import math
+from collections.abc import Callable, Collection
+from typing import Any
 
-LARGEST = 2**20  # width of a layer: with more, memory ends before an error says why
-MANY = 2**31 - 1  # what only counts
-
-
-def at_least_one(value, argument, most=LARGEST):
-    """An integer from 1 to `most`."""
-    return integer(value, argument, 1, most)
+MAX_WIDTH = 2**20  # of a layer; a wider one would exhaust memory before any useful error
+MAX_INT = 2**31 - 1  # of counters, such as steps
 
 
-def count(value, argument, most=LARGEST):
-    """An integer from 0 to `most`."""
-    return integer(value, argument, 0, most)
+def positive_int(value: Any, argument: str, maximum: int = MAX_WIDTH) -> int:
+    """Returns `value` if it is an integer from 1 to `maximum`; else raises ValueError."""
+    return _bounded_int(value, argument, 1, maximum)
 
 
-def integer(value, argument, least, most):
-    if type(value) is not int or value < least:
-        raise ValueError(f"{argument} must be an integer >= {least}, got {value!r}")
-    if value > most:
-        raise ValueError(f"{argument} must be at most {most:,}, got {value:,}")
+def non_negative_int(value: Any, argument: str, maximum: int = MAX_WIDTH) -> int:
+    """Returns `value` if it is an integer from 0 to `maximum`; else raises ValueError."""
+    return _bounded_int(value, argument, 0, maximum)
+
+
+def _bounded_int(value, argument, minimum, maximum):
+    if type(value) is not int or value < minimum:
+        raise ValueError(f"{argument} must be an integer >= {minimum}, got {value!r}")
+    if value > maximum:
+        raise ValueError(f"{argument} must be at most {maximum:,}, got {value:,}")
     return value
 
 
-def sizes(value, argument, length=None, least=1):
-    """A sequence of integers >= 1, of `length` if given, else of `least` or more; as a tuple."""
-    expected = f"{length} integers" if length else f"{least} or more integers"
-    if not isinstance(value, list | tuple) or len(value) != (length or max(len(value), least)):
+def int_tuple(
+    value: Any, argument: str, length: int | None = None, min_length: int = 1
+) -> tuple[int, ...]:
+    """Returns a list or tuple of integers >= 1 as a tuple; else raises ValueError.
+
+    Args:
+        value: the argument's value.
+        argument: the argument's name, for the error message.
+        length: the number of integers; None allows any from `min_length` up.
+        min_length: the smallest number of integers where `length` is None.
+    """
+    expected = f"{length} integers" if length else f"{min_length} or more integers"
+    if not isinstance(value, list | tuple) or len(value) != (length or max(len(value), min_length)):
         raise ValueError(f"{argument} must be {expected} >= 1, got {value!r}")
-    return tuple(at_least_one(item, f"every one of {argument}") for item in value)
+    return tuple(positive_int(item, f"every item of {argument}") for item in value)
 
 
-def is_number(value):
-    """Whether a value is a finite number and no truth value."""
+def _is_number(value):
+    """Whether a value is a finite number; booleans are not."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)
 
 
-def share(value, argument):
-    """A number in [0, 1)."""
-    if not is_number(value) or not 0 <= value < 1:
-        raise ValueError(f"{argument} must be a share in [0, 1), got {value!r}")
+def fraction(value: Any, argument: str) -> float:
+    """Returns `value` if it is a number in [0, 1); else raises ValueError."""
+    if not _is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"{argument} must be a fraction in [0, 1), got {value!r}")
     return value
 
 
-def fraction(value, argument):
-    """A number in [0, 1]."""
-    if not is_number(value) or not 0 <= value <= 1:
+def unit_interval(value: Any, argument: str) -> float:
+    """Returns `value` if it is a number in [0, 1]; else raises ValueError."""
+    if not _is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{argument} must be a number in [0, 1], got {value!r}")
     return value
 
 
-def at_least_zero(value, argument):
-    """A finite number >= 0."""
-    if not is_number(value) or value < 0:
+def non_negative_float(value: Any, argument: str) -> float:
+    """Returns `value` if it is a finite number >= 0; else raises ValueError."""
+    if not _is_number(value) or value < 0:
         finite = "finite " if isinstance(value, float) and math.isinf(value) else ""
         raise ValueError(f"{argument} must be a {finite}number >= 0, got {value!r}")
     return value
 
 
-def weight(value, argument):
-    """A finite number >= 0, or a callable of the step."""
-    if not callable(value) and (not is_number(value) or value < 0):
+def weight_or_schedule(value: Any, argument: str) -> float | Callable:
+    """Returns `value` if it is a finite number >= 0 or a callable of the step."""
+    if not callable(value) and (not _is_number(value) or value < 0):
         finite = "finite " if isinstance(value, float) and math.isinf(value) else ""
         raise ValueError(f"{argument} must be a {finite}number >= 0 or a callable, got {value!r}")
     return value
 
 
-def has(value, attribute, argument, wanted):
-    """A thing that has an attribute, which tells what it is; `wanted` says what that is."""
-    if not hasattr(value, attribute):
-        raise ValueError(f"{argument} must be {wanted}, got {value!r:.80}")
-    return value
-
-
-def share_or_schedule(value, argument):
-    """A number in [0, 1], or a callable of the step."""
-    if not callable(value) and (not is_number(value) or not 0 <= value <= 1):
+def fraction_or_schedule(value: Any, argument: str) -> float | Callable:
+    """Returns `value` if it is a number in [0, 1] or a callable of the step."""
+    if not callable(value) and (not _is_number(value) or not 0 <= value <= 1):
         raise ValueError(f"{argument} must be a number in [0, 1] or a callable, got {value!r}")
     return value
 
 
-def interval(value, argument):
-    """Two numbers, the lower one first; as a tuple."""
-    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value))
+def require_attribute(value: Any, attribute: str, argument: str, expected: str) -> Any:
+    """Returns `value` if it has `attribute`; else raises ValueError with what was `expected`."""
+    if not hasattr(value, attribute):
+        raise ValueError(f"{argument} must be {expected}, got {value!r:.80}")
+    return value
+
+
+def interval(value: Any, argument: str) -> tuple[float, float]:
+    """Returns two numbers, the lower one first, as a tuple; else raises ValueError."""
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
     if not pair or not value[0] < value[1]:
         raise ValueError(f"{argument} must be two numbers (lowest, highest), got {value!r}")
     return tuple(value)
 
 
-def boolean(value, argument):
-    """True or False."""
+def boolean(value: Any, argument: str) -> bool:
+    """Returns `value` if it is True or False; else raises ValueError."""
     if not isinstance(value, bool):
         raise ValueError(f"{argument} must be True or False, got {value!r}")
     return value
 
 
-def one_of(value, known, argument):
-    """A key of `known`, or None if that is among them."""
-    if not (value is None or isinstance(value, str)) or value not in known:
-        raise ValueError(f"{argument} must be one of {[*known]}, got {value!r}")
+def one_of(value: Any, choices: Collection, argument: str) -> str | None:
+    """Returns `value` if it is one of `choices`, which may include None; else raises ValueError."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise ValueError(f"{argument} must be one of {[*choices]}, got {value!r}")
     return value
 
 
-def names(value, argument):
-    """A sequence of one or more texts; as a tuple."""
-    texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    if not texts or not value:
+def str_tuple(value: Any, argument: str) -> tuple[str, ...]:
+    """Returns a list or tuple of one or more strings as a tuple; else raises ValueError."""
+    strings = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    if not strings or not value:
         raise ValueError(f"{argument} must be one or more names, as ('a', 'b'), got {value!r}")
     return tuple(value)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, boolean
+from blocks.checks import boolean, positive_int
 
 PAD = 0  # id of padding in a batch
 
@@ -37,8 +37,8 @@ class TokenEmbedding(keras.layers.Embedding):
         embeddings_initializer: Any = None,
         **kwargs: Any,
     ):
-        at_least_one(input_dim, "input_dim")
-        width = at_least_one(output_dim, "output_dim")
+        positive_int(input_dim, "input_dim")
+        width = positive_int(output_dim, "output_dim")
         default = keras.initializers.RandomNormal(stddev=width**-0.5)
         super().__init__(
             input_dim,
@@ -117,7 +117,7 @@ class LearnedPositions(Positions):
 
     def __init__(self, length: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.length = at_least_one(length, "length")
+        self.length = positive_int(length, "length")
 
     def build(self, inputs_shape: tuple) -> None:
         self.table = self.add_weight(

@@ -10,7 +10,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from blocks.checks import at_least_one, boolean, has, one_of
+from blocks.checks import boolean, one_of, positive_int, require_attribute
 from blocks.recurrent_loop import CellStep, scan, split_cell, state_sizes, time_major, unsplit
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
@@ -35,7 +35,7 @@ class SequenceEncoder(keras.layers.Layer):
 
     def __init__(self, units: int, cell: str = "gru", bidirectional: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.cell = one_of(cell, CELLS, "cell")
         self.bidirectional = boolean(bidirectional, "bidirectional")
         self.cells = [CELLS[cell](units, dtype=self.dtype_policy) for _ in range(1 + bidirectional)]
@@ -106,8 +106,10 @@ class AttentionCell(keras.layers.Layer):
 
     def __init__(self, cell: keras.layers.Layer, attention: keras.layers.Layer, **kwargs: Any):
         super().__init__(**kwargs)
-        self.cell = has(cell, "state_size", "cell", "a Keras cell, as keras.layers.GRUCell(64)")
-        self.attention = has(
+        self.cell = require_attribute(
+            cell, "state_size", "cell", "a Keras cell, as keras.layers.GRUCell(64)"
+        )
+        self.attention = require_attribute(
             attention, "prepare_memory", "attention", "a layer of blocks.attention"
         )
         self.cell_state_sizes = state_sizes(cell)
@@ -230,7 +232,7 @@ class InputFeedingCell(AttentionCell):
         self, cell: keras.layers.Layer, attention: keras.layers.Layer, units: int, **kwargs: Any
     ):
         super().__init__(cell, attention, **kwargs)
-        self.units = at_least_one(units, "units")
+        self.units = positive_int(units, "units")
         self.attention_layer = keras.layers.Dense(
             units, activation="tanh", use_bias=False, dtype=self.dtype_policy
         )

@@ -1,6 +1,6 @@
-"""Small versions of every registered model, and data that fit them: what the suites run over.
+"""Small versions of all registered models, and data that fit them.
 
-A new model needs no line here: its configuration is read from its signature, its batches from its
+New models need no change here: small arguments are chosen by the signature, batches by the
 `batch_spec`.
 """
 
@@ -14,27 +14,30 @@ import zoo
 from zoo import text
 from zoo.registry import arguments, get_class
 
-# An argument is made small where its name and the type of its default fit.
+# A small value is used if an argument has this name and a default of this type.
 SMALL = (
     ("image_shape", (8, 8, 1)),
     ("filters", (8, 16)),
     ("filters", 8),
     ("discriminator_filters", (8, 16)),
     ("components", 4),
-    ("couplings", 2),
+    ("num_components", 4),
+    ("num_pseudo_inputs", 4),
+    ("num_couplings", 2),
     ("coupling_units", 8),
     ("content_weight", 100.0),
     ("content_layers", ("block1_conv1",)),
     ("source_vocabulary", 20),
     ("target_vocabulary", 20),
     ("caption_vocabulary", 20),
-    ("scale", (0.0, 1.0)),
+    ("rating_range", (0.0, 1.0)),
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
-    ("hidden_units", 16),
-    ("encoder_layers", 1),
-    ("decoder_layers", 1),
+    ("hidden_dim", 16),
+    ("intermediate_dim", 16),
+    ("num_encoder_layers", 1),
+    ("num_decoder_layers", 1),
 )
 LONGEST = 6  # ids of a sentence
 
@@ -77,14 +80,14 @@ def drawn(model, batch, seed):
 
     What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
-    if hasattr(model, "rate"):
-        return model.rate(batch["user"], batch["item"])
+    if hasattr(model, "predict_ratings"):
+        return model.predict_ratings(batch["user"], batch["item"])
     if not draws_by_chance(model):
-        return tf.repeat(model.painting()[None], len(batch["content"]), axis=0)
+        return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.input_feature], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -92,15 +95,15 @@ def drawn(model, batch, seed):
 
 def draws_by_chance(model):
     """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
-    return not hasattr(model, "painting") and not hasattr(model, "rate")
+    return not hasattr(model, "stylized_image") and not hasattr(model, "predict_ratings")
 
 
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
-        return (LONGEST,), np.int32, model.sizes[model.said] - 1
-    if hasattr(model, "rate"):
-        return (), np.float32, model.scale[1]
+        return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
+    if hasattr(model, "predict_ratings"):
+        return (), np.float32, model.rating_range[1]
     return model.image_shape, np.float32, 1.0
 
 
@@ -119,7 +122,7 @@ def inputs(model, n):
         return {name: batch[name] for name in model.input_feature}
     if model.input_feature:
         return examples(model, n)[model.input_feature]
-    return model.latents(n, seed=0)
+    return model.generator_inputs(n, seed=0)
 
 
 @functools.cache
@@ -135,7 +138,7 @@ def shuffled(name, n=32, batch_size=8):
     return data
 
 
-def trainer(name, workdir=None, model=None, **options):
+def small_trainer(name, workdir=None, model=None, **options):
     options = {"verbose": False, "figures_every": 0, **options}
     return zoo.Trainer(model or small_model(name), workdir, **options)
 

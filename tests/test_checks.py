@@ -1,4 +1,4 @@
-"""Arguments: the table of numbers, those of blocks, and what their messages say."""
+"""Checks of arguments: the table of numbers, the checks of blocks, and their messages."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import blocks
-from blocks.checks import at_least_zero, share, weight
+from blocks.checks import fraction, non_negative_float, weight_or_schedule
 from blocks.style import Canvas
 from zoo.checks import NUMBERS, check_numbers, check_optional_numbers
 from zoo.errors import UsageError
@@ -18,11 +18,11 @@ NEVER = (True, "1", math.nan, math.inf, -math.inf, None, [1], 1j)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_only_finite_numbers_in_the_interval_are_accepted(name):
     interval = NUMBERS[name]
-    below = interval.least if interval.above else interval.least - 1
-    for wrong in (*NEVER, below, *((1.5,) if interval.whole else ())):
+    below = interval.minimum if interval.exclusive else interval.minimum - 1
+    for wrong in (*NEVER, below, *((1.5,) if interval.integer else ())):
         with pytest.raises(UsageError, match=rf"^{name} must be "):
             check_numbers(**{name: wrong})
-    right = interval.least + (0.5 if interval.above else 0)
+    right = interval.minimum + (0.5 if interval.exclusive else 0)
     check_numbers(**{name: right})
     check_numbers(**{name: np.int32(1)})
 
@@ -33,7 +33,7 @@ def test_none_is_not_given_and_zero_is_a_number():
         check_optional_numbers(top_k=0)
 
 
-def test_messages_say_both_ends():
+def test_messages_have_both_ends():
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
     with pytest.raises(
@@ -44,12 +44,18 @@ def test_messages_say_both_ends():
 
 CELL = keras.layers.GRUCell(4)
 REFUSED = {
-    "nan": (lambda: at_least_zero(math.nan, "peak"), "peak must be a number >= 0, got nan"),
-    "inf": (lambda: at_least_zero(math.inf, "peak"), "peak must be a finite number >= 0, got inf"),
-    "truth": (lambda: at_least_zero(True, "peak"), "peak must be a number >= 0, got True"),
-    "weight nan": (lambda: weight(math.nan, "kl_weight"), "kl_weight must be a number"),
-    "weight inf": (lambda: weight(math.inf, "kl_weight"), "kl_weight must be a finite number"),
-    "share": (lambda: share(False, "dropout"), "dropout must be a share"),
+    "nan": (lambda: non_negative_float(math.nan, "peak"), "peak must be a number >= 0, got nan"),
+    "inf": (
+        lambda: non_negative_float(math.inf, "peak"),
+        "peak must be a finite number >= 0, got inf",
+    ),
+    "truth": (lambda: non_negative_float(True, "peak"), "peak must be a number >= 0, got True"),
+    "weight nan": (lambda: weight_or_schedule(math.nan, "kl_weight"), "kl_weight must be a number"),
+    "weight inf": (
+        lambda: weight_or_schedule(math.inf, "kl_weight"),
+        "kl_weight must be a finite number",
+    ),
+    "fraction": (lambda: fraction(False, "dropout"), "dropout must be a fraction"),
     "list": (lambda: blocks.Downsample(4, norm=["batch"]), "norm must be one of"),
     "no size": (lambda: blocks.Upsample(4, output_size=()), "output_size must be 2 integers"),
     "zero size": (lambda: blocks.Upsample(4, output_size=0), "output_size must be 2 integers"),
@@ -57,12 +63,12 @@ REFUSED = {
     "attention": (lambda: blocks.AttentionCell(CELL, 6), "attention must be a layer of blocks"),
     "decoder": (lambda: blocks.AttentionDecoder(CELL), "cell must be a cell with attention"),
     "encoder": (lambda: blocks.VampPrior(2, 5, (4, 4, 1)), "encoder must be a stack"),
-    "layers": (lambda: blocks.Stack([5]), "every one of layers must be a Keras layer, got 5"),
+    "layers": (lambda: blocks.Stack([5]), "every item of layers must be a Keras layer, got 5"),
     "directions": (lambda: blocks.SequenceEncoder(4, bidirectional=3), "must be True or False"),
     "scaled": (lambda: blocks.MultiplicativeAttention(scaled=0.5), "must be True or False"),
     "words": (lambda: blocks.TokenEmbedding(0, 4), "input_dim must be an integer >= 1"),
     "nats": (lambda: blocks.FreeBits(math.nan), "nats must be a number >= 0"),
-    "kl": (lambda: blocks.FreeBits(1.0, ["analytic"]), "kl must be one of"),
+    "kl": (lambda: blocks.FreeBits(1.0, ["analytic"]), "kl_estimator must be one of"),
     "canvas": (lambda: Canvas(5), "image_shape must be 3 integers"),
 }
 

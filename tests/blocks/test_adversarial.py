@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_model, trainer
+from cases import examples, small_model, small_trainer
 
 import blocks
 import zoo
 from blocks import adversarial
 from blocks.adversarial import LOSSES, PENALTIES, R1, GradientPenalty, NonSaturating
-from blocks.normalization import reestimate
+from blocks.normalization import update_batch_norm
 
 RNG = np.random.default_rng(0)
 REAL = tf.constant(RNG.normal(size=(6, 1)), tf.float32)
@@ -35,7 +35,7 @@ EXPECTED = {  # name -> (generator's, discriminator's), written as the papers ha
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_are_those_of_their_papers(name):
-    loss = adversarial.loss(name)
+    loss = adversarial.get_loss(name)
     r, f = REAL.numpy()[:, 0], FAKE.numpy()[:, 0]
     for side, formula in zip((loss.generator, loss.discriminator), EXPECTED[name], strict=True):
         np.testing.assert_allclose(side(REAL, FAKE), formula(r, f), rtol=1e-5)
@@ -43,7 +43,7 @@ def test_losses_are_those_of_their_papers(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_of_patches_is_their_mean(name):
-    loss = adversarial.loss(name)
+    loss = adversarial.get_loss(name)
     real, fake = (tf.constant(RNG.normal(size=(4, 3, 2, 1)), tf.float32) for _ in "rf")
     for side in (loss.generator, loss.discriminator):
         each = [side(real[:, i, j], fake[:, i, j]) for i in range(3) for j in range(2)]
@@ -52,7 +52,7 @@ def test_the_loss_of_patches_is_their_mean(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_actor_gains_by_what_the_other_loses(name):
-    loss = adversarial.loss(name)
+    loss = adversarial.get_loss(name)
     real, fake = tf.sigmoid(REAL), tf.sigmoid(FAKE)  # within the margins, between the targets
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
@@ -113,7 +113,7 @@ def test_a_penalty_has_a_gradient_for_the_discriminator(name):
     net = blocks.Stack([blocks.Downsample(4), keras.layers.Flatten(), keras.layers.Dense(1)])
     net.build(IMAGES.shape)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(adversarial.penalty(name)(net, IMAGES, -IMAGES, 0.0, SEED))
+        loss = tf.reduce_sum(adversarial.get_penalty(name)(net, IMAGES, -IMAGES, 0.0, SEED))
     kernels = [v for v in net.trainable_variables if v.shape.rank > 1]
     assert all(np.any(g) for g in tape.gradient(loss, [v.value for v in kernels]))
 
@@ -125,7 +125,7 @@ def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
     again = type(model).from_config(model.get_config())
     assert type(again.objective) is type(model.objective)
     assert vars(again.penalty) == vars(model.penalty)
-    history = trainer("dcgan", model=model, eager=True).fit(
+    history = small_trainer("dcgan", model=model, eager=True).fit(
         tf.data.Dataset.from_tensors(examples(model, 8)).repeat(2), epochs=1
     )
     assert np.isfinite(history.history["discriminator_loss"]).all()
@@ -136,7 +136,7 @@ def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
     [
         ({"objective": "hing"}, "objective must be one of .*'hinge'.* got 'hing'"),
         ({"penalty": "r2"}, "penalty must be one of .*'r1'.* got 'r2'"),
-        ({"matching": -1}, "matching must be a number >= 0, got -1"),
+        ({"feature_matching_weight": -1}, "feature_matching_weight must be a number >= 0, got -1"),
     ],
 )
 def test_an_unknown_loss_or_penalty_is_named(settings, told):
@@ -170,8 +170,8 @@ def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator()
     moved = []
     for matching in (0, 10):
         keras.utils.set_random_seed(0)
-        model = small_model("dcgan", matching=matching)
-        made = trainer("dcgan", model=model, eager=True)
+        model = small_model("dcgan", feature_matching_weight=matching)
+        made = small_trainer("dcgan", model=model, eager=True)
         made.fit(tf.data.Dataset.from_tensors(examples(model, 8)), epochs=1)
         moved.append([actor.get_weights() for actor in (model.generator, model.discriminator)])
     (generator, discriminator), (other, same) = moved
@@ -189,14 +189,14 @@ def test_the_generator_comes_to_match_the_features_of_the_data():
         discriminator = generator
 
     keras.utils.set_random_seed(0)
-    model = small_model("dcgan", objective=Nothing(), penalty=None, matching=1.0)
+    model = small_model("dcgan", objective=Nothing(), penalty=None, feature_matching_weight=1.0)
     batch = examples(model, 16)
-    history = trainer("dcgan", model=model).fit(
+    history = small_trainer("dcgan", model=model).fit(
         tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
     )
     model.on_weights_averaged()
     drawn = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
-    real, fake, fresh = (model.look(2 * x - 1, batch)[1] for x in (batch["image"], *drawn))
+    real, fake, fresh = (model.discriminate(2 * x - 1, batch)[1] for x in (batch["image"], *drawn))
     assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
     assert history.history["generator_loss"][-1] == 0
 
@@ -229,7 +229,7 @@ def test_statistics_become_the_mean_over_batches():
     net = blocks.Stack([keras.layers.Dense(3), keras.layers.BatchNormalization(momentum=0.9)])
     batches = [tf.constant(RNG.normal(i, 1 + i, size=(16, 2)), tf.float32) for i in range(3)]
     net.build((None, 2))
-    reestimate(net, batches)
+    update_batch_norm(net, batches)
     seen = [net.layers[0](batch).numpy() for batch in batches]
     np.testing.assert_allclose(
         net.layers[1].moving_mean, np.mean([x.mean(0) for x in seen], axis=0), rtol=1e-4
@@ -264,9 +264,9 @@ def test_noise_of_several_clouds_lies_at_one_distance_for_each():
 def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
     """Data black or white: some clouds become the one, some the other, nothing lies between."""
     images = tf.repeat(tf.constant([0.0, 1.0]), 16)[:, None, None, None] * tf.ones((32, 8, 8, 1))
-    model = small_model("dcgan", components=8, latent_dim=4, matching=100.0)
+    model = small_model("dcgan", components=8, latent_dim=4, feature_matching_weight=100.0)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
     model.on_weights_averaged()
     noise = model.noise(512, seed=0)
@@ -277,7 +277,7 @@ def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
 
 
 def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
-    run = trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
+    run = small_trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
     batch = examples(run.model, 16)
     run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
     norms = [v for v in run.model.generator.variables if "moving" in v.path]
@@ -292,7 +292,7 @@ def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 7, 3)])
 def test_one_more_layer_at_full_size(shape):
-    plain, finer = (small_model("dcgan", image_shape=shape, finest=n) for n in (0, 5))
+    plain, finer = (small_model("dcgan", image_shape=shape, full_size_filters=n) for n in (0, 5))
     for model in (plain, finer):
         assert model.sample(2, seed=0).shape == (2, *shape)
     *_, before, last = finer.generator.layers
@@ -304,9 +304,9 @@ def test_a_conditional_gan_draws_what_it_is_asked_for():
     """Two classes, black and white: told the class, it draws the class."""
     labels = tf.constant([0, 1] * 16, tf.int64)
     images = tf.broadcast_to(tf.cast(labels, tf.float32)[:, None, None, None], (32, 8, 8, 1))
-    model = small_model("conditional_dcgan", classes=2, filters=(8, 16), latent_dim=8)
+    model = small_model("conditional_dcgan", num_classes=2, filters=(8, 16), latent_dim=8)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("conditional_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("conditional_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images, "label": labels}).repeat(150), epochs=1)
     black, white = (run.model.sample(16, seed=0, label=k).numpy().mean() for k in (0, 1))
     assert black < 0.2 and white > 0.8
@@ -318,40 +318,44 @@ def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
     """A quarter black, three quarters white, and no labels."""
     white = np.array([0, 1, 1, 1] * 8, "float32")
     images = np.broadcast_to(white[:, None, None, None], (32, 8, 8, 1))
-    config = {"features": 2, "instances": 32, "filters": (8, 16), "latent_dim": 8}
+    config = {"num_features": 2, "num_instances": 32, "filters": (8, 16), "latent_dim": 8}
     model = small_model("instance_dcgan", **config)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("instance_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("instance_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(150), epochs=1)
-    assert model.sample(16, seed=0, like=images[:1]).numpy().mean() < 0.2
-    assert model.sample(16, seed=0, like=images[1:2]).numpy().mean() > 0.8
-    each = model.sample(32, seed=0, like=images).numpy().mean((1, 2, 3))
+    assert model.sample(16, seed=0, reference=images[:1]).numpy().mean() < 0.2
+    assert model.sample(16, seed=0, reference=images[1:2]).numpy().mean() > 0.8
+    each = model.sample(32, seed=0, reference=images).numpy().mean((1, 2, 3))
     assert ((each > 0.5) == white).all()
     assert abs((model.sample(400, seed=0).numpy().mean((1, 2, 3)) > 0.5).mean() - 0.75) < 0.07
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (3, 8, 8, 1), (2, 4, 4, 1), ()])
 def test_drawings_are_like_one_image_or_like_as_many(shape):
-    with pytest.raises(ValueError, match=r"like: 1 or 2 images \(8, 8, 1\), got shape"):
-        small_model("instance_dcgan").sample(2, like=np.zeros(shape, "float32"))
+    with pytest.raises(ValueError, match=r"reference: 1 or 2 images \(8, 8, 1\), got shape"):
+        small_model("instance_dcgan").sample(2, reference=np.zeros(shape, "float32"))
 
 
 def test_few_images_are_remembered_by_few_features():
-    model = small_model("instance_dcgan", features=6, instances=7, spread=0.0)
+    model = small_model("instance_dcgan", num_features=6, num_instances=7, feature_noise_std=0.0)
     images = np.random.default_rng(0).random((3, 8, 8, 1), "float32")
     model.adapt([{"image": tf.constant(images[:2])}, {"image": tf.constant(images[2:])}])
-    features = model.described(images).numpy()
+    features = model.embed(images).numpy()
     np.testing.assert_allclose(features[:, :3].std(), 1, rtol=1e-3)
     assert (features[:, 3:] == 0).all()
-    np.testing.assert_allclose(model.known.numpy(), features[[0, 1, 2, 0, 1, 2, 0]], atol=1e-5)
-    drawn = model.latents(100, seed=0)[:, -6:].numpy()  # without a spread, nothing but instances
+    np.testing.assert_allclose(
+        model.instance_bank.numpy(), features[[0, 1, 2, 0, 1, 2, 0]], atol=1e-5
+    )
+    drawn = model.generator_inputs(100, seed=0)[
+        :, -6:
+    ].numpy()  # without a spread, nothing but instances
     assert all(np.isclose(point, features, atol=1e-5).all(1).any() for point in drawn)
     basis = model.basis.numpy()
     model.adapt([{"image": tf.constant(1 - images)}])  # other data: other instances, as before told
     assert np.array_equal(model.basis, basis)
-    np.testing.assert_allclose(model.known[:3], model.described(1 - images), atol=1e-5)
-    model.spread = 0.5
-    moved = model.near(tf.zeros((1000, 6)), (0, 1)).numpy()
+    np.testing.assert_allclose(model.instance_bank[:3], model.embed(1 - images), atol=1e-5)
+    model.feature_noise_std = 0.5
+    moved = model.perturb(tf.zeros((1000, 6)), (0, 1)).numpy()
     np.testing.assert_allclose(moved.std(), 0.5, rtol=0.05)
 
 
@@ -360,5 +364,7 @@ def test_a_class_that_does_not_exist_cannot_be_asked_for():
     with pytest.raises(ValueError, match="labels must be in 0 ... 9, got 12"):
         model.sample(2, label=12)
     batch = examples(model, 4)
-    with pytest.raises(zoo.errors.BatchError, match="labels in 0 ... 9, got 9 to 12; .*classes=N"):
+    with pytest.raises(
+        zoo.errors.BatchError, match="labels in 0 ... 9, got 9 to 12; .*num_classes=N"
+    ):
         model.check_batch(batch | {"label": tf.constant([9, 10, 11, 12], tf.int64)})

@@ -36,13 +36,13 @@ def test_listing_imports_nothing_heavy(args, empty_dir):
         "print({m.partition('.')[0] for m in sys.modules} &"
         f" {HEAVY}, file=sys.stderr)"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *args],
         env={**os.environ, "PYTHONPATH": str(HOME)},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (0, "set()\n")
+    assert (result.returncode, result.stderr) == (0, "set()\n")
 
 
 def test_list_takes_wildcards_and_parts_of_names():
@@ -61,10 +61,10 @@ def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, empty_dir):
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_info_names_every_argument_of_the_class(name):
-    written = run_json("info", name)["arguments"]
-    assert set(written) == set(registry.arguments(registry.get_class(name)))
-    shown = run("info", name).stdout
-    assert all(key in shown for key in written) and f"zoo train {name}" in shown
+    arguments = run_json("info", name)["arguments"]
+    assert set(arguments) == set(registry.arguments(registry.get_class(name)))
+    output = run("info", name).stdout
+    assert all(key in output for key in arguments) and f"zoo train {name}" in output
 
 
 def test_data_list_and_info_show_what_is_on_disk(empty_dir):
@@ -86,23 +86,23 @@ SUBCOMMANDS = [["data", name] for name in main.commands["data"].commands]
 def test_help_has_sentences_an_example_and_every_option(command):
     result = run(*command, "--help")
     assert result.exit_code == 0 and (command or "Exit code" in result.stdout)
-    found = main
+    group = main
     for name in command:
-        found = found.commands[name]
-    assert found.help.splitlines()[0].endswith(".")
-    assert re.search(rf"^ +{' '.join(['zoo', *command])}\b", found.help, re.MULTILINE)
-    for option in (param for param in found.params if isinstance(param, click.Option)):
+        group = group.commands[name]
+    assert group.help.splitlines()[0].endswith(".")
+    assert re.search(rf"^ +{' '.join(['zoo', *command])}\b", group.help, re.MULTILINE)
+    for option in (param for param in group.params if isinstance(param, click.Option)):
         assert re.search(r"[.\]]$", option.help), option.name
 
 
 @pytest.mark.parametrize("name", main.commands)
 def test_the_examples_of_help_are_valid_commands(name):
     text = main.commands[name].help.replace("\\\n", " ")
-    for line in re.findall(rf"^ *zoo {name} .*$", text, re.MULTILINE):
+    for line in re.findall(rf"^ *zoo {name}\b.*$", text, re.MULTILINE):
         words = shlex.split(re.sub(r" {4,}.*", "", line.strip()))
         command = main.commands[name]
         if isinstance(command, click.Group):
-            command = command.commands[words.pop(1)]
+            command = command.commands[words.pop(2)]
         command.make_context(name, words[2:])  # parses the words, runs nothing
 
 
@@ -112,7 +112,7 @@ BAD = {
     ("lst",): "Did you mean 'list'",
     ("train", "vea"): "'vae'",
     ("info", "dcgna"): "'dcgan'",
-    ("list", "nonesuch"): "There are: captioning",
+    ("list", "nonesuch"): "Available: captioning",
     ("train",): "Missing argument",
     ("train", "vae", "--stepss", "1"): "--steps",
     ("train", "vae", "--epochs", "many"): "valid integer",
@@ -133,11 +133,11 @@ BAD = {
     ("train", "vae", "--set", "filters=3,x"): "a tuple of integers like (32, 64)",
     ("train", "vae", "--set", "kl_weight=high"): "a number like 1.0",
     ("train", "vae", "--set", "kl_weight=1e999"): "a number like 1.0",
-    ("train", "vae", "--set", "head=3"): "a name like 'bernoulli'",
+    ("train", "vae", "--set", "output_distribution=3"): "a name like 'bernoulli'",
     ("train", "vae", "--set", "dtype=float16"): "--precision",
     ("train", "vae", *SMALL, "--set", "latent_dim=0"): "latent_dim",
-    ("train", "vae", *SMALL, "--set", "head=bernouli"): "bernoulli",
-    ("train", "mixture_vae", *SMALL, "--set", "components=-1"): "components",
+    ("train", "vae", *SMALL, "--set", "output_distribution=bernouli"): "bernoulli",
+    ("train", "mixture_vae", *SMALL, "--set", "num_components=-1"): "num_components",
     ("train", "vae", *SMALL, "--set", "image_shape=(9,9,1)"): "(8, 8, 1)",
     ("train", "vae", *SMALL, "--split", "tran"): "'train'",
     ("train", "vae", "--data", "minst"): "'mnist'",
@@ -197,13 +197,19 @@ def test_exit_codes_reach_the_shell(empty_dir):
 
 
 def test_set_takes_python_values_of_the_type_of_the_default():
-    pairs = ["latent_dim=16", "filters=8,16", "kl_weight=2", "head=normal", " kl = 'analytic'"]
+    pairs = [
+        "latent_dim=16",
+        "filters=8,16",
+        "kl_weight=2",
+        "output_distribution=normal",
+        " kl_estimator = 'analytic'",
+    ]
     assert parse_overrides("vae", pairs) == {
         "latent_dim": 16,
         "filters": (8, 16),
         "kl_weight": 2,
-        "head": "normal",
-        "kl": "analytic",
+        "output_distribution": "normal",
+        "kl_estimator": "analytic",
     }
     assert parse_overrides("mixture_vae", ["filters=[4]"]) == {"filters": [4]}
 
@@ -214,7 +220,9 @@ def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
     trainer = config.build_trainer(config.build_model(data))
     assert trainer.model.image_shape == (8, 8, 1)
     assert trainer.model.filters == (4, 8)
-    rates = {part: float(one.learning_rate) for part, one in trainer.model.optimizers.items()}
+    rates = {
+        part: float(optimizer.learning_rate) for part, optimizer in trainer.model.optimizers.items()
+    }
     assert rates == {"generator": 0.5, "discriminator": 0.5}
 
 
@@ -251,9 +259,9 @@ def test_doctor_finds_everything_or_exits_with_1(empty_dir, monkeypatch):
 )
 @pytest.mark.parametrize("args", (["list"], ["--help"], ["data", "list", "--json"]), ids=" ".join)
 def test_a_closed_or_full_standard_stream_is_one_line(empty_dir, args, shell, code, message):
-    done = start_process(empty_dir, *args, shell=shell)
-    _, stderr = done.communicate()
-    assert (done.returncode, stderr) == (code, message)
+    command = start_process(empty_dir, *args, shell=shell)
+    _, stderr = command.communicate()
+    assert (command.returncode, stderr) == (code, message)
 
 
 def test_an_error_of_the_system_is_one_line(monkeypatch):

@@ -12,6 +12,8 @@ from zoo.cli import evaluation_data, runs
 from zoo.cli.train_config import TrainConfig
 from zoo.data import source_names
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
 
@@ -171,17 +173,17 @@ def test_classes_follow_from_the_data(empty_dir):
     write_classes(empty_dir / "three", (2, 2, 2))
     train = ("train", "conditional_dcgan", "--data", "two", "--batch-size", 4, "--steps", 1)
     small = ("--set", "filters=4,", "--figures-every", 0, "--eager")
-    error = run_error(*train, *small, "--set", "classes=3")
-    assert "--set classes=3 contradicts two, which has 2 classes" in error
+    error = run_error(*train, *small, "--set", "num_classes=3")
+    assert "--set num_classes=3 contradicts two, which has 2 classes" in error
     run_json(*train, *small)
     run_folder = "runs/conditional_dcgan-two"
     config = json.loads((empty_dir / run_folder / "config.json").read_text())
-    assert config["config"]["classes"] == 2
+    assert config["config"]["num_classes"] == 2
     run_json("sample", run_folder, "--label", 1, "-n", 2, "-o", "a.npy")
     error = run_error("sample", run_folder, "--label", 2)
     assert "has the classes 0 ... 1, got --label 2" in error
-    run_json(*train, *small, "--set", "classes=2")  # the same configuration
+    run_json(*train, *small, "--set", "num_classes=2")  # the same configuration
     write_classes(empty_dir / "one", (3,))
     assert run_json("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
     error = run_error("evaluate", run_folder, "--data", "three")
-    assert "was trained with classes=2, and three has 3 classes" in error
+    assert "was trained with num_classes=2, but three has 3 classes" in error

@@ -30,8 +30,8 @@ def test_every_number_has_an_interval_of_the_table():
 @pytest.mark.parametrize("name, option, kind", NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers_out_of_bounds_are_one_line(empty_dir, name, option, kind):
     needed = ("RUN",) * sum(param.required for param in main.commands[name].params)
-    wrong = [*WRONG, *([] if kind.interval.most > 2**31 else [str(2**31)])]
-    for value in (*wrong, "2.5", "1e9") if kind.interval.whole else (*wrong, "0"):
+    wrong = [*WRONG, *([] if kind.interval.maximum > 2**31 else [str(2**31)])]
+    for value in (*wrong, "2.5", "1e9") if kind.interval.integer else (*wrong, "0"):
         if kind.interval.accepts(_number(value)):
             continue
         error = run_error(name, *needed, option, value)
@@ -52,16 +52,16 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
         "train",
         "vae",
         *SMALL,
-        "--limit",
+        "--max-length",
         "100",
-    ): "vae is trained on images, where --limit has no effect",
+    ): "vae is trained on images, where --max-length has no effect",
     ("train", "vae", *SMALL, "--tokenizer", "bpe"): "where --tokenizer has no effect",
     ("train", "simple_dot", "--binarize", "none"): "simple_dot is trained on ratings, where",
     ("train", "seq2seq", "--augment", "none"): "where --augment has no effect",
     ("train", "captioning", "--languages", "de,en"): "where --languages has no effect",
     ("train", "seq2seq", "--vocabulary-size", "8000"): "dates is tokenized into characters",
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
-    ("sample", "runs/vae-images", "--like", "a.png"): "vae is not conditioned on an image",
+    ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
     ("sample", "vae.snowflakes", "--best"): "--best needs a run of `zoo train`",
     ("sample", "captioning.shapes", "-n", "2"): "needs some to translate or caption",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
@@ -70,22 +70,28 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
         "export",
         "runs/vae-images",
         "x",
-        "--beam",
+        "--num-beams",
         "5",
-    ): "--beam: is for models that generate text, which VAE",
+    ): "--num-beams: is for models that generate text, which VAE",
     (
         "export",
         "vae.snowflakes",
         "x",
-        "--limit",
+        "--max-length",
         "100",
-    ): "--limit: is for models that generate text",
-    ("translate", "seq2seq", "x", "--seed", "0", "--beam", "5"): "use one of them",
+    ): "--max-length: is for models that generate text",
+    ("translate", "seq2seq", "x", "--seed", "0", "--num-beams", "5"): "use one of them",
     ("translate", "seq2seq", "x", "--input", "y"): "give texts to translate, or --input",
     ("caption", "captioning", "x.png", "--weights", "imagenet"): "--weights: needs --network",
     ("caption", "captioning", "x.png", "--image-size", "224"): "--image-size: needs --network",
     ("stylize", "--seed", "0"): "--seed: needs --init noise",
-    ("stylize", "--network", "random", "--set", "features=vgg19"): "either --network or --set",
+    (
+        "stylize",
+        "--network",
+        "random",
+        "--set",
+        "feature_network=vgg19",
+    ): "either --network or --set",
     ("stylize", "--set", "image_shape=9,9,3"): "follows from the content",
     ("stylize", "--set", "image_shapes=9,9,3"): "Did you mean",
     ("stylize", "one.png"): "give two images",
@@ -100,7 +106,7 @@ def test_an_option_without_effect_is_an_error(trained_dir, args):
 
 
 def test_options_that_messages_name_exist():
-    known = {opt for one in main.commands.values() for param in one.params for opt in param.opts}
+    known = {opt for cmd in main.commands.values() for param in cmd.params for opt in param.opts}
     known |= {"--help", "--version", "--logdir"}  # the last is of TensorBoard
     git = {"--dirty", "--abbrev", "--always", "--exclude"}
     for path in sorted((HOME / "zoo").rglob("*.py")):
@@ -111,9 +117,9 @@ def test_options_that_messages_name_exist():
 def test_in_python_values_decide_and_not_the_command_line():
     from zoo.cli import runs
 
-    runs.config_from_options("vae", "images.npz", limit=100, test_split="train")
-    with pytest.raises(UsageError, match="where --limit has no effect"):
-        runs.config_from_options("vae", "images.npz", limit=99, test_split="train")
+    runs.config_from_options("vae", "images.npz", max_length=100, test_split="train")
+    with pytest.raises(UsageError, match="where --max-length has no effect"):
+        runs.config_from_options("vae", "images.npz", max_length=99, test_split="train")
 
 
 def test_languages_must_be_two(empty_dir):

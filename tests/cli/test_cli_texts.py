@@ -20,6 +20,8 @@ from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, MetricSpec, Recipe, records
 from zoo.recipes import run as reproduction
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
 SMALL = ("--set", "units=16", "--set", "embedding_dim=16", "--batch-size", "16")
@@ -27,12 +29,12 @@ TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokenizer", "words", "--spl
 TABLE += ("--test-split", "train[80:]")
 
 
-def run(*args, **how):
-    return CliRunner().invoke(main, [str(arg) for arg in args], **how)
+def run(*args, **options):
+    return CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
-def run_json(*args, **how):
-    result = run(*args, "--json", **how)
+def run_json(*args, **options):
+    result = run(*args, "--json", **options)
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -70,13 +72,13 @@ def test_a_run_keeps_its_vocabulary_and_needs_no_corpus_to_translate(trained_dir
     finally:
         (trained_dir / "away.tsv").rename(trained_dir / "n.tsv")
     assert [pair["source"] for pair in record["translations"]] == ["drei vier", ""]
-    assert record["translations"][1]["target"] == "" and record["beam"] == 5
+    assert record["translations"][1]["target"] == "" and record["num_beams"] == 5
     assert (trained_dir / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(trained_dir):
     (trained_dir / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
-    cut = ("drei vier acht", "--limit", 2, "--truncate", "--attention", "cut.png")
+    cut = ("drei vier acht", "--max-length", 2, "--truncate", "--attention", "cut.png")
     assert run("translate", "seq2seq", *cut).exit_code == 0 and (trained_dir / "cut.png").exists()
     lines = run("translate", "seq2seq", "-i", "in.txt", "--seed", 1).stdout.split("\n")
     assert len(lines) == 3
@@ -86,8 +88,8 @@ def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(tra
     rows = [line.split("\t") for line in (trained_dir / file).read_text().splitlines()]
     assert rows[0] == ["source", "translated", "target"]
     assert [(row[0], row[2]) for row in rows[1:]] == [
-        (f"acht {one}", f"eight {other}")
-        for one, other in zip(GERMAN[:3], ENGLISH[:3], strict=True)
+        (f"acht {german}", f"eight {english}")
+        for german, english in zip(GERMAN[:3], ENGLISH[:3], strict=True)
     ]
 
 
@@ -104,7 +106,7 @@ NEW = ("--workdir", "new")
 BAD = {
     ("train", "seq2seq", *TABLE, *SMALL, "--tokenizer", "characters"): "has tokenizer=words",
     ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
-    ("train", "seq2seq", *NEW, *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
+    ("train", "seq2seq", *NEW, *TABLE, "--max-length", "3"): "has 4 ids, more than max_length=3",
     ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
     ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages are two",
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
@@ -112,14 +114,14 @@ BAD = {
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
     ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
-    ("train", "seq2seq", "--data", "."): "say which files",
+    ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
-    ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",
+    ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than max_length=100",
     ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",
     ("translate", "seq2seq", "-i", "bad.tsv"): "line 2 is not UTF-8",
     ("translate", "seq2seq", "drei", "\udcff"): "is not UTF-8 text",
-    ("translate", "seq2seq", "drei", "--beam", "0"): "must be an integer >= 1",
+    ("translate", "seq2seq", "drei", "--num-beams", "0"): "must be an integer >= 1",
     ("translate", "seq2seq", "drei", "--attention", "a.gif"): "ends in .png",
     ("translate", "vae", "drei"): "these do: seq2seq, transformer",
     ("sample", "seq2seq", "-o", "a.png"): "ends in .tsv",
@@ -153,11 +155,11 @@ def test_text_config_decides_the_ids(tmp_path):
 
 def tiny(folder, **changes):
     write_table(folder)
-    told = {
+    arguments = {
         "name": "seq2seq.tiny",
         "title": "Numbers",
         "model": "seq2seq",
-        "config": {"units": 8, "embedding_dim": 8, "tied": "all"},
+        "config": {"units": 8, "embedding_dim": 8, "tie_embeddings": "all"},
         "data": str(folder / "n.tsv"),
         "train": "train[:64]",
         "valid": "train[64:80]",
@@ -169,30 +171,30 @@ def tiny(folder, **changes):
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
             MetricSpec("exact_match"),
-            MetricSpec("bleu", protocol="13a", beam=2),
+            MetricSpec("bleu", protocol="13a", num_beams=2),
             MetricSpec("chrf"),
         ),
     }
-    return Recipe(**told | changes)
+    return Recipe(**arguments | changes)
 
 
 def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     recipe = tiny(tmp_path)
     record = reproduction.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
-    found = record["metrics"]
-    assert [*found] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
-    one = found["bleu_13a_beam2"]
-    assert "sacrebleu" in one["signature"] and "tok:13a" in one["signature"] and one["n"] == 3
-    assert one["protocol"].endswith(
+    metrics = record["metrics"]
+    assert [*metrics] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
+    bleu = metrics["bleu_13a_beam2"]
+    assert "sacrebleu" in bleu["signature"] and "tok:13a" in bleu["signature"] and bleu["n"] == 3
+    assert bleu["protocol"].endswith(
         "train[80:], 1 to 0; BLEU 13a, beam of 2, length penalty 0.6 on the first 3 test texts, %"
     )
-    low, high = one["interval"]
-    assert low <= one["value"] <= high and not one["lower_is_better"]
+    low, high = bleu["interval"]
+    assert low <= bleu["value"] <= high and not bleu["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
         records.compare(record, record, "bleu_13a_beam2")
     source = recipe.text_config.load_corpus(recipe.data, "train[80:83]").texts["source"]
     lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
-    again = run("translate", tmp_path / "run", *source, "--beam", 2)
+    again = run("translate", tmp_path / "run", *source, "--num-beams", 2)
     assert again.exit_code == 0, again.stderr
     assert [" ".join(line.split()) for line in again.stdout.splitlines()] == lines
     (tmp_path / "damaged.keras").write_bytes(b"no archive")

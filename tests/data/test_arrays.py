@@ -53,7 +53,7 @@ REFUSED = {
         GRAY.astype("i8"),
         r"got int64; these are in 0..255: use .*astype\('uint8'\)",
     ),
-    "16 bits": (GRAY.astype("u2") * 257, "got uint16; of 16 bits use images / 65535"),
+    "16 bits": (GRAY.astype("u2") * 257, "got uint16; for 16 bits use images / 65535"),
     "one image in color": (np.zeros((32, 32, 3), "u1"), r"one image in color: pass images\[None\]"),
     "one image of floats": (np.zeros((32, 32, 4)), "one image in color"),
     "one gray image": (np.zeros((32, 32), "u1"), r"got shape \(32, 32\)"),
@@ -122,14 +122,14 @@ def test_classes_are_counted_over_all_labels():
 
 
 MEANINGLESS = {
-    "data_dir of arrays": (GRAY, {"data_dir": "."}, "data_dir is where named data sets are kept"),
-    "data_dir of pairs": ("AtoB:.", {"data_dir": "."}, "data_dir is where named"),
+    "data_dir of arrays": (GRAY, {"data_dir": "."}, "data_dir is the folder of named data sets"),
+    "data_dir of pairs": ("AtoB:.", {"data_dir": "."}, "data_dir is the folder"),
     "binarize of pairs": ("AtoB:.", {"binarize": "threshold"}, "AtoB:. holds pairs of images"),
     "binarize of arrays of pairs": (PAIRS, {"binarize": "threshold"}, "is for 'image'"),
-    "binarize of ratings": ("ratings", {"binarize": "fixed"}, "ratings holds ratings, for which"),
-    "augment of ratings": ("ratings", {"augment": "jitter"}, "augment='jitter' means nothing"),
-    "image_size of ratings": ("movielens", {"image_size": 8}, "image_size=8 means nothing"),
-    "a seed without draws": (GRAY, {"binarize_seed": 5}, "means nothing with binarize='none'"),
+    "binarize of ratings": ("ratings", {"binarize": "fixed"}, "ratings holds ratings, to which"),
+    "augment of ratings": ("ratings", {"augment": "jitter"}, "augment='jitter' does not apply"),
+    "image_size of ratings": ("movielens", {"image_size": 8}, "image_size=8 does not apply"),
+    "a seed without draws": (GRAY, {"binarize_seed": 5}, "has no effect with binarize='none'"),
     "a seed of other draws": (GRAY, {"binarize_seed": 5, "binarize": "dynamic"}, "='dynamic'"),
     "a seed out of range": (GRAY, {"seed": 2**64}, "seed must be an integer"),
 }
@@ -151,10 +151,10 @@ SPLITS = {
     "train[:7]": "goes beyond the 6 examples",
     "train[:101%]": "goes beyond",
     "train[-7:]": "goes beyond",
-    f"train[{5000 * '9'}:]": "the splits there are: 'train'.*got 'train.9+\\.\\.\\.'",
-    "train[1.5:]": "the splits there are",
-    "train.shuffled[:5]": "the splits there are",
-    "": "the splits there are",
+    f"train[{5000 * '9'}:]": "the splits are: 'train'.*got 'train.9+\\.\\.\\.'",
+    "train[1.5:]": "the splits are",
+    "train.shuffled[:5]": "the splits are",
+    "": "the splits are",
 }
 
 
@@ -188,7 +188,7 @@ def test_the_last_example_and_parts_together_are_splits(tiny_snowflakes):
         assert zoo.data.load(source, "train[-1:]", drop_remainder=False, **how).num_examples == 1
     both = zoo.data.load("snowflakes", "train[:1]+test", batch_size=3, data_dir=tiny_snowflakes)
     assert both.num_examples == 3
-    with pytest.raises(UsageError, match="shuffled as it is: leave .stratified out"):
+    with pytest.raises(UsageError, match="already shuffled: leave .stratified out"):
         zoo.data.load("snowflakes", "train.stratified[:50%]", data_dir=tiny_snowflakes)
 
 
@@ -235,7 +235,7 @@ DAMAGED = {
     "swapped.npy": (saved(image=GRAY), "magic string"),
     "huge.npy": (
         header((1000, 1000, 1000, 1000)),
-        "declares uint8.*1,000,000,000,000 bytes, of 1,",
+        "declares uint8.*1,000,000,000,000 bytes, but has 1,",
     ),
     "negative.npy": (header((-1, 4, 4)), "declares"),
     "huge.npz": (archive(image=header((1000, 1000, 1000, 1000))), "declares"),
@@ -278,4 +278,4 @@ def test_files_hold_pairs_and_say_which_arrays_are_left_out(tmp_path, capsys):
     np.savez(tmp_path / "x.npz", GRAY, np.arange(6))
     log.forget_messages()
     assert "label" not in zoo.data.load(tmp_path / "x.npz").spec
-    assert "x.npz: the arrays arr_1 are left out; " in capsys.readouterr().err
+    assert "x.npz: the arrays arr_1 are skipped; " in capsys.readouterr().err

@@ -90,7 +90,7 @@ def test_dates_have_one_right_answer_and_splits_share_none():
     assert all(answers.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
     assert dates.generate(5, first=7) == (written[7:12], iso[7:12])
     assert written[:5] != dates.generate(5, seed=1)[0]
-    parts = {split: set(dates.generate(400, split=split)[1]) for split in dates.HELD_OUT}
+    parts = {split: set(dates.generate(400, split=split)[1]) for split in dates.DAY_RANGES}
     assert not parts["train"] & parts["test"] | parts["train"] & parts["validation"]
     assert min(iso) < "1955" < "2045" < max(iso)
     day = dates.datetime.date(2019, 7, 22)
@@ -107,11 +107,11 @@ def test_shapes_lie_as_their_captions_say():
     assert len(set(found["caption"])) > 40
     for image, caption, centres in zip(*found.values(), strict=True):
         words = caption.replace("a ", "").split()
-        colours = [word for word in words if word in shapes.COLOURS]
+        colours = [word for word in words if word in shapes.COLORS]
         assert len(colours) == (centres[:, 0] >= 0).sum() == caption.count("a ")
         for colour, (row, column) in zip(colours, 48 * centres, strict=False):
             pixel = image[int(row), int(column)] / 255
-            nearest = min(shapes.COLOURS, key=lambda c: np.abs(pixel - shapes.COLOURS[c]).sum())
+            nearest = min(shapes.COLORS, key=lambda c: np.abs(pixel - shapes.COLORS[c]).sum())
             assert nearest == colour
         if "left of" in caption:
             assert centres[0, 1] < centres[1, 1]

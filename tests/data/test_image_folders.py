@@ -62,17 +62,17 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
     "other files": (
         ("a/1.png", "a/2.heic", "b/1.png", "b/c/3.txt", "README"),
         {"train": (2, [1, 1], ("a", "b"))},
-        "note: {}: 3 files are not images and were left out (.heic, .txt, README)\n",
+        "note: {}: 3 files are not images and were skipped (.heic, .txt, README)\n",
     ),
     "one other file": (
         ("1.png", "2.mp4"),
         {"train": (1, None, None)},
-        "note: {}: 1 file is not an image and was left out (.mp4)\n",
+        "note: {}: 1 file is not an image and was skipped (.mp4)\n",
     ),
     "NumPy files beside images": (
         ("a/1.png", "b/1.png", "b.npy"),
         {"train": (2, [1, 1], ("a", "b"))},
-        "note: {}: 1 file is not an image and was left out (.npy)\n",
+        "note: {}: 1 file is not an image and was skipped (.npy)\n",
     ),
     "splits of images": (
         ("train/?.png*3", "val/1.png", "test/1.png"),
@@ -108,7 +108,7 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
     "splits and another folder": (
         ("train/1.png", "val/1.png", "shown/1.png", "a.png"),
         {"train": (1, None, None), "val": (1, None, None)},
-        "note: {}: 2 images lie beside the splits and were left out (a.png, shown)\n",
+        "note: {}: 2 images lie beside the splits and were skipped (a.png, shown)\n",
     ),
 }
 
@@ -163,7 +163,7 @@ REFUSED = {
         "test",
         "'train', 'val', or a part",
     ),
-    "only a test split": (("test/1.png",), "train", "the splits there are: 'test'"),
+    "only a test split": (("test/1.png",), "train", "the splits are: 'test'"),
     "two files of a class": (("a.npy", "a.npz"), "train", "two files of one class"),
 }
 
@@ -184,7 +184,7 @@ def test_pairs_are_read_and_reported_alike(tmp_path, capsys):
     assert zoo.data.splits(source) == ["train", "dev"]
     assert zoo.data.load(source, "dev").num_examples == 1
     assert capsys.readouterr().err == (
-        f"note: {tmp_path / 'dev'}: 1 file is not an image and was left out (.txt)\n"
+        f"note: {tmp_path / 'dev'}: 1 file is not an image and was skipped (.txt)\n"
     )
 
 
@@ -244,7 +244,7 @@ def test_arrays_keep_their_order_and_a_class_that_is_left_out_is_reported(tmp_pa
     data = zoo.data.load(tmp_path / "x.npz", "train[:75%]")
     assert set(data.take(100)["label"]) == {*range(8)} and data.num_classes == 10
     assert capsys.readouterr().err == (
-        "note: 'train[:75%]' of x.npz leaves out the classes 8, 9: its labels are sorted; shuffle"
+        "note: 'train[:75%]' of x.npz has none of the classes 8, 9: its labels are sorted; shuffle"
         " the arrays, or write 'train.stratified[:75%]'\n"
     )
     assert np.bincount(parts(tmp_path / "x.npz", "75%", ".stratified")[1]).min() == 2

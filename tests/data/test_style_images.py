@@ -5,13 +5,13 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
-from blocks.style import picture
+from blocks.style import to_rgb_batch
 from zoo.data.builders import style_images
 
 
 def test_pictures_become_floats():
     bytes_ = np.random.default_rng(0).integers(0, 255, (4, 5, 1), np.uint8)
-    found = picture(bytes_, "content")
+    found = to_rgb_batch(bytes_, "content")
     assert found.shape == (1, 4, 5, 3) and found.dtype == tf.float32
     np.testing.assert_allclose(found[0], (bytes_ / 255).repeat(3, -1), atol=1e-6)
 

@@ -10,7 +10,7 @@ from zoo.data import corpora, text_files
 from zoo.data.text_config import TextConfig
 from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
-from zoo.text import Words
+from zoo.text import WordTokenizer
 
 LATIN = "caf\u00e9".encode("latin-1")
 
@@ -63,8 +63,8 @@ def test_what_is_no_file_of_captions_is_named_with_its_line(tmp_path, content, m
     [
         ("a\tb\n\nc\td\n\n", None, (["a", "c"], ["b", "d"])),
         ("a\tb\n\t\n", (1, 0), (["b", ""], ["a", ""])),
-        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, the lines before it 2"),
-        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, the lines before it 3"),
+        ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, previous lines have 2"),
+        ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, previous lines have 3"),
         ("a\tb\n", (0, 5), "line 1 has 2 columns, no column 5"),
         ("a\tb\n", (-1, 0), r"columns must be two different integers.*\(-1, 0\)"),
         ("a\tb\n", (1, 1), r"columns must be two different integers.*\(1, 1\)"),
@@ -108,10 +108,10 @@ def test_languages_that_are_no_columns_are_one_line(tmp_path, languages, message
 @pytest.mark.parametrize(
     ("source", "arguments", "message"),
     [
-        ("folder", {"columns": (0, 1), "languages": ("de", "en")}, "columns are of a table"),
-        ("t.tsv", {"languages": ("de", "en")}, "languages are of a folder"),
-        (("t.tsv", "t.tsv"), {"languages": ("de", "en")}, "languages are of a folder"),
-        ("multi30k", {"columns": (0, 1)}, "columns are of a table"),
+        ("folder", {"columns": (0, 1), "languages": ("de", "en")}, "columns are for a table"),
+        ("t.tsv", {"languages": ("de", "en")}, "languages are for a folder"),
+        (("t.tsv", "t.tsv"), {"languages": ("de", "en")}, "languages are for a folder"),
+        ("multi30k", {"columns": (0, 1)}, "columns are for a table"),
         ("t.tsv", {"split": 5}, "split must be text, got 5"),
         ((), {}, "pairs come from two files, got 0"),
         ("pipe.tsv", {}, "pipe.tsv is not a regular file"),
@@ -150,7 +150,7 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("texts", "arrays", "rows", "message"),
     [
-        ({"source": ["1"], "target": ["1", "2"]}, {}, None, "as many of each"),
+        ({"source": ["1"], "target": ["1", "2"]}, {}, None, "equally many of each"),
         ({"caption": ["1", "2"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, None, "rows="),
         ({"caption": ["1"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, [1], "rows="),
         ({"caption": ["1"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, [-1], "rows="),
@@ -161,12 +161,12 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
 def test_all_of_a_corpus_is_looked_at(texts, arrays, rows, message):
     corpus = corpora.Corpus(texts, "mine", "train", arrays, rows)
     with pytest.raises(UsageError, match=message):
-        TextDataset(corpus, Words(["1", "2"]))
+        TextDataset(corpus, WordTokenizer(["1", "2"]))
 
 
 @pytest.mark.parametrize("wrong", [6, -1])
 def test_ids_beyond_the_vocabulary_are_named_by_their_text(wrong):
-    class Odd(Words):
+    class Odd(WordTokenizer):
         def encode(self, texts):
             return [[4], [4, wrong]]
 

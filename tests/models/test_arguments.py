@@ -13,8 +13,27 @@ from zoo.registry import arguments, get_class
 TABLE = [(name, argument) for name in zoo.names() for argument in arguments(get_class(name))]
 NEVER = (math.nan, math.inf, "x", {}, [1, "a"], tf.constant(3))
 WRONG = (None, -1, 0, (), True, 10**9, 5, (6,), 2.5, -math.inf, *NEVER)
-SIZES = ["latent_dim", "units", "embedding_dim", "users", "items", "classes", "instances"]
-SIZES += ["components", "couplings", "num_heads", "encoder_layers", "hidden_units", "finest"]
+SIZES = [
+    "latent_dim",
+    "units",
+    "embedding_dim",
+    "num_users",
+    "num_items",
+    "num_classes",
+    "num_instances",
+]
+SIZES += [
+    "components",
+    "num_components",
+    "num_pseudo_inputs",
+    "num_couplings",
+    "num_features",
+    "num_heads",
+    "num_encoder_layers",
+    "intermediate_dim",
+    "hidden_dim",
+    "full_size_filters",
+]
 SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
 
 
@@ -39,14 +58,14 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
         ("mmd_vae", {"alpha": 2}),
         ("mmd_vae", {"mmd_weight": lambda step: 1.0}),
         ("captioning", {"encoder": 5}),
-        ("captioning", {"tied": "output"}),
-        ("seq2seq", {"alignment": (6,)}),
-        ("seq2seq", {"own_words": 1.5}),
-        ("transformer", {"own_words": 5}),
-        ("transformer", {"hidden_units": 2.5}),
+        ("captioning", {"tie_embeddings": "output"}),
+        ("seq2seq", {"attention": (6,)}),
+        ("seq2seq", {"scheduled_sampling": 1.5}),
+        ("transformer", {"scheduled_sampling": 5}),
+        ("transformer", {"intermediate_dim": 2.5}),
         ("pix2pix", {"levels": 0}),
-        ("simple_dot", {"scale": (5, 1)}),
-        ("simple_dot", {"scale": (1, math.nan)}),
+        ("simple_dot", {"rating_range": (5, 1)}),
+        ("simple_dot", {"rating_range": (1, math.nan)}),
         ("vae", {"image_shape": (8, 8)}),
         ("vae", {"filters": (8, 10**9)}),
     ],
@@ -59,7 +78,7 @@ def test_values_that_look_right_are_refused_too(name, config):
 
 @pytest.mark.parametrize(
     ("name", "config"),
-    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "units": (8,)})],
+    [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "dense_units": (8,)})],
     ids=str,
 )
 def test_values_that_may_be_left_out_are_taken(name, config):

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, inputs, small_model, trainer
+from cases import examples, inputs, small_model, small_trainer
 
 import zoo
 from zoo.errors import BatchError
-from zoo.model.batch_checks import reading
+from zoo.model.batch_checks import iterate_batches
 
 every_model = pytest.mark.parametrize("name", zoo.names())
 
@@ -50,12 +50,12 @@ WAYS = {
     "validation": lambda m, b: m.fit(stream(b[:1]), validation_data=stream(b), verbose=0),
     "evaluate": lambda m, b: m.evaluate(stream(b), verbose=0),
     "train_on_batch": lambda m, b: m.train_on_batch(b[1]),
-    "Trainer": lambda m, b: trainer("x", model=m).fit(stream(b), epochs=1),
-    "eager Trainer": lambda m, b: trainer("x", model=m, eager=True).fit(stream(b), epochs=1),
-    "Trainer's validation": lambda m, b: trainer("x", model=m).fit(
+    "Trainer": lambda m, b: small_trainer("x", model=m).fit(stream(b), epochs=1),
+    "eager Trainer": lambda m, b: small_trainer("x", model=m, eager=True).fit(stream(b), epochs=1),
+    "Trainer's validation": lambda m, b: small_trainer("x", model=m).fit(
         stream(b[:1]), epochs=1, validation=stream(b)
     ),
-    "Trainer.evaluate": lambda m, b: trainer("x", model=m).evaluate(stream(b)),
+    "Trainer.evaluate": lambda m, b: small_trainer("x", model=m).evaluate(stream(b)),
 }
 
 
@@ -74,9 +74,9 @@ def test_a_later_batch_that_does_not_fit_is_named_in_every_way_to_read_it(way):
         ("vae", "image", np.nan, r"'image' in \[0, 1\], got nan to nan"),
         ("vae", "image", -1e-3, r"got -0.001 to 1"),
         ("pix2pix", "target", 2.0, r"'target' in \[0, 1\], got 0 to 2"),
-        ("conditional_dcgan", "label", 10, "labels in 0 ... 9, got . to 10; give it classes=N"),
-        ("simple_dot", "user", 400, "'user' ids in 0 ... 399, got . to 400; give it users=N"),
-        ("simple_dot", "item", -1, "'item' ids in 0 ... 149, got -1 to .; give it items=N"),
+        ("conditional_dcgan", "label", 10, "labels in 0 ... 9, got . to 10; give it num_classes=N"),
+        ("simple_dot", "user", 400, "'user' ids in 0 ... 399, got . to 400; give it num_users=N"),
+        ("simple_dot", "item", -1, "'item' ids in 0 ... 149, got -1 to .; give it num_items=N"),
         ("simple_dot", "rating", np.inf, "finite 'rating', got .* to inf"),
         ("seq2seq", "source", 20, "'source' ids in 0 ... 19, got 0 to 20; give it source_vocab"),
         ("captioning", "caption", 99, "'caption' ids in 0 ... 19, got 0 to 99"),
@@ -90,7 +90,7 @@ def test_every_feature_is_checked(name, feature, value, message):
             model.check_batch(batch)
     read = []
     with pytest.raises(BatchError, match=message):
-        read += reading(model.checked(stream(batches)))
+        read += iterate_batches(model.check_dataset(stream(batches)))
     with pytest.raises(BatchError, match=message):
         model.compile()
         model.fit(whole(batches), verbose=0)
@@ -110,12 +110,15 @@ def test_every_feature_is_checked(name, feature, value, message):
 def test_what_loses_nothing_is_cast(name, feature, dtype):
     model = small_model(name)
     batches = second_batch_has(model, feature, 0, dtype)
-    (first, *_), spec = reading(model.checked(stream(batches))), model.batch_spec[feature]
+    (first, *_), spec = (
+        iterate_batches(model.check_dataset(stream(batches))),
+        model.batch_spec[feature],
+    )
     assert first[feature].dtype == spec.dtype
     np.testing.assert_array_equal(first[feature], batches[0][feature].astype(spec.dtype.name))
     model.compile("sgd" if name != "conditional_dcgan" else None, run_eagerly=True)
     model.fit(whole(batches), verbose=0)
-    run = trainer(name, model=model, eager=True)
+    run = small_trainer(name, model=model, eager=True)
     run.fit(stream(batches), steps=1)
     assert run.evaluate(stream(batches)) and run.inspect(batches[0])
 
@@ -176,15 +179,16 @@ def test_nothing_gives_nothing_of_the_right_shape(name):
         assert found.shape == shape
     for verb in ("encode", "reconstruct"):
         if hasattr(model, verb):
-            found = getattr(model, verb)
-            assert found(none).shape == (0, *found(x).shape[1:])
+            method = getattr(model, verb)
+            empty, full = (tf.nest.flatten(method(arg)) for arg in (none, x))
+            assert [y.shape for y in empty] == [(0, *y.shape[1:]) for y in full]
 
 
 @every_model
 def test_keras_settings_of_the_machine_have_no_part_in_a_model(name):
-    batch = examples(small_model(name), 4)
-    x = inputs(small_model(name), 3)
-    want = small_model(name)(x)
+    model = small_model(name)
+    batch, x = examples(model, 4), inputs(model, 3)
+    want = model(x)
     keras.config.set_image_data_format("channels_first")
     keras.config.set_floatx("float64")
     try:

@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.registry import get_class
 
 NAMES = zoo.names()
-WORDS = text.Words.train(["ein mann", "eine frau"])
+WORDS = text.WordTokenizer.train(["ein mann", "eine frau"])
 
 
 def having(verb):
@@ -102,21 +102,21 @@ def test_classes_and_images_to_draw_around_are_checked():
     assert model.sample(2, label=[1, 2]).shape == model.sample(2, label=np.int64(3)).shape
     model = small_model("instance_dcgan")
     for like in (IMAGES[:3], IMAGES[:2] * np.nan, IMAGES[:2] + 5, "x", 0):
-        refused(lambda like=like: model.sample(2, like=like), "like|image")
+        refused(lambda like=like: model.sample(2, reference=like), "reference|image")
     coarse = (255 * IMAGES[:2]).astype(np.uint8)
-    same = [model.sample(2, seed=0, like=like) for like in (coarse, coarse / 255)]
+    same = [model.sample(2, seed=0, reference=like) for like in (coarse, coarse / 255)]
     np.testing.assert_allclose(*same, atol=1e-5)
 
 
 def test_ids_are_checked():
     model = small_model("simple_dot")
     for ids in (0, 0.5, [0.5, 1], [400], [-1], [2**40], [[1, 2]], None, "x"):
-        refused(lambda ids=ids: model.rate(ids, ids), "'user'")
-    refused(lambda: model.rate([1, 2], [1, 2, 3]), r"of one length, got \[2, 3\]")
-    assert model.rate([], []).shape == (0,)
-    want = model.rate([1, 1], [2, 3])
+        refused(lambda ids=ids: model.predict_ratings(ids, ids), "'user'")
+    refused(lambda: model.predict_ratings([1, 2], [1, 2, 3]), r"of one length, got \[2, 3\]")
+    assert model.predict_ratings([], []).shape == (0,)
+    want = model.predict_ratings([1, 1], [2, 3])
     for users in (np.array([1, 1], np.uint8), [1]):
-        np.testing.assert_array_equal(model.rate(users, [2, 3]), want)
+        np.testing.assert_array_equal(model.predict_ratings(users, [2, 3]), want)
 
 
 def test_sources_of_an_image_translation_are_checked():
@@ -136,7 +136,7 @@ def test_pictures_to_paint_are_checked():
         refused(lambda value=value: model.stylize(value, image, steps=1), "content|image")
         refused(lambda value=value: model.stylize(image, value, steps=1), "style|image")
     for how in ({"steps": 0}, {"steps": 1.5}, {"seed": "x"}, {"seed": -1}):
-        call = lambda how=how: model.stylize(image, image, start="noise", **how)  # noqa: E731
+        call = lambda how=how: model.stylize(image, image, init="noise", **how)  # noqa: E731
         refused(call, f"{[*how][0]} must be")
 
 
@@ -148,13 +148,16 @@ def test_sentences_and_limits_are_checked(name):
     value = ["ein mann"] if "source" in sides else IMAGES
     for wrong in (5, None, "x.png", [5], ["ein", None]):
         for ask in (verb, model.attention):
-            refused(lambda wrong=wrong, ask=ask: ask(wrong, limit=3))
-    for limit in ("x", 0, -1, None, 1.5, 10**9):
+            refused(lambda wrong=wrong, ask=ask: ask(wrong, max_length=3))
+    for max_length in ("x", 0, -1, None, 1.5, 10**9):
         for ask in (verb, model.attention):
-            refused(lambda limit=limit, ask=ask: ask(value, limit=limit), "limit must be")
+            refused(
+                lambda max_length=max_length, ask=ask: ask(value, max_length=max_length),
+                "max_length must be",
+            )
     for wrong in (None, "x", 5):
         refused(lambda wrong=wrong: model.generate(wrong))
-    assert verb([], limit=3) == model.attention([], limit=3) == []
+    assert verb([], max_length=3) == model.attention_maps([], max_length=3) == []
     empty = examples(model, 2)[model.input_feature][:0]
-    assert model.generate(empty, limit=LONGEST).tokens.shape == (0, LONGEST)
-    assert model.generate(empty, 2, limit=3).extras.shape[:3] == (0, 2, 3)
+    assert model.generate(empty, max_length=LONGEST, eager=True).tokens.shape == (0, LONGEST)
+    assert model.generate(empty, 2, max_length=3, eager=True).aux.shape[:3] == (0, 2, 3)

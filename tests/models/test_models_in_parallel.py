@@ -10,7 +10,7 @@ from cases import (
     LONGEST,
     examples,
     small_model,
-    trainer,
+    small_trainer,
 )
 from every_model import NAMES, every_model
 
@@ -20,10 +20,10 @@ from zoo.registry import arguments, get_class
 @contextlib.contextmanager
 def drawing_as(model, replica):
     """The model draws the random numbers of one replica of several."""
-    draw = model.seed
-    model.seed = lambda value=None: tf.random.experimental.stateless_fold_in(draw(value), replica)
+    draw = model.next_seed
+    model.next_seed = lambda: tf.random.experimental.stateless_fold_in(draw(), replica)
     yield
-    del model.seed
+    del model.next_seed
 
 
 @every_model
@@ -33,26 +33,26 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
     Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
     """
 
-    def start():
+    def start(**options):
         model = small_model(name)
         model.adapt = lambda data: None  # each would look at data of its own
         parts = model.configure_optimizers()
-        return model, {part: keras.optimizers.SGD(0.05) for part in parts}
+        optimizers = {part: keras.optimizers.SGD(0.05) for part in parts}
+        return small_trainer(name, model=model, optimizers=optimizers, **options)
 
     batch = examples(small_model(name), 8)
     with two_replicas.scope():
-        model, optimizers = start()
-        together = trainer(name, model=model, optimizers=optimizers, strategy=two_replicas)
+        together = start(strategy=two_replicas)
     logs = together.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
 
     alone, losses = [], []
+    run = start()
+    before = run.state.arrays()
     for replica, half in enumerate((slice(0, 4), slice(4, 8))):
-        model, optimizers = start()
-        run = trainer(name, model=model, optimizers=optimizers, eager=True)
-        with drawing_as(model, replica):
-            part = tf.data.Dataset.from_tensors({k: v[half] for k, v in batch.items()})
-            losses.append(run.fit(part, epochs=1).history)
-        alone.append([keras.ops.convert_to_numpy(v) for v in model.weights])
+        run.state.assign(before)
+        with drawing_as(run.model, replica):
+            losses.append(run.model.train_step({k: v[half] for k, v in batch.items()}))
+        alone.append([keras.ops.convert_to_numpy(v).copy() for v in run.model.weights])
     for got, *halves in zip(together.model.weights, *alone, strict=True):
         want = np.mean(halves, 0) if got.trainable else halves[0]
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=got.path)
@@ -65,21 +65,26 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
 def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
     batch = examples(small_model(name), 8)
 
-    def trained(part, **options):
-        # Masks of dropout come from a stream that goes on from piece to piece.
-        still = {"dropout": 0.0} if "dropout" in arguments(get_class(name)) else {}
-        model = small_model(name, **still)
-        model.adapt = lambda data: None
-        model.seed = lambda value=None: tf.constant([1, 2])
-        optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
-        run = trainer(name, model=model, optimizers=optimizers, eager=True, **options)
-        data = tf.data.Dataset.from_tensors({k: v[part] for k, v in batch.items()})
-        history = run.fit(data, epochs=1).history
-        return run, history, [np.array(v) for v in model.trainable_variables]
+    # Masks of dropout come from a stream that goes on from piece to piece.
+    still = {"dropout": 0.0} if "dropout" in arguments(get_class(name)) else {}
+    model = small_model(name, **still)
+    model.adapt = lambda data: None
+    model.next_seed = lambda: tf.constant([1, 2])
+    optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
+    run = small_trainer(name, model=model, optimizers=optimizers, eager=True, micro_batches=2)
+    before = run.state.arrays()
 
-    run, history, weights = trained(slice(0, 8), micro_batches=2)
-    (_, one, first_half), (_, two, second_half) = trained(slice(0, 4)), trained(slice(4, 8))
-    for got, first, second in zip(weights, first_half, second_half, strict=True):
+    def weights():
+        return [np.array(v) for v in model.trainable_variables]
+
+    def alone(part):
+        run.state.assign(before)
+        return model.train_step({k: v[part] for k, v in batch.items()}), weights()
+
+    history = run.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
+    together = weights()
+    (one, first_half), (two, second_half) = alone(slice(0, 4)), alone(slice(4, 8))
+    for got, first, second in zip(together, first_half, second_half, strict=True):
         np.testing.assert_allclose(got, (first + second) / 2, rtol=1e-4, atol=1e-5)
     for key, value in history.items():
         np.testing.assert_allclose(value, np.add(one[key], two[key]) / 2, rtol=1e-4, atol=1e-5)
@@ -88,12 +93,12 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
-@pytest.mark.parametrize("beam", [1, 2])
-def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, num_beams):
     model = small_model(name)
     source = examples(model, 5)[model.input_feature]
-    how = {"beam": beam, "limit": LONGEST, "eager": True}
-    whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
+    how = {"num_beams": num_beams, "max_length": LONGEST, "eager": True}
+    whole, pieces = (model.generate(source, micro_batches=n, **how) for n in (1, 3))
     np.testing.assert_array_equal(pieces.tokens, whole.tokens)
     for got, wanted in zip(tf.nest.flatten(pieces), tf.nest.flatten(whole), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
@@ -101,13 +106,13 @@ def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
 
 def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
     setting = tf.config.threading
-    model, seen = small_model("seq2seq"), []
-    model._search = lambda source, pieces, *how: seen.append(pieces)
+    model, counts = small_model("seq2seq"), []
+    model._compiled_generate = lambda source, count, *args: counts.append(count)
     source = examples(model, 30)["source"]
     model.generate(source)
     monkeypatch.setattr(setting, "get_intra_op_parallelism_threads", lambda: 1)
     monkeypatch.setattr(setting, "get_inter_op_parallelism_threads", lambda: 8)
-    for how in ({}, {"pieces": 2}, {"seed": 0}):
+    for how in ({}, {"micro_batches": 2}, {"seed": 0}):
         model.generate(source, **how)
-    model.generate(source[:1], pieces=2)
-    assert seen == [1, 3, 2, 1, 1]
+    model.generate(source[:1], micro_batches=2)
+    assert counts == [1, 3, 2, 1, 1]

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import trainer
+from cases import small_trainer
 from click.testing import CliRunner
 
 import blocks
 import zoo
-from blocks.unet import halvings
+from blocks.unet import default_levels
 from zoo import figures
 from zoo.cli.main import main
 from zoo.data.builders import snowflake_maps
@@ -60,7 +60,7 @@ def test_a_unet_keeps_the_size_and_its_skips_carry_what_the_bottleneck_cannot():
     "size, levels", [((256, 256), 8), ((512, 1024), 8), ((96, 64), 5), ((28, 8), 2), ((7, 8), 1)]
 )
 def test_a_size_has_as_many_levels_as_it_can_be_halved_at_most_eight(size, levels):
-    assert halvings(size) == levels
+    assert default_levels(size) == levels
 
 
 @pytest.mark.parametrize("filters, side", [((1, 1), 16), ((1, 1, 1), 34), ((1, 1, 1, 1), 70)])
@@ -139,7 +139,7 @@ def test_the_objective_is_that_of_the_paper():
     x, y = noise(2, 16, 16, 3), 1 - noise(2, 16, 16, 3)
     fake = model(x)
     real_logits, fake_logits = (
-        model.judge(2 * x - 1, 2 * images - 1).numpy() for images in (y, fake)
+        model.discriminate(2 * x - 1, 2 * images - 1).numpy() for images in (y, fake)
     )
     d = lambda logits: 1 / (1 + np.exp(-logits))  # noqa: E731
     l1 = 2 * np.abs(y - fake).mean()
@@ -166,7 +166,7 @@ def test_it_learns_maps_of_crystals(maps):
     data = zoo.data.load(maps, batch_size=8, shuffle=True, drop_remainder=True)
     model = zoo.get("pix2pix", **TINY, norm="instance")
     fast = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in model.configure_optimizers()}
-    run = trainer("pix2pix", model=model, optimizers=fast)
+    run = small_trainer("pix2pix", model=model, optimizers=fast)
     before = run.evaluate(data)["l1"]
     history = run.fit(data, epochs=25).history
     assert run.evaluate(data)["l1"] < before / 3

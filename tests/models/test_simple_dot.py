@@ -18,26 +18,26 @@ def test_it_finds_the_tastes_that_ratings_were_made_of():
     model = zoo.get("simple_dot")
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(18_000, seed=0).batch(256)
     zoo.Trainer(model, verbose=False, figures_every=0).fit(data, epochs=20)
-    wrong = model.rate(test["user"], test["item"]) - test["rating"]
+    wrong = model.predict_ratings(test["user"], test["item"]) - test["rating"]
     guess = np.std(test["rating"])  # error of who knows the mean alone
     assert np.sqrt(np.mean(wrong**2)) < min(guess / 2, 1.7 * ratings.NOISE)
 
 
 def test_a_rating_is_a_dot_product_within_the_scale():
-    model = small_model("simple_dot", users=3, items=2, scale=(1.0, 5.0))
-    p, q = (layer.embeddings.numpy() for layer in (model.user_points, model.item_points))
+    model = small_model("simple_dot", num_users=3, num_items=2, rating_range=(1.0, 5.0))
+    p, q = (layer.embeddings.numpy() for layer in (model.user_embedding, model.item_embedding))
     users, items = np.array([0, 2, 1]), np.array([1, 1, 0])
-    model.item_points.embeddings.assign(1000 * q)
+    model.item_embedding.embeddings.assign(1000 * q)
     want = 1000 * (p[users] * q[items]).sum(1)
     np.testing.assert_allclose(model({"user": users, "item": items}), want, rtol=1e-4)
-    np.testing.assert_allclose(model.rate(users, items), want.clip(1, 5), rtol=1e-4)
+    np.testing.assert_allclose(model.predict_ratings(users, items), want.clip(1, 5), rtol=1e-4)
 
 
 def test_who_is_not_known_is_named():
-    model = small_model("simple_dot", users=3, items=2)
-    with pytest.raises(BatchError, match="'user' ids in 0 ... 2, got 0 to 3; .*users=N"):
-        model.rate([0, 3], [0, 1])
+    model = small_model("simple_dot", num_users=3, num_items=2)
+    with pytest.raises(BatchError, match="'user' ids in 0 ... 2, got 0 to 3; .*num_users=N"):
+        model.predict_ratings([0, 3], [0, 1])
     with pytest.raises(BatchError, match="'item' ids in 0 ... 1, got -1 to 1"):
-        model.rate([0, 1], [-1, 1])
-    with pytest.raises(UsageError, match="scale must be"):
-        zoo.get("simple_dot", scale=(5.0, 1.0))
+        model.predict_ratings([0, 1], [-1, 1])
+    with pytest.raises(UsageError, match="rating_range must be"):
+        zoo.get("simple_dot", rating_range=(5.0, 1.0))

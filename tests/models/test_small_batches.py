@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_model, trainer
+from cases import examples, small_model, small_trainer
 
 import zoo
 from zoo.errors import UsageError
@@ -23,10 +23,10 @@ def finite(values):
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_step(name, sizes):
     model = small_model(name)
-    run = trainer(name, model=model, eager=True)
+    run = small_trainer(name, model=model, eager=True)
     data = batches(model, *sizes)
     weights = model.get_weights()
-    if sizes[1] < model.smallest_batch:
+    if sizes[1] < model.min_batch_size:
         with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
             run.fit(data, epochs=1)
         with pytest.raises(UsageError, match="loss, mmd: there is no value.*batches of 2 or more"):
@@ -45,7 +45,7 @@ def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
     model = small_model("mmd_vae", mmd_weight=7.0)
     data, seen, eval_step = batches(model, 9, 4), [], model.eval_step
     model.eval_step = lambda batch: seen.append(eval_step(batch)) or seen[-1]
-    found = trainer("mmd_vae", model=model, eager=True).evaluate(data)
+    found = small_trainer("mmd_vae", model=model, eager=True).evaluate(data)
     assert [len(values["mmd"]) for values in seen] == [4, 4, 0]
     for name, count in {"loss": 8, "nll": 9, "kl": 9, "mmd": 8}.items():
         values = np.concatenate([values[name] for values in seen])
@@ -53,14 +53,14 @@ def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
         np.testing.assert_allclose(found[name], values.mean(), rtol=1e-6)
     # A graph, traced once for all sizes, knows none of them.
     model.eval_step = eval_step
-    run = trainer("mmd_vae", model=model)
+    run = small_trainer("mmd_vae", model=model)
     assert run.evaluate(data) == pytest.approx(found, rel=1e-4)
     assert finite(run.fit(data, epochs=1).history.values()) and finite(model.get_weights())
 
 
 def test_a_piece_of_a_batch_may_be_too_small():
-    run = trainer("mmd_vae", micro_batches=4)
-    with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 pieces"):
+    run = small_trainer("mmd_vae", micro_batches=4)
+    with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 micro-batches"):
         run.fit(batches(run.model, 4, 4), steps=1)
 
 

@@ -10,7 +10,7 @@ from cases import small_model
 
 import zoo
 from blocks.feature_network import MEANS, FeatureNetwork
-from blocks.image_optimization import descent
+from blocks.image_optimization import minimize_image
 from blocks.style import gram_matrix, layer_error, relative_error, total_variation
 from zoo import figures, inspection
 from zoo.data.builders import style_images
@@ -83,10 +83,10 @@ def test_errors_are_relative_to_what_is_wanted_and_a_mean_over_layers():
 
 
 def test_the_loss_weighs_content_style_and_variation():
-    it = model(content_weight=2.0, style_weight=3.0, variation_weight=0.5)
+    it = model(content_weight=2.0, style_weight=3.0, total_variation_weight=0.5)
     batch = {"content": random(2, 16, 16, 3), "style": random(2, 16, 16, 3, seed=1)}
     found = it.eval_step(batch)
-    parts = 2 * found["content_loss"] + 3 * found["style_loss"] + 0.5 * found["variation"]
+    parts = 2 * found["content_loss"] + 3 * found["style_loss"] + 0.5 * found["total_variation"]
     np.testing.assert_allclose(found["loss"], parts, rtol=1e-6)
     it.canvas.pixels.assign(batch["content"][:1])
     own = it.eval_step({"content": batch["content"], "style": batch["content"]})
@@ -103,7 +103,7 @@ def bowl(x):
 
 
 def test_lbfgs_finds_the_bottom_and_stops_there():
-    *_, (entry, x) = found = list(descent(bowl, tf.zeros((1, 3, 4)), steps=200, every=10))
+    *_, (entry, x) = found = list(minimize_image(bowl, tf.zeros((1, 3, 4)), steps=200, every=10))
     np.testing.assert_allclose(x[0], np.arange(1, 13).reshape(3, 4), rtol=1e-4)
     assert found[0][0] == {
         "step": 0,
@@ -117,7 +117,7 @@ def test_lbfgs_finds_the_bottom_and_stops_there():
 
 def test_any_keras_optimizer_goes_down_step_by_step():
     sgd = keras.optimizers.SGD(1e-4)
-    found = list(descent(bowl, tf.zeros((1, 3, 4)), 25, sgd, every=10))
+    found = list(minimize_image(bowl, tf.zeros((1, 3, 4)), 25, sgd, every=10))
     assert [one["step"] for one, _ in found] == [0, 10, 20, 25]
     losses = [one["loss"] for one, _ in found]
     assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 5
@@ -156,7 +156,7 @@ def test_noise_follows_its_seed_and_nothing_of_the_model_changes():
     it, content, style = model(), random(12, 10, 3), random(16, 8, 3, seed=1)
     weights = [np.array(layer.kernel) for layer in kernels(it)]
     before = [np.array(v) for v in it.variables]
-    options = {"steps": 3, "optimizer": "adam", "start": "noise"}
+    options = {"steps": 3, "optimizer": "adam", "init": "noise"}
     first, again, other = (brief(it, content, style, seed=k, **options)[0] for k in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).mean() > 0.1
@@ -187,7 +187,7 @@ def test_training_paints_the_canvas_and_leaves_the_network_as_it_was():
         np.testing.assert_array_equal(old, layer.kernel)
     slots = [v.shape for v in it.optimizers[""].variables if len(v.shape) > 1]
     assert set(slots) == {(1, 16, 16, 3)}  # none for the network
-    assert set(it.figures(pair)) == {"painting"}
+    assert set(it.figures(pair)) == {"stylized_image"}
 
 
 def test_a_canvas_that_was_painted_on_is_gone_on_with():
@@ -242,7 +242,7 @@ LAYERS = {"content_layers": ("conv1",), "style_layers": ("conv0", "conv1")}
 
 def test_a_keras_model_is_copied_and_travels_with_the_painting(tmp_path):
     mine = convolutions(4, 6, 5)
-    it = model(features=mine, **LAYERS)
+    it = model(feature_network=mine, **LAYERS)
     images = random(1, 16, 16, 3)
     seen = it.network(images)["conv1"]
     assert [*it.network.layers] == ["conv0", "conv1"]  # what lies behind is left out
@@ -257,7 +257,7 @@ def test_a_keras_model_is_copied_and_travels_with_the_painting(tmp_path):
 def test_a_network_from_a_file_is_remembered_by_its_name_alone(tmp_path):
     file = str(tmp_path / "network.keras")
     convolutions(64, 64, 64).save(file)
-    it = model(features=file, **LAYERS)
+    it = model(feature_network=file, **LAYERS)
     it.save(tmp_path / "painting.keras")
     assert (tmp_path / "painting.keras").stat().st_size < (
         tmp_path / "network.keras"
@@ -283,14 +283,20 @@ def test_inspection_shows_the_frozen_layers_by_name():
         ({"content_layers": "block1_conv1"}, "content_layers must be one or more names"),
         ({"style_weight": float("nan")}, "style_weight must be a number >= 0, got nan"),
         ({"content_weight": -1.0}, "content_weight must be a number >= 0, got -1.0"),
-        ({"features": "vgg"}, "features must be 'random', 'vgg19', an .h5 file"),
-        ({"features": "nowhere.h5"}, "no file 'nowhere.h5'"),
-        ({"features": __file__ + ".keras"}, "no file"),
-        ({"image_shape": (16, 16, 2)}, "pictures of 3 channels, got 2"),
-        ({"image_shape": (3, 9, 3), "content_layers": ("block3_conv1",)}, "3 x 9 .* 4 x 4 is the"),
-        ({"features": Path("vgg.h5")}, "features must be 'random'"),
-        ({"features": keras.Sequential()}, "functional or built sequential"),
-        ({"features": flat(), **dict.fromkeys(SHALLOW, ("flat",))}, "'flat' gives no feature maps"),
+        ({"feature_network": "vgg"}, "feature_network must be 'random', 'vgg19', an .h5 file"),
+        ({"feature_network": "nowhere.h5"}, "no file 'nowhere.h5'"),
+        ({"feature_network": __file__ + ".keras"}, "no file"),
+        ({"image_shape": (16, 16, 2)}, "images of 3 channels, got 2"),
+        (
+            {"image_shape": (3, 9, 3), "content_layers": ("block3_conv1",)},
+            "3 x 9 .* at least 4 x 4",
+        ),
+        ({"feature_network": Path("vgg.h5")}, "feature_network must be 'random'"),
+        ({"feature_network": keras.Sequential()}, "functional or built sequential"),
+        (
+            {"feature_network": flat(), **dict.fromkeys(SHALLOW, ("flat",))},
+            "'flat' gives no feature maps",
+        ),
     ],
 )
 def test_what_cannot_be_built_says_why(config, message):
@@ -302,25 +308,27 @@ def test_a_file_that_is_none_says_so(tmp_path):
     (tmp_path / "torn.h5").write_bytes(b"nothing")
     convolutions(4).save(tmp_path / "other.h5")
     for name in ("torn.h5", "other.h5"):
-        with pytest.raises(UsageError, match=f"{name} holds no weights of VGG19"):
-            model(features=str(tmp_path / name))
+        with pytest.raises(UsageError, match=f"{name} has no weights of VGG19"):
+            model(feature_network=str(tmp_path / name))
 
 
 def test_without_the_weights_of_vgg19_one_error_names_the_ways_out(monkeypatch, offline, capsys):
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: "/nonexistent")
-    with pytest.raises(UsageError, match="VGG19 yet.*applications.VGG19.*h5 file.*'random'"):
-        model(features="vgg19")
+    with pytest.raises(
+        UsageError, match="VGG19 are not in Keras.*applications.VGG19.*h5 file.*'random'"
+    ):
+        model(feature_network="vgg19")
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
     "content, options, message",
     [
-        (random(8, 8), {}, r"content must be a picture.*got float32 \(8, 8\)"),
+        (random(8, 8), {}, r"content must be an image.*got float32 \(8, 8\)"),
         (random(8, 8, 4), {}, r"got float32 \(8, 8, 4\)"),
         (2 * random(8, 8, 3), {}, r"content must have pixels in \[0, 1\], got"),
         (random(8, 8, 3) * np.nan, {}, "got nan to nan"),
-        (random(8, 8, 3), {"start": "style"}, "start must be one of.*got 'style'"),
+        (random(8, 8, 3), {"init": "style"}, "init must be one of.*got 'style'"),
         (random(8, 8, 3), {"optimizer": "sgd"}, "optimizer must be 'lbfgs' or.*'sgd'"),
         (random(8, 8, 3), {"steps": 0}, "steps must be an integer >= 1, got 0"),
     ],
@@ -332,9 +340,7 @@ def test_what_cannot_be_painted_says_why(content, options, message):
 
 def test_pictures_too_small_for_the_network_are_refused():
     it = zoo.get("style_transfer", image_shape=(16, 16, 3))
-    with pytest.raises(
-        ValueError, match="pictures of 16 x 3 pixels are too small for block3_conv1"
-    ):
+    with pytest.raises(ValueError, match="images of 16 x 3 pixels are too small for block3_conv1"):
         it.stylize(random(16, 16, 3), random(16, 3, 3))
 
 
@@ -352,5 +358,5 @@ def test_figures_show_the_row_and_the_descent():
         for by in ("step", "evaluations")
     }
     assert over["step"].shape == (460, 640, 3) and (over["step"] != over["evaluations"]).any()
-    with pytest.raises(UsageError, match="nothing to draw"):
+    with pytest.raises(UsageError, match="nothing to plot"):
         figures.loss_trajectories({})

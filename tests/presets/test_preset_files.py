@@ -131,30 +131,62 @@ SPOILT = {
     ),
     "latent": (config(latent_dim=10**9), "latent_dim=1000000000, out of proportion to"),
     "deep network": (config(filters=[8] * 3000), r"filters=.*out of proportion to"),
-    "wide network": (config(units=[10**6, 10**6]), "cannot be built|its arguments make .* arrays"),
-    "many layers": (other_model("transformer", encoder_layers=10**5), "encoder_layers=100000, out"),
+    "wide network": (
+        config(dense_units=[10**6, 10**6]),
+        "cannot be built|its arguments make .* arrays",
+    ),
+    "many layers": (
+        other_model("transformer", num_encoder_layers=10**5),
+        "num_encoder_layers=100000, out",
+    ),
     "large image": (other_model("pix2pix", image_shape=[2**14, 2**14, 3]), "image_shape=.*out of"),
     "code": (config(kl_weight=function("exec")), "the configuration in .* is unusable"),
     "setting": (config(kl_weight=function("set_floatx", "keras.config")), "unusable.*set_floatx"),
-    "plot": (config(head=function("plot_model", "keras.utils")), "unusable.*'plot_model'"),
-    "get": (config(head=function("deserialize")), "unusable.*'deserialize'"),
-    "reader": (config(head=part("keras.layers", "TFSMLayer", {"filepath": "x"})), "TFSMLayer"),
+    "plot": (
+        config(output_distribution=function("plot_model", "keras.utils")),
+        "unusable.*'plot_model'",
+    ),
+    "get": (config(output_distribution=function("deserialize")), "unusable.*'deserialize'"),
+    "reader": (
+        config(output_distribution=part("keras.layers", "TFSMLayer", {"filepath": "x"})),
+        "TFSMLayer",
+    ),
     "lookup": (
-        config(head=part("keras.layers", "StringLookup", {"vocabulary": "words"})),
+        config(output_distribution=part("keras.layers", "StringLookup", {"vocabulary": "words"})),
         "unusable.*StringLookup",
     ),
-    "private": (config(head=part("keras.src.utils.io_utils", "print_msg")), "unusable.*print_msg"),
-    "lambda": (config(head=part("builtins", "__lambda__", {"value": "x"})), "unusable.*__lambda__"),
+    "private": (
+        config(output_distribution=part("keras.src.utils.io_utils", "print_msg")),
+        "unusable.*print_msg",
+    ),
+    "lambda": (
+        config(output_distribution=part("builtins", "__lambda__", {"value": "x"})),
+        "unusable.*__lambda__",
+    ),
     "memory": (
-        config(head=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})),
+        config(
+            output_distribution=part(None, "__numpy__", {"value": ["x"], "dtype": "S999999999"})
+        ),
         "unusable.*__numpy__",
     ),
-    "no name": (config(head=part([], "x", registered_name={})), "the configuration in .* is unus"),
-    "cloud": (other_model("style_transfer", features="gs://b/x.h5"), "features='gs://b/x.h5': an?"),
-    "web": (other_model("style_transfer", features="http://h/x"), "a URL is not allowed there"),
-    "path": (other_model("style_transfer", features="/etc/x.h5"), "a path is not allowed there"),
+    "no name": (
+        config(output_distribution=part([], "x", registered_name={})),
+        "the configuration in .* is unus",
+    ),
+    "cloud": (
+        other_model("style_transfer", feature_network="gs://b/x.h5"),
+        "feature_network='gs://b/x.h5': an?",
+    ),
+    "web": (
+        other_model("style_transfer", feature_network="http://h/x"),
+        "a URL is not allowed there",
+    ),
+    "path": (
+        other_model("style_transfer", feature_network="/etc/x.h5"),
+        "a path is not allowed there",
+    ),
     "inside": (
-        config(head={**part("zoo.models", "X", {"features": "gs://b/x.h5"})}),
+        config(output_distribution={**part("zoo.models", "X", {"feature_network": "gs://b/x.h5"})}),
         "unusable|is not allowed there",
     ),
 }
@@ -175,7 +207,7 @@ def edited(change, dtype="float32"):
 
     def spoilt(place):
         if dtype == "int8":
-            model = small_model("vae", units=(32,), filters=(8,))
+            model = small_model("vae", dense_units=(32,), filters=(8,))
             zoo.save(model, place, CARD, dtype="int8")
         raw = io.BytesIO((place / preset.WEIGHTS).read_bytes())
         with h5py.File(raw, "a") as file:
@@ -291,10 +323,13 @@ def set_argument(**changes):
 
 
 KERAS = {
-    "plot": (set_argument(head=function("plot_model", "keras.utils")), "asks for .*plot_model"),
-    "web": (set_argument(head="https://host/x"), "a URL is not allowed there"),
+    "plot": (
+        set_argument(output_distribution=function("plot_model", "keras.utils")),
+        "asks for .*plot_model",
+    ),
+    "web": (set_argument(output_distribution="https://host/x"), "a URL is not allowed there"),
     "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
-    "wide": (set_argument(units=[10**5, 10**5]), "its arguments make"),
+    "wide": (set_argument(dense_units=[10**5, 10**5]), "its arguments make"),
     "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
     "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a Keras model"),
 }

@@ -26,6 +26,8 @@ from zoo.recipes.metric_spec import METRICS
 from zoo.recipes.recipe import data_identity, limit_split
 from zoo.training import callbacks
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 ALL = [zoo.recipes.get(name) for name in zoo.recipes.names()]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
 

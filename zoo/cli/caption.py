@@ -35,7 +35,7 @@ def _show(record):
 @click.option(
     "--network",
     metavar="NAME",
-    help="PretrainedNetwork that extracts the features, for a model trained on features: a name of"
+    help="Network that extracts the features, for a model trained on features: a name of"
     " keras.applications, as in MobileNetV2.",
 )
 @click.option(
@@ -53,26 +53,36 @@ def _show(record):
 )
 @generation_options
 @json_option(_show)
-def caption(model, images, network, weights, image_size, limit, search, attention_file, best):
+def caption(
+    model: str,
+    images: tuple[Path, ...],
+    network: str | None,
+    weights: str,
+    image_size: int,
+    max_length: int | None,
+    search: dict[str, int],
+    attention_file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Caption images with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
+    of a model (its newest run). Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
     The center square is cropped, resized to the size of the training images, and converted to
     their channels.
 
     \b
     zoo caption captioning.shapes scene.png --attention attention.png
-    zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
-    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --beam 3
+    zoo caption runs/captioning-photos dog.jpg cat.jpg --num-beams 3 --json
+    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --num-beams 3
     """
     if network is None:
         reject_options(["weights", "image_size"], "needs --network, for a model of features")
     network_args = network and {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
-        limit = (config or CaptionConfig).limit if limit is None else limit
-        options = {"num_maps": output.MAX_MAPS if attention_file else 0, "limit": limit}
+        max_length = (config or CaptionConfig).max_length if max_length is None else max_length
+        options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
     pairs = zip(map(str, images), captions, strict=True)

@@ -18,7 +18,7 @@ TYPE_NAMES = {  # type -> (one value, several values)
 
 VOCABULARY_ARGUMENTS = ("source_vocabulary", "target_vocabulary", "caption_vocabulary")
 # Arguments that follow from the data.
-INFERRED = ("image_shape", "source_channels", "classes", *VOCABULARY_ARGUMENTS)
+INFERRED = ("image_shape", "source_channels", "num_classes", *VOCABULARY_ARGUMENTS)
 
 
 def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
@@ -77,14 +77,14 @@ def infer_from_data(
     inferred = {
         "image_shape": image_shape,
         "source_channels": shapes.get("source", (None,))[-1],
-        "classes": _num_classes(data),
+        "num_classes": _num_classes(data),
     }
     arguments = registry.arguments(registry.get_class(name))
     inferred = {k: value for k, value in inferred.items() if k in arguments and value is not None}
     for key, value in inferred.items():
         requested = config.get(key, value)
         requested = tuple(requested) if isinstance(requested, list) else requested
-        if trained and key == "classes" and value < requested:
+        if trained and key == "num_classes" and value < requested:
             inferred[key] = requested
         elif requested != value:
             raise UsageError(_contradiction_message(name, key, requested, value, data, trained))
@@ -98,7 +98,7 @@ def _num_classes(data):
 
 def _contradiction_message(name, key, requested, value, data, trained):
     """The message for an argument of a model that contradicts the data."""
-    if key == "classes":
+    if key == "num_classes":
         actual = f"has {value} classes"
     else:
         actual = f"has images with {key}={shorten(value)}"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,7 +56,14 @@ def _show(record):
 )
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes and train nothing.")
 @json_option(_show)
-def reproduce(name, budget, results, workdir, data, list_recipes):
+def reproduce(
+    name: str | None,
+    budget: str,
+    results: Path,
+    workdir: Path | None,
+    data: str | None,
+    list_recipes: bool,
+) -> dict[str, Any]:
     """Train a recipe, evaluate it and write a record.
 
     NAME is the name of a recipe. The same command again resumes where it stopped; a complete run is

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     help="Class of the samples, for conditional models.  [default: all classes in turn]",
 )
 @click.option(
-    "--like",
+    "--reference",
     metavar="FILE",
     type=UserPath(path_type=Path),
     help="Image that the samples resemble, for instance-conditioned models.  [default: training"
@@ -59,10 +59,18 @@ if TYPE_CHECKING:
 )
 @BEST_OPTION
 @json_option(lambda record: click.echo(record["file"]))
-def sample(model, n, seed, label, like, file, best):
+def sample(
+    model: str,
+    n: int | None,
+    seed: int | None,
+    label: int | None,
+    reference: Path | None,
+    file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Sample images from a trained model, or show its translations or captions.
 
-    MODEL is a folder made by `zoo train`, or a model's name, which means its newest run. Models
+    MODEL is a folder made by `zoo train`, or the name of a model (its newest run). Models
     that generate images from noise may also be a preset, a .keras file, or a folder made by `zoo
     reproduce`. Models that translate images or text show sources, outputs and targets of the test
     split; models that caption show images with the attention weights of each word.
@@ -72,13 +80,13 @@ def sample(model, n, seed, label, like, file, best):
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
-    zoo sample instance_dcgan.fashion_mnist --like shoe.png
+    zoo sample instance_dcgan.fashion_mnist --reference shoe.png
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
     if trained := load_model(model, best):
-        return sample_preset(trained, model, n, seed, label, like, file)
+        return sample_preset(trained, model, n, seed, label, reference, file)
     config, workdir = runs.resolve_run(model, best=best)
     import_tensorflow()
     cls = registry.get_class(config.model)
@@ -101,20 +109,20 @@ def sample(model, n, seed, label, like, file, best):
         check_writable(file)
     data = config.load_data(config.test_split) if pairs else None
     trainer = runs.restore_trainer(config, workdir, best, data)
-    sample_options = conditions(trainer.model, label, like)
+    sample_options = conditions(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
         reject_options(["seed"], f"is for dropout, and {config.model} has none here; leave it out")
-    with trainer.averaged_weights() as averaged_weights:
+    with trainer.averaged_weights() as averaged_model:
         if texts:
-            options = {"seed": seed, "limit": config.limit, "truncate": True}
-            output.write_table(averaged_weights, data.corpus, n, file, **options)
+            options = {"seed": seed, "max_length": config.max_length, "truncate": True}
+            output.write_table(averaged_model, data.corpus, n, file, **options)
         elif captions:
             images = data.corpus.arrays["image"][:n]
-            output.write_attention(averaged_weights, images, config.limit, file)
+            output.write_attention(averaged_model, images, config.max_length, file)
         elif pairs:
-            output.write_translations(averaged_weights, data.take(n), seed, file)
+            output.write_translations(averaged_model, data.take(n), seed, file)
         else:
-            output.write_samples(averaged_weights, n, seed, file, **sample_options)
+            output.write_samples(averaged_model, n, seed, file, **sample_options)
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 
@@ -133,7 +141,7 @@ def sample_preset(
     n: int | None,
     seed: int | None,
     label: int | None,
-    like: Path | None,
+    reference: Path | None,
     file: Path | None,
 ) -> dict[str, Any]:
     """Writes samples of a model that needs no data; returns the record of the command.
@@ -156,7 +164,7 @@ def sample_preset(
         check_writable(file)
     n = 64 if n is None else n
     seed = 0 if seed is None else seed
-    output.write_samples(model, n, seed, file, **conditions(model, label, like))
+    output.write_samples(model, n, seed, file, **conditions(model, label, reference))
     return {"run": name, "file": str(file), "n": n, "seed": seed}
 
 
@@ -166,30 +174,32 @@ def _check_suffix(file, suffixes):
         raise UsageError(f"-o takes a file that ends in {join_words(suffixes)}; got {str(file)!r}")
 
 
-def conditions(model: "Model", label: int | None, like: Path | None) -> dict[str, Any]:
+def conditions(model: "Model", label: int | None, reference: Path | None) -> dict[str, Any]:
     """The keyword arguments of `model.sample` for a class or an image.
 
     Raises UsageError if the model is not conditional, or not on that.
     """
     arguments = {}
     if label is not None:
-        num_classes = getattr(model, "classes", 0)
+        num_classes = getattr(model, "num_classes", 0)
         if label >= num_classes:
             known = f"has the classes 0 ... {num_classes - 1}" if num_classes else "has no classes"
             raise UsageError(f"{model.name} {known}, got --label {label}")
         arguments["label"] = label
-    if like is not None:
+    if reference is not None:
         method = getattr(model, "sample", None)
-        if not method or "like" not in inspect.signature(method).parameters:
-            raise UsageError(f"{model.name} is not conditioned on an image, got --like {like}")
+        if not method or "reference" not in inspect.signature(method).parameters:
+            raise UsageError(
+                f"{model.name} is not conditioned on an image, got --reference {reference}"
+            )
         from zoo.data.image_files import read_image
 
         rows, columns, channels = model.image_shape
-        image = read_image(like, channels, rows if rows == columns else None)
+        image = read_image(reference, channels, rows if rows == columns else None)
         if image.shape != model.image_shape:
             raise UsageError(
-                f"{model.name} generates images of shape {model.image_shape}, {like} has"
+                f"{model.name} generates images of shape {model.image_shape}, {reference} has"
                 f" {image.shape}"
             )
-        arguments["like"] = image[None] / 255
+        arguments["reference"] = image[None] / 255
     return arguments

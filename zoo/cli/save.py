@@ -62,11 +62,11 @@ def show_preset(record: dict[str, Any]) -> None:
 @click.argument("folder")
 @preset_options
 @json_option(show_preset)
-def save(model, folder, **options):
+def save(model: Path, folder: str, **options: Any) -> dict[str, Any]:
     """Write a trained run to a folder, as a preset.
 
-    MODEL is a folder made by `zoo reproduce` or `zoo train`, or a model's name, which means its
-    newest run of `zoo train`. FOLDER is created, and its name is that of the preset. In Python,
+    MODEL is a folder made by `zoo reproduce` or `zoo train`, or the name of a model (its newest run
+    of `zoo train`). FOLDER is created, and its name is that of the preset. In Python,
     zoo.get(FOLDER, pretrained=True) loads it; zoo push uploads it.
 
     \b

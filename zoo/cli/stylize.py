@@ -72,7 +72,6 @@ def _show(record):
 )
 @click.option(
     "--init",
-    "start",
     type=click.Choice(["content", "noise"]),
     default="content",
     show_default=True,
@@ -95,7 +94,16 @@ def _show(record):
 )
 @SET_OPTION
 @json_option(_show)
-def stylize(content, style, network, size, output, frames, overrides, **options):
+def stylize(
+    content: Path | None,
+    style: Path | None,
+    network: str,
+    size: int,
+    output: Path,
+    frames: Path | None,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> dict[str, Any]:
     """Render an image in the style of another.
 
     CONTENT and STYLE are image files: the image to render, and the image whose style it gets.
@@ -107,12 +115,12 @@ def stylize(content, style, network, size, output, frames, overrides, **options)
     zoo stylize cat.jpg kandinsky.jpg --network vgg19 -o cat.png
     zoo stylize cat.jpg kandinsky.jpg --network vgg19.h5 --set style_weight=100 --optimizer adam
     """
-    config = {"features": network, **parse_overrides(MODEL, overrides)}
+    config = {"feature_network": network, **parse_overrides(MODEL, overrides)}
     if "image_shape" in config:
         raise UsageError("--set image_shape follows from the content and --size: leave it out")
-    if "network" in explicit_options() and config["features"] != network:
-        raise UsageError("use either --network or --set features")
-    if options["start"] == "content":
+    if "network" in explicit_options() and config["feature_network"] != network:
+        raise UsageError("use either --network or --set feature_network")
+    if options["init"] == "content":
         reject_options(["seed"], "needs --init noise")
     if content and not style:
         raise UsageError("give two images, the content and the style, or none; got one")
@@ -135,7 +143,7 @@ def stylize(content, style, network, size, output, frames, overrides, **options)
         "file": str(output),
         "content": content and str(content),
         "style": style and str(style),
-        "network": config["features"],
+        "network": config["feature_network"],
         "shape": [*image.shape],
         "seconds": time.perf_counter() - began,
         **history[-1],
@@ -183,6 +191,6 @@ def stylize_with_progress(
 
     try:
         with bar:
-            return model.stylize(content, style, steps=steps, watch=show_step, **options)
+            return model.stylize(content, style, steps=steps, callback=show_step, **options)
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -46,7 +46,7 @@ class TrainConfig:
     tokenizer: str | None = None
     vocabulary_size: int = 8000
     lowercase: bool = False
-    limit: int = 100
+    max_length: int = 100
     truncate: bool = False
     seed: int = 0
     precision: str = "float32"
@@ -72,7 +72,7 @@ class TrainConfig:
     ) -> Any:
         """Loads a split of the data: shuffled for training, otherwise complete and in order.
 
-        Data for evaluation do not change: dynamic binarization becomes one fixed draw ("fixed").
+        Data for evaluation do not change: dynamic binarization becomes one draw ("fixed").
         Their batches have at least eight examples, since figures are made of the first.
 
         Args:
@@ -144,7 +144,7 @@ class TrainConfig:
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The configuration with the tokenizer that suit its data; raises UsageError.
+    """The configuration with the tokenizer that suits its data; raises UsageError.
 
     Options for images are errors for a model of text, and options for text for a model of images.
     """

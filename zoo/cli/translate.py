@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,16 +33,25 @@ def _show(record):
 @TRUNCATE_OPTION
 @generation_options
 @json_option(_show)
-def translate(model, text, file, limit, truncate, search, attention_file, best):
+def translate(
+    model: str,
+    text: tuple[str, ...],
+    file: Path | None,
+    truncate: bool,
+    max_length: int | None,
+    search: dict[str, int],
+    attention_file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Translate text with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Prints one line for each TEXT, or for each line of a file.
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
+    of a model (its newest run). Prints one line for each TEXT, or for each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
     zoo translate runs/seq2seq-multi30k 'Ein Mann schläft.' --attention man.png
-    zoo translate transformer --input news.de --beam 1 --json
+    zoo translate transformer --input news.de --num-beams 1 --json
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
@@ -49,10 +59,10 @@ def translate(model, text, file, limit, truncate, search, attention_file, best):
     setup = runs.use_single_threaded_ops
     with open_model(model, best, check, setup) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)
-        limit = (config or TextConfig).limit if limit is None else limit
+        max_length = (config or TextConfig).max_length if max_length is None else max_length
         options = {
             "num_maps": output.MAX_MAPS if attention_file else 0,
-            "limit": limit,
+            "max_length": max_length,
             "truncate": truncate,
         }
         translations, maps = trained.translate_with_attention(sources, **options, **search)

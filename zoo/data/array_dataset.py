@@ -1,4 +1,7 @@
-"""From arrays in memory to batches: order, scaling, chance; resumable at any batch."""
+"""Batches of arrays in memory: order, scaling, binarization; resumable at any batch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,31 +18,44 @@ NOUNS = {"image": "images", "target": "pairs"}
 class ArrayDataset:
     """A data set in memory: call it with an epoch for a tf.data.Dataset of batches.
 
-    arrays: name -> array [n, ...]; those of rank 4 are images, uint8, or floats in [0, 1].
-    Batches have the same names; their images are float32 in [0, 1], [b, h, w, c]. `shuffle`
+    Batches have the names of the arrays; images are float32 in [0, 1], [b, h, w, c]. `shuffle`
     orders epoch e by numpy.random.default_rng((seed, e)), so batch k of epoch e is a function of
-    (seed, e, k) and of nothing else. `binarize`, `augment`: see the package.
-    class_names: what the labels 0, 1, ... stand for, if that is known. num_classes: how many
-    classes there are, where these arrays are a part that may not have all of them.
+    (seed, e, k) alone. `binarize` and `augment`: see the package.
 
-    Raises UsageError when there is no batch, and for values that are neither images nor labels.
+    Args:
+        arrays: name -> array [n, ...]; those of rank 4 are images, uint8 or floats in [0, 1].
+        name: of the data set.
+        split: which part of it this is.
+        batch_size: examples in a batch.
+        shuffle: whether epochs are shuffled.
+        seed: of the order, of dynamic binarization and of augmentation.
+        binarize: name of the binarization.
+        binarize_seed: seed of "fixed" binarization.
+        augment: name of the augmentation.
+        drop_remainder: whether a last batch that is not full is dropped.
+        class_names: names of the labels 0, 1, ..., if known.
+        num_classes: number of classes, if the arrays may lack some of them.
+
+    Raises:
+        UsageError: there is no batch, or values are neither images nor labels.
+        UnknownNameError: binarization or augmentation.
     """
 
     def __init__(
         self,
-        arrays,
+        arrays: Mapping[str, Any],
         *,
-        name="arrays",
-        split="train",
-        batch_size=64,
-        shuffle=False,
-        seed=0,
-        binarize="none",
-        binarize_seed=777,
-        augment="none",
-        drop_remainder=False,
-        class_names=None,
-        num_classes=None,
+        name: str = "arrays",
+        split: str = "train",
+        batch_size: int = 64,
+        shuffle: bool = False,
+        seed: int = 0,
+        binarize: str = "none",
+        binarize_seed: int = 777,
+        augment: str = "none",
+        drop_remainder: bool = False,
+        class_names: Sequence[str] | None = None,
+        num_classes: int | None = None,
     ):
         check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
         check_protocols(binarize, augment)
@@ -63,51 +79,51 @@ class ArrayDataset:
         with tf.device("CPU:0"):
             self._tensors = {name: tf.constant(value) for name, value in arrays.items()}
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Batches in an epoch."""
-        whole, rest = divmod(self.num_examples, self.batch_size)
-        return whole + (rest > 0 and not self.drop_remainder)
+        full, rest = divmod(self.num_examples, self.batch_size)
+        return full + (rest > 0 and not self.drop_remainder)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[dict[str, tf.Tensor]]:
         """The batches of epoch 0."""
         return iter(self(0))
 
-    def __call__(self, epoch):
-        """The batches of an epoch; `.skip(k)` of it begins at batch k, at 1 ms a skipped batch."""
+    def __call__(self, epoch: int) -> tf.data.Dataset:
+        """The batches of an epoch; `.skip(k)` starts at batch k and takes 1 ms a skipped batch."""
         check_numbers(epoch=epoch)
         size = self.batch_size
         order = tf.constant(self.order(epoch))
         even = self.drop_remainder or self.num_examples % size == 0
 
-        def batch(number):
+        def make_batch(number):
             rows = order[number * size : (number + 1) * size]
-            if even:  # a known shape traces once and compiles better
+            if even:  # a static shape traces once and compiles better
                 rows = tf.ensure_shape(rows, [size])
-            found = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
-            return self._finish(found, epoch, number, AUGMENTATIONS[self.augment])
+            batch = {name: tf.gather(value, rows) for name, value in self._tensors.items()}
+            return self._finish(batch, epoch, number, AUGMENTATIONS[self.augment])
 
-        return prefetch(tf.data.Dataset.range(len(self)).map(batch))
+        return prefetch(tf.data.Dataset.range(len(self)).map(make_batch))
 
-    def order(self, epoch):
+    def order(self, epoch: int) -> np.ndarray:
         """Row numbers, int64 [num_examples], in the order of an epoch."""
         if not self.shuffle:
             return np.arange(self.num_examples)
         return np.random.default_rng((self.seed, epoch)).permutation(self.num_examples)
 
     def _finish(self, batch, epoch, number, augment=None):
-        """Scale, move the images, and binarize where the protocol draws anew."""
+        """Scales and augments the images, and binarizes them if the protocol is dynamic."""
         images = {name: to_float(value) for name, value in batch.items() if value.ndim == 4}
         key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
         if augment and images:
-            other = tf.random.experimental.stateless_fold_in(key, 1, alg="philox")
-            images = augment(images, other)
+            augment_key = tf.random.experimental.stateless_fold_in(key, 1, alg="philox")
+            images = augment(images, augment_key)
         if self.binarize == "dynamic":
-            grey = images["image"]
-            noise = tf.random.stateless_uniform(tf.shape(grey), key, alg="philox")
-            images["image"] = tf.cast(noise < grey, tf.float32)
+            gray = images["image"]
+            noise = tf.random.stateless_uniform(tf.shape(gray), key, alg="philox")
+            images["image"] = tf.cast(noise < gray, tf.float32)
         return batch | images
 
-    def take(self, n):
+    def take(self, n: int) -> dict[str, np.ndarray]:
         """The first n examples (all, if there are fewer) as one batch of arrays.
 
         Neither shuffled nor augmented.
@@ -117,12 +133,12 @@ class ArrayDataset:
         return {name: value.numpy() for name, value in self._finish(batch, 0, np.int64(0)).items()}
 
     @property
-    def spec(self):
-        """name -> tf.TensorSpec of a batch; the first dimension is None if the last is shorter."""
+    def spec(self) -> dict[str, tf.TensorSpec]:
+        """name -> tf.TensorSpec of a batch; the batch size is None if the last is not full."""
         return self(0).element_spec
 
-    def describe(self):
-        """One line for people."""
+    def describe(self) -> str:
+        """A summary in one line."""
         shapes = {name: value.shape[1:] for name, value in self._tensors.items() if value.ndim == 4}
         kind = next((name for name in NOUNS if name in shapes), None)
         noun = NOUNS.get(kind, "examples")
@@ -135,62 +151,65 @@ class ArrayDataset:
             f"binarize: {self.binarize}{seed}{augment}"
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<ArrayDataset {self.describe()}, {len(self)} x {self.batch_size}>"
 
 
-def prefetch(batches):
-    """The dataset, four batches ahead of who asks, each divided among replicas.
+def prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset with four batches prefetched and batches split among replicas.
 
-    Without TensorFlow's tuner: nothing here is left to it, and an epoch's end waits for it.
+    Autotuning is off: no stage uses it, and the end of an epoch would wait for it.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return batches.prefetch(4).with_options(options)
+    return dataset.prefetch(4).with_options(options)
 
 
 def _binarize(images, protocol, seed):
-    """Images of 0 and 255 (uint8), by a protocol that is the same in every epoch."""
+    """Images of 0 and 255 (uint8) by "threshold" or "fixed", the same in every epoch."""
     random = np.random.RandomState(seed)
     pixels = np.empty(images.shape, np.uint8)
-    for i in range(0, len(images), 1000):  # one stream of draws; pieces only to save memory
+    for i in range(0, len(images), 1000):  # one stream of draws, in chunks to save memory
         part = images[i : i + 1000].astype(np.float32)
         part = part / 255 if images.dtype == np.uint8 else part
-        drawn = part >= 0.5 if protocol == "threshold" else random.binomial(1, part)
-        pixels[i : i + 1000] = drawn * 255
+        ones = part >= 0.5 if protocol == "threshold" else random.binomial(1, part)
+        pixels[i : i + 1000] = ones * 255
     return pixels
 
 
-def to_float(images):
+def to_float(images: tf.Tensor) -> tf.Tensor:
     """Images as float32 in [0, 1]."""
     return tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
 
 
-def check_protocols(binarize, augment):
-    """Raises UnknownNameError or UsageError for protocols that do not exist or do not go
-    together."""
+def check_protocols(binarize: str, augment: str) -> None:
+    """Raises UnknownNameError or UsageError for unknown or incompatible protocols."""
     if binarize not in BINARIZATIONS:
         raise UnknownNameError("binarization", binarize, BINARIZATIONS)
     if augment not in AUGMENTATIONS:
         raise UnknownNameError("augmentation", augment, AUGMENTATIONS)
     if augment != "none" and binarize in ("threshold", "fixed"):
         raise UsageError(
-            f"augment={augment!r} would make pixels grey again that binarize={binarize!r} has made"
-            " 0 or 1: use binarize='dynamic', which comes after it, or leave one of them out"
+            f"augment={augment!r} would make pixels gray again that binarize={binarize!r} has made"
+            " 0 or 1: use binarize='dynamic', which is applied after it, or leave one of them out"
         )
 
 
 def _check_images_for(arrays, binarize, augment):
     """Raises UsageError for a binarization or augmentation of arrays that are not images."""
-    there = ", ".join(arrays)
+    keys = ", ".join(arrays)
     if binarize != "none" and "image" not in arrays:
-        raise UsageError(f"binarize={binarize!r} is for 'image', got {there}: leave binarize out")
+        raise UsageError(f"binarize={binarize!r} is for 'image', got {keys}: leave binarize out")
     if augment != "none" and not any(value.ndim == 4 for value in arrays.values()):
-        raise UsageError(f"augment={augment!r} is for images, got {there}: leave augment out")
+        raise UsageError(f"augment={augment!r} is for images, got {keys}: leave augment out")
 
 
-def count_classes(arrays, class_names=None, num_classes=None):
+def count_classes(
+    arrays: Mapping[str, np.ndarray],
+    class_names: Sequence[str] | None = None,
+    num_classes: int | None = None,
+) -> int | None:
     """The number of classes: of names, or as given, or one more than the largest label."""
     if class_names is not None:
         return len(class_names)
@@ -199,8 +218,10 @@ def count_classes(arrays, class_names=None, num_classes=None):
     return num_classes
 
 
-def as_tf_dataset(data, epoch=0):
-    """The `tf.data.Dataset` behind what a user may give; raises UsageError."""
+def as_tf_dataset(
+    data: tf.data.Dataset | Callable[[int], tf.data.Dataset], epoch: int = 0
+) -> tf.data.Dataset:
+    """The `tf.data.Dataset` of an epoch of any accepted data. Raises UsageError."""
     dataset = data(epoch) if callable(data) else data
     if not isinstance(dataset, tf.data.Dataset):
         raise UsageError(

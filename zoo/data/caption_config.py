@@ -1,30 +1,36 @@
-"""How images with captions become batches: of which size, seen by what, said in which words.
+"""How images with captions become batches: image size, features and vocabulary.
 
 Needs only Python until something is loaded.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data.text_config import TextConfig
 
+if TYPE_CHECKING:
+    from zoo.data.corpora import Corpus
+
 
 @dataclass(frozen=True)
 class CaptionConfig(TextConfig):
-    """What decides the batches of a corpus of images with captions.
+    """The preprocessing of a corpus of images with captions.
 
-    Attributes, besides those of `Texts`, whose languages say nothing here:
-        min_count: a word seen less often is unknown.
-        image_size: pixels that images are scaled to; None: as the data have them.
-        network: a name of `keras.applications`: what it sees stands in the place of the images;
-            None: the model sees for itself.
-        weights: of the network, as `image_features.PretrainedNetwork` takes them.
-        folder: where what it sees is kept.
-        mirrored: learn from the mirror image of each image, too, with the same captions.
+    Attributes, besides those of `TextConfig`, whose `languages` has no effect here:
+        min_count: words that occur less often become the unknown token.
+        image_size: pixels that images are resized to; None: unchanged.
+        network: a name of `keras.applications` whose feature maps replace the images; None: the
+            model receives the images.
+        weights: of the network, as in `image_features.PretrainedNetwork`.
+        folder: where the feature maps are cached.
+        mirrored: train on the mirror image of each image too, with the same captions.
     """
 
     tokenizer: str = "words"
-    limit: int = 50
+    max_length: int = 50
     min_count: int = 1
     image_size: int | None = None
     network: str | None = None
@@ -38,18 +44,18 @@ class CaptionConfig(TextConfig):
         check_optional_numbers(image_size=self.image_size)
 
     @property
-    def description(self):
+    def description(self) -> str:
         size = f"{self.image_size} pixels wide" if self.image_size else "as they are"
         return f"{size}, seen by {self.network}" if self.network else size
 
-    def load_corpus(self, data, split):
-        """The images and captions of a split as a `corpora.Corpus`."""
+    def load_corpus(self, data: Any, split: str) -> Corpus:
+        """The images and captions of a split. Raises the errors of `load_captions`."""
         from zoo.data import corpora
 
         return corpora.load_captions(data, split, image_size=self.image_size)
 
-    def prepare(self, corpus, training=False):
-        """With mirror images to learn from, and with "features" where a network looks first."""
+    def prepare(self, corpus: Corpus, training: bool = False) -> Corpus:
+        """Adds mirror images for training, and replaces images by the network's features."""
         from zoo.data import corpora
 
         if self.mirrored and training:
@@ -64,17 +70,19 @@ class CaptionConfig(TextConfig):
         network = image_features.PretrainedNetwork(self.network, self.weights, size)
         return image_features.with_feature_maps(corpus, network, self.folder)
 
-    def build_vocabulary(self, corpus):
+    def build_vocabulary(self, corpus: Corpus) -> Any:
         if self.tokenizer != "words":
             return super().build_vocabulary(corpus)
         from zoo import text
 
-        how = {"lowercase": self.lowercase, "min_count": self.min_count}
-        return text.Words.train(corpus.texts["caption"], self.vocabulary_size, **how)
+        options = {"lowercase": self.lowercase, "min_count": self.min_count}
+        return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **options)
 
-    def generate(self, model, corpus, count=None, **search):
+    def generate(
+        self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
+    ) -> list[str]:
         images = corpus.arrays[model.input_feature][:count]
-        return model.caption(images, limit=self.limit, **search)
+        return model.caption(images, max_length=self.max_length, **options)
 
-    def references(self, corpus):
+    def references(self, corpus: Corpus) -> list[list[str]]:
         return corpus.references("caption")

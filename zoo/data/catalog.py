@@ -1,60 +1,14 @@
-"""The data sets that have a name. One row is all that a new one needs; needs only Python."""
+"""The catalog of named data sets, one row each. Needs only Python."""
 
 import fnmatch
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from zoo.data.dataset_info import DatasetInfo
 from zoo.errors import UnknownNameError
 
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a data set without loading it; `network`: preparing it downloads."""
-
-    name: str
-    description: str
-    shape: tuple  # of one image: height, width, channels
-    splits: dict  # name -> number of examples
-    source: str
-    license: str
-    network: bool = True
-    features: tuple = ("image", "label")  # what a batch holds, by TFDS' names
-    module: str | None = None  # registers our own TFDS builder when it is imported
-    manual: str | None = None  # what has to be fetched by hand, and from where
-    kind: str = "images"  # or "pairs" of texts, "captions" of images, "ratings"
-    tokenizer: str | None = (
-        None  # what texts are best cut into, if not bpe; see `zoo.data.text_config`
-    )
-    config: str | None = None  # where TFDS has several, the one meant by the bare name
-    image_size: int | None = None  # scaled to this at load; None: left as it is
-    by_class: bool = False  # too large to load but class by class
-    binary: bool = False  # TFDS stores 0 and 1, not 0 and 255
-
-    @property
-    def path(self):
-        """Its name, with its config, as TFDS has it."""
-        return self.name if "/" in self.name or not self.config else f"{self.name}/{self.config}"
-
-    @property
-    def generated(self):
-        """Whether this library makes it, of nothing that has to be fetched."""
-        return self.module is not None and not self.network and self.manual is None
-
-    @property
-    def loader(self):
-        """What loads data of its kind."""
-        return LOADERS[self.kind]
-
-
-LOADERS = {
-    "images": "zoo.data.load",
-    "pairs": "zoo.data.corpora.load_pairs",
-    "captions": "zoo.data.corpora.load_captions",
-    "ratings": "zoo.data.builders.ratings.load",
-}
-
 CATALOG = {
-    row.name: row
-    for row in (
+    dataset.name: dataset
+    for dataset in (
         DatasetInfo(
             "mnist",
             "MNIST: handwritten digits (LeCun, Cortes, Burges 1998)",
@@ -279,15 +233,15 @@ CATALOG = {
 }
 
 
-def names(pattern="*"):
+def names(pattern: str = "*") -> list[str]:
     """The names of all data sets that match a shell pattern, sorted."""
     return sorted(fnmatch.filter(CATALOG, pattern))
 
 
-def info(name):
-    """The `DataSet` of that name, or "name/class", or "name/config". Raises UnknownNameError."""
+def info(name: str) -> DatasetInfo:
+    """The row of a name, of "name/class" or of "name/config". Raises UnknownNameError."""
     name, _, part = str(name).partition("/")
     if name not in CATALOG:
         raise UnknownNameError("data set", name, CATALOG)
-    row = CATALOG[name]
-    return replace(row, name=f"{name}/{part}") if part and row.config else row
+    dataset = CATALOG[name]
+    return replace(dataset, name=f"{name}/{part}") if part and dataset.config else dataset

@@ -1,8 +1,9 @@
-"""What lies in a folder of images: its files, classes and splits, and what is left out.
+"""The contents of an image folder: its files, classes and splits, and the files that are skipped.
 
 Needs only Python.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import UsageError
@@ -12,7 +13,7 @@ IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".t
 IMAGES += (".ppm", ".pgm", ".pbm", ".avif")
 NUMPY = (".npy", ".npz")
 SPLITS = ("train", "val", "validation", "valid", "dev", "test")  # names of folders
-SYSTEM = {  # what systems put among people's files, besides names that begin with a dot
+SYSTEM_FILES = {  # files of operating systems, besides names that begin with a dot
     "__macosx",
     "thumbs.db",
     "desktop.ini",
@@ -21,89 +22,88 @@ SYSTEM = {  # what systems put among people's files, besides names that begin wi
     "lost+found",
     "system volume information",
 }
-SHOWN = 5  # names that a note lists
+SHOWN = 5  # names that a message lists
 
 
-def is_visible(name):
-    """Whether a name in a folder is a person's, not the system's."""
-    return not name.startswith(".") and name.lower() not in SYSTEM
+def is_visible(name: str) -> bool:
+    """Whether a file name belongs to the user, not to the operating system."""
+    return not name.startswith(".") and name.lower() not in SYSTEM_FILES
 
 
-def visible_files(folder):
-    """The files in a folder and below it, in the order of their names.
+def visible_files(folder: str | Path) -> list[Path]:
+    """The files in a folder and its subfolders, sorted by name.
 
-    Links are followed, but for those to a folder that they lie in.
+    Links are followed, except links to a folder that contains them.
     """
     return list(_walk(Path(folder), ()))
 
 
-def _walk(folder, above):
+def _walk(folder: Path, parents: tuple) -> Iterator[Path]:
     try:
         status = folder.stat()
         entries = [(path, path.is_dir()) for path in sorted(folder.iterdir())]
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from error
-    here = status.st_dev, status.st_ino
-    if here in above:
+    identity = status.st_dev, status.st_ino
+    if identity in parents:
         return
     for path, is_folder in entries:
         if is_visible(path.name) and is_folder:
-            yield from _walk(path, (*above, here))
+            yield from _walk(path, (*parents, identity))
         elif is_visible(path.name):
             yield path
 
 
-def subfolders(folder):
-    """The visible folders in a folder, in the order of their names."""
+def subfolders(folder: str | Path) -> list[Path]:
+    """The visible folders in a folder, sorted by name."""
     paths = sorted(Path(folder).iterdir())
     return [path for path in paths if is_visible(path.name) and path.is_dir()]
 
 
-def with_suffix(files, suffixes):
-    """Those files whose names end in one of the suffixes, in capitals or not."""
+def with_suffix(files: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+    """The files whose names end in one of the suffixes, in upper or lower case."""
     return [file for file in files if file.suffix.lower() in suffixes]
 
 
-def split_paths(folder):
-    """Split -> its folder, or its NumPy file, of a folder that is divided so; else {}.
+def split_paths(folder: str | Path) -> dict[str, Path]:
+    """Split -> its folder or NumPy file, of a folder that is divided into splits; else {}.
 
-    Folders named as splits are splits if there is nothing else, or if "train" and another one are
-    among them. So are NumPy files that are all named as splits.
+    Folders named like splits are splits if there is nothing else, or if "train" and another one
+    are among them. NumPy files are splits if all of them are named like splits.
     """
     if not Path(folder).is_dir():
         return {}
     visible = [path for path in sorted(Path(folder).iterdir()) if is_visible(path.name)]
     folders = {path.name.lower(): path for path in visible if path.is_dir()}
-    loose = with_suffix(visible, IMAGES)
-    found = {name: folders[name] for name in SPLITS if name in folders}
-    if "train" in found and len(found) > 1:
-        return found
-    if found and len(found) == len(folders) and not loose:
-        return found
+    images = with_suffix(visible, IMAGES)
+    splits = {name: folders[name] for name in SPLITS if name in folders}
+    if "train" in splits and len(splits) > 1:
+        return splits
+    if splits and len(splits) == len(folders) and not images:
+        return splits
     files = {path.stem.lower(): path for path in with_suffix(visible, NUMPY) if path.is_file()}
-    if folders or loose or not {*files} <= {*SPLITS}:
+    if folders or images or not {*files} <= {*SPLITS}:
         return {}
     return {name: files[name] for name in SPLITS if name in files}
 
 
-def note_skipped_files(folder, files, read):
-    """One note that counts the files that are not read."""
+def note_skipped_files(folder: Path, files: Iterable[Path], read: Iterable[Path]) -> None:
+    """Logs one message that counts the files that are not among those read."""
     read = {*read}
-    others = [file for file in files if file not in read]
-    if not others:
+    skipped = [file for file in files if file not in read]
+    if not skipped:
         return
-    images = with_suffix(others, IMAGES)
+    images = with_suffix(skipped, IMAGES)
     if images:
-        where = {file.relative_to(folder).parts[0] for file in images}
-        what = f"{len(images):,} images lie beside the splits and"
-        log_message_once(f"note: {folder}: {what} were left out ({_listed(where)})")
-    others = [file for file in others if file not in {*images}]
+        names = {file.relative_to(folder).parts[0] for file in images}
+        subject = f"{len(images):,} images lie beside the splits and"
+        log_message_once(f"note: {folder}: {subject} were skipped ({_listed(names)})")
+    others = [file for file in skipped if file not in {*images}]
     if others:
-        what = (
-            "file is not an image and was" if len(others) == 1 else "files are not images and were"
-        )
-        endings = {file.suffix.lower() or file.name for file in others}
-        log_message_once(f"note: {folder}: {len(others):,} {what} left out ({_listed(endings)})")
+        one = len(others) == 1
+        subject = "file is not an image and was" if one else "files are not images and were"
+        suffixes = {file.suffix.lower() or file.name for file in others}
+        log_message_once(f"note: {folder}: {len(others):,} {subject} skipped ({_listed(suffixes)})")
 
 
 def _listed(names):

@@ -10,7 +10,10 @@ import functools
 import hashlib
 import inspect
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,45 +23,52 @@ from rich.progress import track
 
 from zoo.checks import check_numbers
 from zoo.data.arrays import as_images
+from zoo.data.corpora import Corpus
 from zoo.data.image_files import center_square
 from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.files import check_writable, user_path, write_atomically, write_json
 
 
 class PretrainedNetwork:
-    """A network that maps images to what it sees at each place: [b, h, w, c] to a map.
+    """A frozen network that maps images [b, h, w, c] to feature maps.
 
-    Called with images of any size, uint8 or floats in [0, 1], it cuts the centre square out, scales
-    it to `size` pixels and gives float32 [b, rows, columns, channels].
+    Called with images of any size, uint8 or floats in [0, 1], it crops the center square, resizes
+    it to `size` pixels and returns float32 [b, rows, columns, channels].
 
     Args:
-        network: a name of `keras.applications`, taken without its top and with the scaling of
-            pixels that it wants; or a Keras model that takes pixels in 0 ... 255.
-        weights: of a named one: a file, "imagenet" (which Keras downloads), or None for untrained.
-        size: side of the square that it sees, in pixels.
+        network: a name of `keras.applications`, used without its top and with its preprocessing;
+            or a Keras model that takes pixels in 0 ... 255.
+        weights: of a named network: a file, "imagenet" (downloaded by Keras), or None for random
+            weights.
+        size: side of the network's square input, in pixels.
 
     Raises:
         UnknownNameError: Keras has no such network.
-        UsageError: the weights do not fit, or what comes out is no map.
+        UsageError: the weights cannot be loaded, or the output is not a map.
     """
 
-    def __init__(self, network, weights="imagenet", size=160):
+    def __init__(
+        self,
+        network: str | keras.Model,
+        weights: str | os.PathLike | None = "imagenet",
+        size: int = 160,
+    ):
         check_numbers(size=size)
         self.size = size
         self.name = network if isinstance(network, str) else network.name
-        self.model, self.scale = network, tf.identity
+        self.model, self.preprocess = network, tf.identity
         if isinstance(network, str):
-            build, scale = _find_application(network)
-            self.scale = functools.partial(scale, data_format="channels_last")
+            build, preprocess = _find_application(network)
+            self.preprocess = functools.partial(preprocess, data_format="channels_last")
             layout = keras.config.image_data_format()
-            keras.config.set_image_data_format("channels_last")  # nothing else tells the network
+            keras.config.set_image_data_format("channels_last")  # the network has no argument
             try:
                 shape = size, size, 3
                 self.model = build(include_top=False, weights=weights, input_shape=shape)
-            except Exception as error:  # Keras raises bare ones where it cannot download
+            except Exception as error:  # Keras raises plain Exception for a failed download
                 raise UsageError(
-                    f"{network} cannot be had with the weights {weights!r} for {size} pixels:"
-                    f" {one_line(error)}; give weights= a file of it without its top"
+                    f"cannot load the weights {weights!r} of {network} for {size} pixels:"
+                    f" {one_line(error)}; give weights= a file of the network without its top"
                 ) from error
             finally:
                 keras.config.set_image_data_format(layout)
@@ -66,97 +76,103 @@ class PretrainedNetwork:
         if len(self.shape) != 3:
             raise UsageError(
                 f"{self.name} gives {self.shape} for an image; a map (rows, columns, channels) is"
-                " needed: take it without pooling and without its top"
+                " needed: use it without pooling and without its top"
             )
-        self._see = tf.function(self.see, reduce_retracing=True)
+        self._compiled = tf.function(self.feature_maps, reduce_retracing=True)
 
-    def see(self, images):
-        """What is run or compiled; images are float32 in 0 ... 255."""
-        return tf.cast(self.model(self.scale(images), training=False), tf.float32)
+    def feature_maps(self, images: tf.Tensor) -> tf.Tensor:
+        """Feature maps of float32 images in 0 ... 255; the part that is compiled."""
+        return tf.cast(self.model(self.preprocess(images), training=False), tf.float32)
 
-    def __call__(self, images):
+    def __call__(self, images: Any) -> tf.Tensor:
         images = tf.convert_to_tensor(as_images(np.asarray(images)))
         pixels = tf.cast(images, tf.float32) * (1 if images.dtype == tf.uint8 else 255)
         if pixels.shape.rank != 4 or pixels.shape[-1] not in (1, 3):
             raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
         if not len(images):
             return tf.zeros((0, *self.shape))
-        return self._see(center_square(tf.broadcast_to(pixels, (*pixels.shape[:3], 3)), self.size))
+        pixels = tf.broadcast_to(pixels, (*pixels.shape[:3], 3))
+        return self._compiled(center_square(pixels, self.size))
 
     @functools.cached_property
-    def fingerprint(self):
-        """SHA-256 in hex of all that decides what it sees: its name, weights and size."""
-        found = hashlib.sha256(f"{self.name} {self.size}".encode())
+    def fingerprint(self) -> str:
+        """SHA-256 in hex of the name, the weights and the size: what decides the maps."""
+        digest = hashlib.sha256(f"{self.name} {self.size}".encode())
         for weight in self.model.weights:
-            found.update(_array_sha256(keras.ops.convert_to_numpy(weight)).encode())
-        return found.hexdigest()
+            digest.update(_array_sha256(keras.ops.convert_to_numpy(weight)).encode())
+        return digest.hexdigest()
 
 
-def _find_application(name):
-    """(what builds a network of `keras.applications`, how it wants its pixels)."""
-    known = {
+def _find_application(name: str) -> tuple[Callable, Callable]:
+    """(builder, preprocessing) of a network of `keras.applications`."""
+    applications = {
         builder: (getattr(module, builder), module.preprocess_input)
         for module in vars(keras.applications).values()
         if inspect.ismodule(module) and hasattr(module, "preprocess_input")
         for builder in dir(module)
         if builder[0].isupper()
     }
-    if name not in known:
-        raise UnknownNameError("network of keras.applications", name, known)
-    return known[name]
+    if name not in applications:
+        raise UnknownNameError("network of keras.applications", name, applications)
+    return applications[name]
 
 
-def _array_sha256(array):
-    """SHA-256 in hex of an array: its type, shape and values."""
-    found = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
-    found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+def _array_sha256(array: np.ndarray) -> str:
+    """SHA-256 in hex of an array's dtype, shape and values."""
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
-def cached_feature_maps(images, network, folder, batch_size=32, progress=True):
-    """What `network` sees in images [n, h, w, c]: float16 [n, rows, columns, channels].
+def cached_feature_maps(
+    images: Any,
+    network: PretrainedNetwork,
+    folder: str | os.PathLike,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> np.ndarray:
+    """Feature maps of images [n, h, w, c]: float16 [n, rows, columns, channels].
 
-    Read from the folder if it is there, whole and unchanged; else computed and written. The file's
-    name hangs on the network's weights, its size, and the images: any other makes another file.
+    They are read from the folder if an intact file is there; else they are computed and written.
+    The file's name depends on the network's weights and size and on the images.
 
     Args:
         images: uint8, or floats in [0, 1].
-        network: a `Network`.
-        folder: where files are kept.
-        batch_size: images that are looked at at a time.
+        network: the network to apply.
+        folder: where the files are kept.
+        batch_size: images in a forward pass.
         progress: show a bar on stderr, if that is a terminal.
 
     Raises:
-        UsageError: there are no images, or a feature is too large for float16.
+        UsageError: there are no images, or a feature is NaN or too large for float16.
     """
     check_numbers(batch_size=batch_size)
     images = as_images(np.asarray(images))
     if not len(images):
-        raise UsageError("there are no images to look at")
+        raise UsageError("there are no images to compute features of")
     key = hashlib.sha256((network.fingerprint + _array_sha256(images)).encode()).hexdigest()
     path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")
     if path.is_file() and record.is_file():
         if _recorded_sha256(record) == _file_sha256(path):
             return np.load(path)
-        Console(stderr=True).print(f"{path} is damaged and is made anew")
+        Console(stderr=True).print(f"{path} is damaged and is computed again")
     check_writable(path)
-    found = np.empty((len(images), *network.shape), np.float16)
+    maps = np.empty((len(images), *network.shape), np.float16)
     console = Console(stderr=True)
     hidden = not (progress and console.is_terminal)
     starts = range(0, len(images), batch_size)
     for k in track(starts, f"features by {network.name}", console=console, disable=hidden):
-        found[k : k + batch_size] = network(images[k : k + batch_size])
-        if not np.isfinite(found[k : k + batch_size]).all():
+        maps[k : k + batch_size] = network(images[k : k + batch_size])
+        if not np.isfinite(maps[k : k + batch_size]).all():
             raise UsageError(
-                f"{network.name} sees values in the images from {k:,} on that are NaN or too large"
-                " for float16; look at its weights"
+                f"{network.name} gives features of the images from {k:,} on that are NaN or too"
+                " large for float16; check its weights"
             )
-    write_atomically(path, lambda file: np.save(file, found))
-    write_json(
-        record, {"sha256": _file_sha256(path), "network": network.name, "size": network.size}
-    )
-    return found
+    write_atomically(path, lambda file: np.save(file, maps))
+    digest = _file_sha256(path)
+    write_json(record, {"sha256": digest, "network": network.name, "size": network.size})
+    return maps
 
 
 def _recorded_sha256(path):
@@ -173,8 +189,10 @@ def _file_sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def with_feature_maps(corpus, network, folder, **how):
-    """A `corpora.Corpus` with "features" in place of "image"; see `features`."""
+def with_feature_maps(
+    corpus: Corpus, network: PretrainedNetwork, folder: str | os.PathLike, **options: Any
+) -> Corpus:
+    """A corpus with "features" in place of "image"; options as in `cached_feature_maps`."""
     arrays = dict(corpus.arrays)
-    arrays["features"] = cached_feature_maps(arrays.pop("image"), network, folder, **how)
+    arrays["features"] = cached_feature_maps(arrays.pop("image"), network, folder, **options)
     return replace(corpus, arrays=arrays)

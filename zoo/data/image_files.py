@@ -1,9 +1,14 @@
-"""Image files as arrays, as viewers show them: the one reader of people's image files."""
+"""Image files as arrays, decoded as image viewers show them."""
+
+from __future__ import annotations
 
 import contextlib
+import os
 import stat
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -12,11 +17,14 @@ from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.log import log_message_once
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-ANIMATED = ("PNG", "WEBP", "GIF", "TIFF", "AVIF")  # of an MPO all frames show the same
+ANIMATED = ("PNG", "WEBP", "GIF", "TIFF", "AVIF")  # all frames of an MPO show the same
 GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
-ORIENTATION = 0x0112  # the EXIF tag: where the camera was up
-TURNS = {
+ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -25,62 +33,69 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SHOWN = 3  # names that a note lists
+SHOWN = 3  # names that a message lists
 
 
-def read_image(file, channels=None, size=None):
-    """One image file as uint8 [h, w, 1 or 3], upright, transparency laid over white.
+def read_image(
+    file: str | os.PathLike, channels: int | None = None, size: int | None = None
+) -> np.ndarray:
+    """One image file as uint8 [h, w, 1 or 3], upright, with transparency over white.
 
-    Of an animated file it is the first frame; 16 bits a channel are scaled to 8.
+    Of an animated file, the first frame; 16 bits per channel are scaled to 8.
 
     Args:
         file: PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF.
-        channels: 3 repeats a gray image, 1 takes the luminance of a color image; None: as it is.
-        size: cut the center square out and scale it to this many pixels; None: as it is.
+        channels: 3 repeats a gray image, 1 takes the luminance of a color image; None: unchanged.
+        size: crop the center square and resize it to this many pixels; None: unchanged.
 
-    Raises UsageError, which names the file, for whatever cannot be read.
+    Raises:
+        UsageError: the file cannot be read; the message names it.
     """
     pixels, animated = _decode(file)
-    _report_animated([file] if animated else [])
-    return _fit(pixels, channels, size)
+    _note_animated([file] if animated else [])
+    return _convert(pixels, channels, size)
 
 
-def read_each(files, channels=None, size=None):
-    """A list of what `read_image` gives for each file; one note for all animated files."""
+def read_each(
+    files: Iterable[Path], channels: int | None = None, size: int | None = None
+) -> list[np.ndarray]:
+    """`read_image` of each file, as a list; one message for all animated files."""
     images, animated = [], []
     for file in files:
-        pixels, moves = _decode(file)
-        images.append(_fit(pixels, channels, size))
-        animated += [file] if moves else []
-    _report_animated(animated)
+        pixels, is_animated = _decode(file)
+        images.append(_convert(pixels, channels, size))
+        animated += [file] if is_animated else []
+    _note_animated(animated)
     return images
 
 
-def read_images(files, place, channels=None, size=None):
+def read_images(
+    files: Iterable[Path], folder: Any, channels: int | None = None, size: int | None = None
+) -> np.ndarray:
     """Image files as one array, uint8 [n, h, w, 1 or 3]; see `read_image` and `stack_images`."""
-    return stack_images(read_each(files, channels, size), place)
+    return stack_images(read_each(files, channels, size), folder)
 
 
-def stack_images(images, place, size=None):
-    """Images [h, w, 1 or 3] as one array, which is gray if all are, cut and scaled on request.
+def stack_images(images: list[np.ndarray], folder: Any, size: int | None = None) -> np.ndarray:
+    """Images [h, w, 1 or 3] as one array; gray if all are gray, resized on request.
 
-    Raises UsageError, which names `place`, for images of several sizes.
+    Raises UsageError, which names `folder`, for images of several sizes.
     """
     channels = max(image.shape[-1] for image in images)
-    images = [_fit(image, channels, size) for image in images]
-    return np.stack(check_same_size(images, place))
+    images = [_convert(image, channels, size) for image in images]
+    return np.stack(check_same_size(images, folder))
 
 
-def has_color(file):
-    """Whether an image file is not gray, by its header; of a damaged file False."""
+def has_color(file: Path) -> bool:
+    """Whether an image file has color, by its header; False for a damaged file."""
     try:
         with _open(file) as image:
             return image.mode not in GRAY
-    except Exception:  # reading it says what is wrong
+    except Exception:  # reading it raises a helpful error
         return False
 
 
-def to_channels(pixels, channels):
+def to_channels(pixels: np.ndarray, channels: int | None) -> np.ndarray:
     """An image [h, w, 1 or 3] with 1 or 3 channels: gray repeated, or the luminance of colors."""
     if channels in (None, pixels.shape[-1]):
         return pixels
@@ -88,26 +103,26 @@ def to_channels(pixels, channels):
         return np.repeat(pixels, 3, axis=-1)
     if channels == 1:
         return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    raise UsageError(f"an image file gives 1 or 3 channels, {channels} were asked for")
+    raise UsageError(f"an image file gives 1 or 3 channels, got channels={channels}")
 
 
-def check_same_size(images, place):
-    """A list of images [..., h, w, c]; UsageError if they differ in height or width."""
+def check_same_size(images: list[np.ndarray], folder: Any) -> list[np.ndarray]:
+    """The list of images [..., h, w, c]. Raises UsageError if they differ in height or width."""
     sizes = sorted({image.shape[-3:-1] for image in images})
     if len(sizes) > 1:
         listed = ", ".join(f"{w}x{h}" for h, w in sizes[:3])
         raise UsageError(
-            f"the images in {place} have {len(sizes)} sizes (width x height: {listed}"
+            f"the images in {folder} have {len(sizes)} sizes (width x height: {listed}"
             f"{', ...' if len(sizes) > 3 else ''}); give image_size to cut and scale them to one"
         )
     return images
 
 
-def center_square(images, size):
-    """Cut the center square out of images [..., h, w, c] and scale it to [..., size, size, c].
+def center_square(images: np.ndarray | tf.Tensor, size: int) -> np.ndarray | tf.Tensor:
+    """Crops the center square of images [..., h, w, c] and resizes it to [..., size, size, c].
 
-    Bilinear with anti-aliasing; the type stays. A TensorFlow tensor gives a tensor, an array an
-    array (in pieces, since the floats of many images do not fit in memory).
+    Bilinear with anti-aliasing; the dtype stays. A tensor gives a tensor, an array an array
+    (in chunks, since the floats of many images do not fit in memory).
     """
     import tensorflow as tf
 
@@ -133,7 +148,7 @@ def _center_square(tf, images, size):
     return tf.saturate_cast(tf.round(scaled) if images.dtype == tf.uint8 else scaled, images.dtype)
 
 
-def _fit(pixels, channels, size):
+def _convert(pixels, channels, size):
     pixels = to_channels(pixels, channels)
     if size is None:
         return pixels
@@ -142,10 +157,10 @@ def _fit(pixels, channels, size):
 
 
 def _decode(file):
-    """(uint8 [h, w, 1 or 3], whether there are more frames) of a file; UsageError names it."""
+    """(uint8 [h, w, 1 or 3], whether it is animated) of a file; UsageError names it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on metadata
+            warnings.simplefilter("ignore")  # warnings about metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with _open(file) as image:
                 return _pixels(image), _is_animated(image)
@@ -158,19 +173,20 @@ def _decode(file):
         ) from error
     except Image.UnidentifiedImageError as error:
         raise UsageError(
-            f"{file} cannot be read as an image: it is damaged, or of none of the formats"
+            f"{file} cannot be read as an image: it is damaged, or not in one of the formats"
             f" {', '.join(FORMATS)}"
         ) from error
-    except Exception as error:  # what a decoder raises on damaged bytes cannot be enumerated
+    except Exception as error:  # decoders raise many kinds for damaged bytes
         reason = getattr(error, "strerror", None) or one_line(error)
         raise UsageError(f"{file} cannot be read as an image: {reason}") from error
 
 
 @contextlib.contextmanager
 def _open(file):
-    """The file opened by Pillow; a UsageError without its name if it is not a regular file.
+    """The file opened by Pillow; UsageError, without the file's name, if it is not regular.
 
-    Pillow is given no name, as it would map the file and mix up the rows of a TIFF on its side.
+    Pillow gets a stream and no name: with a name it would map the file into memory and mix up the
+    rows of a rotated TIFF.
     """
     path = Path(file)
     if not stat.S_ISREG(path.stat().st_mode):
@@ -181,21 +197,21 @@ def _open(file):
 
 def _pixels(image):
     image.load()
-    turn = _orientation(image)
+    orientation = _orientation(image)
     if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM"):
         image = _eight_bits(image)
     if image.mode in ("I", "F"):
         raise UsageError(
             "cannot be read as an image: its pixels are 32-bit numbers without a known range; save"
-            " it with 8 or 16 bits a channel"
+            " it with 8 or 16 bits per channel"
         )
     mode = "L" if image.mode in GRAY else "RGB"
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     image = image.convert(mode)
-    if turn in TURNS:
-        image = image.transpose(TURNS[turn])
+    if orientation in TRANSPOSITIONS:
+        image = image.transpose(TRANSPOSITIONS[orientation])
     pixels = np.asarray(image)
     return pixels[..., None] if mode == "L" else pixels
 
@@ -211,18 +227,18 @@ def _eight_bits(image):
 def _orientation(image):
     try:
         return image.getexif().get(ORIENTATION)
-    except Exception:  # damaged metadata say nothing about the pixels
+    except Exception:  # damaged metadata does not affect the pixels
         return None
 
 
 def _is_animated(image):
     try:
         return image.format in ANIMATED and image.is_animated
-    except Exception:  # the first frame could be read
+    except Exception:  # the first frame was read
         return False
 
 
-def _report_animated(files):
+def _note_animated(files):
     if not files:
         return
     names = ", ".join(str(file) for file in files[:SHOWN]) + (", ..." if files[SHOWN:] else "")

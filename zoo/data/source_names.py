@@ -1,4 +1,4 @@
-"""What a text says of where data are: a name, a path, or "AtoB:PATH" for a folder of pairs.
+"""Parsing of data sources: a name of the catalog, a path, or "AtoB:PATH" for a folder of pairs.
 
 Needs only Python.
 """
@@ -6,7 +6,9 @@ Needs only Python.
 import hashlib
 import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.data import folders
 from zoo.data.catalog import CATALOG
@@ -14,43 +16,53 @@ from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
-HELD_OUT = ("test", "validation", "valid", "val", "dev")  # the first is what one evaluates on
-STEMS = {  # how files of texts are called: train.de, valid.de, test_2016_flickr.de (Multi30k)
+HELD_OUT = (
+    "test",
+    "validation",
+    "valid",
+    "val",
+    "dev",
+)  # the first is evaluated on
+STEMS = {  # names of text files by split: train.de, valid.de, test_2016_flickr.de (Multi30k)
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "test_2016_flickr"),
 }
 
 
-def is_named(source):
-    """Whether it is a name of the catalog, or a name and a class."""
+def is_named(source: Any) -> bool:
+    """Whether the source is a name of the catalog, or a name and a class."""
     return isinstance(source, str) and source.partition("/")[0] in CATALOG
 
 
-def parse_pairs(source):
-    """("AtoB" or "BtoA", path) of a folder of pairs; None for anything else."""
+def parse_pairs(source: Any) -> tuple[str, Path] | None:
+    """("AtoB" or "BtoA", path) of a folder of pairs; None for any other source."""
     direction, colon, path = source.partition(":") if isinstance(source, str) else ("", "", "")
     return (direction, user_path(path)) if colon and direction in DIRECTIONS else None
 
 
-def source_path(source):
-    """The path of data that have no name."""
+def source_path(source: Any) -> Path:
+    """The path of a source that is not in the catalog."""
     return (parse_pairs(source) or ("", user_path(source)))[1]
 
 
-def absolute_source(source):
-    """A name as it is; a path so that it holds from everywhere."""
+def absolute_source(source: Any) -> Any:
+    """The source with an absolute path; a name is unchanged."""
     if is_named(source) or not source_path(source).exists():
         return source
     direction = f"{parse_pairs(source)[0]}:" if parse_pairs(source) else ""
     return f"{direction}{source_path(source).resolve()}"
 
 
-def splits(source, languages=None):
-    """The names of the splits there are; arrays and files have only "train".
+def splits(source: Any, languages: Sequence[str] | None = None) -> list[str]:
+    """The names of the splits of a source; arrays and files have only "train".
 
-    So have folders of images and of pairs, unless the folders in them are named as splits.
-    languages: of a folder of texts: (from, into), the endings of its files.
+    Folders of images and of pairs have only "train", unless their subfolders are named like
+    splits.
+
+    Args:
+        source: as in `zoo.data.load`.
+        languages: of a folder of texts: (source, target), the suffixes of its files.
     """
     if is_named(source):
         return [*CATALOG[source.partition("/")[0]].splits]
@@ -58,24 +70,23 @@ def splits(source, languages=None):
         return ["train"]
     if languages and not parse_pairs(source) and source_path(source).is_dir():
         folder = source_path(source)
-        return [
-            s for s in STEMS if all(find_file(folder, *text_file_names(s, x)) for x in languages)
-        ]
+        names = {split: [text_file_names(split, x) for x in languages] for split in STEMS}
+        return [split for split in STEMS if all(find_file(folder, *n) for n in names[split])]
     return [*folders.split_paths(source_path(source))] or ["train"]
 
 
-def text_file_names(split, language):
-    """What the file of a split in a language may be called."""
+def text_file_names(split: str, language: str) -> list[str]:
+    """The possible names of the text file of a split in a language."""
     return [f"{stem}.{language}" for stem in STEMS.get(split, (split,))]
 
 
-def find_file(folder, *names):
+def find_file(folder: Path, *names: str) -> Path | None:
     """The first file of these names in a folder, or the same with .gz; None if there is none."""
     paths = (folder / f"{name}{gz}" for name in names for gz in ("", ".gz"))
     return next(filter(Path.is_file, paths), None)
 
 
-def check_languages(languages):
+def check_languages(languages: Any) -> tuple[str, str]:
     """Two different names of languages, or columns, as a tuple. Raises UsageError."""
     two = not isinstance(languages, str) and len(languages) == 2
     if not two or len({*languages}) != 2 or not all(x and isinstance(x, str) for x in languages):
@@ -86,8 +97,11 @@ def check_languages(languages):
     return tuple(languages)
 
 
-def parse_columns(languages):
-    """The columns of a table that languages written as numbers stand for: ("1", "0") -> (1, 0)."""
+def parse_columns(languages: Sequence[str]) -> tuple[int, ...]:
+    """Columns of a table, written in place of languages: ("1", "0") -> (1, 0).
+
+    Raises UsageError.
+    """
     if not all(re.fullmatch(r"[0-9]{1,9}", text) for text in languages):
         raise UsageError(
             f"a table has columns, counted from 0, in place of languages, as in 1,0; got"
@@ -96,11 +110,11 @@ def parse_columns(languages):
     return tuple(map(int, languages))
 
 
-def fingerprint(source, languages=None):
-    """What identifies data wherever they lie: of a file its bytes, of a folder its files' sizes.
+def fingerprint(source: Any, languages: Sequence[str] | None = None) -> str | None:
+    """Identifies data wherever they are: SHA-256 of a file, or of a folder's file names and sizes.
 
-    None for a name of the catalog and for what is not there. Files whose names begin with a dot,
-    and the folders of runs, belong to nobody's data; of texts in a folder, only the languages.
+    None for a name of the catalog and for a path that does not exist. Files whose names begin with
+    a dot and the folders of runs are ignored; of a folder of texts, only `languages` count.
     """
     if is_named(source) or not source_path(source).exists():
         return None
@@ -108,18 +122,18 @@ def fingerprint(source, languages=None):
     if root.is_file():
         with root.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    found = hashlib.sha256((parse_pairs(source) or ("",))[0].encode())
-    for name, size in sorted(_sizes(root)):
+    digest = hashlib.sha256((parse_pairs(source) or ("",))[0].encode())
+    for name, size in sorted(_file_sizes(root)):
         if not languages or {*name.split(".")[1:]} & {*languages}:
-            found.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
-    return found.hexdigest()
+            digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
-def _sizes(root):
-    """(name below a folder, bytes) of its files."""
-    for place, below, files in os.walk(root):
-        folder = Path(place)
-        runs = {name for name in below if (folder / name / "checkpoints").is_dir()}
-        below[:] = [name for name in below if name[0] != "." and name not in runs]
+def _file_sizes(root: Path) -> Iterator[tuple[str, int]]:
+    """(path relative to the folder, bytes) of its files."""
+    for parent, subfolders, files in os.walk(root):
+        folder = Path(parent)
+        runs = {name for name in subfolders if (folder / name / "checkpoints").is_dir()}
+        subfolders[:] = [name for name in subfolders if name[0] != "." and name not in runs]
         for file in (folder / name for name in files if name[0] != "."):
             yield file.relative_to(root).as_posix(), file.stat().st_size

@@ -1,7 +1,7 @@
-"""Where named data sets are on disk, and who may prepare one there.
+"""Folders of named data sets on disk, and locks for preparing one there.
 
-Downloaded ones are in the folder of TensorFlow Datasets, which people share and may not write to.
-Generated ones are in a folder of one's own, unless they lie prepared in the shared one.
+Downloaded data sets are in the folder of TensorFlow Datasets, which may be shared and read-only.
+Generated ones are in a folder of the user, unless they are already prepared in the shared one.
 """
 
 import atexit
@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
@@ -18,51 +19,51 @@ from zoo.data.catalog import info
 from zoo.errors import UsageError, WriteError, ZooError, one_line
 from zoo.files import check_writable, user_path
 
-DOWNLOADED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # variable, default
+DOWNLOADED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # environment variable, default
 GENERATED = ("ZOO_DATA_DIR", "~/.cache/zoo/data")
-_temporary = []  # one folder at most, which is removed when the process ends
+_temporary = []  # at most one folder, removed when the process ends
 
 
-def directory(data_dir=None):
-    """The folder TFDS keeps data in: `data_dir`, TFDS_DATA_DIR or ~/tensorflow_datasets."""
-    return _chosen(*DOWNLOADED) if data_dir is None else user_path(data_dir)
+def directory(data_dir: str | os.PathLike | None = None) -> Path:
+    """The folder of TFDS: `data_dir`, TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    return _folder_from(*DOWNLOADED) if data_dir is None else user_path(data_dir)
 
 
-def generated_directory():
+def generated_directory() -> Path:
     """The folder of generated data sets: ZOO_DATA_DIR or ~/.cache/zoo/data."""
-    return _chosen(*GENERATED)
+    return _folder_from(*GENERATED)
 
 
-def _chosen(variable, default):
+def _folder_from(variable, default):
     return user_path(os.environ.get(variable) or default, variable)
 
 
-def find_prepared(name, data_dir=None):
-    """The folder that holds a data set, in any version; None if none does.
+def find_prepared(name: str, data_dir: str | os.PathLike | None = None) -> Path | None:
+    """The folder that holds a prepared data set, in any version; None if there is none.
 
     Needs neither TensorFlow nor TFDS.
     """
-    row = info(name)
-    choices = [lambda: directory(data_dir)]
-    if row.generated and data_dir is None:
-        choices += [generated_directory, *([_temporary_directory] if _temporary else [])]
-    for choice in choices:
+    dataset = info(name)
+    candidates = [lambda: directory(data_dir)]
+    if dataset.generated and data_dir is None:
+        candidates += [generated_directory, *([_temporary_directory] if _temporary else [])]
+    for candidate in candidates:
         with contextlib.suppress(UsageError):  # there is no home folder
-            found = (choice() / row.path).rglob("dataset_info.json")
-            if any("incomplete" not in path.parent.name for path in found):
-                return choice()
+            infos = (candidate() / dataset.path).rglob("dataset_info.json")
+            if any("incomplete" not in path.parent.name for path in infos):
+                return candidate()
     return None
 
 
-def is_prepared(name, data_dir=None):
+def is_prepared(name: str, data_dir: str | os.PathLike | None = None) -> bool:
     """Whether a data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
     return find_prepared(name, data_dir) is not None
 
 
-def folder_for(name, data_dir=None):
-    """The folder that holds a data set, or that it is to be prepared in."""
-    if found := find_prepared(name, data_dir):
-        return found
+def folder_for(name: str, data_dir: str | os.PathLike | None = None) -> Path:
+    """The folder that holds a data set, or in which it is to be prepared."""
+    if folder := find_prepared(name, data_dir):
+        return folder
     if not info(name).generated or data_dir is not None:
         return directory(data_dir)
     try:
@@ -70,9 +71,9 @@ def folder_for(name, data_dir=None):
         check_writable(folder / "data")
     except (UsageError, WriteError) as error:
         folder = _temporary_directory()
-        _note(
-            f"note: {error}. {name} is generated in {folder}, for this process alone; set"
-            f" {GENERATED[0]} to a folder of your own to keep it"
+        _log(
+            f"note: {error}. {name} is generated in {folder}, for this process only; set"
+            f" {GENERATED[0]} to a writable folder to keep it"
         )
     return folder
 
@@ -84,14 +85,17 @@ def _temporary_directory():
     return _temporary[0]
 
 
-def manual_dir(name, data_dir=None):
-    """The folder for what has to be fetched by hand before a data set can be prepared."""
+def manual_dir(name: str, data_dir: str | os.PathLike | None = None) -> Path:
+    """The folder for files that must be fetched by hand before a data set can be prepared."""
     return directory(data_dir) / "downloads" / "manual" / info(name).name
 
 
 @contextlib.contextmanager
-def preparation_lock(folder, name):
-    """Lets one process or thread at a time prepare a data set in a folder; the others wait."""
+def preparation_lock(folder: Path, name: str) -> Iterator[None]:
+    """Lets one process or thread at a time prepare a data set in a folder; others wait.
+
+    Raises ZooError if the folder is not writable.
+    """
     try:
         check_writable(folder / "data")
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,13 +103,13 @@ def preparation_lock(folder, name):
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            _note(f"waiting for another process that prepares {name} in {folder}")
+            _log(f"waiting for another process that prepares {name} in {folder}")
             lock.acquire()
     except (OSError, NotImplementedError, WriteError) as error:
         variable = (GENERATED if info(name).generated else DOWNLOADED)[0]
         raise ZooError(
             f"could not prepare {name!r} in {folder}: {one_line(error)}; set {variable} to a folder"
-            " that can be written to"
+            " that is writable"
         ) from error
     try:
         yield
@@ -113,5 +117,5 @@ def preparation_lock(folder, name):
         lock.release()
 
 
-def _note(text):
+def _log(text):
     print(text, file=sys.stderr, flush=True)

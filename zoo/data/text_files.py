@@ -1,27 +1,30 @@
-"""Files of texts: lines, tables, captions of images; UTF-8, gzipped or not, and read in bounds.
+"""Files of texts: lines, tables, captions of images; UTF-8, gzipped or not, with limits on size.
 
-Raises UsageError that names the file, and the line, of whatever cannot be read.
+Raises UsageError, which names the file and the line, if a file cannot be read.
 """
 
 import csv
 import gzip
 import io
+import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from zoo.errors import UsageError, one_line, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import readable
+from zoo.text.vocabulary import to_str_list
 
-LARGEST = 4 << 30  # bytes of a text, unpacked
-SMALL = 64 << 20  # bytes that a gzipped text may have, however small its file is
-RATIO = 200  # bytes of text to a byte of a larger gzipped file; of prose they are 3 to 10
+LARGEST = 4 << 30  # bytes of an unpacked text
+SMALL = 64 << 20  # bytes that any gzipped text may have when unpacked
+RATIO = 200  # largest compression of longer gzipped texts; prose has 3 to 10
 GZIP = b"\x1f\x8b"
 NUMBER = re.compile(r"(\.\w+)#\d+$")  # photo.jpg#0: caption 0 of photo.jpg
 NAME_AND_COMMA = re.compile(r'"|[^,\t]*\.[A-Za-z]\w{1,4}(#\d+)?,')
 HEADER = ("image", "caption")
 
 
-def read_lines(path):
+def read_lines(path: str | os.PathLike) -> list[str]:
     """The lines of a file."""
     path = user_path(path)
     if not path.exists():
@@ -33,7 +36,7 @@ def read_lines(path):
             raise UsageError(f"it has more than {LARGEST:,} bytes; split it")
         raw = path.read_bytes()
         raw = _unpacked(raw) if raw.startswith(GZIP) else raw
-    except Exception as error:  # a decoder may raise anything
+    except Exception as error:  # decoders raise many kinds
         raise UsageError(f"{path} cannot be read: {one_line(error)}") from error
     return decode_lines(raw, path)
 
@@ -47,24 +50,26 @@ def _unpacked(raw):
     return text
 
 
-def decode_lines(raw, name):
-    """The lines of the bytes of a text. Raises UsageError naming the text and the line."""
+def decode_lines(raw: bytes, name: Any) -> list[str]:
+    """The lines of a text's bytes. Raises UsageError, which names the text and the line."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in raw:
         number = raw[: raw.index(b"\0")].count(b"\n") + 1
         raise UsageError(f"{name}: line {number:,} holds NUL bytes; save it as UTF-8 text")
     if b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")
-    found = raw.split(b"\n")
-    if not found[-1]:
-        del found[-1]
-    return readable([line.removesuffix(b"\r") for line in found], f"{name}: line")
+    lines = raw.split(b"\n")
+    if not lines[-1]:
+        del lines[-1]
+    return to_str_list([line.removesuffix(b"\r") for line in lines], f"{name}: line")
 
 
-def read_table(path, columns):
-    """The texts of some columns of a table with tabs: a list of lists; empty lines are left out.
+def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str]]:
+    """Columns of a table with tabs, as one list of texts each; empty lines are skipped.
 
-    columns: different integers, counted from 0.
+    Args:
+        path: of the file.
+        columns: two different integers, counted from 0.
     """
     _check_columns(columns)
     sides, width = [[] for _ in columns], None
@@ -80,8 +85,8 @@ def read_table(path, columns):
             )
         if len(cells) != width:
             raise UsageError(
-                f"{path}: line {number:,} has {len(cells)} columns, the lines before it {width}, in"
-                f" {line[:60]!r}; a text in a table holds no tab"
+                f"{path}: line {number:,} has {len(cells)} columns, previous lines have {width}, in"
+                f" {line[:60]!r}; texts in a table must not contain tabs"
             )
         for side, column in zip(sides, columns, strict=True):
             side.append(cells[column])
@@ -89,41 +94,40 @@ def read_table(path, columns):
 
 
 def _check_columns(columns):
-    whole = [type(column) is int and column >= 0 for column in columns]
-    if not all(whole) or len(set(columns)) != 2 or len(whole) != 2:
+    valid = [type(column) is int and column >= 0 for column in columns]
+    if not all(valid) or len(set(columns)) != 2 or len(valid) != 2:
         raise UsageError(
             "columns must be two different integers, counted from 0, as in (1, 0); got"
             f" {short_repr(columns)}"
         )
 
 
-def read_captions(path):
-    """Image name -> its captions, of a file of lines NAME, tab or comma, caption.
+def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
+    """Image name -> its captions, of a file with lines NAME, tab or comma, caption.
 
     All lines have the same separator; with commas, names and captions may be quoted. NAME.jpg#2 is
-    caption 2 of NAME.jpg. Empty lines, and the first if it says "image" and "caption", are left
-    out.
+    caption 2 of NAME.jpg. Empty lines and the header "image", "caption" are skipped.
     """
-    found = {}
+    captions = {}
     texts = read_lines(path)
     rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
-    for place, (number, name, caption) in enumerate(rows):
+    for index, (number, name, caption) in enumerate(rows):
         name, caption = name.strip(), caption.strip()
-        if not place and (name.lower(), caption.lower()) == HEADER:
+        if not index and (name.lower(), caption.lower()) == HEADER:
             continue
         if not name or not caption:
             raise UsageError(
                 f"{path}: line {number:,} must be an image's name, a tab or comma, and a caption;"
                 f" got {texts[number - 1][:60]!r}"
             )
-        found.setdefault(NUMBER.sub(r"\1", name), []).append(caption)
-    if not found:
+        captions.setdefault(NUMBER.sub(r"\1", name), []).append(caption)
+    if not captions:
         raise UsageError(f"{path} holds no captions: it needs lines NAME, tab or comma, caption")
-    return found
+    return captions
 
 
 def _has_tabs(texts):
-    """Whether tabs follow the names: in most lines, or in as many as not and in the first."""
+    """Whether names end with a tab: in most lines, or in half of them and in the first."""
     votes = ["\t" in line and not NAME_AND_COMMA.match(line) for line in texts if line.strip()]
     return bool(votes) and 2 * sum(votes) + votes[0] > len(votes)
 
@@ -136,7 +140,7 @@ def _tab_rows(texts):
 
 
 def _comma_rows(texts, path):
-    """(number of the line, name, caption); a quoted caption may hold the end of a line."""
+    """(line number, name, caption); a quoted caption may contain a line break."""
     reader = csv.reader((line.replace("\r", " ") + "\n" for line in texts), strict=True)
     while True:
         number = reader.line_num + 1
@@ -145,8 +149,8 @@ def _comma_rows(texts, path):
         except csv.Error as error:
             raise UsageError(
                 f"{path}: line {number:,} is not CSV: {one_line(error)}, in"
-                f" {texts[number - 1][:60]!r}; a caption that begins with a quote ends with one,"
-                ' and "" stands for a quote inside'
+                f" {texts[number - 1][:60]!r}; a caption that begins with a quote must end"
+                ' with one, with "" for a quote inside'
             ) from error
         if reader.line_num < number:
             return

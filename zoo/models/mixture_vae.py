@@ -1,29 +1,30 @@
-"""A variational auto-encoder whose prior is a mixture of Gaussians that learns.
+"""A variational auto-encoder with a trained mixture of Gaussians as prior.
 
 Joshua V. Dillon et al., "TensorFlow Distributions", 2017, arXiv 1711.10604, section 5.2; the
-experiment is that of the TensorFlow Probability introduction. The mixture is a third model to
-backpropagate through, beside the encoder and the decoder.
+experiment is that of the TensorFlow Probability introduction.
 """
+
+from typing import Any
 
 import zoo
 from blocks import GaussianMixture
-from blocks.checks import at_least_one
+from blocks.checks import positive_int
 from zoo.models.vae import VAE
 
 
 @zoo.register("mixture_vae")
 class MixtureVAE(VAE):
-    """`vae` with p(z) = sum_k pi_k N(loc_k, scale_k^2); weights, means and scales are learned.
+    """`vae` with p(z) = sum_k pi_k N(loc_k, scale_k^2); weights, means and scales are trained.
 
     Args:
         latent_dim: number of dimensions of z.
-        components: number of Gaussians in the prior.
-        **kwargs: as in `vae`, without `kl="analytic"`.
+        num_components: number of Gaussians in the prior.
+        **kwargs: as in `vae`, without `kl_estimator="analytic"`.
     """
 
-    def __init__(self, latent_dim=2, components=16, **kwargs):
+    def __init__(self, latent_dim: int = 2, num_components: int = 16, **kwargs: Any):
         super().__init__(latent_dim=latent_dim, **kwargs)
-        self.components = at_least_one(components, "components")
+        self.num_components = positive_int(num_components, "num_components")
 
-    def make_prior(self):
-        return GaussianMixture(self.latent_dim, self.components, dtype=self.dtype_policy)
+    def make_prior(self) -> GaussianMixture:
+        return GaussianMixture(self.latent_dim, self.num_components, dtype=self.dtype_policy)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.data.catalog import DataSet
+    from zoo.data.dataset_info import DatasetInfo
 
 DEFAULT = "apache-2.0"
 # Licenses of data that allow any use of weights trained on them.
 PERMISSIVE = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST")
 
 
-def choose(license: str | None, data: "DataSet | None") -> dict[str, str]:
+def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
     """The fields `license`, `license_name` and `license_link` of a card.
 
     Args:

@@ -209,7 +209,7 @@ def _example_batch(model, n=3, length=6):
         if spec.dtype.is_floating:
             values = random.random(shape)
         elif spec.shape.rank == 2:
-            size = getattr(model, "sizes", {}).get(name, text.END + 2)
+            size = getattr(model, "vocabulary_sizes", {}).get(name, text.END + 2)
             values = random.integers(text.END + 1, size, shape)
             values[:, 0], values[:, -1] = text.START, text.END
         else:

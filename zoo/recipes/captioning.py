@@ -15,7 +15,7 @@ SHAPES = Recipe(
         "embedding_dim": 64,
         "units": 128,
         "dropout": 0.1,
-        "doubly_stochastic": 0.0,  # most of a scene is empty
+        "doubly_stochastic_weight": 0.0,  # most of a scene is empty
     },
     data="shapes",
     train="train",
@@ -26,7 +26,7 @@ SHAPES = Recipe(
     schedule="cosine",
     ema_momentum=0.99,
     clip_norm=5.0,
-    text_config=CaptionConfig(limit=24),
+    text_config=CaptionConfig(max_length=24),
     select_best_epoch=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
@@ -53,7 +53,7 @@ FLICKR8K = Recipe(
         "dropout": 0.5,
         "annotation_dropout": 0.3,
         "label_smoothing": 0.1,
-        "doubly_stochastic": 0.0,  # captions are shorter than the list of positions
+        "doubly_stochastic_weight": 0.0,  # captions are shorter than the list of positions
     },
     data="flickr8k",
     train="train",

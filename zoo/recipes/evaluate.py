@@ -137,7 +137,7 @@ def generate_texts(
 
     They are also written to the run's folder.
     """
-    search = {"beam": num_beams, "length_penalty": length_penalty} if num_beams > 1 else {}
+    search = {"num_beams": num_beams, "length_penalty": length_penalty} if num_beams > 1 else {}
     with trainer.averaged_weights() as model:
         texts = text_config.generate(model, test.corpus, count, **search)
     if trainer.workdir:
@@ -208,7 +208,7 @@ def image_metrics(
         for name, score in metrics.image_scores(real, generated, reference).items()
     }
     histogram = functools.partial(
-        metrics.label_histogram_distance, real.labels, classes=net.classes
+        metrics.label_histogram_distance, real.labels, num_classes=net.num_classes
     )
     distance, dropped = histogram(generated.labels)
     floor, _ = histogram(reference.labels)

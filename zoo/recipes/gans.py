@@ -89,7 +89,9 @@ def class_recipe(model: str, data: str, title: str, epochs: int = 72, **config: 
         model,
         data,
         title,
-        config=NETWORKS | {"filters": [32, 64, 128], "latent_dim": 32, "matching": 50.0} | config,
+        config=NETWORKS
+        | {"filters": [32, 64, 128], "latent_dim": 32, "feature_matching_weight": 50.0}
+        | config,
         **SPLITS[data],
         budgets={"smoke": SMOKE, "cpu-hour": Budget(epochs), "paper": Budget(200)},
         metrics=fidelity_metrics(f"{data}-classifier-v1"),
@@ -152,16 +154,16 @@ def facades_recipe(size: int, epochs: int, **config: Any) -> Recipe:
 
 RECIPES = (
     class_recipe("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
-    class_recipe("dcgan", "fashion_mnist", "Clothes at 28 pixels", matching=100.0),
+    class_recipe("dcgan", "fashion_mnist", "Clothes at 28 pixels", feature_matching_weight=100.0),
     class_recipe("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     class_recipe(
         "instance_dcgan",
         "fashion_mnist",
         "Clothes at 28 pixels, by instance",
         epochs=16,
-        matching=100.0,
-        finest=16,
-        features=128,
+        feature_matching_weight=100.0,
+        full_size_filters=16,
+        num_features=128,
     ),
     CATS,
     # A quarter of the pixels and half of the channels: a sixteenth of the computation.

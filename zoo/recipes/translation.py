@@ -12,7 +12,7 @@ DATES = Recipe(
     name="seq2seq.dates",
     title="Written dates, in nine languages, to ISO 8601",
     model="seq2seq",
-    config={"embedding_dim": 64, "units": 128, "tied": "output", "dropout": 0.1},
+    config={"embedding_dim": 64, "units": 128, "tie_embeddings": "output", "dropout": 0.1},
     data="dates",
     train="train",
     valid="validation",
@@ -22,7 +22,7 @@ DATES = Recipe(
     schedule="cosine",
     ema_momentum=0.99,
     clip_norm=1.0,
-    text_config=TextConfig(tokenizer="characters", limit=64),
+    text_config=TextConfig(tokenizer="characters", max_length=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
@@ -43,13 +43,13 @@ LUONG = {
     "embedding_dim": 256,
     "units": 512,
     "cell": "lstm",
-    "alignment": "general",
-    "order": "luong",
-    "tied": "all",
+    "attention": "general",
+    "attention_order": "luong",
+    "tie_embeddings": "all",
     "dropout": 0.4,
     "label_smoothing": 0.1,
 }
-BAHDANAU = LUONG | {"alignment": "additive", "order": "bahdanau"}
+BAHDANAU = LUONG | {"attention": "additive", "attention_order": "bahdanau"}
 
 
 def multi30k_recipe(
@@ -140,7 +140,7 @@ RECIPES = (
     multi30k_recipe(
         "transformer",
         "German to English, a small Transformer",
-        {"tied": "all"},
+        {"tie_embeddings": "all"},
         (40, 120),
         references=SMALL,
         batch_size=128,

@@ -26,9 +26,9 @@ OTHER_METRICS = (MetricSpec("elbo"), MetricSpec("active_units"))
 
 GATED = {
     "vae": {},
-    "mixture_vae": {"components": 500},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 500},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 PUBLISHED = {"vae": (84.45, 0.12), "vamp_vae": (82.43, 0.06)}
 
@@ -42,7 +42,7 @@ def gated_recipe(model: str) -> Recipe:
         config={
             "latent_dim": 40,
             "filters": [],
-            "units": [300, 300],
+            "dense_units": [300, 300],
             "bound": "stl",
             **GATED[model],
         },
@@ -88,9 +88,9 @@ def published_references(model: str) -> tuple[Reference, ...]:
 
 PRIOR_CONFIGS = {
     "vae": {},
-    "mixture_vae": {"components": 16},
-    "vamp_vae": {"components": 500},
-    "flow_vae": {"couplings": 6},
+    "mixture_vae": {"num_components": 16},
+    "vamp_vae": {"num_pseudo_inputs": 500},
+    "flow_vae": {"num_couplings": 6},
 }
 
 

@@ -1,12 +1,12 @@
-"""Dates: a procedural data set of dates as people write them, and their ISO 8601 form.
+"""Dates: a procedural data set of dates as people write them and their ISO 8601 form.
 
     written[0], iso[0]                              # "jeudi 4 juillet 2019", "2019-07-04"
 
-Nine languages, years 1950 to 2049. There is one right answer to each: numbers alone have the day
-first, as in 4/7/2019, and of a year only its last two digits can be left, as in 4.7.19. No date of
-one split is written in another, so the test is about dates that were never seen.
+Nine languages, years 1950 to 2049. Each date has one correct answer: numeric dates have the day
+first, as in 4/7/2019, and a year may be reduced to its last two digits, as in 4.7.19. The splits
+have no date in common, so that the test measures generalization to unseen dates.
 
-`write` needs only Python and NumPy. Importing this module registers the TFDS data set "dates".
+`generate` needs only Python and NumPy. Importing this module registers the TFDS data set "dates".
 """
 
 import datetime
@@ -19,9 +19,9 @@ from zoo.errors import UnknownNameError
 
 SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
 FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
-HELD_OUT = {"train": (0, 32_525), "validation": (32_525, 34_525), "test": (34_525, DAYS)}
+DAY_RANGES = {"train": (0, 32_525), "validation": (32_525, 34_525), "test": (34_525, DAYS)}
 
-# Language: months, days of the week from Monday on, patterns.
+# Language: months, weekdays from Monday on, patterns.
 LANGUAGES = {
     "en": (
         "January February March April May June July August September October November December",
@@ -86,20 +86,31 @@ LANGUAGES = {
 }
 
 
-def generate(n, seed=0, first=0, split="train"):
+def generate(
+    n: int, seed: int = 0, first: int = 0, split: str = "train"
+) -> tuple[list[str], list[str]]:
     """Pairs first .. first + n - 1 of a split: two lists of n str, as written and in ISO form.
 
-    A pair is a function of (split, seed, its number) alone. Raises UsageError for n < 1 or a split
-    other than train, validation, test.
+    A pair is a function of (split, seed, its number) alone.
+
+    Args:
+        n: number of pairs.
+        seed: of all random choices.
+        first: number of the first pair.
+        split: "train", "validation" or "test".
+
+    Raises:
+        UsageError: n < 1.
+        UnknownNameError: the split.
     """
     check_numbers(n=n, seed=seed, first=first)
-    if split not in HELD_OUT:
-        raise UnknownNameError("split of dates", split, HELD_OUT)
-    days = np.random.default_rng(seed).permutation(DAYS)[slice(*HELD_OUT[split])]
+    if split not in DAY_RANGES:
+        raise UnknownNameError("split of dates", split, DAY_RANGES)
+    days = np.random.default_rng(seed).permutation(DAYS)[slice(*DAY_RANGES[split])]
     codes = [*LANGUAGES]
     written, iso = [], []
     for number in range(first, first + n):
-        random = np.random.default_rng((seed, [*HELD_OUT].index(split), number))
+        random = np.random.default_rng((seed, [*DAY_RANGES].index(split), number))
         date = FIRST + datetime.timedelta(days=int(days[random.integers(len(days))]))
         patterns = LANGUAGES[code := codes[random.integers(len(codes))]][2]
         written.append(format_date(date, code, patterns[random.integers(len(patterns))]))
@@ -107,8 +118,8 @@ def generate(n, seed=0, first=0, split="train"):
     return written, iso
 
 
-def format_date(date, language, pattern):
-    """A `datetime.date` in a language, by one of its patterns."""
+def format_date(date: datetime.date, language: str, pattern: str) -> str:
+    """A date in a language, by one of its patterns in `LANGUAGES`."""
     months, weekdays, _ = LANGUAGES[language]
     month = months.split()[date.month - 1]
     teen = 11 <= date.day <= 13
@@ -127,7 +138,7 @@ def format_date(date, language, pattern):
 
 
 class Dates(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: written and iso, texts."""
+    """TFDS builder with the texts "written" and "iso"."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "30,000 + 1,000 + 1,000 dates."}

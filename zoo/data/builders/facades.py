@@ -1,10 +1,10 @@
-"""CMP Facades: photographs of house fronts and maps of what is where on them.
+"""CMP Facades: photographs of building facades and label maps of their parts.
 
 Radim Tylecek, Radim Sara, "Spatial Pattern Templates for Recognition of Objects with Regular
 Structure", GCPR 2013; as pairs side by side, the photograph on the left, of Isola et al. (2017,
 arXiv 1611.07004).
 
-Importing this module registers the TFDS data set "facades", which reads a folder filled by hand.
+Importing this module registers the TFDS data set "facades", which reads a manually filled folder.
 """
 
 from pathlib import Path
@@ -18,26 +18,26 @@ SIZE = 256  # pixels
 
 
 class Facades(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: source (the map) and target (the photograph), uint8 (256, 256, 3)."""
+    """TFDS builder with "source" (label map) and "target" (photograph), uint8 (256, 256, 3)."""
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "The splits that the folder has."}
+    RELEASE_NOTES = {"1.0.0": "The splits of the folder."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "facades/train/*.jpg, facades/val/*.jpg, facades/test/*.jpg"
 
     def _info(self):
-        picture = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
+        image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
             description="Photographs of facades and their label maps.",
-            features=tfds.features.FeaturesDict({"source": picture, "target": picture}),
+            features=tfds.features.FeaturesDict({"source": image, "target": image}),
             citation="R. Tylecek, R. Sara, Spatial Pattern Templates, GCPR 2013",
             disable_shuffling=True,  # in the order of the files' names
         )
 
     def _split_generators(self, dl_manager):
         folder = Path(dl_manager.manual_dir / self.name)
-        places = folders.split_paths(folder) or {"train": folder}
-        return {name: self._generate_examples(place) for name, place in places.items()}
+        paths = folders.split_paths(folder) or {"train": folder}
+        return {name: self._generate_examples(path) for name, path in paths.items()}
 
     def _generate_examples(self, folder):
         pairs = zip(*image_pairs.folder_pairs(folder), strict=True)
@@ -45,7 +45,7 @@ class Facades(tfds.core.GeneratorBasedBuilder):
             if labels.shape != (SIZE, SIZE, 3):
                 height, width, channels = labels.shape
                 raise UsageError(
-                    f"pair {number} of {folder} has pictures of {width}x{height}x{channels}, not"
+                    f"pair {number} of {folder} has images of {width}x{height}x{channels}, not"
                     f" {SIZE}x{SIZE}x3; load other sizes with zoo.data.load('BtoA:{folder.parent}')"
                 )
             yield number, {"source": labels, "target": photograph}

@@ -3,8 +3,8 @@
 M. Hodosh, P. Young, J. Hockenmaier, "Framing Image Description as a Ranking Task", Journal of
 Artificial Intelligence Research 47 (2013) 853-899; for non-commercial research and education.
 
-Importing this module registers the TFDS data set "flickr8k", which reads a folder filled by hand
-with what the archives Flickr8k_Dataset.zip and Flickr8k_text.zip hold.
+Importing this module registers the TFDS data set "flickr8k", which reads a manually filled folder
+with the contents of the archives Flickr8k_Dataset.zip and Flickr8k_text.zip.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ CAPTIONS = "Flickr8k.token.txt"
 
 
 class Flickr8k(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: image (JPEG of any size), captions (five texts), filename."""
+    """TFDS builder with "image" (JPEG of any size), "captions" (five texts) and "filename"."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "6,000 + 1,000 + 1,000 photographs."}
@@ -45,17 +45,17 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         folder = Path(dl_manager.manual_dir / self.name)
-        said = text_files.read_captions(corpora.find_file(folder, CAPTIONS))
+        captions = text_files.read_captions(corpora.find_file(folder, CAPTIONS))
         lists = {
             split: text_files.read_lines(corpora.find_file(folder, f"Flickr_8k.{part}Images.txt"))
             for split, part in SPLITS.items()
         }
-        corpora.check_images(sum(lists.values(), []), folder / IMAGES, said)
+        corpora.check_images(sum(lists.values(), []), folder / IMAGES, captions)
         return {
-            split: self._generate_examples(folder / IMAGES, names, said)
+            split: self._generate_examples(folder / IMAGES, names, captions)
             for split, names in lists.items()
         }
 
-    def _generate_examples(self, folder, names, said):
+    def _generate_examples(self, folder, names, captions):
         for i, name in enumerate(names):
-            yield i, {"image": folder / name, "captions": said[name], "filename": name}
+            yield i, {"image": folder / name, "captions": captions[name], "filename": name}

@@ -4,8 +4,8 @@ D. Elliott, S. Frank, K. Sima'an, L. Specia, "Multi30K: Multilingual English-Ger
 Descriptions" (2016, arXiv 1605.00459); the raw text of task 1. The split "test" is
 test_2016_flickr, on which most papers report.
 
-Importing this module registers the TFDS data set "multi30k": files in the manual folder are taken
-as they are, others are downloaded and must have the SHA-256 they had when this was written.
+Importing this module registers the TFDS data set "multi30k". Files in the manual folder are used
+unchecked; others are downloaded and their SHA-256 is verified.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ FILES = {  # name: bytes, SHA-256
 
 
 class Multi30k(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: de and en, texts."""
+    """TFDS builder with the texts "de" and "en"."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "train, val and test_2016_flickr of task 1."}
@@ -63,16 +63,16 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         try:
-            by_hand = Path(dl_manager.manual_dir / self.name)
-        except AssertionError:  # TFDS: there is no manual folder at all
-            by_hand = Path()
-        if by_hand.name and by_hand.is_dir():
-            found = {s: corpora.load_pairs(by_hand, stem, LANGUAGES) for s, stem in SPLITS.items()}
+            manual = Path(dl_manager.manual_dir / self.name)
+        except AssertionError:  # TFDS: there is no manual folder
+            manual = Path()
+        if manual.name and manual.is_dir():
+            splits = {s: corpora.load_pairs(manual, stem, LANGUAGES) for s, stem in SPLITS.items()}
         else:
             urls = {s: [f"{URL}{stem}.{x}.gz" for x in LANGUAGES] for s, stem in SPLITS.items()}
             paths = dl_manager.download(urls)
-            found = {s: corpora.load_pairs(tuple(map(Path, p))) for s, p in paths.items()}
-        return {split: self._generate_examples(corpus) for split, corpus in found.items()}
+            splits = {s: corpora.load_pairs(tuple(map(Path, p))) for s, p in paths.items()}
+        return {split: self._generate_examples(corpus) for split, corpus in splits.items()}
 
     def _generate_examples(self, corpus):
         for i, pair in enumerate(zip(*corpus.texts.values(), strict=True)):

@@ -1,14 +1,16 @@
-"""Ratings: stars that people give to films, made up or from MovieLens.
+"""Ratings: stars that users give to films, synthetic or from MovieLens.
 
     train = ratings.load("ratings", "train", batch_size=256)
     for batch in train(0):          # {"user": int32 [256], "item": int32 [256], "rating": float32}
 
-The made-up ones come from known tastes: user u and film i are points on a plane, and the rating is
-3 + u . i + b_i + noise, in half stars from 1 to 5. So it is known what a model can find, `tastes`,
-and how well it can do: about `NOISE` stars of error.
+The synthetic ratings have known factors: user u and film i are points in a plane, and the rating is
+3 + u . i + b_i + noise, in half stars from 1 to 5. So the factors to be found are known
+(`latent_factors`), and so is the best possible error: about `NOISE` stars.
 
 Importing this module registers the TFDS data set "ratings".
 """
+
+import os
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -25,64 +27,69 @@ NOISE = 0.3  # stars
 FEATURES = ("user", "item", "rating")
 
 
-def latent_factors(seed=0):
-    """What the ratings are made of: user [400, 2], item [150, 2], bias [150], all float64."""
+def latent_factors(seed: int = 0) -> dict[str, np.ndarray]:
+    """The factors of the ratings, float64: user [400, 2], item [150, 2], bias [150]."""
     random = np.random.default_rng((seed, 0))
     user, item = random.normal(0, 1, (USERS, 2)), random.normal(0, 0.8, (ITEMS, 2))
     return {"user": user, "item": item, "bias": random.normal(0, 0.4, ITEMS)}
 
 
-def generate(n, seed=0):
+def generate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     """n ratings of different (user, item): user and item int32 [n], rating float32 [n].
 
-    Raises UsageError for fewer than 1 or more than there are pairs.
+    Raises UsageError for n < 1 or more ratings than pairs of user and item.
     """
     check_numbers(n=n, seed=seed)
     if not 1 <= n <= USERS * ITEMS:
-        raise UsageError(f"draw needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
-    random, known = np.random.default_rng((seed, 1)), latent_factors(seed)
+        raise UsageError(f"generate needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
+    random, factors = np.random.default_rng((seed, 1)), latent_factors(seed)
     user, item = np.divmod(random.permutation(USERS * ITEMS)[:n], ITEMS)
-    liked = (known["user"][user] * known["item"][item]).sum(1) + known["bias"][item]
-    stars = np.round(2 * (3 + liked + random.normal(0, NOISE, n))) / 2
+    score = (factors["user"][user] * factors["item"][item]).sum(1) + factors["bias"][item]
+    stars = np.round(2 * (3 + score + random.normal(0, NOISE, n))) / 2
     rating = np.clip(stars, 1, 5).astype(np.float32)
     return {"user": user.astype(np.int32), "item": item.astype(np.int32), "rating": rating}
 
 
 def load(
-    source="ratings",
-    split="train",
+    source: str = "ratings",
+    split: str = "train",
     *,
-    batch_size=256,
-    shuffle=None,
-    seed=0,
-    drop_remainder=None,
-    data_dir=None,
-):
-    """Ratings as a `zoo.data.ArrayDataset` of user, item (int32, from 0 without gaps) and rating
-    (float32).
+    batch_size: int = 256,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    drop_remainder: bool | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> ArrayDataset:
+    """Ratings as a data set of user, item (int32, from 0 without gaps) and rating (float32).
 
-    source: "ratings", or "movielens" ("movielens/1m-ratings" is a larger one).
-    The rest is as in `zoo.data.load`.
+    Args:
+        source: "ratings", or "movielens" ("movielens/1m-ratings" is a larger one).
+        split, batch_size, shuffle, seed, drop_remainder, data_dir: as in `zoo.data.load`.
+
+    Raises:
+        UsageError: `source` does not hold ratings; and the errors of `zoo.data.load`.
     """
-    row = info(source)
-    if row.kind != "ratings":
-        raise UsageError(f"{source} holds {row.kind}, no ratings; {row.loader} loads it")
-    whole = image_sources.parse_split(split, [*row.splits])["name"]
-    builder, data = tfds_store.open_split(source, whole, data_dir)
+    dataset = info(source)
+    if dataset.kind != "ratings":
+        raise UsageError(
+            f"{source} holds {dataset.kind}, not ratings; load it with {dataset.loader}"
+        )
+    split_name = image_sources.parse_split(split, [*dataset.splits])["name"]
+    builder, data = tfds_store.open_split(source, split_name, data_dir)
     with tfds_store.read_errors(source, builder.data_dir):
-        data = data.map(lambda example: {feature: example[feature] for feature in row.features})
+        data = data.map(lambda example: {feature: example[feature] for feature in dataset.features})
         batches = list(data.batch(4096).as_numpy_iterator())
     arrays = {
         name: np.concatenate([batch[feature] for batch in batches])
-        for name, feature in zip(FEATURES, row.features, strict=True)
+        for name, feature in zip(FEATURES, dataset.features, strict=True)
     }
     for name in FEATURES[:2]:
-        if arrays[name].dtype == object:  # names, numbered by all that the split has
+        if arrays[name].dtype == object:  # names, numbered over the whole split
             arrays[name] = np.unique(arrays[name], return_inverse=True)[1].astype(np.int32)
     arrays["rating"] = arrays["rating"].astype(np.float32)
-    training = whole == "train"
+    training = split_name == "train"
     return ArrayDataset(
-        image_sources.slice_split(arrays, split, [*row.splits], source),
+        image_sources.slice_split(arrays, split, [*dataset.splits], source),
         name=source,
         split=split,
         batch_size=batch_size,
@@ -93,7 +100,7 @@ def load(
 
 
 class Ratings(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: user and item int32, rating float32."""
+    """TFDS builder with user and item int32, rating float32."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "18,000 + 2,000 ratings of 150 films by 400 users."}
@@ -117,6 +124,6 @@ class Ratings(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        found = generate(sum(SPLITS.values()))
+        ratings = generate(sum(SPLITS.values()))
         for i in range(count):
-            yield i, {name: found[name][first + i] for name in FEATURES}
+            yield i, {name: ratings[name][first + i] for name in FEATURES}

@@ -1,13 +1,13 @@
-"""Shapes: a procedural data set of small scenes and captions, to see what a captioner understands.
+"""Shapes: a procedural data set of small scenes and captions, to measure what a captioner learns.
 
-    scenes(1)["caption"][0]         # "a red circle left of a blue square and above a green cross"
+    generate(1)["caption"][0]       # "a red circle left of a blue square and above a green cross"
 
-A scene has one to three shapes on a dark ground, side by side, one above the other, or at a
-corner. Its caption names the colour and the shape of each and how they lie; the top left one comes
-first. A scene has one right caption and no two captions fit one scene, so a share of exactly right
-captions says everything.
+A scene has one to three shapes on a dark background: in a row, in a column, or in an L. Its
+caption names the color and the shape of each and their arrangement, starting with the top left
+one. A scene has one correct caption and no two captions fit one scene, so the fraction of exactly
+correct captions is a complete measure.
 
-`scenes` needs only NumPy. Importing this module registers the TFDS data set "shapes".
+`generate` needs only NumPy. Importing this module registers the TFDS data set "shapes".
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from zoo.checks import check_numbers
 SPLITS = {"train": 24_000, "validation": 1_000, "test": 1_000}
 SIZE = 48  # pixels
 FINE = 3  # samples per pixel and axis, averaged
-COLOURS = {
+COLORS = {
     "red": (0.90, 0.16, 0.14),
     "green": (0.15, 0.75, 0.22),
     "blue": (0.20, 0.36, 0.95),
@@ -26,8 +26,8 @@ COLOURS = {
     "purple": (0.66, 0.22, 0.82),
     "white": (0.95, 0.95, 0.95),
 }
-# Inside where the function of (x, y), in units of the shape's radius, is below 1.
-FORMS = {
+# A point (x, y), in units of the shape's radius, is inside where the function is below 1.
+SHAPES = {
     "circle": lambda x, y: np.hypot(x, y),
     "square": lambda x, y: np.maximum(abs(x), abs(y)) / 0.85,
     "triangle": lambda x, y: np.maximum(y / 0.7, (abs(x) * 1.9 - y) / 0.95),
@@ -35,7 +35,7 @@ FORMS = {
         np.minimum(abs(x), abs(y)) < 0.34, np.maximum(abs(x), abs(y)), 2
     ),
 }
-# How scenes are laid out: the words between the shapes, and (row, column) of each, in cells.
+# Layouts of scenes: the words between the shapes, and (row, column) of each, in cells.
 LAYOUTS = (
     ("a {}", ((0, 0),)),
     ("a {} left of a {}", ((0, 0), (0, 1))),
@@ -44,55 +44,55 @@ LAYOUTS = (
     ("a {} above a {} above a {}", ((0, 0), (1, 0), (2, 0))),
     ("a {} left of a {} and above a {}", ((0, 0), (0, 1), (1, 0))),
 )
-CELL, RADII, WOBBLE = 15, (4.8, 6.3), 1.0  # pixels: between centres, of a shape, of a place
+CELL, RADII, JITTER = 15, (4.8, 6.3), 1.0  # pixels: between centers, of a shape, of a position
 
 
-def generate(n, seed=0, first=0):
+def generate(n: int, seed: int = 0, first: int = 0) -> dict[str, np.ndarray | list[str]]:
     """Scenes first .. first + n - 1, each a function of (seed, its number) alone, as a dict.
 
     image: uint8 [n, 48, 48, 3].
     caption: list of n str.
-    centres: float32 [n, 3, 2], (row, column) of the shapes in the caption's order, in fractions of
-      the image; -1 where a scene has no more shapes.
+    centres: float32 [n, 3, 2], (row, column) of the shapes in the caption's order, as fractions of
+      the image; -1 where a scene has fewer shapes.
 
     Raises UsageError for n < 1.
     """
     check_numbers(n=n, seed=seed, first=first)
-    found = [_scene(np.random.default_rng((seed, i))) for i in range(first, first + n)]
-    image, caption, centres = zip(*found, strict=True)
-    return {"image": np.stack(image), "caption": [*caption], "centres": np.stack(centres)}
+    scenes = [_scene(np.random.default_rng((seed, i))) for i in range(first, first + n)]
+    image, caption, centers = zip(*scenes, strict=True)
+    return {"image": np.stack(image), "caption": [*caption], "centres": np.stack(centers)}
 
 
 def _scene(random):
-    """(image, caption, centres) of one scene."""
+    """(image, caption, centers) of one scene."""
     words, cells = LAYOUTS[random.integers(len(LAYOUTS))]
     cells = np.array(cells, np.float64)
     radii = random.uniform(*RADII, len(cells))
-    places = cells * CELL + random.uniform(-WOBBLE, WOBBLE, cells.shape)
-    low = (radii + 1)[:, None] - places  # the whole may move as far as no shape is cut
-    high = (SIZE - radii - 1)[:, None] - places
-    places += random.uniform(low.max(0), np.maximum(low.max(0), high.min(0)))
-    names = [(_any(random, COLOURS), _any(random, FORMS)) for _ in cells]
-    ground = random.uniform(0.02, 0.25, 3).mean() + random.uniform(0, 0.06, 3)
-    picture = np.tile(ground, (SIZE * FINE, SIZE * FINE, 1))
+    positions = cells * CELL + random.uniform(-JITTER, JITTER, cells.shape)
+    low = (radii + 1)[:, None] - positions  # the scene may move as long as no shape is cut off
+    high = (SIZE - radii - 1)[:, None] - positions
+    positions += random.uniform(low.max(0), np.maximum(low.max(0), high.min(0)))
+    names = [(_choice(random, COLORS), _choice(random, SHAPES)) for _ in cells]
+    background = random.uniform(0.02, 0.25, 3).mean() + random.uniform(0, 0.06, 3)
+    image = np.tile(background, (SIZE * FINE, SIZE * FINE, 1))
     grid = (np.arange(SIZE * FINE) + 0.5) / FINE
-    for (row, column), radius, (colour, form) in zip(places, radii, names, strict=True):
+    for (row, column), radius, (color, shape) in zip(positions, radii, names, strict=True):
         y, x = (grid - row) / radius, (grid - column) / radius
-        inside = FORMS[form](x[None, :], y[:, None]) < 1
-        picture[inside] = np.clip(np.array(COLOURS[colour]) + random.uniform(-0.05, 0.05, 3), 0, 1)
-    picture = picture.reshape(SIZE, FINE, SIZE, FINE, 3).mean((1, 3))
-    centres = np.full((3, 2), -1, np.float32)
-    centres[: len(cells)] = places / SIZE
-    said = words.format(*(f"{colour} {form}" for colour, form in names))
-    return np.round(255 * picture).astype(np.uint8), said, centres
+        inside = SHAPES[shape](x[None, :], y[:, None]) < 1
+        image[inside] = np.clip(np.array(COLORS[color]) + random.uniform(-0.05, 0.05, 3), 0, 1)
+    image = image.reshape(SIZE, FINE, SIZE, FINE, 3).mean((1, 3))
+    centers = np.full((3, 2), -1, np.float32)
+    centers[: len(cells)] = positions / SIZE
+    caption = words.format(*(f"{color} {shape}" for color, shape in names))
+    return np.round(255 * image).astype(np.uint8), caption, centers
 
 
-def _any(random, names):
+def _choice(random, names):
     return [*names][random.integers(len(names))]
 
 
 class Shapes(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: image uint8 (48, 48, 3), captions (one text), centres float32 (3, 2)."""
+    """TFDS builder with image uint8 (48, 48, 3), captions (one text), centres float32 (3, 2)."""
 
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES = {"1.1.0": "24,000 + 1,000 + 1,000 scenes.", "1.0.0": "12,000 + 1,000 + 1,000."}
@@ -119,13 +119,13 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        found = generate(count, first=first)
+        scenes = generate(count, first=first)
         for i in range(count):
             yield (
                 i,
                 {
-                    "image": found["image"][i],
-                    "captions": [found["caption"][i]],
-                    "centres": found["centres"][i],
+                    "image": scenes["image"][i],
+                    "captions": [scenes["caption"][i]],
+                    "centres": scenes["centres"][i],
                 },
             )

@@ -1,11 +1,11 @@
-"""Snow crystals as pairs: a coloured map of how thick the ice is, and the crystal in the light.
+"""Snow crystals as pairs: a color-coded map of the ice's thickness and a rendering of the crystal.
 
-A procedural set for translating images. The map has five colours, air and four thicknesses; the
-picture shows the crystal of `snowflakes` as a relief lit from the upper left before a night sky.
-What the map leaves out, a model must learn: slopes, highlights and the shadow, all of which follow
-from the shape around.
+A procedural set for image translation. The map has five colors, for air and four thicknesses; the
+target image shows the crystal of `snowflakes` as a relief lit from the upper left before a night
+sky. A model must learn what the map does not contain: slopes, highlights and the shadow, all of
+which follow from the surrounding shape.
 
-`pairs` needs only NumPy. Importing this module registers the TFDS data set "snowflake_maps".
+`generate` needs only NumPy. Importing this module registers the TFDS data set "snowflake_maps".
 """
 
 import numpy as np
@@ -15,63 +15,65 @@ from zoo.data.builders import snowflakes
 
 SPLITS = {"train": 400, "test": 40}
 SIZE = snowflakes.SIZE
-EDGES = (0.2, 0.5, 0.65, 0.8)  # of light: air ends, ice thickens
-COLORS = np.array(  # as maps of facades have them
+EDGES = (0.2, 0.5, 0.65, 0.8)  # levels of light between the five colors
+COLORS = np.array(  # the palette of the facades maps
     [(0, 0, 170), (0, 85, 255), (0, 255, 255), (170, 255, 85), (255, 170, 0)], np.uint8
 )
-SKY = np.array([(0.05, 0.08, 0.20), (0.16, 0.26, 0.48)])  # above, below
+SKY = np.array([(0.05, 0.08, 0.20), (0.16, 0.26, 0.48)])  # top, bottom
 ICE = np.array([(0.27, 0.51, 0.80), (0.88, 0.96, 1.00)])  # thin, thick
 
 
-def generate(n, seed=0, first=0, size=SIZE):
-    """Maps and pictures of crystals first .. first + n - 1: two uint8 arrays [n, size, size, 3].
+def generate(
+    n: int, seed: int = 0, first: int = 0, size: int = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps and images of crystals first .. first + n - 1: two uint8 arrays [n, size, size, 3].
 
     A pair is a function of (size, seed, its number) alone. Raises UsageError as
-    `snowflakes.generate`.
+    `snowflakes.generate` does.
     """
     light = snowflakes.generate(n, seed, first, size)[..., 0] / 255
     return COLORS[np.digitize(light, EDGES)], _render(light)
 
 
 def _render(light):
-    """The relief of light [n, h, w] in [0, 1] as a picture, uint8 [n, h, w, 3]."""
+    """The relief of light [n, h, w] in [0, 1] as images, uint8 [n, h, w, 3]."""
     height = _blur(light)
     down, right = np.gradient(height, axis=(1, 2))
-    slope = -(down + right)  # towards the lamp
+    slope = -(down + right)  # towards the light
     shade = np.clip(0.5 + 2.5 * slope, 0, 1)[..., None]
-    glint = np.clip(slope - 0.12, 0, 1)[..., None]
+    highlight = np.clip(slope - 0.12, 0, 1)[..., None]
     depth = height[..., None]
     ice = ICE[0] + (ICE[1] - ICE[0]) * (0.6 * depth + 0.4 * shade)
-    ice = ice * (0.55 + 0.6 * shade) + 2 * glint
+    ice = ice * (0.55 + 0.6 * shade) + 2 * highlight
 
     rows = np.linspace(0, 1, light.shape[1])[:, None, None]
     shadow = _blur(_blur(np.roll(light, (2, 2), axis=(1, 2))))[..., None]
     sky = (SKY[0] + (SKY[1] - SKY[0]) * rows) * (1 - 0.7 * shadow)
 
-    cover = np.clip(light / 0.4, 0, 1)[..., None]  # the rim of the ice covers part of a pixel
-    picture = cover * ice + (1 - cover) * sky
-    return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    cover = np.clip(light / 0.4, 0, 1)[..., None]  # the edge of the ice covers part of a pixel
+    image = cover * ice + (1 - cover) * sky
+    return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
 
 
 def _blur(images):
-    """Images [n, h, w] under a window of 1, 2, 1 in both directions."""
+    """Images [n, h, w] convolved with the window 1, 2, 1 in both directions."""
     for axis in (1, 2):
         images = (np.roll(images, 1, axis) + 2 * images + np.roll(images, -1, axis)) / 4
     return images
 
 
 class SnowflakeMaps(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: source (the map) and target (the picture), uint8 (64, 64, 3)."""
+    """TFDS builder with source (the map) and target (the image), uint8 (64, 64, 3)."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "400 + 40 pairs."}
 
     def _info(self):
-        picture = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
+        image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
             description="Snow crystals: maps of thickness and the crystals in the light.",
-            features=tfds.features.FeaturesDict({"source": picture, "target": picture}),
+            features=tfds.features.FeaturesDict({"source": image, "target": image}),
             citation="C. A. Reiter, Chaos, Solitons & Fractals 23 (2005) 1111-1119",
             disable_shuffling=True,  # crystal i stays example i
         )

@@ -2,17 +2,19 @@
 
 Model: C. A. Reiter, "A local cellular model for snow crystal growth", Chaos, Solitons & Fractals
 23 (2005) 1111-1119. A cell holds water s >= 0 and is frozen when s >= 1; it is receptive when it
-or a neighbour is frozen. In each step receptive cells keep their water and gain `gamma`, the
-water of all others diffuses (rate `alpha`), and the rim of the lattice is held at the vapour
-level `beta`. As a real crystal falls through changing air, so does each of these: it grows in
-three stages, every stage with its own alpha, beta and gamma.
+or a neighbor is frozen. In each step receptive cells keep their water and gain `gamma`, the water
+of all others diffuses (rate `alpha`), and the rim of the lattice is held at the vapor level
+`beta`. As a real crystal falls through changing air, each of these grows in three stages, every
+stage with its own alpha, beta and gamma.
 
 A crystal grown from one seed has the twelve symmetries of the hexagon, so only one twelfth of
-the lattice is computed: neighbours outside this wedge are folded back into it. Crystals grow
-side by side, one column each, so that every operation runs along contiguous memory.
+the lattice is computed: neighbors outside this wedge are mapped back into it. Crystals grow
+together, one column each, so that every operation runs along contiguous memory.
 
-`grow` needs only NumPy. Importing this module registers the TFDS data set "snowflakes".
+`generate` needs only NumPy. Importing this module registers the TFDS data set "snowflakes".
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -22,14 +24,14 @@ from zoo.errors import UsageError
 
 SPLITS = {"train": 3600, "test": 400}
 SIZE = 64  # pixels
-STRIDE = 4  # steps between two looks at the length of the arms
-CHUNK = 96  # crystals grown together: the state stays in the processor's cache
-MAX_STEPS = 6000  # far more than the slowest air needs
+STRIDE = 4  # steps between two checks of the arms' length
+CHUNK = 96  # crystals grown together: the state fits in the processor's cache
+MAX_STEPS = 6000  # far more than the slowest growth needs
 FINE = 3  # samples per pixel and axis, averaged
 
 
-def generate(n, seed=0, first=0, size=SIZE):
-    """Pictures of crystals first .. first + n - 1: uint8 [n, size, size, 1], arms upright.
+def generate(n: int, seed: int = 0, first: int = 0, size: int = SIZE) -> np.ndarray:
+    """Images of crystals first .. first + n - 1: uint8 [n, size, size, 1], one arm upright.
 
     Ice is bright (the more water it holds, the brighter), air is 0. A crystal is a function of
     (size, seed, its number) alone, whatever n is. Raises UsageError for n < 1 or size < 8.
@@ -44,17 +46,17 @@ def generate(n, seed=0, first=0, size=SIZE):
     depth /= depth.max(0)
     light = np.where(water >= 1, 0.4 + 0.6 * np.sqrt(depth), 0)
     camera = _camera(size, radius, index, len(cells))
-    pictures = [camera @ light[:, i : i + CHUNK] for i in range(0, n, CHUNK)]
-    pixels = np.round(255 * np.concatenate(pictures, axis=1).T)
+    images = [camera @ light[:, i : i + CHUNK] for i in range(0, n, CHUNK)]
+    pixels = np.round(255 * np.concatenate(images, axis=1).T)
     return pixels.astype(np.uint8).reshape(n, size, size, 1)
 
 
-def growth_parameters(n, seed=0, first=0):
+def growth_parameters(n: int, seed: int = 0, first: int = 0) -> dict[str, np.ndarray]:
     """The air that crystals first .. first + n - 1 fall through: a dict of float32 arrays.
 
     alpha, beta, gamma [n, 3]: one value per stage of growth (per step; water of a frozen cell is
-    1). turns [n, 2]: at which fractions of the final radius the stages change. reach [n]: the
-    final radius, as a fraction of the largest. Every crystal has its own generator.
+    1). turns [n, 2]: the fractions of the final radius at which the stages change. reach [n]: the
+    final radius, as a fraction of the largest. Every crystal has its own random generator.
     """
     draws = np.stack([np.random.default_rng((seed, i)).random(13) for i in range(first, first + n)])
     damp = draws[:, 0:1]  # one habit per crystal ...
@@ -69,26 +71,28 @@ def growth_parameters(n, seed=0, first=0):
     return {name: value.astype(np.float32) for name, value in air.items()}
 
 
-def grow_crystals(air, radius):
-    """Grow one crystal per row of `air` (see `parameters`) on a lattice of `radius` cells.
+def grow_crystals(air: dict[str, np.ndarray], radius: int) -> np.ndarray:
+    """Grows one crystal per row of `air` (see `growth_parameters`) on a lattice of `radius` cells.
 
     Returns the water, float32 [cells of the wedge, n]; a cell is ice where it is >= 1.
     """
-    cells, neighbours, _ = wedge(radius)
+    cells, neighbors, _ = wedge(radius)
     parts = [
-        _grow({name: value[i : i + CHUNK] for name, value in air.items()}, cells, neighbours)
+        _grow({name: value[i : i + CHUNK] for name, value in air.items()}, cells, neighbors)
         for i in range(0, len(air["reach"]), CHUNK)
     ]
     return np.concatenate(parts, axis=1)
 
 
-def wedge(radius):
-    """One twelfth of a hexagon: its cells, their neighbours, and where any other cell folds to.
+def wedge(radius: int) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """One twelfth of a hexagon: its cells, their neighbors, and a map of all other cells into it.
 
     A cell (a, b) lies a steps along one arm and b steps along the next; the wedge is
-    a >= b >= 0, a + b <= radius. Returns cells [c, 2], neighbours [c, 6] (numbers of cells) and
-    `index`, a function from any lattice points [..., 2] to numbers of cells [...]. Points beyond
-    the rim have no cell and get one of the rim.
+    a >= b >= 0, a + b <= radius.
+
+    Returns:
+        cells [c, 2], neighbors [c, 6] (numbers of cells), and `index`, a function from lattice
+        points [..., 2] to numbers of cells [...]. Points beyond the rim get a cell of the rim.
     """
     cells = np.array([(a, b) for a in range(radius + 1) for b in range(min(a, radius - a) + 1)])
     numbers = np.zeros((radius + 1, radius + 1), np.int64)
@@ -103,8 +107,8 @@ def wedge(radius):
     return cells, index(cells[:, None] + around), index
 
 
-def _grow(air, cells, neighbours):
-    """Grow one chunk; a crystal leaves the computation as soon as its arm has its length."""
+def _grow(air, cells, neighbors):
+    """Grows one chunk; a crystal leaves the computation when its arm reaches its final length."""
     rim = cells.sum(1) == cells.max()
     arm = cells[:, 1] == 0  # (0, 0), (1, 0), (2, 0), ...
     goal = np.round(air["reach"] * (cells.max() - 2))
@@ -123,22 +127,22 @@ def _grow(air, cells, neighbours):
         alpha, beta, gamma = (air[name][left, stage] for name in ("alpha", "beta", "gamma"))
         water[rim] = beta
         for _ in range(STRIDE):
-            water = _step(water, neighbours, alpha, gamma)
+            water = _step(water, neighbors, alpha, gamma)
             water[rim] = beta
     final[:, left] = water
     return final
 
 
-def _step(s, neighbours, alpha, gamma):
+def _step(s, neighbors, alpha, gamma):
     """One step of Reiter's automaton: water s [cells, n] -> [cells, n]."""
     frozen = s >= 1
     receptive = frozen.copy()
     for k in range(6):
-        receptive |= frozen.take(neighbours[:, k], axis=0)
+        receptive |= frozen.take(neighbors[:, k], axis=0)
     u = np.where(receptive, np.float32(0), s)  # the water that diffuses
-    total = u.take(neighbours[:, 0], axis=0)
+    total = u.take(neighbors[:, 0], axis=0)
     for k in range(1, 6):
-        total += u.take(neighbours[:, k], axis=0)
+        total += u.take(neighbors[:, k], axis=0)
     return s + (alpha / 2) * (total / 6 - u) + gamma * receptive
 
 
@@ -165,7 +169,7 @@ def _camera(size, radius, index, count):
 
 
 class Snowflakes(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: image uint8 (64, 64, 1), and alpha, beta, gamma float32 (3,), by stage."""
+    """TFDS builder with image uint8 (64, 64, 1), and alpha, beta, gamma float32 (3,) by stage."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "3,600 + 400 crystals."}

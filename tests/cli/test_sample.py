@@ -1,8 +1,11 @@
 """`zoo sample`: the files that it writes."""
 
 import numpy as np
+import pytest
 from PIL import Image
 from shell import run, run_error, run_json
+
+pytestmark = pytest.mark.usefixtures("eager_steps")
 
 
 def test_samples_are_a_figure_or_arrays_and_depend_on_the_seed(trained_dir):
@@ -34,7 +37,7 @@ def test_only_a_conditional_model_takes_a_class(empty_dir):
 
 
 def test_only_an_instance_conditioned_model_takes_an_image(empty_dir):
-    sample = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--like")
+    sample = ("sample", "instance_dcgan", "-n", 2, "-o", "shoes.npy", "--reference")
     Image.new("L", (28, 28), 200).save("shoe.png")
     assert run(*sample, "shoe.png").exit_code == 0
     assert np.load(empty_dir / "shoes.npy").shape == (2, 28, 28, 1)
@@ -47,5 +50,5 @@ def test_only_an_instance_conditioned_model_takes_an_image(empty_dir):
     ):
         assert message in run_error(*sample, file)
     for name in ("dcgan", "pix2pix"):
-        result = run("sample", name, "--like", "shoe.png")
+        result = run("sample", name, "--reference", "shoe.png")
         assert result.exit_code == 2 and f"{name} is not conditioned on an image" in result.stderr
