@@ -67,10 +67,20 @@ def migrate_reproduction(
     saved, today = migrated["recipe"], json.loads(json.dumps(asdict(recipe)))
     _, saved["config"] = format_1.upgrade_config(old["recipe"]["model"], saved["config"])
     saved |= {"name": recipe.name, "model": recipe.model} | {key: today[key] for key in PROSE}
-    for key, value in saved.items():
-        if today.get(key, "missing") != value:
-            print(f"{old['name']}: {key} is {value}, in today's recipe {today.get(key)}")
+    for path, value, now in differences(saved, today):
+        print(f"{old['name']}: {path} is {value}, in today's recipe {now}")
     return migrated, names
+
+
+def differences(saved: Any, today: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """[(path, saved value, today's)] of what a saved recipe has and today's has differently."""
+    if isinstance(saved, dict) and isinstance(today, dict):
+        return [
+            difference
+            for key, value in saved.items()
+            for difference in differences(value, today.get(key, "nothing"), f"{path}.{key}")
+        ]
+    return [] if saved == today else [(path.removeprefix("."), saved, today)]
 
 
 def protocol_of(recipe: recipes.Recipe, record: dict[str, Any], spec: recipes.MetricSpec) -> str:
