@@ -49,7 +49,7 @@ def test_a_number_or_a_weight_that_changed_is_found(old, tmp_path):
     new = tmp_path / "new"
     migrate.main([str(old), str(new)])
     path = new / migrate.RESULTS / f"{NAME}.cpu-hour.json"
-    record = dict(records.read(path))
+    record = records.read(path)
     values = {metric: records.values(record, metric) for metric in ("iwae_200", "negative_elbo")}
     record["metrics"]["iwae_200"]["value"] += 1e-9
     records.write(path, {k: v for k, v in record.items() if k != "values"}, values)
