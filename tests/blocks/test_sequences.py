@@ -290,7 +290,7 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a fraction"),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(make_it, message):
+def test_errors_of_arguments_name_the_expected_value(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()
 

@@ -51,7 +51,7 @@ def one_step(model, batch):
 
 
 @every_model
-def test_get_gives_a_model_that_is_built_down_to_the_last_layer(name):
+def test_get_returns_a_completely_built_model(name):
     model = zoo.get(name)  # the paper's settings
     assert model.built and model.count_params() > 0
     assert [path for path, layer in inspection.layers(model) if not layer.built] == []
@@ -71,7 +71,7 @@ def test_the_constructor_is_the_configuration(name):
 
 
 @every_model
-def test_the_written_arguments_are_those_of_the_signature(name):
+def test_the_documented_arguments_are_those_of_the_signature(name):
     written = zoo.info(name)["arguments"]
     read = {k: p.default for k, p in arguments(get_class(name)).items()}
     assert {k: eval(v) for k, v in written.items()} == read  # noqa: S307
@@ -79,7 +79,7 @@ def test_the_written_arguments_are_those_of_the_signature(name):
 
 
 @every_model
-def test_every_weight_is_watched_and_gets_a_gradient(name):
+def test_every_weight_has_a_gradient(name):
     model = small_model(name)
     model.prepare()
     _, seen = one_step(model, examples(model))
@@ -124,7 +124,7 @@ def test_graph_and_eager_give_the_same_numbers(name):
 
 
 @every_model
-def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
+def test_a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name, tmp_path):
     """Eagerly, where what a model keeps in Python would be lost, too."""
     history, whole = two_epochs(name, 1)
     small_trainer(name, tmp_path, eager=True).fit(few(name), steps=4)
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
 
 @every_model
-def test_one_picture_or_sentence_is_learned_by_heart(name):
+def test_one_image_or_sentence_can_be_memorized(name):
     """Overfits: trained on a single example, what it draws or says comes to be that one."""
     run = small_trainer(name)
     picture = examples(run.model, 1, seed=5)
@@ -173,7 +173,7 @@ def test_one_picture_or_sentence_is_learned_by_heart(name):
 
 
 @every_model
-def test_samples_are_in_range_and_follow_their_seed(name):
+def test_samples_are_in_range_and_depend_on_the_seed(name):
     model = small_model(name)
     batch = examples(model, 5)
     samples = drawn(model, batch, seed=1).numpy()
@@ -228,7 +228,7 @@ def test_seeds_of_threads_are_all_different():
 
 
 @pytest.mark.parametrize("value", [2**31, 2**32 - 2, np.uint32(7), [3, 2**31], tf.constant(5)])
-def test_every_seed_that_fits_is_one(value):
+def test_every_valid_seed_is_accepted(value):
     seed = small_model("simple_dot").as_seed(value)
     wanted = np.array(value, np.int64) if np.ndim(value) else np.array([int(value), 0])
     assert seed.dtype == tf.int32
@@ -346,7 +346,7 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
 
 
 @every_model
-def test_the_file_is_short_and_speaks_of_no_infrastructure(name):
+def test_the_file_is_short_and_mentions_no_infrastructure(name):
     text = Path(inspect.getsourcefile(get_class(name))).read_text()
     code = text.lower()
     assert len(text.splitlines()) <= 200

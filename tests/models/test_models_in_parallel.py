@@ -27,7 +27,7 @@ def drawing_as(model, replica):
 
 
 @every_model
-def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replicas):
+def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
     """With plain gradient descent, the weights after a step are the mean of both halves' own.
 
     Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
@@ -62,7 +62,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
 
 
 @every_model
-def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
+def test_two_micro_batches_apply_the_mean_gradient(name):
     batch = examples(small_model(name), 8)
 
     # Masks of dropout come from a stream that goes on from piece to piece.
@@ -94,7 +94,7 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
 @pytest.mark.parametrize("num_beams", [1, 2])
-def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, num_beams):
+def test_micro_batches_give_the_results_of_the_whole_batch(name, num_beams):
     model = small_model(name)
     source = examples(model, 5)[model.input_feature]
     how = {"num_beams": num_beams, "max_length": LONGEST, "eager": True}
@@ -104,7 +104,7 @@ def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, num_beams):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
+def test_with_single_threaded_operations_predictions_use_micro_batches(monkeypatch):
     setting = tf.config.threading
     model, counts = small_model("seq2seq"), []
     model._compiled_generate = lambda source, count, *args: counts.append(count)
