@@ -1,4 +1,4 @@
-"""Pictures of reproduced models side by side, in docs/pictures.
+"""Pictures of reproduced models side by side, in docs/figures.
 
     python -m benchmarks.result_figures [NAME...]
 
@@ -43,7 +43,7 @@ from zoo.recipes import records
 from zoo.recipes import run as reproduction
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "figures"
 SIDE = 560  # pixels of each picture
 DATES = (
     "the 4th of July 2031",
@@ -62,16 +62,16 @@ def opened(name, budget="cpu-hour"):
     if kept.exists():  # its data may be a person's own
         recipe = replace(recipe, data=json.loads(kept.read_text())["data"])
     train, valid, test = recipe.splits(budget)
-    data = reproduction.load(recipe, train, training=True)
-    valid = valid and reproduction.load(recipe, valid)
-    trainer, _ = reproduction.trained(recipe, budget, folder(name, budget), data, valid)
-    trainer.restore(best=recipe.best)
+    data = reproduction.load_split(recipe, train, training=True)
+    valid = valid and reproduction.load_split(recipe, valid)
+    trainer, _ = reproduction.train_recipe(recipe, budget, folder(name, budget), data, valid)
+    trainer.restore(select_best_epoch=recipe.select_best_epoch)
     with (
         trainer.averaged_weights() as model
     ):  # leave the averages in place: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
-    return model, data, reproduction.load(recipe, test)
+    return model, data, reproduction.load_split(recipe, test)
 
 
 def folder(name, budget="cpu-hour"):
@@ -93,7 +93,7 @@ def mmd():
     pictures = []
     for name in ("vae", "mmd_vae"):
         model, train, test = opened(f"{name}.mnist")
-        density = metrics.fit_latent_density(model, train, components=10)
+        density = metrics.fit_latent_density(model, train, num_components=10)
         fitted = model.decode(density.sample(100, seed=(0, 1)))
         again = figures.reconstructions(model, test.take(16)["image"])
         pictures.append((f"{name}: reconstructions", again))
@@ -170,7 +170,7 @@ def scenes():
 
 
 def gains():
-    found = records.all(ROOT / records.RESULTS)
+    found = records.read_all(ROOT / records.RESULTS)
     return [("", gain(one)) for one in found if one["kind"] == "finetuning"]
 
 

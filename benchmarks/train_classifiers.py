@@ -44,7 +44,7 @@ def trained(name, epochs):
             images = tf.image.stateless_random_flip_left_right(images, seed)
         with tf.GradientTape() as tape:
             _, logits = network(images, training=True)
-            loss = whole(tf.one_hot(labels, classifiers.Classifier.classes), logits)
+            loss = whole(tf.one_hot(labels, classifiers.Classifier.num_classes), logits)
         variables = network.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss

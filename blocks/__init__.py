@@ -1,13 +1,13 @@
-"""Reusable Keras layers that the models of the zoo are lists of.
+"""Reusable Keras layers, from which the models of the zoo are built.
 
-Layers only: they know Keras, TensorFlow and TFP's distributions, and nothing of models, data or
-training. `call` takes and returns tensors; a layer that stands for a distribution has a
-`distribution()` method that returns it, always in float32.
+They depend on Keras, TensorFlow and TensorFlow Probability only, not on models, data or training.
+`call` takes and returns tensors. A layer that represents a distribution has a method
+`distribution()`, which returns a TFP distribution in float32.
 """
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
 from blocks.attention_decoder import AttentionDecoder
-from blocks.convolution import Conv2DTranspose, ThinConv2DTranspose
+from blocks.convolution import FastConv2DTranspose
 from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
@@ -35,9 +35,9 @@ __all__ = [
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
-    "Conv2DTranspose",
     "DReG",
     "Downsample",
+    "FastConv2DTranspose",
     "FlowPrior",
     "FreeBits",
     "GatedAttentionCell",
@@ -54,7 +54,6 @@ __all__ = [
     "SinusoidalPositions",
     "Stack",
     "StandardNormal",
-    "ThinConv2DTranspose",
     "TokenEmbedding",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",

@@ -1,46 +1,82 @@
-"""Transposed convolutions that are fast on a CPU: few output channels, or small maps."""
+"""A transposed convolution that is fast on a CPU for few output channels and for small maps."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-from blocks.checks import positive_int
+MOST_FILTERS = 4  # output channels for which the sum of taps is considered
 
 
 @keras.saving.register_keras_serializable("blocks")
-class ThinConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`Conv2DTranspose` of stride 1 and odd window: one thin product, then shifted sums.
+class FastConv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` with faster algorithms for two cases on a CPU.
 
-    Same weights and, to rounding, the same numbers. With one output channel a CPU's convolution
-    kernel reaches a few percent of its speed; the product of every pixel with every tap of the
-    window, [taps, pixels], reaches most of it, and the taps are then added where they belong.
+    Arguments, weights and, up to rounding, results are those of Keras' layer. `build` chooses how
+    the result is computed and stores the choice in `algorithm`:
 
-    Shapes: [batch, h, w, c] -> [batch, h, w, filters].
+    - "taps", for stride 1, an odd square window and very few filters. One matrix product of all
+      pixels with all taps of the window, then a sum of shifted maps. A CPU's convolution kernel is
+      slow with so few output channels.
+    - "frequencies", for stride 1, an odd square window and a small map of many channels, in float32
+      or float64. One product per frequency, by the convolution theorem (Mathieu, Henaff, LeCun,
+      "Fast Training of Convolutional Networks through FFTs", 2014, arXiv 1312.5851). For 7 x 7
+      pixels and 5 x 5 taps that is 121 products instead of 1,225.
+    - "keras", in every other case and whenever there is a GPU.
+
+    Shapes: [batch, h, w, c] -> [batch, h, w, filters] at stride 1 with "same" padding.
 
     Args:
-        filters: channels of the result.
-        kernel_size: side of the window, in pixels; odd.
+        as in Keras.
     """
 
-    def __init__(self, filters, kernel_size=3, **kwargs):
-        if positive_int(kernel_size, "kernel_size") % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-        super().__init__(
-            filters, kernel_size, padding="same", data_format="channels_last", **kwargs
-        )
+    def build(self, input_shape: tuple) -> None:
+        super().build(input_shape)
+        self.algorithm = self._choose_algorithm(input_shape)
+        self.frequency_matrices = None
+        if self.algorithm == "frequencies":
+            rows, columns = input_shape[1:3]
+            self.frequency_matrices = _frequency_matrices(rows, columns, self.kernel_size[0])
 
-    def call(self, inputs):
-        return thin(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+    def _choose_algorithm(self, input_shape):
+        _, rows, columns, channels = input_shape
+        options = self.strides, self.dilation_rate, self.padding, self.data_format
+        supported = options == ((1, 1), (1, 1), "same", "channels_last")
+        size, width = self.kernel_size
+        odd_square = size == width and size % 2 == 1
+        if not (supported and odd_square and rows and columns):
+            return "keras"
+        if tf.config.list_physical_devices("GPU"):
+            return "keras"
+        if _taps_pay(size, channels, self.filters):
+            return "taps"
+        precise = self.compute_dtype in ("float32", "float64")
+        if precise and _frequencies_pay(rows, columns, size, channels, self.filters):
+            return "frequencies"
+        return "keras"
 
-    def get_config(self):
-        config = keras.layers.Layer.get_config(self)
-        return {**config, "filters": self.filters, "kernel_size": self.kernel_size[0]}
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if self.algorithm == "keras":
+            return super().call(inputs)
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.algorithm == "taps":
+            outputs = _sum_of_taps(inputs, kernel)
+        else:
+            outputs = _frequency_products(inputs, kernel, *self.frequency_matrices)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+def _taps_pay(size, channels, filters):
+    """Whether the matrix product saves more time than the sum of shifted maps costs."""
+    return filters == 1 or filters <= MOST_FILTERS and size**2 * filters <= channels
 
 
 @tf.custom_gradient
-def thin(x, kernel):
-    """y[j] = sum_k x[j - k + r] . kernel[k], with r the window's radius, zeros outside."""
+def _sum_of_taps(x, kernel):
+    """y[j] = sum_k x[j - k + r] . kernel[k], with r the window's radius and zeros outside.
+
+    x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c].
+    """
     size, _, filters, channels = kernel.shape
     batch, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
     taps = tf.reshape(kernel, (size * size * filters, channels))
@@ -68,60 +104,23 @@ def thin(x, kernel):
     return tf.transpose(y, (1, 2, 3, 0)), gradients
 
 
-@keras.saving.register_keras_serializable("blocks")
-class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`; of stride 1 and a wide window, by the convolution theorem.
-
-    Mathieu, Henaff, LeCun, "Fast Training of Convolutional Networks through FFTs" (2014, arXiv
-    1312.5851). Same weights and, to rounding, the same numbers. Where the map is small and has many
-    channels, as where a generator begins, there are far fewer frequencies than pairs of a pixel and
-    a tap of the window: 7 x 7 pixels and 5 x 5 taps are 121 products for 1,225, and take a quarter
-    of the time on a CPU.
-
-    Args:
-        as in Keras.
-    """
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        _, rows, columns, channels = input_shape
-        size = self.kernel_size[0]
-        sized = self.plain and rows and columns
-        pays = sized and fewer(rows, columns, size, channels, self.filters)
-        self.plan = frequencies(rows, columns, size) if pays else None
-
-    @property
-    def plain(self):
-        """Whether it is of the kind that `products` computes."""
-        rows, columns = self.kernel_size
-        moves = self.strides, self.dilation_rate, self.padding, self.data_format
-        odd = rows == columns and rows % 2 == 1
-        precise = self.compute_dtype in ("float32", "float64")
-        return odd and precise and moves == ((1, 1), (1, 1), "same", "channels_last")
-
-    def call(self, inputs):
-        if self.plan is None:
-            return super().call(inputs)
-        y = products(inputs, tf.convert_to_tensor(self.kernel), *self.plan)
-        return self.activation(y + self.bias if self.use_bias else y)
+def _frequencies_pay(rows, columns, size, channels, filters):
+    """Whether the products per frequency are less than a third of the direct convolution's work."""
+    num_products = (rows + size // 2) * (columns + size // 2) * 3 / 2
+    transforms = rows * columns * (1 / channels + 1 / filters)
+    return 3 * num_products * (1 + transforms) < rows * columns * size**2
 
 
-def fewer(rows, columns, size, channels, filters):
-    """Whether the way by frequencies is less than a third of the work of the direct one."""
-    found = (rows + size // 2) * (columns + size // 2) * 3 / 2
-    there_and_back = rows * columns * (1 / channels + 1 / filters)
-    return 3 * found * (1 + there_and_back) < rows * columns * size**2
+def _frequency_matrices(rows, columns, size):
+    """Three matrices: pixels to factors, taps to factors, and products of both to pixels.
 
+    The map is padded so that the circular convolution equals the linear one. Then the convolution
+    is a product at each frequency: a real one where a frequency is its own opposite, else a complex
+    one, and one of each pair of opposite frequencies is enough. A complex product is computed as
+    three real ones (Gauss): for x = a + bi and w = c + di,
+    (a + b) c - b (c + d) + i ((a + b) c + a (d - c)).
 
-def frequencies(rows, columns, size):
-    """What turns pixels into factors, taps into factors, and products of both into pixels.
-
-    On a torus wide enough that nothing comes back into the map from its other side, a convolution
-    is a product at each frequency: real at a frequency that is its own opposite, else complex, one
-    of each pair of opposites being enough. A complex product is three real ones (Gauss): of
-    x = a + bi and w = c + di, (a + b) c - b (c + d) + i ((a + b) c + a (d - c)).
-
-    Returns three matrices as lists: [products, rows * columns], [products, size * size],
+    Returns lists of shapes [products, rows * columns], [products, size * size] and
     [rows * columns, products].
     """
     radius = size // 2
@@ -129,46 +128,43 @@ def frequencies(rows, columns, size):
     pixels = [(i / height, j / width) for i in range(rows) for j in range(columns)]
     window = range(-radius, radius + 1)
     taps = [(i / height, j / width) for i in window for j in window]
-    of_pixels, of_taps, to_pixels = [], [], []
-    for here in [(u, v) for u in range(height) for v in range(width)]:
-        opposite = -here[0] % height, -here[1] % width
-        if here > opposite:
+    from_pixels, from_taps, to_pixels = [], [], []
+    for frequency in [(u, v) for u in range(height) for v in range(width)]:
+        opposite = -frequency[0] % height, -frequency[1] % width
+        if frequency > opposite:
             continue
-        x, w = wave(here, pixels), wave(here, taps)
+        x, w = _complex_waves(frequency, pixels), _complex_waves(frequency, taps)
         y = [z.conjugate() / (height * width) for z in x]
-        if here == opposite:
-            of_pixels.append([z.real for z in x])
-            of_taps.append([z.real for z in w])
+        if frequency == opposite:
+            from_pixels.append([z.real for z in x])
+            from_taps.append([z.real for z in w])
             to_pixels.append([z.real for z in y])
         else:
-            of_pixels += [[z.real + z.imag for z in x], [z.real for z in x], [z.imag for z in x]]
-            of_taps += [[z.real for z in w], [z.imag - z.real for z in w]]
-            of_taps += [[z.real + z.imag for z in w]]
+            from_pixels += [[z.real + z.imag for z in x], [z.real for z in x], [z.imag for z in x]]
+            from_taps += [[z.real for z in w], [z.imag - z.real for z in w]]
+            from_taps += [[z.real + z.imag for z in w]]
             to_pixels += [[2 * (z.real - z.imag) for z in y], [-2 * z.imag for z in y]]
             to_pixels += [[-2 * z.real for z in y]]
-    return of_pixels, of_taps, [*zip(*to_pixels, strict=True)]
+    return from_pixels, from_taps, [*zip(*to_pixels, strict=True)]
 
 
-def wave(frequency, places):
-    """exp(-2 pi i frequency . place) of each place, as complex numbers."""
+def _complex_waves(frequency, positions):
+    """exp(-2 pi i frequency . position) for each position, as a list of complex numbers."""
     u, v = frequency
-    angles = [-2 * math.pi * (u * i + v * j) for i, j in places]
+    angles = [-2 * math.pi * (u * i + v * j) for i, j in positions]
     return [complex(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
-def products(x, kernel, of_pixels, of_taps, to_pixels):
-    """y[j] = sum_k x[j - k + r] . kernel[k], with r the window's radius, zeros outside.
-
-    x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c]; the matrices are `frequencies`'.
-    """
-    of_pixels, of_taps, to_pixels = (
-        tf.constant(matrix, x.dtype) for matrix in (of_pixels, of_taps, to_pixels)
+def _frequency_products(x, kernel, from_pixels, from_taps, to_pixels):
+    """The same as `_sum_of_taps`, by the matrices of `_frequency_matrices`."""
+    from_pixels, from_taps, to_pixels = (
+        tf.constant(matrix, x.dtype) for matrix in (from_pixels, from_taps, to_pixels)
     )
     filters, channels = kernel.shape[2:]
     batch, rows, columns = tf.shape(x)[0], *x.shape[1:3]
     factors = tf.reshape(tf.transpose(x, (1, 2, 0, 3)), (rows * columns, -1))
-    factors = tf.reshape(of_pixels @ factors, (-1, batch, channels))
-    window = of_taps @ tf.reshape(kernel, (-1, filters * channels))
+    factors = tf.reshape(from_pixels @ factors, (-1, batch, channels))
+    window = from_taps @ tf.reshape(kernel, (-1, filters * channels))
     window = tf.reshape(window, (-1, filters, channels))
     y = tf.matmul(factors, window, transpose_b=True)
     y = to_pixels @ tf.reshape(y, (-1, batch * filters))

@@ -1,6 +1,6 @@
-"""Small versions of every registered model, and data that fit them: what the suites run over.
+"""Small versions of all registered models, and data that fit them.
 
-A new model needs no line here: its configuration is read from its signature, its batches from its
+New models need no change here: small arguments are chosen by the signature, batches by the
 `batch_spec`.
 """
 
@@ -14,7 +14,7 @@ import zoo
 from zoo import text
 from zoo.registry import arguments, get_class
 
-# An argument is made small where its name and the type of its default fit.
+# A small value is used if an argument has this name and a default of this type.
 SMALL = (
     ("image_shape", (8, 8, 1)),
     ("filters", (8, 16)),
@@ -138,7 +138,7 @@ def shuffled(name, n=32, batch_size=8):
     return data
 
 
-def trainer(name, workdir=None, model=None, **options):
+def small_trainer(name, workdir=None, model=None, **options):
     options = {"verbose": False, "figures_every": 0, **options}
     return zoo.Trainer(model or small_model(name), workdir, **options)
 

@@ -1,4 +1,4 @@
-"""Arguments: the table of numbers, those of blocks, and what their messages say."""
+"""Checks of arguments: the table of numbers, the checks of blocks, and their messages."""
 
 import math
 
@@ -18,11 +18,11 @@ NEVER = (True, "1", math.nan, math.inf, -math.inf, None, [1], 1j)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_only_finite_numbers_in_the_interval_are_accepted(name):
     interval = NUMBERS[name]
-    below = interval.least if interval.above else interval.least - 1
-    for wrong in (*NEVER, below, *((1.5,) if interval.whole else ())):
+    below = interval.minimum if interval.exclusive else interval.minimum - 1
+    for wrong in (*NEVER, below, *((1.5,) if interval.integer else ())):
         with pytest.raises(UsageError, match=rf"^{name} must be "):
             check_numbers(**{name: wrong})
-    right = interval.least + (0.5 if interval.above else 0)
+    right = interval.minimum + (0.5 if interval.exclusive else 0)
     check_numbers(**{name: right})
     check_numbers(**{name: np.int32(1)})
 
@@ -33,7 +33,7 @@ def test_none_is_not_given_and_zero_is_a_number():
         check_optional_numbers(top_k=0)
 
 
-def test_messages_say_both_ends():
+def test_messages_have_both_ends():
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
     with pytest.raises(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import zoo
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("blocks/*.py")])
 EVERYTHING = sorted([*SOURCES, *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")])
@@ -14,9 +16,15 @@ FLOORS = 8
 LINES = {"zoo/models": 200, "tests": 400, "": 300}  # folder -> the longest file, first match
 
 
+def for_types_only(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports(path):
-    """The modules, and the names taken from them, that a file imports anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules, and the names from them, that a file imports anywhere when it runs."""
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if not for_types_only(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -128,3 +136,16 @@ def test_no_file_is_long_and_none_is_called_utils(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_nothing_is_put_off(path):
     assert "TODO" not in path.read_text()
+
+
+def test_type_checkers_see_the_lazy_names_and_the_hints():
+    tree = ast.parse((ROOT / "zoo/__init__.py").read_text())
+    imported = {
+        alias.name: node.module
+        for block in filter(for_types_only, tree.body)
+        for node in block.body
+        for alias in node.names
+    }
+    assert imported == {name: module or "zoo" for name, module in zoo._LAZY.items()}
+    assert set(zoo._LAZY) <= set(zoo.__all__)
+    assert (ROOT / "zoo/py.typed").exists() and (ROOT / "blocks/py.typed").exists()

@@ -1,20 +1,46 @@
 """The zoo: a pluggable model zoo of generative and sequence architectures for TensorFlow.
 
-    model = zoo.get("vae", latent_dim=2)             # the paper's architecture, ready to call
+    model = zoo.get("vae", latent_dim=2)             # the paper's architecture, built
     data = zoo.data.load("mnist", "train", batch_size=256)
     zoo.Trainer(model, workdir="runs/vae").fit(data, epochs=10)
     model.sample(16)
 
-Importing this package imports neither TensorFlow nor TFDS nor matplotlib; they come when used.
+Importing this package does not import TensorFlow, TFDS or matplotlib; they are imported on first
+use.
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
 from zoo import environment, errors
-from zoo.environment import give_keras_a_home
+from zoo.environment import ensure_keras_home
 from zoo.factory import get, info, load_block, names
 from zoo.registry import register
 from zoo.version import __version__
+
+if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
+    from zoo import (
+        data,
+        figures,
+        finetuning,
+        inspection,
+        metrics,
+        optimizers,
+        presets,
+        recipes,
+        text,
+    )
+    from zoo.factory import transfer_weights
+    from zoo.finetuning.features import feature_extractor
+    from zoo.generation.captioner import Captioner
+    from zoo.generation.sequence_generator import SequenceGenerator
+    from zoo.generation.translator import Translator
+    from zoo.log import log_message
+    from zoo.model import Model
+    from zoo.model.method_arguments import checked_method
+    from zoo.presets import save
+    from zoo.saved_model import export
+    from zoo.training.trainer import Trainer
 
 __all__ = [
     "__version__",
@@ -46,9 +72,10 @@ __all__ = [
     "transfer_weights",
 ]
 
-give_keras_a_home()
+ensure_keras_home()
 
-LAZY = {
+# Public name -> the module that defines it; None: it is a submodule.
+_LAZY = {
     "Captioner": "zoo.generation.captioner",
     "Model": "zoo.model",
     "SequenceGenerator": "zoo.generation.sequence_generator",
@@ -72,18 +99,19 @@ LAZY = {
 }
 
 
-LIGHT = {"data", "presets", "recipes", "save"}  # need no TensorFlow yet
+_WITHOUT_TENSORFLOW = {"data", "presets", "recipes", "save"}
 
 
-def __getattr__(name):
-    if name not in LAZY:
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    if name not in LIGHT:
+    if name not in _WITHOUT_TENSORFLOW:
         environment.import_tensorflow()
-    if LAZY[name] is None:
+    module = _LAZY[name]
+    if module is None:
         return importlib.import_module(f"zoo.{name}")
-    return getattr(importlib.import_module(LAZY[name]), name)
+    return getattr(importlib.import_module(module), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(set(__all__) | set(globals()))

@@ -1,8 +1,8 @@
-"""One table of the numbers that people pass, and the check that every public entry calls.
+"""The table of numeric arguments, and the check that every public function calls.
 
-    check_numbers(batch_size=batch_size, seed=seed)     # raises UsageError and names the argument
+    check_numbers(batch_size=batch_size, seed=seed)     # raises UsageError with the argument's name
 
-`check_optional_numbers` takes None for "not given"; 0 is always a number.
+`check_optional_numbers` skips None, which means "not given"; 0 is always checked as a number.
 """
 
 import math
@@ -13,121 +13,131 @@ from typing import Any
 
 from zoo.errors import UsageError
 
-LARGEST = 2**31 - 1  # what TensorFlow's shapes and loops count with
-LARGEST_SEED = 2**32 - 2  # evaluation takes the next one
+MAX_INT32 = 2**31 - 1  # limit of TensorFlow's shapes and loop counters
+MAX_SEED = 2**32 - 2  # evaluation uses seed + 1
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The values that an argument can have.
+    """The accepted values of a numeric argument.
 
     Attributes:
-        least, most: the ends of the interval.
-        whole: only integers.
-        above: `least` itself is left out.
+        minimum, maximum: ends of the interval, both included.
+        integer: accept integers only.
+        exclusive: exclude `minimum` itself.
     """
 
-    least: float
-    most: float = LARGEST
-    whole: bool = True
-    above: bool = False
+    minimum: float
+    maximum: float = MAX_INT32
+    integer: bool = True
+    exclusive: bool = False
 
-    def accepts(self, value):
-        """Whether `value` is a finite number, not a truth value, in this interval."""
-        kind = numbers.Integral if self.whole else numbers.Real
-        if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is a finite number (no bool) in this interval."""
+        kind = numbers.Integral if self.integer else numbers.Real
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
             return False
-        return self.least <= value <= self.most and not (self.above and value == self.least)
+        above = value > self.minimum if self.exclusive else value >= self.minimum
+        return bool(above and value <= self.maximum)
 
-    def __str__(self):
-        noun = "an integer" if self.whole else "a finite number"
-        low = f"{'>' if self.above else '>='} {self.least:g}"
-        bounded = math.isfinite(self.most) and self.most not in (LARGEST, LARGEST_SEED)
-        return f"{noun} {low} and <= {self.most:g}" if bounded else f"{noun} {low}"
+    def __str__(self) -> str:
+        noun = "an integer" if self.integer else "a finite number"
+        low = f"{'>' if self.exclusive else '>='} {self.minimum:g}"
+        bounded = math.isfinite(self.maximum) and self.maximum not in (MAX_INT32, MAX_SEED)
+        return f"{noun} {low} and <= {self.maximum:g}" if bounded else f"{noun} {low}"
 
-    def expected(self, value):
-        """What is accepted in place of `value`; of one that is too large also the upper end."""
-        too_large = isinstance(value, numbers.Real) and math.isfinite(value) and value > self.most
-        hidden = too_large and f"{self.most:g}" not in str(self)
-        return f"{self} and <= {self.most}" if hidden else str(self)
+    def expected(self, value: Any) -> str:
+        """The interval as text for an error message about `value`.
+
+        Mentions the upper end where `value` exceeds it, even if `str(self)` omits it.
+        """
+        is_number = isinstance(value, numbers.Real) and math.isfinite(value)
+        too_large = is_number and value > self.maximum
+        omitted = too_large and f"{self.maximum:g}" not in str(self)
+        return f"{self} and <= {self.maximum}" if omitted else str(self)
 
 
-COUNT = Interval(0)
-SIZE = Interval(1)
-SEED = Interval(0, LARGEST_SEED)
-POSITIVE = Interval(0, math.inf, whole=False, above=True)
-NON_NEGATIVE = Interval(0, math.inf, whole=False)
-FRACTION = Interval(0, 1, whole=False)
+NON_NEGATIVE_INT = Interval(0)
+POSITIVE_INT = Interval(1)
+SEED = Interval(0, MAX_SEED)
+POSITIVE = Interval(0, math.inf, integer=False, exclusive=True)
+NON_NEGATIVE = Interval(0, math.inf, integer=False)
+FRACTION = Interval(0, 1, integer=False)
 
 NUMBERS = {
     # training
-    "epochs": COUNT,
-    "steps": COUNT,
-    "epoch": COUNT,
-    "save_every": SIZE,
-    "max_to_keep": SIZE,
-    "figures_every": COUNT,
-    "micro_batches": SIZE,
-    "learning_rate": Interval(0, 3.4e38, whole=False, above=True),  # finite as float32
+    "epochs": NON_NEGATIVE_INT,
+    "steps": NON_NEGATIVE_INT,
+    "epoch": NON_NEGATIVE_INT,
+    "save_every": POSITIVE_INT,
+    "max_to_keep": POSITIVE_INT,
+    "figures_every": NON_NEGATIVE_INT,
+    "micro_batches": POSITIVE_INT,
+    "learning_rate": Interval(0, 3.4e38, integer=False, exclusive=True),  # finite as float32
     "betas": FRACTION,
-    "ema": FRACTION,
-    "clip": POSITIVE,
-    "warmup_epochs": NON_NEGATIVE,
-    "patience": COUNT,
-    "train_examples": SIZE,
+    "ema_momentum": FRACTION,
+    "clip_norm": POSITIVE,
+    "kl_warmup_epochs": NON_NEGATIVE,
+    "patience": NON_NEGATIVE_INT,
+    "train_examples": POSITIVE_INT,
     "seed": SEED,
     # data
-    "batch_size": SIZE,
+    "batch_size": POSITIVE_INT,
     "binarize_seed": SEED,
     "image_size": Interval(1, 2**15),
     "size": Interval(1, 2**15),
-    "vocabulary_size": SIZE,
-    "min_count": SIZE,
-    "multiple": SIZE,
-    "batch_tokens": SIZE,
+    "vocabulary_size": POSITIVE_INT,
+    "min_count": POSITIVE_INT,
+    "multiple": POSITIVE_INT,
+    "batch_tokens": POSITIVE_INT,
     # sampling and decoding
-    "n": SIZE,
-    "label": COUNT,
-    "first": COUNT,
-    "samples": SIZE,
-    "max_length": Interval(1, 100_000),  # so does a cache of keys and values with this
+    "n": POSITIVE_INT,
+    "label": NON_NEGATIVE_INT,
+    "first": NON_NEGATIVE_INT,
+    "samples": POSITIVE_INT,
+    "max_length": Interval(1, 100_000),  # the key and value caches grow with it
     "num_beams": Interval(1, 1000),  # memory grows with it
-    "num_maps": COUNT,
-    "top_k": SIZE,
+    "num_maps": NON_NEGATIVE_INT,
+    "top_k": POSITIVE_INT,
     "temperature": POSITIVE,
-    "top_p": Interval(0, 1, whole=False, above=True),
+    "top_p": Interval(0, 1, integer=False, exclusive=True),
     "length_penalty": NON_NEGATIVE,
     # metrics
-    "k": SIZE,
-    "chunk": SIZE,
-    "blocks": SIZE,
-    "classes": SIZE,
-    "components": SIZE,
-    "images": SIZE,
-    "is_images": SIZE,
-    "texts": SIZE,
+    "k": POSITIVE_INT,
+    "chunk": POSITIVE_INT,
+    "blocks": POSITIVE_INT,
+    "num_classes": POSITIVE_INT,
+    "num_components": POSITIVE_INT,
+    "images": POSITIVE_INT,
+    "importance_sampling_images": POSITIVE_INT,
+    "texts": POSITIVE_INT,
     "threshold": NON_NEGATIVE,
-    "permutations": SIZE,
+    "permutations": POSITIVE_INT,
     # fine-tuning and figures
-    "rank": SIZE,
-    "dpi": Interval(1, 2400, whole=False),
-    "columns": SIZE,
-    "rows": SIZE,
-    "scale": SIZE,
-    "padding": COUNT,
+    "rank": POSITIVE_INT,
+    "dpi": Interval(1, 2400, integer=False),
+    "columns": POSITIVE_INT,
+    "rows": POSITIVE_INT,
+    "scale": POSITIVE_INT,
+    "padding": NON_NEGATIVE_INT,
 }
 
 
-def check_numbers(**values):
-    """Raises UsageError unless each value is in the interval that `NUMBERS` has for its name."""
+def check_numbers(**values: Any) -> None:
+    """Checks each argument against its interval in `NUMBERS`.
+
+    Raises:
+        UsageError: a value outside its interval.
+    """
     for name, value in values.items():
         interval = NUMBERS[name]
         if not interval.accepts(value):
             raise UsageError(f"{name} must be {interval.expected(value)}, got {value!r:.80}")
 
 
-def check_optional_numbers(**values):
-    """`check_numbers` of the values that are not None."""
+def check_optional_numbers(**values: Any) -> None:
+    """`check_numbers` for the values that are not None."""
     check_numbers(**{name: value for name, value in values.items() if value is not None})
 
 

@@ -1,6 +1,6 @@
-"""What must be right before TensorFlow is imported: its log level, the backend and folder of Keras.
+"""Process settings needed before TensorFlow is imported: log level, Keras backend, Keras home.
 
-Needs only Python.
+Uses only the Python standard library.
 """
 
 import contextlib
@@ -8,71 +8,83 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import UsageError
 
-LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # heeded only if set before TensorFlow is imported
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # TensorFlow reads it once, at import
 
 
-def check_backend():
-    """Raises UsageError unless Keras has, or will have, the backend of TensorFlow."""
+def check_backend() -> None:
+    """Checks that Keras uses, or is going to use, the TensorFlow backend.
+
+    Raises:
+        UsageError: another backend is loaded or configured.
+    """
     variable = os.environ.get("KERAS_BACKEND")
-    name = variable or backend_in_file() or "tensorflow"
+    name = variable or _backend_in_file() or "tensorflow"
     if "keras" in sys.modules:
         name = sys.modules["keras"].config.backend()
     if name != "tensorflow":
-        cure = "unset KERAS_BACKEND" if variable else f"change it in {keras_file()}"
-        raise UsageError(f"Keras uses the backend {name!r}; the zoo needs tensorflow: {cure}")
+        remedy = "unset KERAS_BACKEND" if variable else f"change it in {_keras_config_file()}"
+        raise UsageError(f"Keras uses the backend {name!r}; the zoo needs tensorflow: {remedy}")
 
 
-def backend_in_file():
-    """The backend that Keras' own file of settings asks for; None if it asks for none."""
+def _backend_in_file() -> str | None:
+    """The backend set in keras.json, or None."""
     try:
-        return json.loads(keras_file().read_text()).get("backend")
-    except Exception:  # no file, or one that Keras does not read either
+        return json.loads(_keras_config_file().read_text()).get("backend")
+    except Exception:  # missing, or damaged: then Keras ignores it too
         return None
 
 
-def keras_file():
+def _keras_config_file() -> Path:
     home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111
     return Path(home) / "keras.json"
 
 
-def give_keras_a_home():
-    """Where a process has no home folder, Keras would make a folder named ~ in the current one."""
+def ensure_keras_home() -> None:
+    """Sets KERAS_HOME for a process without a home folder.
+
+    Otherwise Keras would create a folder named ~ in the current directory.
+    """
     if "KERAS_HOME" not in os.environ and os.path.expanduser("~") == "~":  # noqa: PTH111
         os.environ["KERAS_HOME"] = str(Path(tempfile.gettempdir()) / f"keras-{os.getuid()}")
 
 
-def import_tensorflow():
-    """Imports TensorFlow, for the first time, without its greetings on stderr.
+def import_tensorflow() -> None:
+    """Imports TensorFlow without its startup messages on stderr.
 
-    The log level does not silence those that come before logging is set up (TensorFlow issue
-    100442), so the file they go to is closed meanwhile. Who has set a level below 3 wants to hear
-    them. Raises UsageError if Keras has another backend.
+    The log level does not silence messages that are printed before logging is set up (TensorFlow
+    issue 100442), so stderr is closed during the import. With a log level below 3 in the
+    environment, the messages are printed.
+
+    Raises:
+        UsageError: Keras uses another backend.
     """
     check_backend()
     if "tensorflow" in sys.modules:
         return
-    with _closed_stderr() if os.environ.setdefault(LEVEL, "3") == "3" else contextlib.nullcontext():
+    quiet = os.environ.setdefault(LOG_LEVEL, "3") == "3"
+    with _closed_stderr() if quiet else contextlib.nullcontext():
         import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager
-def _closed_stderr():
+def _closed_stderr() -> Iterator[None]:
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         stderr = os.dup(2)
-    except OSError:  # it is closed
+    except OSError:  # it is closed already
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(nowhere)
+        os.close(null)

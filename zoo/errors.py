@@ -1,84 +1,94 @@
-"""The errors a person can cause. Each says what came, what was expected, and what to do.
+"""The errors that a user can cause. Messages state what came, what was expected, what to do.
 
-Every one is a `ZooError`; the command line turns them into one line and an exit code: 2 when the
-request itself was wrong, 1 when it was right but could not be carried out.
+All are `ZooError`s. The command line prints them as one line and exits with the code 2 if the
+request was invalid, 1 if it was valid but failed.
 """
 
 import difflib
 import re
+from collections.abc import Iterable
+from typing import Any
 
 
 class ZooError(Exception):
-    """Base of all errors raised on purpose by this library."""
+    """Base class of all errors that this library raises on purpose."""
 
     exit_code = 1
 
 
 class UsageError(ZooError, ValueError):
-    """The request is wrong: an impossible value, a wrong type, an argument that does not exist."""
+    """An invalid request: an impossible value, a wrong type, an unknown argument."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing is registered under. Lists close matches, or everything there is."""
+    """A name that is not registered. The message has close matches, or all available names.
 
-    def __init__(self, kind, name, known):
-        known = sorted(known)
-        close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    Args:
+        kind: what is named, such as "model".
+        name: the unknown name.
+        available: the names that exist.
+    """
+
+    def __init__(self, kind: str, name: Any, available: Iterable[str]):
+        available = sorted(available)
+        close = difflib.get_close_matches(str(name), available, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        listed = f"There are: {', '.join(known)}." if known else f"There is no {kind} at all."
-        super().__init__(f"unknown {kind} {name!r}. {hint or listed}")
+        listing = f"Available: {', '.join(available)}." if available else f"There is no {kind}."
+        super().__init__(f"unknown {kind} {name!r}. {hint or listing}")
 
 
 class BatchError(UsageError):
-    """A batch that does not fit the model: feature, shape, dtype or range."""
+    """A batch that does not fit the model: wrong feature, shape, dtype or range."""
 
 
 class DataNotPreparedError(ZooError):
-    """A data set that is known but not on disk; names the command that fetches it."""
+    """A known data set that is not on disk; the message has the command that fetches it."""
 
 
 class CheckpointError(ZooError):
-    """A checkpoint that is corrupt, cut short, or belongs to another model. Nothing is changed."""
+    """A checkpoint that is corrupt, truncated, or of another model. The state is unchanged."""
 
 
 class WriteError(ZooError):
-    """A file or folder that could not be written. What was there before is intact."""
+    """A file or folder that could not be written. The previous version is intact."""
 
 
 class PresetError(ZooError):
-    """A preset that is damaged, incomplete, without a licence, too new, or cannot be fetched."""
+    """A preset that is damaged, incomplete, unlicensed, too new, or cannot be fetched."""
 
 
 class WorkdirBusyError(ZooError):
-    """Another trainer holds this working directory."""
+    """Another trainer uses this working directory."""
 
 
 class NonFiniteError(ZooError):
-    """A loss became NaN or infinite; names the step and the first layer that produced it."""
+    """A loss became NaN or infinite; the message has the step and the first layer affected."""
 
 
-LONGEST_REASON = 200  # characters of another library's message
+_MAX_REASON_LENGTH = 200  # characters of another library's message
 
 
-def one_line(error):
-    """The first line of another library's error, short and printable; else the error's type."""
+def one_line(error: BaseException) -> str:
+    """The first line of an error message, short and printable; without one, the error's type."""
     text = re.sub(r"\A\{\{[^}]*\}\}", "", str(error))  # TensorFlow begins with a node's name
     lines = text.strip().splitlines() or [""]
-    text = "".join(c if c.isprintable() else " " for c in lines[0][: LONGEST_REASON + 1]).strip()
-    if len(text) > LONGEST_REASON:
-        text = text[: LONGEST_REASON - 3] + "..."
+    start = lines[0][: _MAX_REASON_LENGTH + 1]
+    text = "".join(c if c.isprintable() else " " for c in start).strip()
+    if len(text) > _MAX_REASON_LENGTH:
+        text = text[: _MAX_REASON_LENGTH - 3] + "..."
     return text or type(error).__name__
 
 
-def short_repr(value, length=80):
-    """`repr` of a value, for a message: of a long one its beginning."""
+def short_repr(value: Any, length: int = 80) -> str:
+    """`repr(value)` for a message, cut at the end to at most `length` characters."""
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def shorten(value, length=60):
-    """A value as text for a message; of a long one the beginning and the end."""
-    text, half = str(value), (length - 3) // 2
+def shorten(value: Any, length: int = 60) -> str:
+    """`str(value)` for a message, cut in the middle to at most `length` characters."""
+    text = str(value)
+    half = (length - 3) // 2
     return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"

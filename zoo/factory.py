@@ -1,35 +1,48 @@
-"""Names to models: architectures of the registry, and presets with their weights.
+"""Models by name: architectures of the registry, and presets with their weights.
 
-    model = zoo.get("vae", latent_dim=2)                   # an architecture with fresh weights
-    model = zoo.get("vae.snowflakes", pretrained=True)     # a preset: checked, ready to use
-    encoder = zoo.load_block("vae.snowflakes", "encoder")  # a part, to put into another model
+    model = zoo.get("vae", latent_dim=2)                   # an architecture with initial weights
+    model = zoo.get("vae.snowflakes", pretrained=True)     # a preset: checked and ready to use
+    encoder = zoo.load_block("vae.snowflakes", "encoder")  # a part, for use in another model
 
-Importing this module, `names` and `info` need no TensorFlow.
+Importing this module, `names` and `info` do not need TensorFlow.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zoo import presets, registry
 from zoo.errors import UnknownNameError
 from zoo.log import log_message
 
+if TYPE_CHECKING:
+    import keras
 
-def get(name, *, pretrained=False, cache=None, **config):
-    """The architecture `name` with the paper's settings, overridden by `config`; built.
+    from zoo.finetuning.weight_transfer import TransferReport
+    from zoo.model import Model
+
+
+def get(
+    name: str, *, pretrained: bool = False, cache: str | Path | None = None, **config: Any
+) -> Model:
+    """Builds the architecture `name`: the paper's settings, overridden by `config`.
 
     Args:
         name: a registered name, see `names()`; or a preset, see `zoo.presets.load`.
-        pretrained: with the preset's weights, their hash checked. With arguments in `config` that
-            change weights, what fits is loaded, what can be adapted is adapted, and a note says
-            what was left fresh; see `zoo.transfer_weights`.
-        cache: the folder for presets that are fetched; default ZOO_CACHE or ~/.cache/zoo.
+        pretrained: load the preset's weights, after checking their hash. If `config` changes
+            weights, those that fit are loaded, those that can be adapted are adapted, and a message
+            lists those that keep their initial values; see `zoo.transfer_weights`.
+        cache: folder for downloaded presets; default ZOO_CACHE or ~/.cache/zoo.
         **config: constructor arguments of the model, see `info(name)`; also `dtype` (a Keras
             dtype policy such as "mixed_bfloat16").
 
     Raises:
         UnknownNameError: no such model, or no such argument.
-        UsageError: a value that the model cannot take.
+        UsageError: a value that the model does not accept.
         PresetError: a preset that is damaged, too new, or cannot be fetched.
     """
-    if not pretrained and registry.is_plain(name):
+    if not pretrained and registry.is_model_name(name):
         return registry.build(name, **config)
     preset = presets.load(name, cache)
     model = preset.build(config)
@@ -43,50 +56,63 @@ def get(name, *, pretrained=False, cache=None, **config):
     return model
 
 
-def names(pattern="*", pretrained=False):
+def names(pattern: str = "*", pretrained: bool = False) -> list[str]:
     """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`.
 
-    With `pretrained`, those of the presets in this package: `vae.snowflakes`.
+    Args:
+        pattern: wildcards as of `fnmatch`.
+        pretrained: list the presets of this package instead, such as `vae.snowflakes`.
     """
     return presets.names(pattern) if pretrained else registry.names(pattern)
 
 
-def info(name):
-    """What there is to know about a model or a preset without importing TensorFlow.
+def info(name: str) -> dict[str, Any]:
+    """Describes a model or a preset without importing TensorFlow.
 
-    Returns a dict: of a model, see `zoo.registry.info`; of a preset, see `zoo.presets.info`.
+    Returns:
+        For a model, the dict of `zoo.registry.info`; for a preset, that of `zoo.presets.info`.
 
     Raises:
-        UnknownNameError: nothing has that name.
+        UnknownNameError: there is no such model or preset.
     """
-    return registry.info(name) if registry.is_plain(name) else presets.info(name)
+    return registry.info(name) if registry.is_model_name(name) else presets.info(name)
 
 
-def load_block(reference, path, cache=None):
-    """A block of a preset with its weights, to put into any Keras model.
+def load_block(reference: str, path: str, cache: str | Path | None = None) -> keras.layers.Layer:
+    """A part of a preset with its weights, for use in any Keras model.
 
     Args:
         reference, cache: as in `zoo.presets.load`.
-        path: of a layer, as `zoo.inspection.layers` names them: "encoder", "decoder/0".
+        path: path of a layer as in `zoo.inspection.layers`: "encoder", "decoder/0".
 
-    Raises what `zoo.presets.load` raises, and UnknownNameError for a block.
+    Raises:
+        UnknownNameError: no such preset, or no layer with that path.
+        PresetError: as in `zoo.presets.load`.
     """
     from zoo import inspection
 
-    found = dict(inspection.layers(get(reference, pretrained=True, cache=cache)))
-    if path not in found:
-        raise UnknownNameError(f"block of {reference}", path, found)
-    return found[path]
+    layers = dict(inspection.layers(get(reference, pretrained=True, cache=cache)))
+    if path not in layers:
+        raise UnknownNameError(f"block of {reference}", path, layers)
+    return layers[path]
 
 
-def transfer_weights(target, source):
-    """Gives a model the weights of another, or of a preset; see `weight_transfer.transfer_weights`.
+def transfer_weights(
+    target: keras.layers.Layer, source: keras.layers.Layer | str
+) -> TransferReport:
+    """Loads the weights of another model or of a preset where they fit or can be adapted.
+
+    See `zoo.finetuning.weight_transfer.transfer_weights` for the rules.
 
     Args:
         target: a built model or layer.
-        source: another, or the reference of a preset, whose model is then the source.
+        source: another one, or the reference of a preset.
 
-    Returns a `TransferReport`. Raises UsageError if not one weight could be used.
+    Returns:
+        A `TransferReport`: loaded, adapted, missing and unexpected weights.
+
+    Raises:
+        UsageError: not a single weight could be used.
     """
     from zoo.finetuning import weight_transfer
 

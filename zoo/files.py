@@ -1,7 +1,7 @@
-"""Paths as people write them, and files that are written all or not at all.
+"""Paths given by the user, and atomic writes of files and folders.
 
-A file is first written under a temporary name, flushed to the disk and renamed, so that a crash,
-a `kill -9` or a full disk leaves the previous one intact.
+A file is written under a temporary name, flushed to disk and renamed, so that a crash, a `kill -9`
+or a full disk leaves the previous version intact.
 """
 
 import contextlib
@@ -11,20 +11,25 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from zoo.errors import UsageError, WriteError, one_line, short_repr
 
-LONGEST_NAME = 200  # bytes; file systems allow 255, and a temporary name is longer
+_MAX_NAME_BYTES = 200  # file systems allow 255, and temporary names are longer
 
 
-def user_path(text, variable=None):
-    """The Path that a person's text means: ~ stands for a home folder.
+def user_path(text: str | os.PathLike[str], variable: str | None = None) -> Path:
+    """Converts a path given by the user; ~ stands for a home folder.
 
-    variable: the environment variable that can be set in place of this text, for the message.
+    Args:
+        text: the path.
+        variable: environment variable that also sets this path; named in error messages.
 
-    Raises UsageError for what no file can be called here: a home folder that does not exist, a
-    name that is too long or holds NUL, a folder that one may not enter.
+    Raises:
+        UsageError: a path that cannot exist here: no such home folder, a name that is too long or
+            contains NUL, a folder without access.
     """
     advice = f"set HOME or {variable}" if variable else "set HOME, or write the folder in full"
     try:
@@ -44,11 +49,11 @@ def user_path(text, variable=None):
     return path
 
 
-def write_atomically(path, write):
-    """Calls `write(file)` on a temporary binary file that then takes the name `path`.
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
+    """Calls `write(file)` on a temporary binary file and renames it to `path`.
 
     Raises:
-        WriteError: the disk would not take it; what was there before is intact.
+        WriteError: the file could not be written; the previous version is intact.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -66,16 +71,20 @@ def write_atomically(path, write):
             " make room and run the same command again"
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # a read-only disk must not hide the error above
+        with contextlib.suppress(OSError):  # an error here must not hide the one above
             temporary.unlink(missing_ok=True)
 
 
-def check_writable(path):
-    """Raises WriteError if a file could not be written at `path`; to be called before the work."""
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Checks that a file can be written at `path`; call it before a long computation.
+
+    Raises:
+        WriteError: it cannot.
+    """
     path = Path(path)
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
-        reason = f"a file name has at most {LONGEST_NAME} bytes"
+    if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
+        reason = f"a file name has at most {_MAX_NAME_BYTES} bytes"
     elif path.is_dir():
         reason = "it is a folder"
     elif not folder.is_dir():
@@ -87,18 +96,20 @@ def check_writable(path):
     raise WriteError(f"cannot write {path}: {reason}; choose another place")
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes a value atomically as indented JSON."""
     text = json.dumps(value, indent=2) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 @contextlib.contextmanager
-def folder_atomically(target):
-    """A folder to fill, that takes the name `target`, in place of what is there, in the end.
+def folder_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Context that yields a new folder to fill and renames it to `target` on exit.
+
+    Replaces an existing `target`.
 
     Raises:
-        WriteError: the disk would not take it; what was there before is back in its place,
-            or the message says where it is.
+        WriteError: the folder could not be written; the previous one is back in its place.
     """
     target = Path(target)
     new = None
@@ -115,11 +126,11 @@ def folder_atomically(target):
             shutil.rmtree(new, ignore_errors=True)
 
 
-def replace_folder(target, new):
-    """Renames the folder `new` to `target`; a former `target` is removed only after that.
+def replace_folder(target: Path, new: Path) -> None:
+    """Renames the folder `new` to `target`, and removes a previous `target` afterwards.
 
-    A process that is killed between the two renames leaves the former folder under the name
-    `.NAME.*.old`, from where `recover_folder` brings it back.
+    If the process is killed between the two renames, the previous folder is left as
+    `.NAME.*.old`; `recover_folder` restores it.
     """
     recover_folder(target)
     if not target.exists():
@@ -132,7 +143,7 @@ def replace_folder(target, new):
         target.rename(old)
         new.rename(target)
         _flush_folder(target.parent)
-    except BaseException:  # also Ctrl-C: whoever stops here keeps what was there
+    except BaseException:  # Ctrl-C too: restore the previous folder
         if not target.exists() and old.exists():
             old.rename(target)
         if not old.exists():
@@ -141,45 +152,49 @@ def replace_folder(target, new):
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def recover_folder(target):
-    """Brings back a folder whose replacement was killed between two renames; True if it did."""
+def recover_folder(target: str | os.PathLike[str]) -> bool:
+    """Restores a folder whose replacement was killed between two renames.
+
+    Returns:
+        Whether a folder was restored.
+    """
     target = Path(target)
     if target.exists():
         return False
     for aside in sorted(target.parent.glob(f".{target.name}.*.old")):
         if (aside / target.name).exists():
-            with contextlib.suppress(OSError):  # another process may do the same at this moment
+            with contextlib.suppress(OSError):  # another process may do the same concurrently
                 (aside / target.name).rename(target)
                 aside.rmdir()
                 return True
     return False
 
 
-def remove_temporary(folder):
-    """Removes what killed writes have left in a folder; only for its one owner."""
+def remove_temporary(folder: str | os.PathLike[str]) -> None:
+    """Removes temporary files left by killed writes; only for the process that owns the folder."""
     for path in Path(folder).rglob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def _flush_folder(folder):
-    """Makes a rename in a folder last through a power failure, where the system can do that."""
+def _flush_folder(folder: Path) -> None:
+    """Flushes a rename in a folder to disk, on systems that support it."""
     with contextlib.suppress(OSError, AttributeError):
-        number = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(number)
+            os.fsync(descriptor)
         finally:
-            os.close(number)
+            os.close(descriptor)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def nan_to_null(value):
-    """NaN and infinities, which JSON lacks, as null."""
+def nan_to_null(value: Any) -> Any:
+    """Replaces NaN and infinities, which JSON lacks, by None in nested lists and dicts."""
     if isinstance(value, dict):
         return {key: nan_to_null(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -187,12 +202,13 @@ def nan_to_null(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def digest(record):
-    """The checksum of all of a record but the checksum itself."""
+def digest(record: dict[str, Any]) -> str:
+    """SHA-256 of a record as canonical JSON, without its own key "digest"."""
     rest = {key: value for key, value in record.items() if key != "digest"}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return sha256(text.encode())
 
 
-def sha256(raw):
+def sha256(raw: bytes) -> str:
+    """SHA-256 as hexadecimal digits."""
     return hashlib.sha256(raw).hexdigest()

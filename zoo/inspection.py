@@ -1,30 +1,38 @@
-"""Looking inside: layers by path, what flows through them, and one step as a table.
+"""Inspection: layers by path, their outputs, and one training step as a table.
 
-`layers(model)` walks attributes, so a path reads as the code does: `encoder/0/1` is
-`model.encoder.layers[0].layers[1]`. `record_outputs` records what every layer puts out while it is
+`layers(model)` follows attributes, so paths mirror the code: `encoder/0/1` is
+`model.encoder.layers[0].layers[1]`. `record_outputs` records the output of every layer while it is
 open.
 """
 
 import contextlib
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from zoo.errors import UnknownNameError
 
+if TYPE_CHECKING:
+    from rich.console import Group
 
-def layers(root):
+    from zoo.model import Model
+
+
+def layers(root: Any) -> list[tuple[str, keras.layers.Layer]]:
     """Every layer inside `root`, each once: [(path, layer)], in the order of definition."""
-    found = []
+    pairs: list[tuple[str, keras.layers.Layer]] = []
 
-    def walk(value, path):
+    def walk(value: Any, path: list[str]) -> None:
+        children: Iterable[tuple[Any, Any]]
         if isinstance(value, keras.layers.Layer):
-            if any(value is layer for _, layer in found):
+            if any(value is layer for _, layer in pairs):
                 return
             if path:
-                found.append(("/".join(path), value))
+                pairs.append(("/".join(path), value))
             if isinstance(value, keras.Sequential) or type(value) is keras.Model:
                 children = enumerate(value.layers)
             else:
@@ -40,17 +48,17 @@ def layers(root):
             walk(child, [*(path[:-1] if inside_stack else path), str(key)])
 
     walk(root, [])
-    return found
+    return pairs
 
 
 @contextlib.contextmanager
-def record_outputs(model):
-    """Records every layer's output: yields a list of (path, layer, output), a call each."""
-    calls = []
-    watched = layers(model)
+def record_outputs(model: keras.layers.Layer) -> Iterator[list[Any]]:
+    """Records the outputs of all layers: yields a list with (path, layer, output) for each call."""
+    calls: list[Any] = []
+    recorded_layers = layers(model)
 
-    def recording(path, layer, call):
-        def recorded(*args, **kwargs):
+    def with_recording(path: str, layer: keras.layers.Layer, call: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             index = len(calls)
             calls.append(None)
             output = call(*args, **kwargs)
@@ -59,63 +67,68 @@ def record_outputs(model):
 
         return recorded
 
-    for path, layer in watched:
-        layer.call = recording(path, layer, layer.call)
+    for path, layer in recorded_layers:
+        layer.call = with_recording(path, layer, layer.call)
     try:
         yield calls
     finally:
-        for _, layer in watched:
+        for _, layer in recorded_layers:
             del layer.call
 
 
-def activations(model, inputs, paths=None, training=False):
-    """Intermediate outputs by name: {path: tensor} of `model(inputs)`.
+def activations(
+    model: keras.layers.Layer,
+    inputs: Any,
+    paths: Iterable[str] | None = None,
+    training: bool = False,
+) -> dict[str, Any]:
+    """Intermediate outputs of `model(inputs)`: {path: tensor}.
 
     Args:
-        model: any model of the zoo, or any Keras layer made of layers.
-        inputs: what `model` is called with.
-        paths: which ones; all by default. See `layers`.
+        model: a model of the zoo, or any Keras layer that contains layers.
+        inputs: the inputs of `model`.
+        paths: the layers, see `layers`; default: all.
         training: passed to the call.
 
     Raises:
-        UnknownNameError: there is no layer of that path.
+        UnknownNameError: there is no layer with that path.
     """
     with record_outputs(model) as calls:
         model(inputs, training=training)
-    found = {path: output for path, _, output in calls}
+    outputs = {path: output for path, _, output in calls}
     for path in paths or ():
-        if path not in found:
-            raise UnknownNameError("layer", path, found)
-    return {path: found[path] for path in paths or found}
+        if path not in outputs:
+            raise UnknownNameError("layer", path, outputs)
+    return {path: outputs[path] for path in paths or outputs}
 
 
 @dataclass
 class Inspection:
-    """One training step, looked at: `losses`, `layers` and `variables` as data; prints as tables.
+    """The losses, layer outputs and variables of one training step; prints as tables.
 
     Attributes:
-        losses: name -> value, as `train_step` logs them.
-        layers: one dict a layer call, in order of the calls: `path`, `type`, `shape`, `mean`,
-            `std`, `zeros` (share of exact zeros), `nan`, `inf` (counts).
-        variables: one dict a trained variable: `path`, `part` (which optimizer), `shape`,
-            `norm`, `gradient_norm` (None if no gradient came), `update_ratio` (norm of the
-            change over the norm).
+        losses: name -> value, as logged by `train_step`.
+        layers: one dict for each layer call, in order: `path`, `type`, `shape`, `mean`, `std`,
+            `zeros` (fraction of exact zeros), `nan`, `inf` (counts).
+        variables: one dict for each trained variable: `path`, `part` (of the optimizer), `shape`,
+            `norm`, `gradient_norm` (None without a gradient), `update_ratio` (norm of the change
+            divided by the norm).
     """
 
-    losses: dict
-    layers: list = field(default_factory=list)
-    variables: list = field(default_factory=list)
+    losses: dict[str, float]
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    variables: list[dict[str, Any]] = field(default_factory=list)
 
-    def first_bad_layer(self):
+    def first_non_finite_layer(self) -> dict[str, Any] | None:
         """The row of the first layer call with a NaN or infinite output, or None."""
         bad = [row for row in self.layers if row["nan"] or row["inf"]]
-        # A layer made of layers begins before the one inside it that went wrong.
-        inner = [row for row in bad if not any(is_inside(other, row) for other in bad)]
+        # The call of an outer layer comes before the calls of the layers inside it.
+        inner = [row for row in bad if not any(_is_inside(other, row) for other in bad)]
         return next(iter(inner), None)
 
-    def explain_non_finite(self):
-        """In words, where NaN or infinity came from."""
-        row = self.first_bad_layer()
+    def explain_non_finite(self) -> str:
+        """A phrase for an error message: where NaN or infinity appeared first."""
+        row = self.first_non_finite_layer()
         if row is None:
             bad = [r["path"] for r in self.variables if not math.isfinite(r["gradient_norm"] or 0)]
             where = f"the gradient of {bad[0]} is not" if bad else "look at the loss itself"
@@ -123,7 +136,7 @@ class Inspection:
         counts = f"{row['nan']} NaN, {row['inf']} infinite"
         return f"the first bad layer is {row['path']} ({row['type']}: {counts})"
 
-    def __rich__(self):
+    def __rich__(self) -> "Group":
         from rich.console import Group
         from rich.table import Table
 
@@ -140,7 +153,7 @@ class Inspection:
         for row in self.layers:
             bad = row["nan"] + row["inf"]
             outputs.add_row(
-                indented(row["path"]),
+                _indented(row["path"]),
                 row["type"],
                 "x".join(map(str, row["shape"])),
                 f"{row['mean']:.4g}",
@@ -167,7 +180,7 @@ class Inspection:
             )
         return Group(losses, outputs, weights)
 
-    def __str__(self):
+    def __str__(self) -> str:
         from rich.console import Console
 
         console = Console(width=120, no_color=True)
@@ -176,23 +189,23 @@ class Inspection:
         return capture.get()
 
 
-def inspect_step(model, batch):
+def inspect_step(model: "Model", batch: dict[str, Any]) -> Inspection:
     """Runs one eager `train_step` on a prepared model and returns its `Inspection`.
 
-    The step is real: weights move. The trainer's `inspect` puts them back.
+    The step changes the weights; `Trainer.inspect` restores them.
     """
     batch = model.cast_batch(batch)
     before = {id(v): keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
-    updates = []
+    updates: list[Any] = []
     minimize = model.minimize
 
-    def recorded(loss, tape, part=""):
+    def recorded(loss: Any, tape: Any, part: str = "") -> list[Any]:
         scale = float(model.optimizers[part].scale_loss(1.0))
         pairs = minimize(loss, tape, part)
         updates.extend((part, gradient, variable, scale) for gradient, variable in pairs)
         return pairs
 
-    model.minimize = recorded
+    model.minimize = recorded  # type: ignore[method-assign]
     try:
         with record_outputs(model) as calls:
             losses = {name: float(value) for name, value in model.train_step(batch).items()}
@@ -218,27 +231,31 @@ def inspect_step(model, batch):
                 "update_ratio": change / norm if norm else float(change > 0),
             }
         )
-    return Inspection(losses, [row for call in calls if call for row in statistics(*call)], rows)
+    return Inspection(
+        losses, [row for call in calls if call for row in _output_statistics(*call)], rows
+    )
 
 
-def variable_paths(model):
-    """id(variable) -> path by attributes, such as `encoder/0/0/kernel`."""
-    found = {}
+def variable_paths(model: keras.layers.Layer) -> dict[int, str]:
+    """id(variable) -> path, such as `encoder/0/0/kernel`."""
+    paths: dict[int, str] = {}
     for path, layer in [*reversed(layers(model)), ("", model)]:
         for variable in layer.variables:
-            found.setdefault(id(variable), f"{path}/{variable.name}".lstrip("/"))
-    return found
+            paths.setdefault(id(variable), f"{path}/{variable.name}".lstrip("/"))
+    return paths
 
 
-def is_finite(variable):
-    """Whether no number in a variable is NaN or infinite."""
+def is_finite(variable: keras.Variable) -> bool:
+    """Whether a variable contains no NaN and no infinity; True for integers."""
     if not keras.backend.is_float_dtype(variable.dtype):
         return True
     return bool(keras.ops.all(keras.ops.isfinite(variable)))
 
 
-def statistics(path, layer, output):
-    """Rows of one layer call; a layer with several outputs has several rows."""
+def _output_statistics(
+    path: str, layer: keras.layers.Layer, output: Any
+) -> Iterator[dict[str, Any]]:
+    """The rows of one layer call, one for each output."""
     tensors = keras.tree.flatten(output)
     for tensor in tensors:
         values = keras.ops.convert_to_numpy(tensor).astype("float64")
@@ -255,12 +272,12 @@ def statistics(path, layer, output):
         }
 
 
-def is_inside(row, other):
-    """Whether the layer of `row` lies inside the layer of `other`."""
+def _is_inside(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the layer of `row` is inside the layer of `other`."""
     return row["path"].startswith(other["path"] + "/")
 
 
-def indented(path):
-    """A path as a line of a tree: the last name, shifted by its depth."""
+def _indented(path: str) -> str:
+    """A path as a line of a tree: the last name, indented by its depth."""
     depth = path.count("/")
     return "  " * depth + (path if not depth else path.rpartition("/")[2])

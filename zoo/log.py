@@ -1,24 +1,24 @@
-"""Notes for people: one line each, on stderr."""
+"""Messages for the user: one line each, on stderr."""
 
 import contextlib
 import sys
 
-_shown = set()
+_logged: set[str] = set()
 
 
-def log_message(text):
-    """Prints a line for people; where stderr takes nothing, it is lost."""
-    with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+def log_message(text: str) -> None:
+    """Prints one line on stderr; ignored if stderr is closed or not writable."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: stderr is closed
         print(text.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
-def log_message_once(text):
-    """A note about data, which several splits of them would repeat: once until `forget`."""
-    if text not in _shown:
-        _shown.add(text)
+def log_message_once(text: str) -> None:
+    """`log_message`, unless the same text was logged since the last `forget_messages()`."""
+    if text not in _logged:
+        _logged.add(text)
         log_message(text)
 
 
-def forget_messages():
-    """Lets `note_once` repeat itself; each command begins so."""
-    _shown.clear()
+def forget_messages() -> None:
+    """Lets `log_message_once` repeat every message; called at the start of each command."""
+    _logged.clear()

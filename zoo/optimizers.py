@@ -1,6 +1,8 @@
-"""Optimizers as Keras has them, in one pass over the weights; and several of them as one."""
+"""A fused Adam, several optimizers as one Keras optimizer, and a learning-rate schedule."""
 
+from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from types import MappingProxyType
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,25 +13,34 @@ from zoo.errors import UsageError
 
 @keras.saving.register_keras_serializable("zoo")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, to rounding, by the one operation that TensorFlow has for it.
+    """Adam with TensorFlow's fused kernel; equals `keras.optimizers.Adam` up to rounding.
 
-    Keras writes the update of a weight as a dozen operations, each of which reads and writes all of
-    it. In a model of words, most of whose weights are tables, that is a tenth of a training step.
+    Keras updates a weight by a dozen operations, each of which reads and writes the whole weight.
+    In a text model, most of whose weights are embeddings, they take a tenth of a training step.
 
-    Kingma, Ba (2014, arXiv 1412.6980), as at the end of its section 2. Arguments and state are
-    those of `keras.optimizers.Adam`; with `amsgrad` it is that one.
+    Kingma, Ba, "Adam: A Method for Stochastic Optimization" (2014, arXiv 1412.6980), in the form at
+    the end of section 2. Arguments and state are those of `keras.optimizers.Adam`, which also
+    computes the update if `amsgrad` is set.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        super().build(variables)
+        momenta = (slot for slot in self.variables if slot.path.endswith("_momentum"))
+        velocities = (slot for slot in self.variables if slot.path.endswith("_velocity"))
+        # A view of a dict, which Keras does not track: it would save each slot twice.
+        self.slots = MappingProxyType(dict(enumerate(zip(momenta, velocities, strict=True))))
+
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
-        index, dtype = self._get_variable_index(variable), variable.dtype
+        momentum, velocity = self.slots[self._get_variable_index(variable)]  # as in Keras' guide
+        dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=self.beta_1**step,
             beta2_power=self.beta_2**step,
             lr=tf.cast(learning_rate, dtype),
@@ -41,123 +52,144 @@ class Adam(keras.optimizers.Adam):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Optimizers(keras.optimizers.Optimizer):
-    """The optimizers of a model that has several, as the one `optimizer` that Keras looks for.
+class MultiOptimizer(keras.optimizers.Optimizer):
+    """Several optimizers, one for each part of a model, as the single `optimizer` of Keras.
 
-    Keras saves them with the model, and its callbacks go over `optimizers`, so that the rate of
-    each is changed. Each updates a part of the model, in the model's `minimize`.
+    Keras saves them with the model, and its callbacks iterate over `optimizers` and so change the
+    learning rate of each. The updates are done in the model's `minimize`.
 
     Args:
-        parts: name of a part of the model -> its optimizer. Rates are logged by these names.
+        parts: name of a part of the model -> its optimizer. Learning rates are logged by these
+            names.
     """
 
-    def __init__(self, parts, name="optimizers"):
+    def __init__(self, parts: Mapping[str, keras.optimizers.Optimizer], name: str = "optimizers"):
         super().__init__(learning_rate=0.0, name=name)
-        # Views of a mapping, which Keras does not walk: it would save each optimizer twice.
+        # Mapping proxies, which Keras does not track: it would save each optimizer twice.
         self.parts = MappingProxyType(dict(parts))
-        self.unscaled = MappingProxyType({part: unscaled(one) for part, one in parts.items()})
-        for part, optimizer in self.unscaled.items():
+        self.inner_optimizers = MappingProxyType(
+            {part: unwrap_loss_scale(optimizer) for part, optimizer in parts.items()}
+        )
+        for part, optimizer in self.inner_optimizers.items():
             optimizer.name = part
-        self.built = True  # by `Model.prepare`, each over the variables of its part
+        self.built = True  # `Model.prepare` builds each with the variables of its part
 
     @property
-    def optimizers(self):
-        return self.unscaled.values()
+    def optimizers(self) -> ValuesView[keras.optimizers.Optimizer]:
+        """The optimizers, without loss scaling."""
+        return self.inner_optimizers.values()
 
     @property
-    def variables(self):
-        return [variable for one in self.parts.values() for variable in one.variables]
+    def variables(self) -> list[keras.Variable]:
+        """The variables of all optimizers."""
+        return [variable for part in self.parts.values() for variable in part.variables]
 
     @property
-    def iterations(self):
+    def iterations(self) -> keras.Variable:
+        """The number of steps of the first optimizer."""
         return next(iter(self.optimizers)).iterations
 
     @property
-    def learning_rate(self):
-        """The first one's; what it is multiplied by, all are."""
+    def learning_rate(self) -> Any:
+        """The learning rate of the first optimizer; setting it scales all by the same factor."""
         return next(iter(self.optimizers)).learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, rate):
+    def learning_rate(self, rate: Any) -> None:
         old = float(self.learning_rate)
         for optimizer in self.optimizers:
             optimizer.learning_rate = rate * float(optimizer.learning_rate) / old if old else rate
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets the variables of all optimizers, in the order of `variables`."""
         for variable, value in zip(self.variables, weights, strict=True):
             variable.assign(value)
 
-    def finalize_variable_values(self, var_list):
-        """Leaves moving averages to the model, which knows the variables of each part."""
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
+        """Does nothing: the model, which knows the variables of each part, applies averages."""
 
-    def get_config(self):
-        parts = {k: keras.optimizers.serialize(one) for k, one in self.parts.items()}
+    def get_config(self) -> dict[str, Any]:
+        parts = {part: keras.optimizers.serialize(value) for part, value in self.parts.items()}
         return {"parts": parts, "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "MultiOptimizer":
         parts = {
-            part: keras.optimizers.deserialize(one, custom_objects)
-            for part, one in config["parts"].items()
+            part: keras.optimizers.deserialize(value, custom_objects)
+            for part, value in config["parts"].items()
         }
         return cls(parts, config["name"])
 
 
-def as_one(optimizers):
-    """What Keras takes for the optimizer of a model whose `optimizers` these are."""
-    return optimizers[""] if [*optimizers] == [""] else Optimizers(optimizers)
+def combine_optimizers(
+    optimizers: Mapping[str, keras.optimizers.Optimizer],
+) -> keras.optimizers.Optimizer:
+    """The `optimizer` that Keras expects, for a model with the given `optimizers`."""
+    return optimizers[""] if [*optimizers] == [""] else MultiOptimizer(optimizers)
 
 
-def as_parts(optimizer):
-    """{part: optimizer} of what `compile` and the Trainer take: one, several, or their names."""
-    if isinstance(optimizer, Optimizers):
+def optimizers_by_part(optimizer: Any) -> dict[str, keras.optimizers.Optimizer]:
+    """{part: optimizer} for an argument of `compile` or the Trainer.
+
+    Args:
+        optimizer: a Keras optimizer or its name, or a dict of them by part.
+    """
+    if isinstance(optimizer, MultiOptimizer):
         return dict(optimizer.parts)
     parts = optimizer if isinstance(optimizer, dict) else {"": optimizer}
-    return {part: keras.optimizers.get(one) for part, one in parts.items()}
+    return {part: keras.optimizers.get(value) for part, value in parts.items()}
 
 
-def unscaled(optimizer):
-    """The optimizer inside one that scales the loss."""
+def unwrap_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer inside a `LossScaleOptimizer`; any other as it is."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def is_scheduled(optimizer):
-    """Whether a schedule sets the learning rate, so that nothing else can."""
-    return isinstance(unscaled(optimizer).get_config()["learning_rate"], dict)
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the learning rate is a schedule, so that callbacks cannot set it."""
+    return isinstance(unwrap_loss_scale(optimizer).get_config()["learning_rate"], dict)
 
 
-def check_rates(model, callbacks):
-    """Raises UsageError if callbacks set a learning rate that a schedule sets already."""
+def check_schedules(
+    model: Any, callbacks: keras.callbacks.CallbackList | Iterable[keras.callbacks.Callback] | None
+) -> None:
+    """Checks that no callback sets a learning rate that is a schedule.
+
+    Raises:
+        UsageError: one does.
+    """
     setters = keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau
-    scheduled = [part for part, one in model.optimizers.items() if is_scheduled(one)]
+    scheduled = [part for part, value in model.optimizers.items() if has_schedule(value)]
     for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
         if scheduled and isinstance(callback, setters):
-            which = "".join(f" of the {part}" for part in scheduled if part)
+            parts = "".join(f" of the {part}" for part in scheduled if part)
             raise UsageError(
                 f"{type(callback).__name__} sets the learning rate, which a schedule sets in the"
-                f" optimizer{which} already: give the optimizer a number, or leave the callback out"
+                f" optimizer{parts} already: give the optimizer a number, or leave the callback out"
             )
 
 
 @keras.saving.register_keras_serializable("zoo")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises in a straight line to its peak, then falls with the square root of the step.
+    """Linear warm-up to a peak, then decay with the inverse square root of the step.
 
     Vaswani et al., "Attention Is All You Need" (2017, arXiv 1706.03762), eq. 3, where the peak is
     (width * warmup_steps) ** -0.5.
 
     Args:
-        peak: the highest rate.
-        warmup_steps: steps up to there.
+        peak: the highest learning rate.
+        warmup_steps: number of steps until the peak.
     """
 
-    def __init__(self, peak, warmup_steps):
+    def __init__(self, peak: float, warmup_steps: int):
         self.peak = non_negative_float(peak, "peak")
         self.warmup_steps = positive_int(warmup_steps, "warmup_steps", maximum=MAX_INT)
 
-    def __call__(self, step):
-        taken = (tf.cast(step, tf.float32) + 1) / self.warmup_steps
-        return self.peak * tf.minimum(taken, tf.math.rsqrt(taken))
+    def __call__(self, step: Any) -> tf.Tensor:
+        progress = (tf.cast(step, tf.float32) + 1) / self.warmup_steps
+        return self.peak * tf.minimum(progress, tf.math.rsqrt(progress))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps}

@@ -1,7 +1,7 @@
-"""Names to models. Files are the registry: `zoo/models/vae.py` registers `vae`.
+"""The registry of model classes. Files are the registry: `zoo/models/vae.py` registers `vae`.
 
-Listing and `info` read source files and entry points; TensorFlow is imported only by `build`. A
-plug-in names its models in the entry-point group `zoo.models`:
+`names` and `info` read source files and entry points; only `get_class` and `build` import
+TensorFlow. A plug-in lists its models in the entry-point group `zoo.models`:
 
     [project.entry-points."zoo.models"]
     my_model = "my_package.my_model"       # a module whose import runs @zoo.register("my_model")
@@ -15,59 +15,67 @@ import importlib.metadata
 import importlib.util
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import environment
 from zoo.errors import UnknownNameError, UsageError
 
-GROUP = "zoo.models"
-PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+ModelClass = TypeVar("ModelClass", bound=type)
+
+ENTRY_POINT_GROUP = "zoo.models"
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER = Path(__file__).parent / "models"
 
-_registered = {}
+_registered: dict[str, type] = {}
 
 
-def register(name):
-    """Class decorator: makes the model known as `name`, to the zoo and to Keras' saving.
+def register(name: str) -> Callable[[ModelClass], ModelClass]:
+    """Class decorator: registers a model as `name`, with the zoo and with Keras' serialization.
 
     Raises:
-        UsageError: the name is not lower_snake, or another class has it.
+        UsageError: the name is not lower_snake, or belongs to another class.
     """
-    if not PLAIN.fullmatch(name):
+    if not MODEL_NAME.fullmatch(name):
         raise UsageError(f"a model's name must be lower_snake like 'mixture_vae', got {name!r}")
 
-    def decorate(cls):
+    def decorate(cls: ModelClass) -> ModelClass:
         import keras
 
-        taken = _registered.get(name)
-        home = taken and f"{taken.__module__}.{taken.__qualname__}"
-        # The same class run again (a notebook cell, a reload) replaces itself.
-        if taken and home != f"{cls.__module__}.{cls.__qualname__}":
-            raise UsageError(f"the name {name!r} is taken by {home}; choose another name")
-        elsewhere = _modules().get(name)
-        if elsewhere and cls.__module__ not in (elsewhere, "__main__"):
-            raise UsageError(f"the name {name!r} is taken by {elsewhere}; choose another name")
+        previous = _registered.get(name)
+        owner = previous and f"{previous.__module__}.{previous.__qualname__}"
+        # The same class defined again (a notebook cell, a reload) replaces itself.
+        if previous and owner != f"{cls.__module__}.{cls.__qualname__}":
+            raise UsageError(f"the name {name!r} is taken by {owner}; choose another name")
+        module = _modules().get(name)
+        if module and cls.__module__ not in (module, "__main__"):
+            raise UsageError(f"the name {name!r} is taken by {module}; choose another name")
         _registered[name] = keras.saving.register_keras_serializable("zoo", name)(cls)
         return cls
 
     return decorate
 
 
-def is_plain(name):
-    """Whether a text can be the name of a model, and not the reference of a preset."""
-    return PLAIN.fullmatch(name) is not None
+def is_model_name(name: str) -> bool:
+    """Whether a text has the form of a model's name, not of a preset's reference."""
+    return MODEL_NAME.fullmatch(name) is not None
 
 
-def names(pattern="*"):
+def names(pattern: str = "*") -> list[str]:
     """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`."""
     return sorted(fnmatch.filter({*_modules(), *_registered}, pattern))
 
 
-def get_class(name):
-    """The class registered under `name`, imported if need be.
+def get_class(name: str) -> "type[Model]":
+    """The class registered as `name`; imports its module if necessary.
 
     Raises:
-        UnknownNameError: nothing has that name.
+        UnknownNameError: there is no such model.
+        UsageError: the module does not register the name.
     """
     if name not in _registered:
         module = _modules().get(name)
@@ -80,56 +88,58 @@ def get_class(name):
     return _registered[name]
 
 
-def build(name, **config):
-    """The architecture `name` with the paper's settings, overridden by `config`; built.
+def build(name: str, **config: Any) -> "Model":
+    """Builds the architecture `name`: the paper's settings, overridden by `config`.
 
-    Raises UnknownNameError: no such model, or no such argument; UsageError: a value that it cannot
-    take.
+    Raises:
+        UnknownNameError: no such model, or no such argument.
+        UsageError: a value that the model does not accept.
     """
     cls = get_class(name)
-    known = [*arguments(cls), "dtype"]  # `name` is the first argument here
+    accepted = [*arguments(cls), "dtype"]  # `name` is the first argument here
     for key in config:
-        if key not in known:
-            raise UnknownNameError(f"argument of {name}", key, known)
+        if key not in accepted:
+            raise UnknownNameError(f"argument of {name}", key, accepted)
     try:
         model = cls(**{"name": name, **config})
         model.build()
     except (ValueError, TypeError) as error:
-        told = ", ".join(f"{key}={value!r:.80}" for key, value in config.items())
-        raise UsageError(f"cannot build {name} with {told}: {error}") from error
+        settings = ", ".join(f"{key}={value!r:.80}" for key, value in config.items())
+        raise UsageError(f"cannot build {name} with {settings}: {error}") from error
     return model
 
 
-def arguments(cls):
-    """Constructor arguments of a model class, inherited ones included: name -> Parameter."""
-    found = {}
-    for owner in cls.__mro__:
-        if "__init__" not in vars(owner):
+def arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Constructor arguments of a model class by name, including inherited ones."""
+    by_name: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                found.setdefault(parameter.name, parameter)
+                by_name.setdefault(parameter.name, parameter)
         if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
             break
-        if owner.__module__ == "zoo.model":
+        if base.__module__ == "zoo.model":
             break
-    return found
+    return by_name
 
 
-def info(name):
-    """What there is to know about a model without importing TensorFlow.
+def info(name: str) -> dict[str, Any]:
+    """Describes a model without importing TensorFlow.
 
-    Returns a dict: `name`, `module`, `class`, `summary` (first line of the file), `paper` (the
-    file's docstring), `description` (the class's docstring), `arguments` (name -> default as
-    written, inherited ones included).
+    Returns:
+        A dict with `name`, `module`, `class`, `summary` (first line of the file), `paper` (the
+        file's docstring), `description` (the class's docstring) and `arguments` (name -> default as
+        source text, including inherited ones).
 
     Raises:
-        UnknownNameError: nothing has that name.
+        UnknownNameError: there is no such model.
     """
     module = _modules().get(name)
     if module is None and name in _registered:
-        return _info_of(name, _registered[name])  # of this session: a notebook, a script
+        return _info_of_class(name, _registered[name])  # registered by a notebook or a script
     if module is None:
         raise UnknownNameError("model", name, names())
     tree = _source(module)
@@ -148,16 +158,16 @@ def info(name):
     }
 
 
-def packages():
-    """The top-level packages, or modules, that models come from."""
+def packages() -> set[str]:
+    """The top-level packages, or modules, that define the registered models."""
     modules = [*_modules().values(), *(cls.__module__ for cls in _registered.values())]
     return {module.partition(".")[0] for module in modules}
 
 
-def _info_of(name, cls):
-    """`info` of a class that no file is known for."""
+def _info_of_class(name: str, cls: type) -> dict[str, Any]:
+    """`info` of a class that has no source file of its own."""
     text = inspect.getdoc(cls) or ""
-    found = {k: p.default for k, p in arguments(cls).items()}
+    defaults = {k: p.default for k, p in arguments(cls).items()}
     return {
         "name": name,
         "module": cls.__module__,
@@ -166,36 +176,41 @@ def _info_of(name, cls):
         "paper": text,
         "description": text,
         "arguments": {
-            k: "(required)" if v is inspect.Parameter.empty else repr(v) for k, v in found.items()
+            k: "(required)" if v is inspect.Parameter.empty else repr(v)
+            for k, v in defaults.items()
         },
     }
 
 
-def _modules():
-    """Name -> module, of our own files and of plug-ins; raises UsageError on a clash."""
-    found = {path.stem: f"zoo.models.{path.stem}" for path in FOLDER.glob("[a-z]*.py")}
+def _modules() -> dict[str, str]:
+    """Name -> module, of this package and of plug-ins; raises UsageError for a duplicate."""
+    modules = {path.stem: f"zoo.models.{path.stem}" for path in FOLDER.glob("[a-z]*.py")}
     for name, module in _plugins():
-        if found.setdefault(name, module) != module:
+        if modules.setdefault(name, module) != module:
             raise UsageError(
-                f"two packages offer a model named {name!r}: {found[name]} and {module};"
+                f"two packages offer a model named {name!r}: {modules[name]} and {module};"
                 " uninstall one of them"
             )
-    return found
+    return modules
 
 
 @functools.cache
-def _plugins():
-    return [(entry.name, entry.value) for entry in importlib.metadata.entry_points(group=GROUP)]
+def _plugins() -> list[tuple[str, str]]:
+    return [
+        (entry.name, entry.value)
+        for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    ]
 
 
-def _source(module):
+def _source(module: str) -> ast.Module:
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.origin:
         raise UsageError(f"module {module}, which should hold a model, cannot be found")
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
-def _registering_class(tree, name):
+def _registering_class(tree: ast.Module, name: str) -> ast.ClassDef | None:
+    """The class with the decorator `register(name)`."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(
             isinstance(d, ast.Call) and d.args and getattr(d.args[0], "value", None) == name
@@ -205,9 +220,9 @@ def _registering_class(tree, name):
     return None
 
 
-def _written_arguments(tree, cls):
+def _written_arguments(tree: ast.Module, cls: ast.ClassDef) -> dict[str, str]:
     """Argument -> default as source text, following base classes imported from other models."""
-    found = {}
+    defaults: dict[str, str] = {}
     inherits = True
     for item in cls.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
@@ -218,16 +233,18 @@ def _written_arguments(tree, cls):
                 *zip(positional, [*blanks, *spec.defaults], strict=True),
                 *zip(spec.kwonlyargs, spec.kw_defaults, strict=True),
             ]
-            found = {a.arg: ast.unparse(d) if d is not None else "(required)" for a, d in pairs}
+            defaults = {a.arg: "(required)" if d is None else ast.unparse(d) for a, d in pairs}
             inherits = spec.kwarg is not None
     for base in cls.bases if inherits else []:
         name = getattr(base, "id", None)
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and node.name == name:
-                found = {**_written_arguments(tree, node), **found}
-            if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+                defaults = {**_written_arguments(tree, node), **defaults}
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            if name in {alias.name for alias in node.names}:
                 other = _source(node.module)
                 for parent in other.body:
                     if isinstance(parent, ast.ClassDef) and parent.name == name:
-                        found = {**_written_arguments(other, parent), **found}
-    return found
+                        defaults = {**_written_arguments(other, parent), **defaults}
+    return defaults

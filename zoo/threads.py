@@ -1,17 +1,19 @@
-"""Threads: what a command sets before TensorFlow starts, since nobody can afterwards."""
+"""TensorFlow's thread pools, which must be configured before TensorFlow runs any operation."""
 
 import os
 
 import tensorflow as tf
 
 
-def single_threaded_ops():
-    """One thread inside an operation, as many operations at once as there are cores.
+def single_threaded_ops() -> bool:
+    """Configures one thread per operation, and as many parallel operations as there are cores.
 
-    With a batch in as many independent pieces (`Trainer(micro_batches=...)`; translators and
-    captioners by themselves) a small network keeps all cores busy, where the threads of a single
-    operation would wait for each other. Returns whether that was still possible: once TensorFlow
-    has run anything, its threads are fixed.
+    With a batch in that many micro-batches (`Trainer(micro_batches=...)`; translators and
+    captioners choose the number themselves), a small network keeps all cores busy, while the
+    threads of a single operation would wait for each other.
+
+    Returns:
+        Whether it took effect: False once TensorFlow has run an operation.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
@@ -22,18 +24,20 @@ def single_threaded_ops():
     return True
 
 
-def parallel_ops():
-    """How many operations run at once where each has one thread, as above; else 1."""
+def parallel_ops() -> int:
+    """Number of operations that run in parallel after `single_threaded_ops()`; otherwise 1."""
     threads = tf.config.threading
-    one_each = threads.get_intra_op_parallelism_threads() == 1
-    return max(threads.get_inter_op_parallelism_threads(), 1) if one_each else 1
+    single_threaded = threads.get_intra_op_parallelism_threads() == 1
+    return max(threads.get_inter_op_parallelism_threads(), 1) if single_threaded else 1
 
 
-def thread_counts():
-    """Threads inside an operation and of operations at once; 0: as many as TensorFlow likes."""
-    import tensorflow as tf
+def thread_counts() -> dict[str, int]:
+    """Threads within an operation (`intra_op`) and parallel operations (`inter_op`).
 
-    setting, environ = tf.config.threading, os.environ.get
-    inside = setting.get_intra_op_parallelism_threads() or environ("TF_NUM_INTRAOP_THREADS", 0)
-    across = setting.get_inter_op_parallelism_threads() or environ("TF_NUM_INTEROP_THREADS", 0)
-    return {"intra_op": int(inside), "inter_op": int(across)}
+    0 means that TensorFlow chooses.
+    """
+    threads = tf.config.threading
+    environ = os.environ.get
+    intra_op = threads.get_intra_op_parallelism_threads() or environ("TF_NUM_INTRAOP_THREADS", 0)
+    inter_op = threads.get_inter_op_parallelism_threads() or environ("TF_NUM_INTEROP_THREADS", 0)
+    return {"intra_op": int(intra_op), "inter_op": int(inter_op)}

@@ -1,3 +1,3 @@
-"""The version of this library."""
+"""Version of the library."""
 
 __version__ = "0.1.0"

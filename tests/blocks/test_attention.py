@@ -347,6 +347,6 @@ def test_a_cell_that_cannot_be_split_gives_the_numbers_of_keras_rnn_too(kind):
         ),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(make_it, message):
+def test_errors_of_arguments_name_the_expected_value(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()

@@ -36,13 +36,13 @@ def test_listing_imports_nothing_heavy(args, empty_dir):
         "print({m.partition('.')[0] for m in sys.modules} &"
         f" {HEAVY}, file=sys.stderr)"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *args],
         env={**os.environ, "PYTHONPATH": str(HOME)},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (0, "set()\n")
+    assert (result.returncode, result.stderr) == (0, "set()\n")
 
 
 def test_list_takes_wildcards_and_parts_of_names():
@@ -61,10 +61,10 @@ def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, empty_dir):
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_info_names_every_argument_of_the_class(name):
-    written = run_json("info", name)["arguments"]
-    assert set(written) == set(registry.arguments(registry.get_class(name)))
-    shown = run("info", name).stdout
-    assert all(key in shown for key in written) and f"zoo train {name}" in shown
+    arguments = run_json("info", name)["arguments"]
+    assert set(arguments) == set(registry.arguments(registry.get_class(name)))
+    output = run("info", name).stdout
+    assert all(key in output for key in arguments) and f"zoo train {name}" in output
 
 
 def test_data_list_and_info_show_what_is_on_disk(empty_dir):
@@ -86,12 +86,12 @@ SUBCOMMANDS = [["data", name] for name in main.commands["data"].commands]
 def test_help_has_sentences_an_example_and_every_option(command):
     result = run(*command, "--help")
     assert result.exit_code == 0 and (command or "Exit code" in result.stdout)
-    found = main
+    group = main
     for name in command:
-        found = found.commands[name]
-    assert found.help.splitlines()[0].endswith(".")
-    assert re.search(rf"^ +{' '.join(['zoo', *command])}\b", found.help, re.MULTILINE)
-    for option in (param for param in found.params if isinstance(param, click.Option)):
+        group = group.commands[name]
+    assert group.help.splitlines()[0].endswith(".")
+    assert re.search(rf"^ +{' '.join(['zoo', *command])}\b", group.help, re.MULTILINE)
+    for option in (param for param in group.params if isinstance(param, click.Option)):
         assert re.search(r"[.\]]$", option.help), option.name
 
 
@@ -112,7 +112,7 @@ BAD = {
     ("lst",): "Did you mean 'list'",
     ("train", "vea"): "'vae'",
     ("info", "dcgna"): "'dcgan'",
-    ("list", "nonesuch"): "There are: captioning",
+    ("list", "nonesuch"): "Available: captioning",
     ("train",): "Missing argument",
     ("train", "vae", "--stepss", "1"): "--steps",
     ("train", "vae", "--epochs", "many"): "valid integer",
@@ -220,7 +220,9 @@ def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
     trainer = config.build_trainer(config.build_model(data))
     assert trainer.model.image_shape == (8, 8, 1)
     assert trainer.model.filters == (4, 8)
-    rates = {part: float(one.learning_rate) for part, one in trainer.model.optimizers.items()}
+    rates = {
+        part: float(optimizer.learning_rate) for part, optimizer in trainer.model.optimizers.items()
+    }
     assert rates == {"generator": 0.5, "discriminator": 0.5}
 
 
@@ -257,9 +259,9 @@ def test_doctor_finds_everything_or_exits_with_1(empty_dir, monkeypatch):
 )
 @pytest.mark.parametrize("args", (["list"], ["--help"], ["data", "list", "--json"]), ids=" ".join)
 def test_a_closed_or_full_standard_stream_is_one_line(empty_dir, args, shell, code, message):
-    done = start_process(empty_dir, *args, shell=shell)
-    _, stderr = done.communicate()
-    assert (done.returncode, stderr) == (code, message)
+    command = start_process(empty_dir, *args, shell=shell)
+    _, stderr = command.communicate()
+    assert (command.returncode, stderr) == (code, message)
 
 
 def test_an_error_of_the_system_is_one_line(monkeypatch):

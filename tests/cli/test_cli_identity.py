@@ -109,11 +109,11 @@ def test_a_damaged_config_is_one_line(empty_dir, text):
 def test_a_run_that_another_command_has_made_meanwhile_is_not_resumed(empty_dir, monkeypatch):
     build, begun = TrainConfig.build_model, []
 
-    def slowly(config, *args, **how):
+    def slowly(config, *args, **options):
         if not begun:
             begun.append(True)
             run_json(*TRAIN, "--steps", 2)
-        return build(config, *args, **how)
+        return build(config, *args, **options)
 
     monkeypatch.setattr(TrainConfig, "build_model", slowly)
     error = run_error(*TRAIN, "--steps", 4, "--binarize", "threshold")
@@ -140,7 +140,7 @@ def test_the_folder_is_locked_from_the_check_to_the_end(empty_dir, monkeypatch):
     assert held == [True, True]
     with Workdir("runs/vae-images").exclusive():
         error = run_error(*TRAIN, "--steps", 2, code=1)
-    assert "another trainer is at work in runs/vae-images" in error
+    assert "another trainer uses runs/vae-images" in error
 
 
 # Data.

@@ -30,8 +30,8 @@ def test_every_number_has_an_interval_of_the_table():
 @pytest.mark.parametrize("name, option, kind", NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers_out_of_bounds_are_one_line(empty_dir, name, option, kind):
     needed = ("RUN",) * sum(param.required for param in main.commands[name].params)
-    wrong = [*WRONG, *([] if kind.interval.most > 2**31 else [str(2**31)])]
-    for value in (*wrong, "2.5", "1e9") if kind.interval.whole else (*wrong, "0"):
+    wrong = [*WRONG, *([] if kind.interval.maximum > 2**31 else [str(2**31)])]
+    for value in (*wrong, "2.5", "1e9") if kind.interval.integer else (*wrong, "0"):
         if kind.interval.accepts(_number(value)):
             continue
         error = run_error(name, *needed, option, value)
@@ -106,7 +106,7 @@ def test_an_option_without_effect_is_an_error(trained_dir, args):
 
 
 def test_options_that_messages_name_exist():
-    known = {opt for one in main.commands.values() for param in one.params for opt in param.opts}
+    known = {opt for cmd in main.commands.values() for param in cmd.params for opt in param.opts}
     known |= {"--help", "--version", "--logdir"}  # the last is of TensorBoard
     git = {"--dirty", "--abbrev", "--always", "--exclude"}
     for path in sorted((HOME / "zoo").rglob("*.py")):

@@ -16,6 +16,8 @@ from zoo.cli.options import FIGURE_SUFFIXES
 from zoo.errors import ZooError
 from zoo.figures import formats
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 OUTPUTS = {  # command line -> why it cannot be written
     ("sample", "vae", "-o", "images.npz/a.png"): "images.npz is not a folder",
     ("sample", "vae", "-o", "images.npz/a.npy"): "images.npz is not a folder",

@@ -13,6 +13,8 @@ from shell import SMALL, run, run_json, start_process
 
 from zoo.cli import run_config, runs
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 # Runs.
 
 
@@ -103,7 +105,7 @@ def test_gray_pixels_with_a_bernoulli_head_give_a_note(empty_dir, args, warns):
 def test_evaluate_gives_the_same_numbers(trained_dir, trained):
     assert run_json("evaluate", "runs/vae-images") == trained[1][1]
     best = run_json("evaluate", "runs/vae-images", "--best")["metrics"]["loss"]
-    assert best == min(one["metrics"]["loss"] for one in trained[1])
+    assert best == min(record["metrics"]["loss"] for record in trained[1])
 
 
 @pytest.mark.parametrize("newest", ("vae-a", "vae-b"))

@@ -17,8 +17,10 @@ from zoo.data import source_names
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
-from zoo.recipes import Budget, Measure, Recipe, records
+from zoo.recipes import Budget, MetricSpec, Recipe, records
 from zoo.recipes import run as reproduction
+
+pytestmark = pytest.mark.usefixtures("eager_steps")
 
 ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
@@ -27,12 +29,12 @@ TABLE = ("--data", "n.tsv", "--languages", "1,0", "--tokenizer", "words", "--spl
 TABLE += ("--test-split", "train[80:]")
 
 
-def run(*args, **how):
-    return CliRunner().invoke(main, [str(arg) for arg in args], **how)
+def run(*args, **options):
+    return CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
-def run_json(*args, **how):
-    result = run(*args, "--json", **how)
+def run_json(*args, **options):
+    result = run(*args, "--json", **options)
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -86,8 +88,8 @@ def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(tra
     rows = [line.split("\t") for line in (trained_dir / file).read_text().splitlines()]
     assert rows[0] == ["source", "translated", "target"]
     assert [(row[0], row[2]) for row in rows[1:]] == [
-        (f"acht {one}", f"eight {other}")
-        for one, other in zip(GERMAN[:3], ENGLISH[:3], strict=True)
+        (f"acht {german}", f"eight {english}")
+        for german, english in zip(GERMAN[:3], ENGLISH[:3], strict=True)
     ]
 
 
@@ -112,7 +114,7 @@ BAD = {
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
     ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
-    ("train", "seq2seq", "--data", "."): "say which files",
+    ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
     ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than max_length=100",
@@ -153,7 +155,7 @@ def test_text_config_decides_the_ids(tmp_path):
 
 def tiny(folder, **changes):
     write_table(folder)
-    told = {
+    arguments = {
         "name": "seq2seq.tiny",
         "title": "Numbers",
         "model": "seq2seq",
@@ -164,33 +166,33 @@ def tiny(folder, **changes):
         "test": "train[80:]",
         "batch_size": 16,
         "learning_rate": 1e-2,
-        "ema": 0.9,
-        "texts": TextConfig(("1", "0"), tokenizer="characters"),
+        "ema_momentum": 0.9,
+        "text_config": TextConfig(("1", "0"), tokenizer="characters"),
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
-            Measure("exact_match"),
-            Measure("bleu", protocol="13a", num_beams=2),
-            Measure("chrf"),
+            MetricSpec("exact_match"),
+            MetricSpec("bleu", protocol="13a", num_beams=2),
+            MetricSpec("chrf"),
         ),
     }
-    return Recipe(**told | changes)
+    return Recipe(**arguments | changes)
 
 
 def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     recipe = tiny(tmp_path)
     record = reproduction.reproduce(recipe, "smoke", tmp_path, tmp_path / "run")
-    found = record["metrics"]
-    assert [*found] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
-    one = found["bleu_13a_beam2"]
-    assert "sacrebleu" in one["signature"] and "tok:13a" in one["signature"] and one["n"] == 3
-    assert one["protocol"].endswith(
+    metrics = record["metrics"]
+    assert [*metrics] == ["exact_match_greedy", "bleu_13a_beam2", "chrf_greedy"]
+    bleu = metrics["bleu_13a_beam2"]
+    assert "sacrebleu" in bleu["signature"] and "tok:13a" in bleu["signature"] and bleu["n"] == 3
+    assert bleu["protocol"].endswith(
         "train[80:], 1 to 0; BLEU 13a, beam of 2, length penalty 0.6 on the first 3 test texts, %"
     )
-    low, high = one["interval"]
-    assert low <= one["value"] <= high and not one["lower_is_better"]
+    low, high = bleu["interval"]
+    assert low <= bleu["value"] <= high and not bleu["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
-        records.paired(record, record, "bleu_13a_beam2")
-    source = recipe.texts.load_corpus(recipe.data, "train[80:83]").texts["source"]
+        records.compare(record, record, "bleu_13a_beam2")
+    source = recipe.text_config.load_corpus(recipe.data, "train[80:83]").texts["source"]
     lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
     again = run("translate", tmp_path / "run", *source, "--num-beams", 2)
     assert again.exit_code == 0, again.stderr

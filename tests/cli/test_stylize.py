@@ -54,10 +54,10 @@ def test_an_output_format_that_is_not_supported_is_an_error_before_the_work(tmp_
 def test_the_benchmark_resumes(tmp_path, monkeypatch):
     from benchmarks import style_transfer
 
-    done = []
+    calls = []
 
     def stylize(model, content, style, *, steps, optimizer):
-        done.append((len(content), steps, optimizer))
+        calls.append((len(content), steps, optimizer))
         entry = {"content_loss": 0.0, "style_loss": 0.0, "variation": 0.0}
         loss = 0.5 if optimizer == "lbfgs" else 0.75
         history = [
@@ -79,6 +79,6 @@ def test_the_benchmark_resumes(tmp_path, monkeypatch):
     row = style_images.read_scaled(tmp_path / "pictures" / "style.jpg")
     assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
     style_transfer.main([*command, "--adam=6"])
-    assert done == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]
+    assert calls == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]
     with pytest.raises(SystemExit):
         style_transfer.main([*command, "--contents", "one.png", "two.png"])

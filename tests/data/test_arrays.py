@@ -188,7 +188,7 @@ def test_the_last_example_and_parts_together_are_splits(tiny_snowflakes):
         assert zoo.data.load(source, "train[-1:]", drop_remainder=False, **how).num_examples == 1
     both = zoo.data.load("snowflakes", "train[:1]+test", batch_size=3, data_dir=tiny_snowflakes)
     assert both.num_examples == 3
-    with pytest.raises(UsageError, match="shuffled as it is: leave .stratified out"):
+    with pytest.raises(UsageError, match="already shuffled: leave .stratified out"):
         zoo.data.load("snowflakes", "train.stratified[:50%]", data_dir=tiny_snowflakes)
 
 
@@ -235,7 +235,7 @@ DAMAGED = {
     "swapped.npy": (saved(image=GRAY), "magic string"),
     "huge.npy": (
         header((1000, 1000, 1000, 1000)),
-        "declares uint8.*1,000,000,000,000 bytes, of 1,",
+        "declares uint8.*1,000,000,000,000 bytes, but has 1,",
     ),
     "negative.npy": (header((-1, 4, 4)), "declares"),
     "huge.npz": (archive(image=header((1000, 1000, 1000, 1000))), "declares"),

@@ -113,12 +113,12 @@ def test_folders_that_hold_no_pairs_are_refused_by_name(tmp_path):
 
     refused("nowhere", "no folder .*nowhere")
     (tmp_path / "empty").mkdir()
-    refused("empty", "0 pictures.*0 folders")
+    refused("empty", "0 images.*0 folders")
     picture(tmp_path / "odd" / "x.png", np.zeros((4, 7)))
     refused("odd", "x.png is 7 pixels wide, which is odd")
     for name in ("A/1.png", "A/2.png", "B/2.png", "B/3.png"):
         picture(tmp_path / "alone" / name, np.zeros((4, 4)))
-    refused("alone", r"2 pictures without a partner \(A/1, B/3\) and 1 pairs")
+    refused("alone", r"2 images without a partner \(A/1, B/3\) and 1 pairs")
     picture(tmp_path / "sizes" / "A" / "1.png", np.zeros((4, 4)))
     picture(tmp_path / "sizes" / "B" / "1.png", np.zeros((6, 4)))
     refused("sizes", "4x4 and 4x6.*image_size")

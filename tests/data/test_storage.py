@@ -62,9 +62,7 @@ def test_several_processes_may_need_a_data_set_first(tmp_path):
 def test_threads_wait_for_the_one_that_prepares_and_say_so(small, capsys, monkeypatch):
     prepare, calls = tfds_store._prepare, []
     waiting = threading.Event()
-    monkeypatch.setattr(
-        storage, "_note", lambda text: (print(text, file=sys.stderr), waiting.set())
-    )
+    monkeypatch.setattr(storage, "_log", lambda text: (print(text, file=sys.stderr), waiting.set()))
 
     def slow(*args):
         calls.append(args)
@@ -208,10 +206,10 @@ def test_doctor_counts_a_folder_that_cannot_be_written(small, monkeypatch, forbi
 
 def test_doctor_counts_versions_and_backends_that_will_not_do(monkeypatch):
     versions = {"keras": "2.0", "numpy": "1.26"}
-    monkeypatch.setattr(doctor, "version", lambda name: versions.get(name, "999"))
-    problems = doctor.unsupported()
+    monkeypatch.setattr(doctor, "_version", lambda name: versions.get(name, "999"))
+    problems = doctor._unsupported()
     assert any(p.startswith("keras 2.0 is not supported: pip install 'keras<3.") for p in problems)
     assert any(p.startswith("numpy 1.26 is not supported") for p in problems)
-    monkeypatch.setattr(environment, "backend_in_file", lambda: "jax")
+    monkeypatch.setattr(environment, "_backend_in_file", lambda: "jax")
     monkeypatch.delitem(sys.modules, "keras")
-    assert "Keras uses the backend 'jax'" in doctor.tensorflow_devices()[1][0]
+    assert "Keras uses the backend 'jax'" in doctor._tensorflow_devices()[1][0]

@@ -173,7 +173,7 @@ def test_impossible_batches_are_refused():
         TextDataset(corpora.Corpus({"source": []}, "none", "train"), DIGITS)
     with pytest.raises(UsageError, match="batch_size must be an integer >= 1, got 0"):
         TextDataset(numbers(3), DIGITS, batch_size=0)
-    with pytest.raises(UsageError, match="goes with batch_size"):
+    with pytest.raises(UsageError, match="drop_remainder needs batch_size"):
         TextDataset(numbers(3), DIGITS, batch_tokens=9, drop_remainder=True)
 
 

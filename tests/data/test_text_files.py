@@ -108,10 +108,10 @@ def test_languages_that_are_no_columns_are_one_line(tmp_path, languages, message
 @pytest.mark.parametrize(
     ("source", "arguments", "message"),
     [
-        ("folder", {"columns": (0, 1), "languages": ("de", "en")}, "columns are of a table"),
-        ("t.tsv", {"languages": ("de", "en")}, "languages are of a folder"),
-        (("t.tsv", "t.tsv"), {"languages": ("de", "en")}, "languages are of a folder"),
-        ("multi30k", {"columns": (0, 1)}, "columns are of a table"),
+        ("folder", {"columns": (0, 1), "languages": ("de", "en")}, "columns are for a table"),
+        ("t.tsv", {"languages": ("de", "en")}, "languages are for a folder"),
+        (("t.tsv", "t.tsv"), {"languages": ("de", "en")}, "languages are for a folder"),
+        ("multi30k", {"columns": (0, 1)}, "columns are for a table"),
         ("t.tsv", {"split": 5}, "split must be text, got 5"),
         ((), {}, "pairs come from two files, got 0"),
         ("pipe.tsv", {}, "pipe.tsv is not a regular file"),
@@ -150,7 +150,7 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("texts", "arrays", "rows", "message"),
     [
-        ({"source": ["1"], "target": ["1", "2"]}, {}, None, "as many of each"),
+        ({"source": ["1"], "target": ["1", "2"]}, {}, None, "equally many of each"),
         ({"caption": ["1", "2"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, None, "rows="),
         ({"caption": ["1"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, [1], "rows="),
         ({"caption": ["1"]}, {"image": np.zeros((1, 8, 8, 3), "uint8")}, [-1], "rows="),

@@ -48,6 +48,9 @@ def eager(monkeypatch):
     pairs = corpora.Corpus({"source": SENTENCES, "target": SENTENCES[::-1]}, "pairs", "all")
     monkeypatch.setattr(zoo.data, "load", lambda name, split, **how: load(arrays, **how))
     monkeypatch.setattr(corpora, "load_pairs", lambda *_: pairs)
+    translate = zoo.Translator.translate
+    brief = lambda model, texts, **how: translate(model, texts, **{**how, "limit": 8})  # noqa: E731
+    monkeypatch.setattr(zoo.Translator, "translate", brief)
     finetuning_tasks.black_and_white.cache_clear()
     tf.config.run_functions_eagerly(True)
     yield

@@ -42,7 +42,7 @@ def test_the_weights_that_come_along_are_small_and_those_that_were_published(nam
 def test_a_classifier_gives_what_features_takes(name):
     classifier = metrics.load_classifier(name)
     values, logits = classifier(noise())
-    assert values.shape == (20, 64) and logits.shape == (20, classifier.classes)
+    assert values.shape == (20, 64) and logits.shape == (20, classifier.num_classes)
     found = metrics.extract_features(classifier, noise(), 7, name=classifier.name, split="noise")
     assert np.isfinite(found.values).all() and found.values.std(axis=0).max() > 0
     np.testing.assert_allclose(found.values, values, atol=1e-4)
@@ -74,10 +74,10 @@ def test_a_class_that_is_missing_shows_in_the_distance():
 @pytest.mark.parametrize(
     "wrong, told",
     (
-        (np.zeros((2, 32, 32, 1), np.float32), r"sees images \(28, 28, 1\), got .*32, 32"),
+        (np.zeros((2, 32, 32, 1), np.float32), r"takes images \(28, 28, 1\), got .*32, 32"),
         (np.zeros((2, 28, 28, 3), np.float32), "28, 28, 3"),
         (np.zeros((28, 28, 1), np.float32), "got the shape"),
-        (np.full((2, 28, 28, 1), 255, np.uint8), "divide bytes by 255"),
+        (np.full((2, 28, 28, 1), 255, np.uint8), "divide uint8 by 255"),
         (2 * noise(), "floats in .0, 1., got float32"),
         (np.full((2, 28, 28, 1), np.nan, np.float32), "from nan"),
     ),
@@ -97,11 +97,11 @@ def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch
     raw = (classifiers.WEIGHTS / f"{name}.npz").read_bytes()
     swapped = (classifiers.WEIGHTS / f"{other}.npz").read_bytes()
     monkeypatch.setattr(classifiers, "WEIGHTS", tmp_path)
-    with pytest.raises(CheckpointError, match="has lost its weights.*install the library anew"):
+    with pytest.raises(CheckpointError, match="are missing.*install the library again"):
         metrics.load_classifier(name)
     for bad in (raw[:-1], raw[:999] + bytes([raw[999] ^ 1]) + raw[1000:], swapped, b""):
         (tmp_path / f"{name}.npz").write_bytes(bad)
-        with pytest.raises(CheckpointError, match="damaged or another: its SHA-256"):
+        with pytest.raises(CheckpointError, match="damaged or another file: its SHA-256"):
             metrics.load_classifier(name)
     (tmp_path / f"{name}.npz").write_bytes(raw)
     assert metrics.load_classifier(name)(noise())[0].shape == (20, 64)
@@ -116,10 +116,10 @@ def test_packing_halves_the_precision_and_keeps_what_is_seen():
     assert classifiers.pack_weights(again) == classifiers.pack_weights(again)  # the same bytes
 
 
-@pytest.mark.parametrize("alteration", metric_sensitivity.ALTERED)
+@pytest.mark.parametrize("alteration", metric_sensitivity.ALTERATIONS)
 def test_the_yardsticks_images_are_altered_a_little(alteration):
     drawn = snowflakes.generate(8, size=28) / np.float32(255)
-    altered = np.asarray(metric_sensitivity.ALTERED[alteration](drawn))
+    altered = np.asarray(metric_sensitivity.ALTERATIONS[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
     difference = np.abs(altered - drawn).mean()
     assert difference == 0 if alteration == "as they are" else 0.01 < difference < 0.15

@@ -51,7 +51,7 @@ SCORES = (metrics.bleu, metrics.chrf, metrics.exact_match, metrics.caption_score
 REFUSED = [
     *((lambda v=v: seen(v), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
     *((lambda v=v: seen(v), "features are floats") for v in (TABLE[:1], TABLE[:0], TABLE[0])),
-    (lambda: seen(TABLE * 1e200), "too large to be compared"),
+    (lambda: seen(TABLE * 1e200), "too large to compare"),
     *((lambda f=f: f(seen(TABLE), TABLE), "takes ImageFeatures") for f in DISTANCES),
     *((lambda f=f: f(seen(TABLE), seen(TABLE[:, :2])), "cannot be compared") for f in DISTANCES),
     *((lambda f=f: f(seen(TABLE), seen(TABLE[:2])), "got") for f in DISTANCES[1:4]),
@@ -60,7 +60,7 @@ REFUSED = [
     (lambda: metrics.mmd(TABLE * 1e30, TABLE), "scale them below"),
     (lambda: metrics.mmd(TABLE.astype(str), TABLE), "must be numbers"),
     *((lambda f=f: f(IMAGES, IMAGES * NAN), "4 of 4 other images with pixels") for f in PAIRS),
-    *((lambda f=f: f(IMAGES * 255, IMAGES), "divide bytes by 255") for f in PAIRS),
+    *((lambda f=f: f(IMAGES * 255, IMAGES), "divide uint8 by 255") for f in PAIRS),
     *((lambda f=f: f(np.uint8(IMAGES), IMAGES), "got uint8") for f in PAIRS),
     *((lambda f=f: f(IMAGES, IMAGES[:3]), "of one shape") for f in PAIRS),
     *((lambda f=f: f(IMAGES[:0], IMAGES[:0]), "of one shape") for f in PAIRS),
@@ -78,7 +78,7 @@ REFUSED = [
     ),
     (
         lambda: metrics.load_classifier("mnist-classifier-v1")(np.zeros((0, 28, 28, 1), "f")),
-        "got no image",
+        "got no images",
     ),
     (
         lambda: metrics.load_classifier("mnist-classifier-v1")(np.full((1, 28, 28, 1), NAN)),
@@ -168,7 +168,7 @@ def labelled(images):
         lambda: metrics.active_units(Lost(), batches(uniform(9))),
         lambda: metrics.knn_accuracy(Lost(), labelled(uniform(9)), labelled(uniform(9)), k=2),
         lambda: metrics.reconstruction_error(Lost(), batches(uniform(9))),
-        lambda: metrics.fit_latent_density(Lost(), batches(uniform(9)), components=2),
+        lambda: metrics.fit_latent_density(Lost(), batches(uniform(9)), num_components=2),
         lambda: metrics.generate(Lost(), 3),
         lambda: metrics.log_likelihood(Lost(), batches(uniform(9)), 2),
     ],
@@ -197,7 +197,7 @@ def test_too_few_images_or_codes_are_told():
     with pytest.raises(UsageError, match="n, m >= 2"):
         metrics.aggregate_mmd(Linear(), one)
     with pytest.raises(UsageError, match="9 images, with 1 different codes"):
-        metrics.fit_latent_density(Pixels(), many, components=2)
+        metrics.fit_latent_density(Pixels(), many, num_components=2)
     with pytest.raises(UsageError, match="threshold must be a finite number >= 0"):
         metrics.active_units(Pixels(), many, threshold=-1)
     with pytest.raises(UsageError, match="chunk must be an integer >= 1, got 0"):

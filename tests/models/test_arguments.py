@@ -38,7 +38,7 @@ SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
 
 
 @pytest.mark.parametrize(("name", "argument"), TABLE)
-def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
+def test_a_wrong_value_is_an_error_and_allocates_no_memory(name, argument):
     config = small_config(name)
     for value in WRONG:
         try:
@@ -71,7 +71,7 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
-def test_values_that_look_right_are_refused_too(name, config):
+def test_almost_valid_values_are_errors(name, config):
     with pytest.raises(UsageError, match=next(iter(config))):
         zoo.get(name, **{**small_config(name), **config})
 
@@ -81,5 +81,5 @@ def test_values_that_look_right_are_refused_too(name, config):
     [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "dense_units": (8,)})],
     ids=str,
 )
-def test_values_that_may_be_left_out_are_taken(name, config):
+def test_optional_values_are_accepted(name, config):
     zoo.get(name, **{**small_config(name), **config})

@@ -22,6 +22,8 @@ from zoo.data.text_dataset import TextDataset
 from zoo.errors import BatchError, UnknownNameError, UsageError
 from zoo.recipes import Budget, run
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 CAPTIONS = ["a red circle", "a blue square above a red circle", "a blue circle"]
 WORDS = text.WordTokenizer.train(CAPTIONS)
 RNG = np.random.default_rng(0)

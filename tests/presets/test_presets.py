@@ -202,7 +202,7 @@ def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
 
 def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys):
     coloured = zoo.get(str(whole.folder), pretrained=True, image_shape=(8, 8, 3))
-    assert "adapted: encoder/0/0/kernel (sees 3 channels in place of 1)" in capsys.readouterr().err
+    assert "adapted: encoder/0/0/kernel (3 input channels instead of 1)" in capsys.readouterr().err
     grey = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
     codes = model.encode(grey)
     np.testing.assert_allclose(coloured.encode(grey.repeat(3, -1)), codes, atol=1e-5)
@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_left_fresh_and_reported(model, whole):
         "encoder/3/dense/bias",
         "decoder/0/kernel",
     }
-    assert "(64, 4) there, (64, 10) here" in report.missing["encoder/3/dense/kernel"]
+    assert "(64, 4) in the source, (64, 10) here" in report.missing["encoder/3/dense/kernel"]
     assert not report.adapted and not report.unexpected and len(report.loaded) == 11
     for a, b in zip(before, arrays(wider.encoder.layers[-1]), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -246,7 +246,10 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
     table, fresh = (np.array(m.source_words.weights[0]) for m in (was, now))
     report = zoo.transfer_weights(now, was)
     (path,) = report.adapted  # of the same shape, and yet not the same words
-    assert path.startswith("source_words/") and "6 of 8 words are known" in report.adapted[path]
+    assert (
+        path.startswith("source_words/")
+        and "6 of 8 words are in the source" in report.adapted[path]
+    )
     rows = np.array(now.source_words.weights[0])
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])
     np.testing.assert_array_equal(rows[[5, 7]], fresh[[5, 7]])

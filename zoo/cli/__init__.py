@@ -1,1 +1,1 @@
-"""The command line `zoo`, one command a file. The library never imports this package."""
+"""The command line `zoo`, one command per file. The library never imports this package."""

@@ -53,11 +53,21 @@ def _show(record):
 )
 @generation_options
 @json_option(_show)
-def caption(model, images, network, weights, image_size, max_length, search, attention_file, best):
+def caption(
+    model: str,
+    images: tuple[Path, ...],
+    network: str | None,
+    weights: str,
+    image_size: int,
+    max_length: int | None,
+    search: dict[str, int],
+    attention_file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Caption images with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
+    of a model (its newest run). Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
     The center square is cropped, resized to the size of the training images, and converted to
     their channels.
 

@@ -14,7 +14,7 @@ from zoo.files import check_writable
 
 
 @click.group()
-def data():
+def data() -> None:
     """List, describe and prepare data sets.
 
     \b
@@ -49,7 +49,7 @@ def _show_list(record):
 
 @data.command("list")
 @json_option(_show_list)
-def data_list():
+def data_list() -> dict[str, Any]:
     """List the data sets, and which of them are on disk.
 
     \b
@@ -68,7 +68,7 @@ def data_list():
 @data.command("info")
 @click.argument("name")
 @json_option(lambda record: print_table(record.items()))
-def data_info(name):
+def data_info(name: str) -> dict[str, Any]:
     """Describe a data set: shape, splits, source, license, and whether it is on disk.
 
     NAME is a name from `zoo data list`.
@@ -82,7 +82,7 @@ def data_info(name):
 @data.command("prepare")
 @click.argument("name")
 @json_option(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
-def data_prepare(name):
+def data_prepare(name: str) -> dict[str, Any]:
     """Download a data set, once.
 
     NAME is a name from `zoo data list`. Training needs no network afterwards.

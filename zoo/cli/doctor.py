@@ -15,7 +15,7 @@ from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.environment import check_backend
 from zoo.errors import UsageError, one_line
-from zoo.presets.download import cache_folder as preset_directory
+from zoo.presets.download import cache_folder
 from zoo.training.workdir import RUNS
 from zoo.version import __version__
 
@@ -32,7 +32,7 @@ PACKAGES = (
 FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
     "data": (datasets.directory, "set TFDS_DATA_DIR to another"),
     "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another"),
-    "cache": (preset_directory, "set ZOO_CACHE to another"),
+    "cache": (cache_folder, "set ZOO_CACHE to another"),
     "runs": (lambda: RUNS, "work in another folder, or give --workdir"),
 }
 
@@ -53,7 +53,7 @@ def _format_value(value):
 
 @click.command()
 @json_option(_show)
-def doctor():
+def doctor() -> dict[str, Any]:
     """Check the installation.
 
     Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them. The exit
@@ -140,7 +140,9 @@ def _tensorflow_devices():
 
 def _plugins():
     """(name -> module of the models of other packages, problems with them)."""
-    modules = {e.name: e.value for e in importlib.metadata.entry_points(group=registry.GROUP)}
+    modules = {
+        e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
+    }
     problems = []
     for name, module in modules.items():
         try:

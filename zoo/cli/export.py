@@ -1,5 +1,8 @@
 """`zoo export`: writes a model as a SavedModel, for programs that have only TensorFlow."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from zoo.cli.load import open_model
@@ -27,11 +30,11 @@ def _show(record):
 @max_length_option(100)
 @BEST_OPTION
 @json_option(_show)
-def export(model, folder, num_beams, max_length, best):
+def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool) -> dict[str, Any]:
     """Write a model as a SavedModel, which needs TensorFlow only.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. FOLDER is created and must not exist. The methods of the model
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
+    of a model (its newest run). FOLDER is created and must not exist. The methods of the model
     become functions of the SavedModel: sample, encode, decode, ... Their texts are strings if they
     are tokenized into words or characters, and token ids if they are tokenized into subwords.
 

@@ -5,6 +5,7 @@ it for people. Progress and messages go to stderr. Only commands that compute im
 """
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ from zoo.version import __version__
 
 @click.group("zoo", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zoo")
-def main():
+def main() -> None:
     """A zoo of generative and sequence models for TensorFlow.
 
     \b
@@ -54,7 +55,7 @@ def _show_list(record):
 @main.command("list")
 @click.argument("pattern", default="*")
 @json_option(_show_list)
-def list_models(pattern):
+def list_models(pattern: str) -> dict[str, Any]:
     """List the models.
 
     PATTERN is a wildcard or a part of a name; without it, all models are listed.
@@ -91,7 +92,7 @@ def _show_info(record):
 @main.command()
 @click.argument("name")
 @json_option(_show_info)
-def info(name):
+def info(name: str) -> dict[str, Any]:
     """Show a model's paper and arguments, or a preset's card.
 
     NAME is the name of a model or of a preset. The arguments are those that --set takes.
@@ -121,11 +122,13 @@ def _show_inspect(record):
 )
 @SET_OPTION
 @json_option(_show_inspect)
-def inspect(run, data, batch_size, overrides):
+def inspect(
+    run: str, data: str | None, batch_size: int, overrides: tuple[str, ...]
+) -> dict[str, Any]:
     """Inspect one training step.
 
     Shows the output of each layer, the gradient of each variable and the losses; the run is not
-    changed. RUN is a folder made by `zoo train`, or a model's name, which means its newest run;
+    changed. RUN is a folder made by `zoo train`, or the name of a model (its newest run);
     without a run, or with --set, the model has random weights.
 
     \b

@@ -41,13 +41,13 @@ class Number(click.ParamType):
     def __init__(self, key: str, positive: bool = False) -> None:
         self.interval = NUMBERS[key]
         self.positive = positive
-        self.name = "integer" if self.interval.whole else "float"
+        self.name = "integer" if self.interval.integer else "float"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | float:
         try:
-            number = int(value) if self.interval.whole else float(value)
+            number = int(value) if self.interval.integer else float(value)
         except ValueError:
             self.fail(f"{value!r:.60} is not a valid {self.name}.", param, ctx)
         if not self.interval.accepts(number):

@@ -19,11 +19,11 @@ from zoo.presets import download, preset
 @click.argument("target")
 @preset_options
 @json_option(show_preset)
-def push(model, target, **options):
+def push(model: Path, target: str, **options: Any) -> dict[str, Any]:
     """Upload a trained run, or a preset, to the Hugging Face hub.
 
-    MODEL is a folder made by `zoo reproduce`, `zoo train` or `zoo save`, or a model's name, which
-    means its newest run of `zoo train`. TARGET is hf://owner/name. Uploading needs a token of the
+    MODEL is a folder made by `zoo reproduce`, `zoo train` or `zoo save`, or the name of a
+    model (its newest run of `zoo train`). TARGET is hf://owner/name. Uploading needs a token of the
     hub. In Python, zoo.get(TARGET, pretrained=True) loads the model.
 
     \b

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,12 +25,12 @@ def _show(record):
     rows = []
     for key, metric in record["metrics"].items():
         better = "lower is better" if metric["lower_is_better"] else "higher is better"
-        value = records.written(metric)
-        rows.append((key, value, records.certainty(metric), metric["unit"], better))
+        value = records.format_value(metric)
+        rows.append((key, value, records.format_uncertainty(metric), metric["unit"], better))
     print_table(rows, "metric", "value", "95 % interval", "unit", "")
     click.echo("")
     for reference in record["recipe"]["references"] or [None]:
-        click.echo(records.beside(record, reference))
+        click.echo(records.format_reference(record, reference))
     click.echo(f"record: {record.path}")
 
 
@@ -55,7 +56,14 @@ def _show(record):
 )
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes and train nothing.")
 @json_option(_show)
-def reproduce(name, budget, results, workdir, data, list_recipes):
+def reproduce(
+    name: str | None,
+    budget: str,
+    results: Path,
+    workdir: Path | None,
+    data: str | None,
+    list_recipes: bool,
+) -> dict[str, Any]:
     """Train a recipe, evaluate it and write a record.
 
     NAME is the name of a recipe. The same command again resumes where it stopped; a complete run is

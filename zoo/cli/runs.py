@@ -265,11 +265,9 @@ def evaluation_record(
 
 def warn_grayscale_bernoulli(model: "Model", data: Any) -> None:
     """Prints a note if a model with a Bernoulli likelihood is trained on gray pixels."""
-    pixels = (
-        data.take(64).get("image")
-        if getattr(model, "output_distribution", None) == "bernoulli"
-        else None
-    )
+    if getattr(model, "output_distribution", None) != "bernoulli":
+        return
+    pixels = data.take(64).get("image")
     if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
         log_message(
             "note: the Bernoulli head needs 0/1 pixels; nats on gray pixels are not comparable with"

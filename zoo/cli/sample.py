@@ -59,10 +59,18 @@ if TYPE_CHECKING:
 )
 @BEST_OPTION
 @json_option(lambda record: click.echo(record["file"]))
-def sample(model, n, seed, label, reference, file, best):
+def sample(
+    model: str,
+    n: int | None,
+    seed: int | None,
+    label: int | None,
+    reference: Path | None,
+    file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Sample images from a trained model, or show its translations or captions.
 
-    MODEL is a folder made by `zoo train`, or a model's name, which means its newest run. Models
+    MODEL is a folder made by `zoo train`, or the name of a model (its newest run). Models
     that generate images from noise may also be a preset, a .keras file, or a folder made by `zoo
     reproduce`. Models that translate images or text show sources, outputs and targets of the test
     split; models that caption show images with the attention weights of each word.

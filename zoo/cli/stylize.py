@@ -94,7 +94,16 @@ def _show(record):
 )
 @SET_OPTION
 @json_option(_show)
-def stylize(content, style, network, size, output, frames, overrides, **options):
+def stylize(
+    content: Path | None,
+    style: Path | None,
+    network: str,
+    size: int,
+    output: Path,
+    frames: Path | None,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> dict[str, Any]:
     """Render an image in the style of another.
 
     CONTENT and STYLE are image files: the image to render, and the image whose style it gets.

@@ -132,7 +132,15 @@ def _show_metrics(record):
 )
 @SET_OPTION
 @json_option(_show_train)
-def train(name, epochs, steps, workdir, eager, figures_every, **options):
+def train(
+    name: str,
+    epochs: int | None,
+    steps: int | None,
+    workdir: Path | None,
+    eager: bool,
+    figures_every: int,
+    **options: Any,
+) -> dict[str, Any]:
     """Train a model and evaluate it.
 
     NAME is the name of a model, as in `zoo list`. Checkpoints, figures, TensorBoard logs and
@@ -215,10 +223,10 @@ def _fit(
 )
 @BEST_OPTION
 @json_option(_show_metrics)
-def evaluate(run, best, **options):
+def evaluate(run: str, best: bool, **options: Any) -> dict[str, Any]:
     """Evaluate a run.
 
-    RUN is a folder made by `zoo train`, or a model's name, which means its newest run. Metrics are
+    RUN is a folder made by `zoo train`, or the name of a model (its newest run). Metrics are
     means over all examples; the output names the examples. The exit code is 1 if a metric is not
     finite.
 

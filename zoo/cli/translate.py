@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,11 +33,20 @@ def _show(record):
 @TRUNCATE_OPTION
 @generation_options
 @json_option(_show)
-def translate(model, text, file, max_length, truncate, search, attention_file, best):
+def translate(
+    model: str,
+    text: tuple[str, ...],
+    file: Path | None,
+    truncate: bool,
+    max_length: int | None,
+    search: dict[str, int],
+    attention_file: Path | None,
+    best: bool,
+) -> dict[str, Any]:
     """Translate text with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a model's name, which means its newest
-    run, a preset, or a .keras file. Prints one line for each TEXT, or for each line of a file.
+    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
+    of a model (its newest run). Prints one line for each TEXT, or for each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'

@@ -1,12 +1,15 @@
-"""From texts to batches of ids: sentences of one length side by side, resumable at any batch.
+"""Batches of token ids: sentences of similar length together; resumable at any batch.
 
     corpus = corpora.load_pairs("multi30k", "train", languages=("de", "en"))
     tokenizer = text.SentencePieceTokenizer.train(corpus.texts["source"] + corpus.texts["target"])
     train = TextDataset(corpus, tokenizer, batch_size=64, shuffle=True)
     for batch in train(epoch):      # {"source": int32 [64, 16], "target": int32 [64, 24]}
 
-Rows end in zeros. What a model is to say ("target", "caption") stands between START and END.
+Rows are padded with zeros. Texts to generate ("target", "caption") are between START and END.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,18 +17,19 @@ import tensorflow as tf
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data.array_dataset import prefetch
 from zoo.data.arrays import from_arrays
+from zoo.data.corpora import Corpus
 from zoo.errors import UsageError
 from zoo.text import limit_length
 
 TARGETS = ("target", "caption")
 
 
-def check_corpus(corpus):
-    """Raises UsageError unless texts, arrays and rows fit each other, and images are images."""
+def _check_corpus(corpus):
+    """Raises UsageError unless texts, arrays and rows are consistent and images are valid."""
     for values in (corpus.texts, corpus.arrays):
         counts = {name: len(value) for name, value in values.items()}
         if len({*counts.values()}) > 1:
-            raise UsageError(f"{corpus.name} must have as many of each, got {counts}")
+            raise UsageError(f"{corpus.name} must have equally many of each, got {counts}")
     if not corpus.arrays:
         return
     if "image" in corpus.arrays:
@@ -39,12 +43,12 @@ def check_corpus(corpus):
         )
 
 
-def check_ids(ids, size, what):
-    """Raises UsageError, which names the text, unless all ids are of a vocabulary of this size."""
+def _check_ids(ids, size, label):
+    """Raises UsageError, which names the text, unless all ids are below the vocabulary's size."""
     for number, row in enumerate(ids, 1):
         if row and not 0 <= min(row) <= max(row) < size:
             raise UsageError(
-                f"{what} {number:,} has ids from {min(row)} to {max(row)}; its vocabulary has 0 to"
+                f"{label} {number:,} has ids from {min(row)} to {max(row)}; its vocabulary has 0 to"
                 f" {size - 1}"
             )
 
@@ -53,54 +57,55 @@ class TextDataset:
     """A corpus as ids in memory: call it with an epoch for a tf.data.Dataset of batches.
 
     A shuffled epoch e is a permutation drawn from (seed, e), sorted by padded lengths, cut into
-    batches, and these shuffled: so batch k is a function of (seed, e, k) and of nothing else.
-    Lengths are padded to multiples, which leaves few shapes of batches, and every epoch has the
-    same ones: a compiled step is traced for the last time in the first epoch.
+    batches, and these are shuffled: so batch k is a function of (seed, e, k) alone. Lengths are
+    padded to multiples, which leaves few shapes of batches, and every epoch has the same shapes:
+    a compiled step is traced for the last time in the first epoch.
 
     Args:
-        corpus: a `corpora.Corpus`; its arrays ride along, bytes scaled to floats in [0, 1].
+        corpus: a `corpora.Corpus`; its arrays are part of the batches, uint8 scaled to [0, 1].
         tokenizer: a `zoo.text.Vocabulary`, or one for each text: {"source": ..., "target": ...}.
         batch_size: sentences in a batch.
-        batch_tokens: in place of it, ids in the widest text of a batch, padding counted.
-        shuffle: else the order is the corpus's own, whatever the lengths.
+        batch_tokens: instead of batch_size: maximum ids of the widest text of a batch, padding
+            included.
+        shuffle: whether epochs are shuffled; else the corpus's order, whatever the lengths.
         seed: of the order.
-        max_length: maximum number of ids per sentence, including START and END; a longer one is an
-            error that names it.
-        truncate: cut longer ones instead.
+        max_length: maximum ids of a sentence, START and END included; a longer one is an error.
+        truncate: cut longer sentences instead.
         multiple: widths are multiples of this.
-        drop_remainder: leave out, at random in each epoch, what does not fill a batch.
+        drop_remainder: drop the examples that do not fill a batch, others in each epoch.
 
     Attributes:
         vocabularies: name of the text -> its `zoo.text.Vocabulary`.
 
-    Raises UsageError: a sentence is too long, there is no batch, or an argument is impossible.
+    Raises:
+        UsageError: a sentence is too long, there is no batch, or an argument is invalid.
     """
 
     def __init__(
         self,
-        corpus,
-        tokenizer,
+        corpus: Corpus,
+        tokenizer: Any,
         *,
-        batch_size=64,
-        batch_tokens=None,
-        shuffle=False,
-        seed=0,
-        max_length=100,
-        truncate=False,
-        multiple=8,
-        drop_remainder=False,
+        batch_size: int = 64,
+        batch_tokens: int | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        max_length: int = 100,
+        truncate: bool = False,
+        multiple: int = 8,
+        drop_remainder: bool = False,
     ):
         check_numbers(batch_size=batch_size, seed=seed, max_length=max_length, multiple=multiple)
         check_optional_numbers(batch_tokens=batch_tokens)
         if batch_tokens is not None:
             if drop_remainder:
-                raise UsageError("drop_remainder goes with batch_size, not with batch_tokens")
+                raise UsageError("drop_remainder needs batch_size, not batch_tokens")
             batch_size = None
-        check_corpus(corpus)
-        one_each = isinstance(tokenizer, dict)
+        _check_corpus(corpus)
+        separate = isinstance(tokenizer, dict)
         self.corpus = corpus
         self.vocabularies = {
-            name: tokenizer[name] if one_each else tokenizer for name in corpus.texts
+            name: tokenizer[name] if separate else tokenizer for name in corpus.texts
         }
         self.name, self.split = corpus.name, corpus.split
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
@@ -110,119 +115,121 @@ class TextDataset:
         self._lengths, self._flat, self._starts = {}, {}, {}
         with tf.device("CPU:0"):
             for name, texts in corpus.texts.items():
-                what = f"{corpus.name} {corpus.split}: {name}"
+                label = f"{corpus.name} {corpus.split}: {name}"
                 ids = self.vocabularies[name].encode(texts)
-                check_ids(ids, len(self.vocabularies[name]), what)
-                ids = limit_length(ids, name in TARGETS, max_length, truncate, what)
+                _check_ids(ids, len(self.vocabularies[name]), label)
+                ids = limit_length(ids, name in TARGETS, max_length, truncate, label)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths
                 self._starts[name] = tf.constant(np.cumsum(lengths) - lengths)
                 self._flat[name] = tf.constant([i for row in ids for i in row] + [0], tf.int32)
             self._arrays = {name: tf.constant(value) for name, value in corpus.arrays.items()}
-        self._cuts = self._plan(0)[1]
+        self._edges = self._plan(0)[1]
         if not self.num_examples or not len(self):
             raise UsageError(
                 f"{self.name} {self.split} has {self.num_examples:,} sentences, not enough for one"
                 f" batch of {batch_size}; use a smaller batch_size or drop_remainder=False"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Batches in an epoch."""
-        return len(self._cuts) - 1
+        return len(self._edges) - 1
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[dict[str, tf.Tensor]]:
         """The batches of epoch 0."""
         return iter(self(0))
 
-    def __call__(self, epoch):
-        """The batches of an epoch; `.skip(k)` of it begins at batch k, at 1 ms a skipped batch."""
+    def __call__(self, epoch: int) -> tf.data.Dataset:
+        """The batches of an epoch; `.skip(k)` starts at batch k and takes 1 ms a skipped batch."""
         check_numbers(epoch=epoch)
-        order, cuts, turns = self._plan(epoch)
-        widths = {name: tf.constant(each) for name, each in self._widths(order, cuts).items()}
-        order, cuts = tf.constant(order), tf.constant(cuts)
+        order, edges, batch_order = self._plan(epoch)
+        widths = {name: tf.constant(width) for name, width in self._widths(order, edges).items()}
+        order, edges = tf.constant(order), tf.constant(edges)
         size = self.batch_size
         even = size and (self.drop_remainder or self.num_examples % size == 0)
 
-        def batch(number):
-            rows = order[cuts[number] : cuts[number + 1]]
+        def make_batch(number):
+            rows = order[edges[number] : edges[number + 1]]
             if even:
                 rows = tf.ensure_shape(rows, [size])
             return self._batch(rows, {name: width[number] for name, width in widths.items()})
 
-        return prefetch(tf.data.Dataset.from_tensor_slices(turns).map(batch))
+        return prefetch(tf.data.Dataset.from_tensor_slices(batch_order).map(make_batch))
 
     def _plan(self, epoch):
-        """(order of the sentences, where to cut it, order of the batches) of an epoch."""
+        """(order of the sentences, boundaries of the batches, order of the batches) of an epoch."""
         random = np.random.default_rng((self.seed, epoch))
         count = self.num_examples
         order = random.permutation(count) if self.shuffle else np.arange(count)
         if self.drop_remainder:
             order = order[: count - count % self.batch_size]
         if self.shuffle:
-            order = order[np.lexsort([self._padded(name)[order] for name in self._lengths])]
-        cuts = self._cut(order)
-        turns = np.arange(len(cuts) - 1)
-        return order, cuts, random.permutation(turns) if self.shuffle else turns
+            order = order[np.lexsort([self._padded_lengths(name)[order] for name in self._lengths])]
+        edges = self._boundaries(order)
+        batches = np.arange(len(edges) - 1)
+        return order, edges, random.permutation(batches) if self.shuffle else batches
 
-    def _cut(self, order):
-        """Where the batches of sentences in this order begin, and where the last one ends."""
+    def _boundaries(self, order):
+        """The boundaries of the batches of sentences in this order."""
         if self.batch_size:
             return np.append(np.arange(0, len(order), self.batch_size), len(order))
-        cuts, widest = [0], 0
-        for at, width in enumerate(np.max([self._padded(n)[order] for n in self._lengths], 0)):
+        edges, widest = [0], 0
+        for i, width in enumerate(
+            np.max([self._padded_lengths(n)[order] for n in self._lengths], 0)
+        ):
             widest = max(widest, width)
-            if at > cuts[-1] and (at + 1 - cuts[-1]) * widest > self.batch_tokens:
-                cuts.append(at)
+            if i > edges[-1] and (i + 1 - edges[-1]) * widest > self.batch_tokens:
+                edges.append(i)
                 widest = width
-        return np.append(cuts, len(order))
+        return np.append(edges, len(order))
 
-    def _widths(self, order, cuts):
-        """name -> how wide each batch is."""
+    def _widths(self, order, edges):
+        """name -> width of each batch."""
         return {
-            name: np.maximum.reduceat(self._padded(name)[order], cuts[:-1])
+            name: np.maximum.reduceat(self._padded_lengths(name)[order], edges[:-1])
             for name in self._lengths
         }
 
-    def _padded(self, name):
-        """Lengths of all sentences, rounded up: a sentence without ids needs room too."""
+    def _padded_lengths(self, name):
+        """Lengths of all sentences, rounded up to at least one multiple."""
         return np.maximum(-(-self._lengths[name] // self.multiple), 1) * self.multiple
 
     def _batch(self, rows, widths):
-        """The texts of some rows, at these widths, and the arrays that belong to them."""
-        found = {}
+        """The texts of some rows, at these widths, and their arrays."""
+        batch = {}
         for name, width in widths.items():
             flat, column = self._flat[name], tf.range(width)
-            place = tf.gather(self._starts[name], rows)[:, None] + column
+            index = tf.gather(self._starts[name], rows)[:, None] + column
             inside = column < tf.gather(self._lengths[name], rows)[:, None]
-            ids = tf.gather(flat, tf.minimum(place, tf.size(flat, tf.int64) - 1))
-            found[name] = tf.where(inside, ids, 0)
-        picked = rows if self.corpus.rows is None else tf.gather(self.corpus.rows, rows)
+            ids = tf.gather(flat, tf.minimum(index, tf.size(flat, tf.int64) - 1))
+            batch[name] = tf.where(inside, ids, 0)
+        array_rows = rows if self.corpus.rows is None else tf.gather(self.corpus.rows, rows)
         for name, array in self._arrays.items():
-            value = tf.gather(array, picked)
-            found[name] = tf.cast(value, tf.float32) / 255 if value.dtype == tf.uint8 else value
-        return found
+            value = tf.gather(array, array_rows)
+            batch[name] = tf.cast(value, tf.float32) / 255 if value.dtype == tf.uint8 else value
+        return batch
 
-    def take(self, n):
+    def take(self, n: int) -> dict[str, np.ndarray]:
         """The first n sentences (all, if there are fewer), unshuffled, as one batch of arrays."""
         check_numbers(n=n)
         rows = np.arange(min(n, self.num_examples))
-        widths = {name: self._padded(name)[rows].max() for name in self._lengths}
+        widths = {name: self._padded_lengths(name)[rows].max() for name in self._lengths}
         return {name: value.numpy() for name, value in self._batch(rows, widths).items()}
 
     @property
-    def shapes(self):
-        """The shapes that batches have: a sorted list of (sentences, *widths of the texts)."""
-        order, cuts, _ = self._plan(0)
-        sides = np.stack([np.diff(cuts), *self._widths(order, cuts).values()], 1)
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the batches: a sorted list of (sentences, *widths of the texts)."""
+        order, edges, _ = self._plan(0)
+        sides = np.stack([np.diff(edges), *self._widths(order, edges).values()], 1)
         return [tuple(row) for row in np.unique(sides, axis=0).tolist()]
 
     @property
-    def spec(self):
+    def spec(self) -> dict[str, tf.TensorSpec]:
         """name -> tf.TensorSpec of a batch; dimensions that vary are None."""
         return self(0).element_spec
 
-    def describe(self):
-        """One line for people."""
+    def describe(self) -> str:
+        """A summary in one line."""
         texts = ", ".join(
             f"{name} {lengths.mean():.1f} ids on average, {lengths.max()} at most"
             for name, lengths in self._lengths.items()
@@ -230,6 +237,6 @@ class TextDataset:
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
         return f"{self.name} {self.split}: {self.num_examples:,} sentences, {texts}; {order}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         size = f"{self.batch_size}" if self.batch_size else f"up to {self.batch_tokens} ids"
         return f"<TextDataset {self.describe()}, {len(self)} x {size}>"

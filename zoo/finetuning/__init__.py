@@ -1,80 +1,104 @@
-"""Training on: which layers learn, when they begin to, how fast, and LoRA.
+"""Fine-tuning: frozen layers, gradual unfreezing, layer-wise learning rates, LoRA.
 
-    finetuning.freeze(model, "encoder")                     # bitwise as it is from now on
-    thaw = finetuning.GradualUnfreezing(["decoder", "encoder"], every=2)
+    finetuning.freeze(model, "encoder")                     # does not change any more
+    unfreezing = finetuning.GradualUnfreezing(["decoder", "encoder"], every=2)
     adam = keras.optimizers.Adam(1e-3)
     adam = finetuning.layerwise_learning_rates(adam, model, {"encoder": 0.1})
-    zoo.Trainer(model, optimizers=adam, callbacks=[thaw]).fit(data, epochs=8)
+    zoo.Trainer(model, optimizers=adam, callbacks=[unfreezing]).fit(data, epochs=8)
 
-Patterns are wildcards over layer paths as `zoo.inspection.layers` names them; one that matches a
-layer means all inside it. A frozen batch normalization works with the statistics it has.
+Patterns are wildcards for the layer paths of `zoo.inspection.layers`; a pattern that matches a
+layer includes all layers inside it. Frozen batch normalization uses its moving statistics.
 """
 
 import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from zoo import inspection
-from zoo.checks import POSITIVE, SIZE, check_numbers
+from zoo.checks import POSITIVE, POSITIVE_INT, check_numbers
 from zoo.errors import UnknownNameError, UsageError
 
+if TYPE_CHECKING:
+    from keras.optimizers import Optimizer as _Base
+else:
+    _Base = object
 
-def freeze(model, *patterns):
-    """What matches learns nothing from now on; returns the paths of its layers that have weights.
 
-    Raises UnknownNameError for a pattern that matches no layer, UsageError without one.
+def freeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
+    """Freezes the layers that match: their variables do not change in training.
+
+    Args:
+        model: a model, or any layer.
+        *patterns: wildcards for layer paths.
+
+    Returns:
+        The paths of the frozen layers that have weights.
+
+    Raises:
+        UnknownNameError: a pattern that matches no layer.
+        UsageError: no pattern.
     """
-    return switch(model, some(model, patterns), False)
+    return _set_trainable(model, _check_patterns(model, patterns), False)
 
 
-def unfreeze(model, *patterns):
-    """What matches learns again, and nothing else; returns and raises as `freeze` does."""
-    return switch(model, some(model, patterns), True)
+def unfreeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
+    """Makes the layers that match trainable, and no others; arguments and errors as of `freeze`."""
+    return _set_trainable(model, _check_patterns(model, patterns), True)
 
 
-def some(model, patterns):
+def _check_patterns(model: keras.layers.Layer, patterns: Sequence[str]) -> Sequence[str]:
     if not patterns:
         raise UsageError(f"no layers of {model.name} are named: give patterns such as 'encoder'")
     return patterns
 
 
-def switch(model, patterns, learns):
-    found = matching(model, *patterns)
-    meant = {id(v) for layer in found.values() for v in layer.variables}
-    others = [(v, v.trainable) for v in model.variables if id(v) not in meant]
-    around = {outer for path in found for outer in within(path)} if learns else set()
-    put(model, dict.fromkeys({*found, *around}, learns), others)
-    return [path for path, layer in found.items() if layer.weights]
+def _set_trainable(
+    model: keras.layers.Layer, patterns: Iterable[str], trainable: bool
+) -> list[str]:
+    matching = _matching_layers(model, *patterns)
+    inside = {id(v) for layer in matching.values() for v in layer.variables}
+    others = [(v, v.trainable) for v in model.variables if id(v) not in inside]
+    outer = {parent for path in matching for parent in _path_and_parents(path)}
+    flags = dict.fromkeys({*matching, *outer} if trainable else matching, trainable)
+    _apply_trainable(model, flags, others)
+    return [path for path, layer in matching.items() if layer.weights]
 
 
-def put(model, flags, variables):
-    """Sets layers by path and then variables, [(variable, whether it learns)].
+def _apply_trainable(
+    model: keras.layers.Layer,
+    flags: Mapping[str, bool],
+    variables: Iterable[tuple[keras.Variable, bool]],
+) -> None:
+    """Sets `trainable` of layers by path, then of variables.
 
-    From the outside in, and every layer anew: Keras sets all that is inside of a layer with it.
+    Sets every layer, outer ones first, since Keras also sets all layers inside a layer.
     """
-    every = [("", model), *inspection.layers(model)]
-    for layer, learns in [(layer, flags.get(path, layer.trainable)) for path, layer in every]:
-        layer.trainable = learns
-    for variable, learns in variables:
-        variable.trainable = learns
+    pairs = [("", model), *inspection.layers(model)]
+    for layer, trainable in [(layer, flags.get(path, layer.trainable)) for path, layer in pairs]:
+        layer.trainable = trainable
+    for variable, trainable in variables:
+        variable.trainable = trainable
 
 
-def matching(model, *patterns):
-    """{path: layer} of what matches a pattern or is inside of it."""
-    every, found = inspection.layers(model), {}
+def _matching_layers(model: keras.layers.Layer, *patterns: str) -> dict[str, keras.layers.Layer]:
+    """{path: layer} of the layers that match a pattern, and of all layers inside them."""
+    pairs = inspection.layers(model)
+    matching: dict[str, keras.layers.Layer] = {}
     for pattern in patterns:
-        here = {
+        layers = {
             path: layer
-            for path, layer in every
-            if any(fnmatch.fnmatchcase(one, pattern) for one in within(path))
+            for path, layer in pairs
+            if any(fnmatch.fnmatchcase(name, pattern) for name in _path_and_parents(path))
         }
-        if not here:
-            raise UnknownNameError(f"layer of {model.name}", pattern, [path for path, _ in every])
-        found |= here
-    return found
+        if not layers:
+            raise UnknownNameError(f"layer of {model.name}", pattern, [path for path, _ in pairs])
+        matching |= layers
+    return matching
 
 
-def within(path):
+def _path_and_parents(path: str) -> Iterator[str]:
     """A path, those of the layers around it, and the model's: "a/0" -> "a/0", "a", ""."""
     while path:
         yield path
@@ -83,48 +107,55 @@ def within(path):
 
 
 class GradualUnfreezing(keras.callbacks.Callback):
-    """Freezes all that the stages match, and thaws one stage after the other.
+    """Freezes the layers of all stages, and unfreezes one stage after the other.
 
     Howard, Ruder, "Universal Language Model Fine-tuning for Text Classification" (2018,
-    arXiv 1801.06146), section 3.3. A function of the epoch alone: a run that was stopped goes on as
-    it would have.
+    arXiv 1801.06146), section 3.3. Depends on the epoch only, so a resumed run gives the same
+    numbers.
 
     Args:
-        stages: patterns, or tuples of patterns; stage k learns from epoch k * every on.
+        stages: patterns, or tuples of patterns; stage k is trainable from epoch k * every on.
         every: epochs between two stages.
+
+    Raises:
+        UsageError: no stages, or not a positive number of epochs.
     """
 
-    def __init__(self, stages, every=1):
+    def __init__(self, stages: Sequence[str | Sequence[str]], every: int = 1):
         super().__init__()
         if isinstance(stages, str) or not stages:
             raise UsageError(f"stages must be a list of patterns, got {stages!r}")
-        if not SIZE.accepts(every):
-            raise UsageError(f"every, in epochs, must be {SIZE}, got {every!r}")
-        self.stages = [(one,) if isinstance(one, str) else tuple(one) for one in stages]
+        if not POSITIVE_INT.accepts(every):
+            raise UsageError(f"every, in epochs, must be {POSITIVE_INT}, got {every!r}")
+        self.stages = [(stage,) if isinstance(stage, str) else tuple(stage) for stage in stages]
         self.every = every
 
-    def on_epoch_begin(self, epoch, logs=None):
-        due = epoch // self.every + 1
-        waiting = [pattern for stage in self.stages[due:] for pattern in stage]
-        thawed = [pattern for stage in self.stages[:due] for pattern in stage]
-        switch(self.model, waiting, False)
-        switch(self.model, thawed, True)
-        if getattr(self.model, "compiled", False):  # Keras' own `fit` keeps its graph
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        count = epoch // self.every + 1
+        frozen = [pattern for stage in self.stages[count:] for pattern in stage]
+        unfrozen = [pattern for stage in self.stages[:count] for pattern in stage]
+        _set_trainable(self.model, frozen, False)
+        _set_trainable(self.model, unfrozen, True)
+        if getattr(self.model, "compiled", False):  # Keras' `fit` would reuse its graph
             self.model.make_train_function(force=True)
 
 
-def layerwise_learning_rates(optimizer, model, rates):
-    """An optimizer of the same kind and arguments, slower or faster for some of the layers.
+def layerwise_learning_rates(
+    optimizer: keras.optimizers.Optimizer, model: keras.layers.Layer, rates: Mapping[str, float]
+) -> keras.optimizers.Optimizer:
+    """A copy of an optimizer that multiplies the learning rate of some layers.
 
     Howard, Ruder (2018), section 3.2: discriminative fine-tuning. Weight decay is not scaled.
 
     Args:
-        optimizer: a Keras optimizer that has taken no step.
-        model: what it is to train: a model, or the part of that name.
-        rates: {pattern: share of the learning rate}; of several that match, the last one counts.
+        optimizer: a Keras optimizer that has not taken a step.
+        model: the model to train, or the part that the optimizer is for.
+        rates: {pattern: multiplier of the learning rate}; if several patterns match a layer, the
+            last one counts.
 
-    Raises UnknownNameError for a pattern, UsageError for a share that is not above 0 or an
-    optimizer that has taken steps.
+    Raises:
+        UnknownNameError: a pattern that matches no layer.
+        UsageError: a multiplier that is not above 0, or an optimizer that has taken steps.
     """
     if optimizer.built and int(optimizer.iterations):
         raise UsageError(
@@ -134,82 +165,108 @@ def layerwise_learning_rates(optimizer, model, rates):
     for pattern, rate in rates.items():
         if not POSITIVE.accepts(rate):
             raise UsageError(
-                f"the share of {pattern!r} must be {POSITIVE}, got {rate!r}; or freeze it"
+                f"the multiplier of {pattern!r} must be {POSITIVE}, got {rate!r}; or freeze it"
             )
-    shares = {
+    multipliers = {
         id(variable): float(rate)
         for pattern, rate in rates.items()
-        for layer in matching(model, pattern).values()
+        for layer in _matching_layers(model, pattern).values()
         for variable in layer.variables
     }
-    return scaled(optimizer, lambda variables: [shares.get(id(one), 1.0) for one in variables])
+    return _with_multipliers(
+        optimizer, lambda variables: [multipliers.get(id(v), 1.0) for v in variables]
+    )
 
 
 @keras.saving.register_keras_serializable("zoo")
-class LayerwiseLearningRates:
-    """What `layerwise_learning_rates` adds to an optimizer's class; a saved model brings it
-    along."""
+class LayerwiseLearningRates(_Base):
+    """The mix-in of `layerwise_learning_rates`, which saved models contain."""
 
-    def build(self, variables):
+    multipliers_of: Callable[[Sequence[keras.Variable]], Sequence[float]]
+    optimizer_class: dict[str, Any]
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         super().build(variables)
-        self.shares = tuple(self.shares_of(variables))
+        self.multipliers = tuple(self.multipliers_of(variables))
 
-    def update_step(self, gradient, variable, learning_rate):
-        share = self.shares[self._get_variable_index(variable)]  # as Keras' guide does
-        super().update_step(gradient, variable, learning_rate * share)
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
+        multiplier = self.multipliers[self._get_variable_index(variable)]  # as in Keras' guide
+        super().update_step(gradient, variable, learning_rate * multiplier)
 
-    def get_config(self):
-        shares = list(self.shares) if self.built else []
-        return {**super().get_config(), "kind": self.kind, "shares": shares}
+    def get_config(self) -> dict[str, Any]:
+        multipliers = list(self.multipliers) if self.built else []
+        added = {"optimizer_class": self.optimizer_class, "multipliers": multipliers}
+        return {**super().get_config(), **added}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        own = {key: value for key, value in config.items() if key not in ("kind", "shares")}
-        optimizer = keras.optimizers.deserialize({**config["kind"], "config": own}, custom_objects)
-        return scaled(optimizer, lambda variables: config["shares"])
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> keras.optimizers.Optimizer:
+        added = ("optimizer_class", "multipliers")
+        own = {key: value for key, value in config.items() if key not in added}
+        serialized = {**config["optimizer_class"], "config": own}
+        optimizer = keras.optimizers.deserialize(serialized, custom_objects)
+        return _with_multipliers(optimizer, lambda variables: config["multipliers"])
 
 
-def scaled(optimizer, shares_of):
-    """A copy of an optimizer, with shares of its rate: a function of the variables it is for."""
-    kind = keras.optimizers.serialize(optimizer) | {"config": {}}
-    facts = {"shares_of": staticmethod(shares_of), "kind": kind, "__module__": __name__}
-    cls = type("LayerwiseLearningRates", (LayerwiseLearningRates, type(optimizer)), facts)
+def _with_multipliers(
+    optimizer: keras.optimizers.Optimizer,
+    multipliers_of: Callable[[Sequence[keras.Variable]], Sequence[float]],
+) -> keras.optimizers.Optimizer:
+    """A copy of an optimizer with a multiplier of the learning rate for each variable."""
+    attributes = {
+        "multipliers_of": staticmethod(multipliers_of),
+        "optimizer_class": keras.optimizers.serialize(optimizer) | {"config": {}},
+        "__module__": __name__,
+    }
+    bases = (LayerwiseLearningRates, type(optimizer))
+    cls = type("LayerwiseLearningRates", bases, attributes)
     keras.saving.register_keras_serializable("zoo")(cls)
     return type(optimizer).from_config.__func__(cls, optimizer.get_config())
 
 
-def add_lora(model, *patterns, rank=4):
-    """Freezes the model and adds to the kernels that match a product of two thin ones that learns.
+def add_lora(model: keras.layers.Layer, *patterns: str, rank: int = 4) -> list[str]:
+    """Freezes the model and adds trainable low-rank products to the kernels that match.
 
     Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021, arXiv 2106.09685), by
-    Keras' `enable_lora`. Do it before there is a Trainer. What `zoo.save` and `save_weights` write
-    are the sums: a plain model again.
+    `enable_lora` of Keras. Call it before creating a Trainer. `zoo.save` and `save_weights` write
+    the sums, so that the saved model has no additional weights.
 
-    Returns the paths of the layers that learn. Raises UnknownNameError for a pattern, UsageError if
-    no layer that matches can, or there is an optimizer already.
+    Args:
+        model: a built model, or any layer.
+        *patterns: wildcards for layer paths.
+        rank: rank of the products.
+
+    Returns:
+        The paths of the trainable layers.
+
+    Raises:
+        UnknownNameError: a pattern that matches no layer.
+        UsageError: no matching layer supports LoRA, or the model has an optimizer already.
     """
     check_numbers(rank=rank)
-    some(model, patterns)
+    _check_patterns(model, patterns)
     if getattr(model, "optimizers", None):
         raise UsageError(
-            f"{model.name} has an optimizer, which would not know the new weights: add_lora comes"
-            " before the Trainer, and before compile"
+            f"{model.name} has an optimizer, which was built without the new weights: call"
+            " add_lora before creating a Trainer, and before compile"
         )
-    every = [path for path, _ in inspection.layers(model)]
-    able = {
+    paths = [path for path, _ in inspection.layers(model)]
+    supported = {
         path: layer
-        for path, layer in matching(model, *patterns).items()
+        for path, layer in _matching_layers(model, *patterns).items()
         if hasattr(layer, "enable_lora") and layer.built
     }
-    if not able:
-        raise UsageError(f"no layer of {model.name} that matches {patterns} knows LoRA: {every}")
-    freeze(model, *{path.partition("/")[0] for path in every})
+    if not supported:
+        raise UsageError(f"no layer of {model.name} that matches {patterns} supports LoRA: {paths}")
+    freeze(model, *{path.partition("/")[0] for path in paths})
     old = {id(variable) for variable in model.variables}
-    for path, layer in able.items():
+    for path, layer in supported.items():
         try:
             layer.enable_lora(rank)
         except ValueError as error:
-            raise UsageError(f"{path} cannot take LoRA of rank {rank}: {error}") from error
-    around = {outer for path in able for outer in within(path)}
-    put(model, dict.fromkeys(around, True), [(v, id(v) not in old) for v in model.variables])
-    return [*able]
+            raise UsageError(f"{path} does not support LoRA of rank {rank}: {error}") from error
+    outer = {parent for path in supported for parent in _path_and_parents(path)}
+    flags = dict.fromkeys(outer, True)
+    _apply_trainable(model, flags, [(v, id(v) not in old) for v in model.variables])
+    return [*supported]

@@ -1,4 +1,7 @@
-"""A trained network as the beginning of another: its inner outputs are features."""
+"""Feature extraction: the outputs of inner layers of a trained network."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -6,48 +9,53 @@ from zoo import inspection
 from zoo.errors import UnknownNameError, UsageError
 
 
-def feature_extractor(model, layers):
-    """A Keras layer that maps the model's inputs to what layers inside of it put out.
+def feature_extractor(model: keras.layers.Layer, layers: str | Sequence[str]) -> "FeatureExtractor":
+    """A Keras layer that maps the inputs of a model to the outputs of layers inside it.
 
-    What the model would compute beyond them is not computed in a graph (`fit`, `predict`).
+    A graph (`fit`, `predict`) does not compute the layers after them. The extractor is in inference
+    mode unless called with `training=True`; `model.trainable = False` freezes it.
 
     Args:
         model: a model of the zoo, or a block of one (`zoo.load_block`).
-        layers: the path of one, whose output is the result; or a list of them, and the result is
-            a dict {path: output}. In inference mode unless called with `training=True`;
-            `model.trainable = False` freezes it.
+        layers: path of a layer, whose output is the result; or a list of paths, for a dict
+            {path: output}.
 
     Raises:
-        UnknownNameError: there is no layer of that path.
-        UsageError: none is named.
+        UnknownNameError: there is no layer with that path.
+        UsageError: no path.
     """
-    known = dict(inspection.layers(model))
+    paths = dict(inspection.layers(model))
     if not layers:
-        raise UsageError(f"name a layer of {model.name}, or several: {[*known][:3]} ...")
+        raise UsageError(f"name a layer of {model.name}, or several: {[*paths][:3]} ...")
     for path in [layers] if isinstance(layers, str) else layers:
-        if path not in known:
-            raise UnknownNameError(f"layer of {model.name}", path, known)
+        if path not in paths:
+            raise UnknownNameError(f"layer of {model.name}", path, paths)
     return FeatureExtractor(model, layers if isinstance(layers, str) else tuple(layers))
 
 
 class FeatureExtractor(keras.layers.Layer):
-    """A network that puts out what is inside it; see `feature_extractor`."""
+    """The layer returned by `feature_extractor`.
 
-    def __init__(self, model, paths, **kwargs):
+    Args:
+        model: the network.
+        paths: the path of a layer, or a tuple of paths.
+        **kwargs: as for any Keras layer.
+    """
+
+    def __init__(self, model: keras.layers.Layer, paths: str | tuple[str, ...], **kwargs: Any):
         super().__init__(**kwargs)
         self.model = model
         self.paths = paths
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         if not self.model.built:
             self.model.build(input_shape)
 
-    def call(self, inputs, training=False):
-        alone = isinstance(self.paths, str)
-        paths = [self.paths] if alone else self.paths
-        found = inspection.activations(self.model, inputs, paths, training)
-        return found[self.paths] if alone else found
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if isinstance(self.paths, str):
+            return inspection.activations(self.model, inputs, [self.paths], training)[self.paths]
+        return inspection.activations(self.model, inputs, self.paths, training)
 
-    def compute_output_shape(self, input_shape):
-        found = keras.Operation.compute_output_spec(self, keras.KerasTensor(input_shape))
-        return keras.tree.map_structure(lambda one: tuple(one.shape), found)
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        spec = keras.Operation.compute_output_spec(self, keras.KerasTensor(input_shape))
+        return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), spec)

@@ -1,8 +1,7 @@
-"""Weights of one network for another that is not quite the same: what fits, and what can be made
-to fit; and a report of what became of every weight.
-"""
+"""Transfer of weights between networks that differ: copies, adaptations, and a report."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,124 +12,157 @@ from zoo.errors import UsageError
 
 @dataclass
 class TransferReport:
-    """What became of the weights, each by its path, such as `encoder/0/0/kernel`.
+    """The result of `transfer_weights`. Weights are named by paths, such as `encoder/0/0/kernel`.
 
     Attributes:
-        loaded: taken as they are.
-        adapted: path -> what was done to them.
-        missing: path -> why these of the target have what they had before.
-        unexpected: of the source, nothing in the target answers to.
+        loaded: paths of weights that were copied.
+        adapted: path -> how the weight was changed.
+        missing: path -> why a weight of the target keeps its previous value.
+        unexpected: paths of weights of the source that the target does not have.
     """
 
-    loaded: list = field(default_factory=list)
-    adapted: dict = field(default_factory=dict)
-    missing: dict = field(default_factory=dict)
-    unexpected: list = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+    adapted: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{len(self.loaded)} weights loaded"]
-        for what, paths in (("adapted", self.adapted), ("left fresh", self.missing)):
-            lines += [f"  {what}: {path} ({how})" for path, how in paths.items()]
-        lines += [f"  not used: {path}" for path in self.unexpected]
+        lines += [f"  adapted: {path} ({change})" for path, change in self.adapted.items()]
+        lines += [f"  missing: {path} ({reason})" for path, reason in self.missing.items()]
+        lines += [f"  unexpected: {path}" for path in self.unexpected]
         return "\n".join(lines)
 
 
-def transfer_weights(target, source):
-    """Gives `target` the weights of `source` that have the same path; returns a `TransferReport`.
+def transfer_weights(target: keras.layers.Layer, source: keras.layers.Layer) -> TransferReport:
+    """Copies the weights of `source` to the weights of `target` with the same paths.
 
-    What has another shape is adapted where that has one meaning, and else left as it was:
+    Weights of another shape are adapted if there is a single sensible way; others do not change:
 
-    - image channels: a kernel that sees other channels is spread evenly over them, so that a grey
-      picture gives what it gave; one that draws them draws the mean in each.
-    - a vocabulary: the vectors of words that both know are copied; the other words keep theirs.
+    - image channels: a kernel with other input channels gets the mean over the old ones, scaled so
+      that a gray image gives the same output; one with other output channels gets their mean.
+    - a vocabulary: the embeddings of words in both vocabularies are copied; other words keep their
+      own.
 
     Args:
         target: a built model or layer.
-        source: another.
+        source: another one.
 
-    Raises UsageError if not one weight could be used: these networks have nothing in common.
+    Returns:
+        A report on all weights.
+
+    Raises:
+        UsageError: not a single weight could be used.
     """
-    report, have, want = TransferReport(), weights_by_path(source), weights_by_path(target)
+    report = TransferReport()
+    available = weights_by_path(source)
+    wanted = weights_by_path(target)
     transposed = {
         path
         for path, layer in inspection.layers(target)
         if isinstance(layer, keras.layers.Conv2DTranspose)
     }
-    for path, variable in want.items():
-        if path not in have:
-            report.missing[path] = "the source has none"
+    for path, variable in wanted.items():
+        if path not in available:
+            report.missing[path] = "not in the source"
             continue
-        old, new = (keras.ops.convert_to_numpy(v) for v in (have.pop(path), variable))
-        flipped = path.rpartition("/")[0] in transposed
-        words = adapt_vocabulary(path, old, new, source, target)
-        value, how = words or adapt_channels(old, new, source, target, flipped)
+        old = keras.ops.convert_to_numpy(available.pop(path))
+        new = keras.ops.convert_to_numpy(variable)
+        is_transposed = path.rpartition("/")[0] in transposed
+        adapted = adapt_vocabulary(path, old, new, source, target)
+        value, change = adapted or adapt_channels(old, new, source, target, is_transposed)
         if value is None:
-            report.missing[path] = how
+            report.missing[path] = change
             continue
         variable.assign(value)
-        if how:
-            report.adapted[path] = how
+        if change:
+            report.adapted[path] = change
         else:
             report.loaded.append(path)
-    report.unexpected = list(have)
+    report.unexpected = list(available)
     if not report.loaded and not report.adapted:
         raise UsageError(
             f"no weight of {source.name} fits {target.name}: they have"
-            f" {[*weights_by_path(source)][:3]} and {[*want][:3]} ..."
+            f" {[*weights_by_path(source)][:3]} and {[*wanted][:3]} ..."
         )
     return report
 
 
-def weights_by_path(root):
-    """Path -> variable, of every weight of a layer; the state of random numbers is none."""
-    paths, found = inspection.variable_paths(root), {}
+def weights_by_path(root: keras.layers.Layer) -> dict[str, keras.Variable]:
+    """Path -> variable, for all weights of a layer except the states of seed generators."""
+    paths = inspection.variable_paths(root)
+    weights: dict[str, keras.Variable] = {}
     for variable in root.weights:
-        path, again = paths[id(variable)], 1
-        while path in found:
-            path, again = f"{paths[id(variable)]}#{again + 1}", again + 1
-        found[path] = variable
-    return found
+        path = paths[id(variable)]
+        number = 1
+        while path in weights:
+            number += 1
+            path = f"{paths[id(variable)]}#{number}"
+        weights[path] = variable
+    return weights
 
 
-def adapt_vocabulary(path, old, new, source, target):
-    """(value, what was done) of a table of words, None if the vocabularies are no reason."""
-    theirs, ours = (getattr(one, "vocabularies", {}) for one in (source, target))
-    side = next((side for side in ours if side in path), "target")
-    was, now = theirs.get(side), ours.get(side)
-    if was is None or now is None or was == now:
+def adapt_vocabulary(
+    path: str, old: np.ndarray, new: np.ndarray, source: Any, target: Any
+) -> tuple[np.ndarray, str] | None:
+    """The weight of a vocabulary as (value, change); None for other weights.
+
+    Args:
+        path: path of the weight.
+        old, new: its values in the source and in the target.
+        source, target: the networks.
+    """
+    old_vocabularies = getattr(source, "vocabularies", {})
+    new_vocabularies = getattr(target, "vocabularies", {})
+    side = next((side for side in new_vocabularies if side in path), "target")
+    old_words = old_vocabularies.get(side)
+    new_words = new_vocabularies.get(side)
+    if old_words is None or new_words is None or old_words == new_words:
         return None
     axes = [
         axis
         for axis in range(min(old.ndim, new.ndim))
-        if (old.shape[axis], new.shape[axis]) == (len(was), len(now))
+        if (old.shape[axis], new.shape[axis]) == (len(old_words), len(new_words))
     ]
     if len(axes) != 1 or np.delete(old.shape, axes).tolist() != np.delete(new.shape, axes).tolist():
         return None
-    known = {word: i for i, word in enumerate(was.tokens(range(len(was))))}
-    words = now.tokens(range(len(now)))
-    pairs = [(i, known[word]) for i, word in enumerate(words) if word in known]
+    old_ids = {word: i for i, word in enumerate(old_words.tokens(range(len(old_words))))}
+    words = new_words.tokens(range(len(new_words)))
+    pairs = [(i, old_ids[word]) for i, word in enumerate(words) if word in old_ids]
     value = np.moveaxis(new.copy(), axes[0], 0)
-    ours_at, theirs_at = map(list, zip(*pairs, strict=True))
-    value[ours_at] = np.moveaxis(old, axes[0], 0)[theirs_at]
-    how = f"{len(pairs):,} of {len(words):,} words are known"
-    return np.moveaxis(value, 0, axes[0]), how
+    to_rows, from_rows = map(list, zip(*pairs, strict=True))
+    value[to_rows] = np.moveaxis(old, axes[0], 0)[from_rows]
+    change = f"{len(pairs):,} of {len(words):,} words are in the source"
+    return np.moveaxis(value, 0, axes[0]), change
 
 
-def adapt_channels(old, new, source, target, transposed):
-    """(value, what was done) of a weight; value is None where none has a meaning."""
+def adapt_channels(
+    old: np.ndarray, new: np.ndarray, source: Any, target: Any, is_transposed: bool
+) -> tuple[np.ndarray | None, str]:
+    """A weight adapted to other image channels as (value, change).
+
+    The change is empty for equal shapes; the value is None if the weight cannot be adapted.
+
+    Args:
+        old, new: values in the source and in the target.
+        source, target: the networks.
+        is_transposed: whether it belongs to a transposed convolution.
+    """
     if old.shape == new.shape:
-        return old, None
-    was, now = (getattr(one, "image_shape", (None,))[-1] for one in (source, target))
-    differ = [
+        return old, ""
+    old_channels: Any = getattr(source, "image_shape", (None,))[-1]
+    new_channels: Any = getattr(target, "image_shape", (None,))[-1]
+    axes = [
         axis for axis in range(old.ndim) if old.shape[axis : axis + 1] != new.shape[axis : axis + 1]
     ]
-    shapes = f"{old.shape} there, {new.shape} here"
-    if old.ndim != new.ndim or len(differ) != 1 or old.ndim not in (1, 4):
-        return None, shapes
-    axis = differ[0]
-    if (old.shape[axis], new.shape[axis]) != (was, now):
-        return None, shapes
+    reason = f"{old.shape} in the source, {new.shape} here"
+    if old.ndim != new.ndim or len(axes) != 1 or old.ndim not in (1, 4):
+        return None, reason
+    axis = axes[0]
+    if (old.shape[axis], new.shape[axis]) != (old_channels, new_channels):
+        return None, reason
     mean = np.broadcast_to(old.mean(axis, keepdims=True), new.shape)
-    if old.ndim == 4 and axis == (3 if transposed else 2):
-        return mean * (was / now), f"sees {now} channels in place of {was}"
-    return mean, f"draws {now} channels in place of {was}"
+    if old.ndim == 4 and axis == (3 if is_transposed else 2):
+        scaled = mean * (old_channels / new_channels)
+        return scaled, f"{new_channels} input channels instead of {old_channels}"
+    return mean, f"{new_channels} output channels instead of {old_channels}"

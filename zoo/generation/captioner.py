@@ -12,7 +12,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
-from zoo.model.method_arguments import read_feature
+from zoo.model.method_arguments import convert_feature
 
 AttentionMap = tuple[list[str], np.ndarray]  # (tokens, maps [tokens, rows, columns])
 
@@ -69,7 +69,7 @@ class Captioner(SequenceGenerator):
         }
 
     def validate_source(self, source: Any) -> tf.Tensor:
-        return read_feature(self, self.input_feature, source)
+        return convert_feature(self, self.input_feature, source)
 
     def caption(
         self,
@@ -108,7 +108,9 @@ class Captioner(SequenceGenerator):
         """
         check_numbers(batch_size=batch_size, num_maps=num_maps, max_length=max_length)
         vocabulary = self.vocabulary("caption")
-        captions, maps, images = [], [], self.validate_source(images)
+        captions: list[str] = []
+        maps: list[Any] = []
+        images = self.validate_source(images)
         for k in range(0, len(images), batch_size):
             batch = images[k : k + batch_size]
             result = self.generate(batch, num_beams, max_length, **options)

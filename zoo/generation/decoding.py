@@ -221,8 +221,9 @@ def beam_search(
         return _transpose(tf.gather(x, paths, axis=2, batch_dims=2), 1, 2)
 
     aux = tf.nest.map_structure(lambda array: follow_paths(array.stack()), arrays)
-    fields = (result[name] for name in ("tokens", "lengths", "log_probs", "scores"))
-    return _masked_result(*fields, aux)
+    return _masked_result(
+        result["tokens"], result["lengths"], result["log_probs"], result["scores"], aux
+    )
 
 
 def _decode_step_by_step(step, state, start_id, end_id, max_length, choose):

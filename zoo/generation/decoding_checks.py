@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.checks import LARGEST, NUMBERS, check_numbers
+from zoo.checks import MAX_INT32, NUMBERS, check_numbers
 from zoo.errors import UsageError
 
 LENGTH_PENALTY = 0.6  # default of beam search
@@ -79,7 +79,7 @@ def check_size(n: int, num_beams: int, max_length: int, vocabulary_size: int) ->
     """Raises UsageError for a search whose tokens or logits do not fit into one tensor."""
     if max_length > _MAX_TOKENS:
         raise UsageError(f"max_length must be at most {_MAX_TOKENS:,} tokens, got {max_length:,}")
-    if n * num_beams * max(max_length, vocabulary_size) > LARGEST:
+    if n * num_beams * max(max_length, vocabulary_size) > MAX_INT32:
         raise UsageError(
             f"{n:,} x {num_beams} sequences of {max_length:,} tokens do not fit into one tensor:"
             f" pass a smaller {'num_beams' if num_beams > 1 else 'max_length'}, or fewer sources"

@@ -18,7 +18,7 @@ from zoo.errors import UsageError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.model import Model
-from zoo.model.method_arguments import cut, one_row
+from zoo.model.method_arguments import drop_rows, zero_row
 
 _SMALLEST_MICRO_BATCH = 8  # sources
 _LARGEST_VOCABULARY = 2**24  # ids
@@ -31,6 +31,7 @@ class SequenceGenerator(Model):
     ids, int32 [b, t], between START and END, zeros at the end of a row.
     """
 
+    input_feature: str
     target_feature = "target"
 
     def __init__(self, **kwargs: Any):
@@ -195,9 +196,9 @@ class SequenceGenerator(Model):
         if tf.executing_eagerly():  # as tensors, so that other numbers cause no retracing
             numbers = {name: _as_tensor(name, value) for name, value in numbers.items()}
         generate = self._generate if eager else self._compiled_generate
-        rows = one_row(source) if size == 0 else source
+        rows = zero_row(source) if size == 0 else source
         result = generate(rows, int(micro_batches), seed, int(num_beams), *numbers.values())
-        return cut(result) if size == 0 else result
+        return drop_rows(result) if size == 0 else result
 
     def _generate(self, source, micro_batches, *options):
         """The compiled part of `generate`: all micro-batches, in parallel."""

@@ -10,7 +10,7 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
-from zoo.model.method_arguments import read_feature
+from zoo.model.method_arguments import convert_feature
 
 _FEATURES = ("source", "target")
 
@@ -71,7 +71,7 @@ class Translator(SequenceGenerator):
         return {name: tf.TensorSpec((None, None), tf.int32) for name in _FEATURES}
 
     def validate_source(self, source: Any) -> tf.Tensor:
-        source = read_feature(self, "source", source)
+        source = convert_feature(self, "source", source)
         if source.shape[1] == 0:
             raise BatchError(
                 f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
@@ -125,7 +125,7 @@ class Translator(SequenceGenerator):
         ids = source_vocabulary.encode_batch(lines, max_length=max_length, truncate=truncate)
         lengths = (ids != text.PAD).sum(axis=1)
         order = [i for i in np.argsort(lengths, kind="stable") if lengths[i]]
-        maps = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
+        maps: dict[int, Any] = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
         translations = [""] * len(ids)
         for k in range(0, len(order), batch_size):
             rows = order[k : k + batch_size]

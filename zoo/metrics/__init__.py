@@ -1,4 +1,4 @@
-"""How good is a model: numbers with an interval, that can be compared and know when they cannot.
+"""Metrics with confidence intervals, and comparisons that refuse numbers that do not compare.
 
     test = zoo.data.load("mnist", "test", batch_size=256, binarize="fixed")
     one = metrics.log_likelihood(model, test, samples=500)      # -84.98 [-85.30, -84.66] nats, ...
@@ -6,19 +6,19 @@
     print(metrics.compare(one, two))                            # paired over the same images
 
 Everywhere, `data` is what the trainer takes: a `zoo.data.ArrayDataset`, a callable epoch ->
-`tf.data.Dataset` (asked for epoch 0), or a Dataset. A model needs only the verbs that a number is
-made of; UsageError names the one that is missing.
+`tf.data.Dataset` (called with epoch 0), or a Dataset. A model needs only the methods that a metric
+uses; UsageError names a missing one.
 
-Generated images are measured by what a network sees in them:
+Generated images are compared by the features of a network:
 
     net = metrics.load_classifier("mnist-classifier-v1")
-    real, other = (metrics.extract_features(net, x, name=net.name, split=s) for s, x in
-    splits.items()) mine = metrics.extract_features(net, metrics.generate(model, 10_000),
-    name=net.name, split="mine") for score in metrics.image_scores(real, mine, other).values():
-        print(score)                            # with the score that real images have
+    extract = functools.partial(metrics.extract_features, net, name=net.name)
+    real, other = (extract(images, split=split) for split, images in splits.items())
+    generated = extract(metrics.generate(model, 10_000), split="generated")
+    for score in metrics.image_scores(real, generated, other).values():
+        print(score)                            # with the score of other real images
 
-Texts are measured by what other people would have written, see `zoo.metrics.translation_metrics`
-and
+Texts are compared with human references, see `zoo.metrics.translation_metrics` and
 `zoo.metrics.caption_metrics`:
 
     one, two = (metrics.bleu(model.translate(source), target, "13a") for model in models)
@@ -40,7 +40,7 @@ from zoo.metrics.latent_mmd import aggregate_mmd, mmd
 from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
 from zoo.metrics.model_outputs import generate, translate
-from zoo.metrics.neighbours import Memorization, density_coverage, memorization, precision_recall
+from zoo.metrics.neighbors import Memorization, density_coverage, memorization, precision_recall
 from zoo.metrics.scores import Score, rank
 from zoo.metrics.text_scores import CorpusScore, TextComparison, compare_texts, rank_texts
 from zoo.metrics.translation_metrics import BLEU_PROTOCOLS, bleu, chrf, exact_match, perplexity

@@ -1,24 +1,28 @@
-"""A model's methods as graphs that are traced once for a model, not once for each call."""
+"""A model's methods as graphs that are traced once per model, not once per call."""
 
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 PLAIN = (bool, int, float, str, tuple)
-_graphs = weakref.WeakKeyDictionary()  # model -> {key: (what it was traced with, the graph)}
+_graphs = weakref.WeakKeyDictionary()  # model -> {key: ((variables, settings) when traced, graph)}
 
 
-def compile_method(model, key, function, fixed_shapes=False):
-    """`function(model, ...)` as a `tf.function`, the same one as long as the model is the same.
+def compile_method(
+    model: Any, key: str, function: Callable, fixed_shapes: bool = False
+) -> Callable:
+    """`function(model, ...)` as a `tf.function`, which is reused for the same model.
 
-    A model with other variables than before (by LoRA, another vocabulary), or another number or
-    text among its attributes, is traced again. The graph does not keep the model alive.
+    A model whose variables changed (LoRA, another vocabulary), or any number or text among its
+    attributes, is traced again. The graph does not keep the model alive.
 
     Args:
         model: a model.
-        key: a string that tells the function from others of this model.
-        function: called with the model, and with tensors.
-        fixed_shapes: trace each shape anew, for functions that want to know it.
+        key: a string that identifies the function among those of the model.
+        function: called with the model and with tensors.
+        fixed_shapes: trace each shape separately, for functions that need static shapes.
     """
     graphs = _graphs.setdefault(model, {})
     variables, settings = list(model.variables), _settings(model)

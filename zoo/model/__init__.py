@@ -1,16 +1,17 @@
-"""The contract every model of the zoo keeps, and the little that all of them share.
+"""The base class of all models.
 
-A model writes its paper down in `train_step` and `eval_step`; everything that is not in the paper
-(loss scaling, replicas, clipping, averaging, seeds) lies behind `minimize` and `seed`. What a batch
-must hold is checked in `zoo.model.batch_checks`; what Keras does with a model is in
-`zoo.model.keras_methods`.
+A model implements its paper in `train_step` and `eval_step`; everything that is not in the paper
+(loss scaling, replicas, clipping, averaging, seeds) is done by `minimize` and `next_seed`. Batches
+are checked in `zoo.model.batch_checks`; the methods of Keras are in `zoo.model.keras_methods`.
 """
 
 import collections
 import contextlib
 import numbers
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,92 +21,122 @@ from zoo import inspection
 from zoo.checks import SEED, check_numbers
 from zoo.errors import UsageError
 from zoo.model.keras_methods import KerasMethods
-from zoo.optimizers import Adam, as_one, as_parts
+from zoo.optimizers import Adam, combine_optimizers, optimizers_by_part
 
 SEED_LOCK = threading.Lock()  # for all models: reading and advancing a seed is one operation
 
 
 class Model(KerasMethods):
-    """Base of all models: `train_step` reads like the paper and runs eagerly or as a graph.
+    """Base class of all models: `train_step` reads like the paper and runs eagerly or as a graph.
 
-    Subclasses define `__init__` (arguments = configuration, one attribute each), `build()` (makes
-    every weight), `call`, `train_step`, `eval_step` and `configure_optimizers`. They may offer the
-    verbs `sample encode decode reconstruct interpolate translate`; figures and the command line
-    find them.
+    Subclasses define `__init__` (each argument is stored in an attribute of its name), `build()`
+    (creates all weights), `call`, `train_step`, `eval_step` and `configure_optimizers`. Optional
+    methods are `sample`, `encode`, `decode`, `reconstruct`, `interpolate` and `translate`; figures
+    and the command line use those that exist.
 
-    Batches are dicts named as TFDS names its features; images are float32 in [0, 1].
+    Batches are dicts with the feature names of TFDS; images are float32 in [0, 1].
+
+    Attributes:
+        input_feature: the batch feature that is the input of `call`; a tuple of features if the
+            input is a dict of them; None if it is noise.
+        data_kind: the `kind` of the data sets in `zoo.data.catalog` that the model is trained on.
+        default_dataset: the data set of `zoo train` unless `--data` is given.
+        micro_batches: default number of micro-batches of `zoo train` on a CPU.
+        min_batch_size: number of examples that `train_step` needs; the last batch of an epoch may
+            have fewer.
+
+    Args:
+        **kwargs: `name`, and `dtype`: a Keras dtype policy with float32 variables.
     """
 
-    input_feature = None  # the batch feature that `call` takes; a tuple: a dict of these; or none
-    data_kind = "images"  # what it learns from: the `kind` of data sets in `zoo.data.catalog`
-    default_dataset = "snowflakes"  # what the command line trains on when nobody says otherwise
-    micro_batches = 1  # pieces of a batch that `zoo train` computes side by side on a CPU
-    smallest_batch = 1  # examples that `train_step` needs, all but the last batch of an epoch
+    input_feature: str | tuple[str, ...] | None = None
+    data_kind: str = "images"
+    default_dataset: str = "snowflakes"
+    micro_batches: int = 1
+    min_batch_size: int = 1
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         dtype = kwargs.pop("dtype", None)
         policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
-        if dtype is None and policy.variable_dtype != "float32":  # such as floatx of keras.json
+        if dtype is None and policy.variable_dtype != "float32":  # floatx in keras.json
             policy = keras.dtype_policies.get("float32")
         if policy.compute_dtype == "float64":
             raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
         super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
-        # Out of Keras' sight: weights files and `variables` hold no optimizers and no metrics.
-        self.optimizers = MappingProxyType({})
-        self.means = MappingProxyType({})
-        self._traced = {}  # checks of batches, see `zoo.model.batch_checks`
-        self.accumulated = None  # updates that wait, while `accumulating`
+        # Mapping proxies, which Keras does not track: optimizers and metrics are no weights.
+        self.optimizers: Mapping[str, keras.optimizers.Optimizer] = MappingProxyType({})
+        self.mean_metrics: Mapping[str, keras.metrics.Mean] = MappingProxyType({})
+        self._traced_checks: dict[str, Any] = {}  # see `zoo.model.batch_checks`
+        self.accumulated: collections.deque[Any] | None = None  # updates, while `accumulating`
 
-    # What a subclass writes.
+    # Defined by subclasses.
 
-    def train_step(self, batch):
-        """One step of the paper's algorithm, ending in `minimize`; returns scalars to log."""
-        raise NotImplementedError
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of the paper's algorithm, ending in `minimize`.
 
-    def eval_step(self, batch):
-        """What `train_step` logs, without learning: one value PER EXAMPLE, shape [batch].
-
-        What compares examples with each other has no value for a batch of one: shape [0].
+        Returns:
+            Scalars to log: name -> value.
         """
         raise NotImplementedError
 
-    def configure_optimizers(self):
-        """The paper's optimizers: {"": one for all}, or one per part: {"generator": ..., ...}.
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The values that `train_step` logs, without training, one PER EXAMPLE: shape [batch].
 
-        A part is the name of the attribute that holds the layer to be trained.
+        A value that compares the examples of a batch does not exist for a single one: shape [0].
+        """
+        raise NotImplementedError
+
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's optimizers: {"": optimizer}, or one for each part: {"generator": ..., ...}.
+
+        A part is the name of the attribute that holds the layer to train.
         """
         return {"": Adam(1e-3)}
 
-    def adapt(self, data):
-        """Looks at the training data, an iterable of batches, once before the first step."""
+    def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
+        """Computes statistics of the training data; called once, before the first step.
 
-    def on_weights_averaged(self):
-        """Makes anew what hangs on the weights without being one; they have just been averaged."""
+        Args:
+            data: an iterable of batches.
+        """
+
+    def on_weights_averaged(self) -> None:
+        """Recomputes state derived from the weights (batch-norm statistics) after averaging."""
 
     @property
-    def batch_spec(self):
-        """What a batch must hold: feature name -> tf.TensorSpec (None where anything goes)."""
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        """The features of a batch: name -> tf.TensorSpec, with None for any size."""
         return {"image": tf.TensorSpec((None, *self.image_shape), tf.float32)}
 
-    def figures(self, batch):
-        """What a person should look at: name -> image array, drawn from the verbs there are."""
+    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Figures of the model's current state: name -> image array, from the methods it has."""
         from zoo import figures
 
         return figures.all_figures(self, batch)
 
-    # What a step calls.
+    # Called by `train_step`.
 
-    def minimize(self, loss, tape, part=""):
-        """One step of the part's optimizer down the gradient of `loss`, a local batch mean.
+    def minimize(
+        self, loss: tf.Tensor, tape: tf.GradientTape, part: str = ""
+    ) -> list[tuple[Any, keras.Variable]]:
+        """Takes one optimizer step on `loss`, a mean over the local batch.
 
-        Scales the loss where the precision needs it and averages over replicas; clipping,
-        accumulation and moving averages are the optimizer's own arguments. Frozen variables stay.
-        Returns the list of (gradient, variable).
+        Scales the loss if the precision requires it, and averages over replicas. Clipping,
+        accumulation and moving averages are arguments of the optimizer. Frozen variables do not
+        change.
+
+        Args:
+            loss: a scalar.
+            tape: the tape that recorded `loss`.
+            part: the optimizer, by the name of its part.
+
+        Returns:
+            The list of (gradient, variable).
         """
         optimizer = self.optimizers[part]
         variables = self.part(part).trainable_variables
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # gradients are summed
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # they sum their gradients
         scale = optimizer.scale_loss(tf.ones_like(loss) / replicas)
         values = [variable.value for variable in variables]
         gradients = tape.gradient(loss, values, output_gradients=scale)
@@ -115,17 +146,21 @@ class Model(KerasMethods):
             self.accumulated.append((part, gradients))
         return list(zip(gradients, variables, strict=True))
 
-    def apply_gradients(self, part, gradients):
-        """One step of the part's optimizer."""
-        # A table's gradient has a slice for each row that was asked for. Adam would square these
-        # one by one, and the sum of squares is not the square of a sum.
+    def apply_gradients(self, part: str, gradients: Iterable[Any]) -> None:
+        """Takes one step of the part's optimizer with the given gradients."""
+        # An embedding's gradient has one slice for each lookup, and a row may be looked up twice.
+        # Adam needs the square of the sum of these slices, not the sum of their squares.
         gradients = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
         self.optimizers[part].apply(gradients, self.part(part).trainable_variables)
 
     @contextlib.contextmanager
-    def accumulating(self):
-        """While open, `minimize` updates nothing: (part, gradients) go to the list this yields."""
-        self.accumulated = collections.deque()  # Keras would make a list its own
+    def accumulating(self) -> "Iterator[collections.deque[Any]]":
+        """Context in which `minimize` updates nothing, but appends (part, gradients) to a queue.
+
+        Yields:
+            The queue.
+        """
+        self.accumulated = collections.deque()  # Keras would track a list
         try:
             yield self.accumulated
         finally:
@@ -152,65 +187,74 @@ class Model(KerasMethods):
         return self.next_seed() if value is None else to_seed(value)
 
     @property
-    def iterations(self):
-        """Number of steps taken so far, a float32 scalar that schedules can be asked with."""
+    def iterations(self) -> tf.Tensor:
+        """Number of steps so far: a float32 scalar, the argument of schedules."""
         optimizer = next(iter(self.optimizers.values()), None)
         return tf.cast(optimizer.iterations, tf.float32) if optimizer else tf.constant(0.0)
 
-    # What the trainer and Keras call.
+    # Called by the Trainer and by Keras.
 
-    def part(self, name):
-        """The layer that an optimizer's name stands for; "" is the whole model."""
+    def part(self, name: str) -> keras.layers.Layer:
+        """The layer that an optimizer trains; "" is the whole model."""
         return getattr(self, name) if name else self
 
-    def prepare(self, optimizers=None):
-        """Builds the weights and the optimizers' state; done once, before the first step.
+    def prepare(self, optimizers: Any = None) -> None:
+        """Builds the weights and the optimizers' state; called before the first step.
 
         Args:
-            optimizers: as `configure_optimizers` returns them, in its place.
+            optimizers: in place of those of `configure_optimizers`: a Keras optimizer or its name,
+                or a dict of them by part.
+
+        Raises:
+            UsageError: optimizers for other parts than those of `configure_optimizers`.
         """
         if not self.built:
             self.build()
         if self.optimizers and optimizers is None:
             return
-        ours = self.configure_optimizers()
-        chosen = ours if optimizers is None else as_parts(optimizers)
-        if set(chosen) != set(ours):
-            raise UsageError(f"{self.name} needs optimizers for {[*ours]}, got {[*chosen]}")
+        default = self.configure_optimizers()
+        chosen = default if optimizers is None else optimizers_by_part(optimizers)
+        if set(chosen) != set(default):
+            raise UsageError(f"{self.name} needs optimizers for {[*default]}, got {[*chosen]}")
         scaled = keras.optimizers.LossScaleOptimizer
         if self.dtype_policy.compute_dtype == "float16":
             chosen = {k: v if isinstance(v, scaled) else scaled(v) for k, v in chosen.items()}
         for part, optimizer in chosen.items():
             if not optimizer.built:
-                with all_trainable(self.part(part)) as layer:  # frozen parts may thaw later
+                with all_trainable(self.part(part)) as layer:  # frozen layers may be unfrozen later
                     optimizer.build(layer.trainable_variables)
         self.optimizers = MappingProxyType(chosen)
         if self.compiled:
-            self.optimizer = as_one(chosen)
+            self.optimizer = combine_optimizers(chosen)
 
-    def frozen(self, part):
-        """Variables of a part that its optimizer knows and does not train."""
-        learning = {id(variable) for variable in self.part(part).trainable_variables}
+    def frozen_variables(self, part: str) -> list[keras.Variable]:
+        """Variables of a part that its optimizer was built with, but that are frozen now."""
+        trainable = {id(variable) for variable in self.part(part).trainable_variables}
         with all_trainable(self.part(part)) as layer:
-            return [v for v in layer.trainable_variables if id(v) not in learning]
+            return [v for v in layer.trainable_variables if id(v) not in trainable]
 
 
 @contextlib.contextmanager
-def all_trainable(layer):
-    """While open, no layer inside `layer` is frozen."""
-    flags = [(one, one.trainable) for _, one in [("", layer), *inspection.layers(layer)]]
-    variables = [(one, one.trainable) for one in layer.variables]
-    for one, _ in flags:
-        one.trainable = True
+def all_trainable(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Context in which `layer` and all layers inside it are trainable."""
+    inner_layers = [layer, *(inner for _, inner in inspection.layers(layer))]
+    flags = [(inner, inner.trainable) for inner in inner_layers]
+    variables = [(variable, variable.trainable) for variable in layer.variables]
+    for inner in inner_layers:
+        inner.trainable = True
     try:
         yield layer
     finally:
-        for one, trainable in [*flags, *variables]:  # outer layers first: they set those inside
-            one.trainable = trainable
+        for item, trainable in [*flags, *variables]:  # outer layers first: they set inner ones
+            item.trainable = trainable
 
 
-def to_seed(value):
-    """The int32[2] that stateless ops take, of an integer from 0 up or of such a seed."""
+def to_seed(value: Any) -> tf.Tensor:
+    """Converts an integer >= 0, or an int32[2], to the int32[2] seed of stateless ops.
+
+    Raises:
+        UsageError: any other value.
+    """
     if isinstance(value, numbers.Integral):
         check_numbers(seed=value)
         value = np.array([value, 0])
@@ -220,5 +264,5 @@ def to_seed(value):
         raise UsageError(f"seed must be {SEED}, or an int32[2], got {value!r:.80}") from error
     if not seed.dtype.is_integer or seed.shape.as_list() not in ([], [2]):
         raise UsageError(f"seed must be {SEED}, or an int32[2], got {value!r:.80}")
-    seed = tf.cast(seed, tf.int32)  # from 2**31 up, the same 32 bits
+    seed = tf.cast(seed, tf.int32)  # values from 2**31 up keep their 32 bits
     return seed if seed.shape.rank else tf.stack([seed, 0])

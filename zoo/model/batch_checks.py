@@ -1,80 +1,92 @@
-"""Batches that a model can take: names, shapes, dtypes and ranges, checked on all of the data.
+"""Checks of batches: names, shapes, dtypes and ranges of all features.
 
-The same checks serve everywhere. On values that are there they raise BatchError; in a graph they
-are assertions with the same message, which `batch_errors` turns into a BatchError again. Data sets
-are checked as they are read, by tf.data on the CPU: a training step has no part in it, whether it
-is compiled by XLA or runs on several replicas.
+The same checks are used everywhere. On eager values they raise BatchError; in a graph they are
+assertions with the same message, which `batch_errors` converts to BatchError. Data sets are checked
+while they are read, by tf.data on the CPU, and not in the training step, which may be compiled by
+XLA or run on several replicas.
 """
 
 import contextlib
 import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from zoo.errors import BatchError, UsageError, one_line
 
-MARK = "BatchError: "
-ASSERTION = re.compile(rf"assertion failed: \[{MARK}([^\n]*)\]")  # of `expect`
-EXCEPTION = re.compile(rf"\}}\}} {MARK}([^\n]*)")  # of Python that tf.data runs
+_MARK = "BatchError: "
+_ASSERTION = re.compile(rf"assertion failed: \[{_MARK}([^\n]*)\]")  # of `_assert_fits`
+_EXCEPTION = re.compile(rf"\}}\}} {_MARK}([^\n]*)")  # of Python code in tf.data
 
 
 class BatchChecks:
-    """The part of `zoo.Model` that knows its batches, by its `batch_spec`."""
+    """The methods of `zoo.Model` that check batches against its `batch_spec`."""
 
-    def checked(self, dataset):
-        """A `tf.data.Dataset` of batches, which are cast and checked as they are read.
+    name: str
+    input_feature: str | tuple[str, ...] | None
+    batch_spec: Any
+    num_classes: int
+    _traced_checks: dict[str, Any]
 
-        Read it through `reading`, or inside `batch_errors`. What it skips afterwards is checked,
-        too.
+    def check_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """The data set with batches that are cast and checked while they are read.
+
+        Read it with `iterate_batches`, or inside `batch_errors`. Batches that are skipped later are
+        checked, too.
         """
-        return self._mapped(dataset, self.cast_and_check)
+        return self._map_check(dataset, self.cast_and_check)
 
-    def checked_inputs(self, dataset):
-        """`checked`, of what the model is called on only."""
-        return self._mapped(dataset, self.cast_and_check_inputs)
+    def check_input_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """`check_dataset` for the inputs of `call` only."""
+        return self._map_check(dataset, self.cast_and_check_inputs)
 
-    def _mapped(self, dataset, check):
-        if isinstance(dataset.element_spec, tuple):  # would be several arguments
+    def _map_check(self, dataset: tf.data.Dataset, check: Callable[..., Any]) -> tf.data.Dataset:
+        if isinstance(dataset.element_spec, tuple):  # map would pass several arguments
             check(dataset.element_spec)
-        if check.__name__ not in self._traced:  # once a model, not once an epoch
-            self._traced[check.__name__] = tf.function(
+        if check.__name__ not in self._traced_checks:  # trace once for a model, not each epoch
+            self._traced_checks[check.__name__] = tf.function(
                 check, autograph=False, reduce_retracing=True
             )
-        return dataset.map(self._traced[check.__name__])
+        return dataset.map(self._traced_checks[check.__name__])
 
-    def cast_and_check(self, batch):
-        """A batch in the dtypes of `batch_spec`; raises BatchError unless it fits."""
+    def cast_and_check(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Casts a batch to the dtypes of `batch_spec` and checks it.
+
+        Raises:
+            BatchError: it does not fit `batch_spec`.
+        """
         batch = self.cast_batch(batch)
         self.check_batch(batch)
         return batch
 
-    def cast_and_check_inputs(self, inputs):
-        """What the model is called on, as `cast_and_check`: a batch, or the feature alone."""
+    def cast_and_check_inputs(self, inputs: Any) -> Any:
+        """`cast_and_check` for the inputs of `call`: a batch, or the single feature."""
         feature = self.input_feature
         if feature is None:
             return inputs
         names = feature if isinstance(feature, tuple) else (feature,)
         if isinstance(inputs, dict | tuple) or len(names) > 1:
             inputs = self.cast_batch(inputs)
-            self.check_features(inputs, names, least=0)
+            self.check_features(inputs, names, min_size=0)
             return inputs
-        alone = self.cast_batch({feature: inputs})
-        self.check_features(alone, names, least=0)
-        return alone[feature]
+        batch = self.cast_batch({feature: inputs})
+        self.check_features(batch, names, min_size=0)
+        return batch[feature]
 
-    def cast_batch(self, batch):
-        """A batch whose features have the dtypes of `batch_spec` where nothing is lost by it.
+    def cast_batch(self, batch: Any) -> Any:
+        """Casts the features of a batch to the dtypes of `batch_spec` where this loses nothing.
 
-        Floats of any precision become those of the model, integers those of its ids, and stay out
-        of range if they were. All else is as it was, and for `check_batch` to refuse.
+        Casts between float types and between integer types; integers out of range stay out of
+        range. Other features are unchanged, and `check_batch` rejects them.
         """
         if not isinstance(batch, dict):
             return batch
-        known = {name: spec for name, spec in self.batch_spec.items() if name in batch}
-        return {**batch, **{name: self._cast(name, batch[name], known[name]) for name in known}}
+        specs = {name: spec for name, spec in self.batch_spec.items() if name in batch}
+        return {**batch, **{name: self._cast(name, batch[name], specs[name]) for name in specs}}
 
-    def _cast(self, name, value, spec):
-        """A feature of a batch as a tensor, of the dtype of its `batch_spec` if it can have it."""
+    def _cast(self, name: str, value: Any, spec: tf.TensorSpec) -> tf.Tensor:
+        """A feature as a tensor, cast to the dtype of `spec` if possible."""
         try:
             value = tf.convert_to_tensor(value)
         except (ValueError, TypeError) as error:
@@ -85,15 +97,18 @@ class BatchChecks:
         castable = new.is_integer and old.is_integer or new.is_floating and old.is_floating
         return tf.cast(value, new) if castable else value
 
-    def check_batch(self, batch):
-        """Raises BatchError unless a batch fits `batch_spec`: names, shapes, dtypes, ranges.
+    def check_batch(self, batch: Any) -> None:
+        """Checks a batch against `batch_spec`: names, shapes, dtypes, ranges.
 
-        Dtypes fit that `cast_batch` casts. In a graph, ranges are assertions.
+        Accepts dtypes that `cast_batch` casts. In a graph, ranges are assertions.
+
+        Raises:
+            BatchError: it does not fit.
         """
         self.check_features(batch, self.batch_spec)
 
-    def check_features(self, batch, names, least=1):
-        """`check_batch` of the features of these names, which hold `least` examples or more."""
+    def check_features(self, batch: Any, names: Iterable[str], min_size: int = 1) -> None:
+        """`check_batch` for some features, which need `min_size` examples or more."""
         if not isinstance(batch, dict):
             raise BatchError(
                 f"a batch is a dict with {[*names]}, got {type(batch).__name__};"
@@ -105,16 +120,20 @@ class BatchChecks:
             spec = self.batch_spec[name]
             value = self._cast(name, batch[name], spec)
             self.check_feature(name, value, spec)
-            if value.shape[0] is not None and value.shape[0] < least:
+            if value.shape[0] is not None and value.shape[0] < min_size:
                 raise BatchError(f"{self.name} got an empty batch: {name!r} has no example")
 
-    def check_feature(self, name, value, spec):
-        """Raises BatchError unless a feature of a batch, a tensor, fits its `batch_spec`."""
+    def check_feature(self, name: str, value: tf.Tensor, spec: tf.TensorSpec) -> None:
+        """Checks one feature of a batch.
+
+        Raises:
+            BatchError: it does not fit `spec`, or its range is wrong.
+        """
         if not spec.shape.is_compatible_with(value.shape):
-            another = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
+            setting = f": image_shape={tuple(value.shape)[1:]}" if name == "image" else ""
             raise BatchError(
                 f"{self.name} expects {name!r} of shape {tuple(spec.shape)}, got"
-                f" {tuple(value.shape)}; what has another shape needs another model{another}"
+                f" {tuple(value.shape)}; another shape needs another model{setting}"
             )
         is_image = spec.dtype.is_floating and spec.shape.rank == 4 and name != "features"
         if value.dtype != spec.dtype:
@@ -130,69 +149,101 @@ class BatchChecks:
         if name == "label":
             self.check_labels(value)
 
-    def check_range(self, what, values, least, most, advice=""):
-        """Raises BatchError unless all values are in `least` ... `most`, both included."""
+    def check_range(
+        self, expected: str, values: tf.Tensor, minimum: Any, maximum: Any, advice: str = ""
+    ) -> None:
+        """Checks that all values are in [minimum, maximum].
+
+        Args:
+            expected: the beginning of the message: what is expected.
+            values: a tensor.
+            minimum, maximum: ends of the range, both included.
+            advice: the end of the message.
+
+        Raises:
+            BatchError: a value is out of range.
+        """
         if values.shape.num_elements() == 0:
             return
-        low, high = tf.reduce_min(values), tf.reduce_max(values)  # NaN if there is one
-        expects = f"{self.name} expects {what}, got "
-        fits = (low >= least) & (high <= most)
-        expect(fits, lambda: tf.strings.join([expects, text(low), " to ", text(high), advice]))
+        low = tf.reduce_min(values)  # NaN if any value is
+        high = tf.reduce_max(values)
+        expects = f"{self.name} expects {expected}, got "
+        fits = (low >= minimum) & (high <= maximum)
+        _assert_fits(
+            fits,
+            lambda: tf.strings.join(
+                [expects, _number_text(low), " to ", _number_text(high), advice]
+            ),
+        )
 
-    def check_labels(self, labels):
+    def check_labels(self, labels: tf.Tensor) -> None:
         """Raises BatchError unless all labels are in 0 ... `num_classes` - 1."""
         self.check_ids("labels", labels, self.num_classes, "num_classes=N for N of them")
 
-    def check_ids(self, what, ids, count, advice):
-        """Raises BatchError, with advice, unless all ids are in 0 ... `count` - 1."""
-        what = f"{what} in 0 ... {count - 1}"
-        self.check_range(what, tf.convert_to_tensor(ids), 0, count - 1, f"; give it {advice}")
+    def check_ids(self, kind: str, ids: Any, count: int, advice: str) -> None:
+        """Raises BatchError, with `advice`, unless all ids are in 0 ... `count` - 1."""
+        expected = f"{kind} in 0 ... {count - 1}"
+        self.check_range(expected, tf.convert_to_tensor(ids), 0, count - 1, f"; give it {advice}")
 
 
-def expect(fits, message):
+def _assert_fits(fits: tf.Tensor, message: Callable[[], tf.Tensor]) -> None:
     """Raises BatchError with `message()`, a string tensor, unless `fits`; asserts it in a graph."""
     if tf.executing_eagerly():
         if not fits:
             raise BatchError(tf.compat.as_str(message().numpy()))
         return
 
-    def fail():
-        tf.debugging.Assert(False, [tf.strings.join([MARK, message()])])
+    def fail() -> bool:
+        tf.debugging.Assert(False, [tf.strings.join([_MARK, message()])])
         return True
 
     tf.cond(fits, lambda: True, fail)
 
 
-def text(number):
-    """A number as people write it."""
-    how = {"precision": 4, "shortest": True} if number.dtype.is_floating else {}
-    return tf.strings.as_string(number, **how)
+def _number_text(number: tf.Tensor) -> tf.Tensor:
+    """A number as text, floats with 4 digits."""
+    options = {"precision": 4, "shortest": True} if number.dtype.is_floating else {}
+    return tf.strings.as_string(number, **options)
 
 
 @contextlib.contextmanager
-def batch_errors():
-    """While open, what TensorFlow raises where a batch did not fit is a BatchError."""
+def batch_errors() -> Iterator[None]:
+    """Context that converts TensorFlow's errors of failed batch checks to BatchError."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        found = ASSERTION.search(error.message) or EXCEPTION.search(error.message)
-        if not found:
+        match = _ASSERTION.search(error.message) or _EXCEPTION.search(error.message)
+        if not match:
             raise
-        raise BatchError(re.sub(r"\\(['\"\\])", r"\1", found[1])) from None  # printed with escapes
+        message = re.sub(r"\\(['\"\\])", r"\1", match[1])  # TensorFlow escapes quotes
+        raise BatchError(message) from None
 
 
-def reading(batches):
-    """The batches of a data set that is `checked`, divided among replicas or not."""
+def iterate_batches(batches: Iterable[Any]) -> Iterator[Any]:
+    """Iterates over a data set of `check_dataset`, distributed to replicas or not.
+
+    Raises:
+        BatchError: a batch does not fit the model.
+    """
     with batch_errors():
         yield from batches
 
 
-def check_size(model, batch, count):
-    """Raises UsageError if a piece, one of `count`, is too small for `model.train_step`."""
+def check_batch_size(model: Any, batch: dict[str, Any], count: int) -> None:
+    """Checks that a micro-batch is large enough for `model.train_step`.
+
+    Args:
+        model: the model.
+        batch: the whole batch.
+        count: number of micro-batches.
+
+    Raises:
+        UsageError: it has fewer than `model.min_batch_size` examples.
+    """
     size = next(iter(batch.values())).shape[0]
-    if size // count < model.smallest_batch:
-        pieces = f" in {count} pieces" if count > 1 else ""
+    if size // count < model.min_batch_size:
+        division = f" in {count} micro-batches" if count > 1 else ""
         raise UsageError(
             f"{model.name} compares the examples of a batch with each other: it needs a batch size"
-            f" of {model.smallest_batch * count} or more, got {size}{pieces}"
+            f" of {model.min_batch_size * count} or more, got {size}{division}"
         )

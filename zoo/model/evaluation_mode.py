@@ -1,30 +1,31 @@
-"""A model as it is evaluated: moving averages in place of weights, random numbers of a seed."""
+"""Evaluation mode: averaged weights and a fixed seed; contexts that preserve a model's state."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
-from keras.src.random.seed_generator import global_seed_generator  # no public way to its state
+from keras.src.random.seed_generator import global_seed_generator  # its state has no public access
 
 from zoo import inspection
-from zoo.model import all_trainable
+from zoo.model import Model, all_trainable
 
 
-def seed_states(model):
-    """Variables that hold the state of a model's random numbers (noise, dropout)."""
-    everything = [model, *(layer for _, layer in inspection.layers(model))]
+def seed_states(model: keras.layers.Layer) -> list[keras.Variable]:
+    """The state variables of a model's random number generators (noise, dropout)."""
+    all_layers = [model, *(layer for _, layer in inspection.layers(model))]
     return [
         value.state
-        for layer in everything
+        for layer in all_layers
         for value in vars(layer).values()
         if isinstance(value, keras.random.SeedGenerator)
     ]
 
 
-def state_variables(model):
-    """Key -> variable: weights, optimizer slots, seeds of noise and dropout.
+def state_variables(model: Model) -> dict[str, keras.Variable]:
+    """Key -> variable: weights, optimizer slots, and the global seed generator.
 
-    Explicit lists, since Keras' own tracking misses seeds and layers in lists.
+    Keys are numbered lists, since Keras' own tracking misses seeds and layers in lists.
     """
     groups = {"model": model.variables, "seed": [global_seed_generator().state]}
     for part, optimizer in model.optimizers.items():
@@ -33,8 +34,8 @@ def state_variables(model):
 
 
 @contextlib.contextmanager
-def preserved(model):
-    """Whatever happens to the variables of a model and its optimizers while open is undone."""
+def preserved(model: Model) -> Iterator[None]:
+    """Context that restores all variables of a model and its optimizers on exit."""
     variables = [*state_variables(model).values(), *seed_states(model)]
     values = [(variable, keras.ops.copy(variable)) for variable in variables]
     try:
@@ -45,28 +46,33 @@ def preserved(model):
 
 
 @contextlib.contextmanager
-def evaluation_mode(model, seed):
-    """While open: moving averages in place of weights, and always the same random numbers."""
+def evaluation_mode(model: Model, seed: int) -> Iterator[Model]:
+    """Context in which the model has averaged weights and random numbers of a fixed seed.
+
+    Args:
+        model: the model, which the context yields.
+        seed: the seed of training; evaluation uses `seed + 1`.
+    """
     with preserved(model):
-        averaged = [_average(model, part) for part in model.optimizers]
-        if any(averaged):
+        averaged_parts = [_load_averages(model, part) for part in model.optimizers]
+        if any(averaged_parts):
             model.on_weights_averaged()
         for index, state in enumerate(seed_states(model)):
             state.assign(np.array([seed + 1, index], np.uint32))
         yield model
 
 
-def _average(model, part):
-    """Moving averages in place of a part's weights, if there are any; frozen ones stay as is."""
+def _load_averages(model: Model, part: str) -> bool:
+    """Sets a part's trainable weights to their moving averages; False without averages."""
     optimizer = model.optimizers[part]
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if not inner.use_ema or not int(inner.iterations):
         return False
     layer = model.part(part)
-    learning = {id(v) for v in layer.trainable_variables}
+    trainable = {id(v) for v in layer.trainable_variables}
     with all_trainable(layer):
-        variables = layer.trainable_variables  # all that the optimizer was built with
-    frozen = [(v, keras.ops.copy(v)) for v in variables if id(v) not in learning]
+        variables = layer.trainable_variables  # those that the optimizer was built with
+    frozen = [(v, keras.ops.copy(v)) for v in variables if id(v) not in trainable]
     optimizer.finalize_variable_values(variables)
     for variable, value in frozen:
         variable.assign(value)

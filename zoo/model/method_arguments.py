@@ -1,226 +1,241 @@
-"""The arguments of a model's verbs: one decorator checks and converts them.
+"""A decorator that checks and converts the arguments of a model's methods.
 
     @zoo.checked_method(x="image")
     def encode(self, x):
         return self.posterior(x).mean()
 
-What a graph does not know yet, such as values while a model is exported, is not checked.
+Values that are symbolic, as in a graph while a model is exported, are not checked.
 """
 
 import functools
 import inspect
 import math
 import numbers
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from blocks.style import to_rgb_batch
-from zoo.checks import LARGEST, Interval
+from zoo.checks import MAX_INT32, Interval
 from zoo.errors import BatchError, UsageError, one_line
 
-COUNT = Interval(1, math.inf)
+_POSITIVE_INT = Interval(1, math.inf)
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def checked_method(**kinds):
-    """A method of a model whose arguments are checked and converted before it runs.
+def checked_method(**kinds: str) -> Callable[[Method], Method]:
+    """Decorator of a model's method that checks and converts its arguments.
 
-    An empty batch gives an empty result of the right shape. Several batches must have one length;
-    a batch of 1 goes with any.
+    An empty batch gives an empty result of the right shape. Several batches must have the same
+    length; a batch of 1 is repeated to the length of the others.
 
     Args:
-        **kinds: argument -> what it is: a feature of the model's `batch_spec`, as tensors of its
-            dtype (images may be uint8, and are scaled; ids may be any integers); "codes", float32
-            [n, latent_dim]; "n" or "steps", how many images; "picture", one of any size; "label" or
-            "reference", one class or image, or `n` of them, after `n`. An argument left at its
-            default is not looked at.
+        **kinds: argument -> its kind. Arguments with their default value are not checked. A kind is
 
-    Raises (the method, when called):
-        UsageError: a value that is not possible. BatchError: a batch that does not fit the model.
+            - a feature of the model's `batch_spec`: converted to a tensor of its dtype (uint8
+              images are scaled to [0, 1], ids may be any integers);
+            - "codes": float32 [n, latent_dim];
+            - "n" or "steps": a number of images;
+            - "single_image": one RGB image of any size;
+            - "label" or "reference": one class or image, or `n` of them (`n` is an argument, too).
+
+    The decorated method raises:
+        UsageError: an impossible value.
+        BatchError: a batch that does not fit the model.
     """
 
-    def decorate(method):
+    def decorate(method: Method) -> Method:
         signature = inspect.signature(method)
 
         @functools.wraps(method)
-        def checked(self, *args, **kwargs):
+        def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
             call = signature.bind(self, *args, **kwargs)
-            values, batches = call.arguments, []
+            values = call.arguments
+            batches = []
             for argument, kind in kinds.items():
                 default = signature.parameters[argument].default
                 if argument not in values or values[argument] is default:
                     continue
-                values[argument] = read(self, argument, kind, values[argument], values.get("n"))
+                values[argument] = _convert(self, argument, kind, values[argument], values.get("n"))
                 if kind == "codes" or kind in self.batch_spec and kind != "label":
                     batches.append(argument)
-            length = common_length(method.__name__, [values[name] for name in batches])
-            check_size(self, values.get("n", length), values.get("steps", 1))
+            length = _common_length(method.__name__, [values[name] for name in batches])
+            _check_tensor_size(self, values.get("n", length), values.get("steps", 1))
             for name in batches:
-                values[name] = as_long(values[name], length)
-            found = method(*call.args, **call.kwargs)
-            return cut(found) if length == 0 else found
+                values[name] = _repeat_to(values[name], length)
+            result = method(*call.args, **call.kwargs)
+            return drop_rows(result) if length == 0 else result
 
-        return checked
+        return checked  # type: ignore[return-value]
 
     return decorate
 
 
-def read(model, argument, kind, value, n):
-    """An argument of a verb as its method wants it; `n`: how many images are drawn."""
-    if kind in READERS:
-        return READERS[kind](value, argument)
-    if kind in PER_SAMPLE:
-        return PER_SAMPLE[kind](model, argument, value, n)
+def _convert(model: Any, argument: str, kind: str, value: Any, n: Any) -> Any:
+    """Checks and converts one argument; `n` is the number of images to generate, or None."""
+    if kind in _CONVERTERS:
+        return _CONVERTERS[kind](value, argument)
+    if kind in _CONVERTERS_WITH_N:
+        return _CONVERTERS_WITH_N[kind](model, argument, value, n)
     if kind == "codes":
-        return read_codes(model, value)
-    return read_feature(model, kind, value)
+        return _convert_codes(model, value)
+    return convert_feature(model, kind, value)
 
 
-def read_feature(model, name, value):
-    """A feature of a batch as `model.batch_spec` wants it; raises BatchError.
+def convert_feature(model: Any, name: str, value: Any) -> tf.Tensor:
+    """Converts a batch of one feature to the dtype in `model.batch_spec`.
 
-    Images may be of any float type in [0, 1], or uint8, which are scaled; ids of any integer type.
+    Images may have any float dtype and be in [0, 1], or be uint8, which is scaled. Ids may have any
+    integer dtype.
+
+    Raises:
+        BatchError: it does not fit.
     """
     spec = model.batch_spec[name]
-    x = read_array(model, name, value, spec.dtype.name)
+    x = _numeric_tensor(model, name, value, spec.dtype.name)
     if x.shape == (0,):  # an empty list
         x = tf.zeros((0, *(size or 1 for size in spec.shape[1:])), spec.dtype)
     if x.dtype == tf.uint8 and spec.dtype == tf.float32:
         x = tf.cast(x, tf.float32) / 255
     if x.shape.rank != spec.shape.rank:
-        alone = spec.shape[1:].is_compatible_with(x.shape)
+        is_single = spec.shape[1:].is_compatible_with(x.shape)
         raise BatchError(
             f"{model.name} expects a batch of {name!r} of shape {tuple(spec.shape)}, got"
-            f" {tuple(x.shape)}{'; a single one is a batch of 1: x[None]' if alone else ''}"
+            f" {tuple(x.shape)}{'; a single one is a batch of 1: x[None]' if is_single else ''}"
         )
     x = model.cast_batch({name: x})[name]
     model.check_feature(name, x, spec)
     return x
 
 
-def read_picture(value, argument):
-    """One picture [h, w, 3] of any size, float32 in [0, 1]."""
-    x = as_tensor(f"{argument} must be a picture", value)
+def _convert_single_image(value: Any, argument: str) -> tf.Tensor:
+    """One image [h, w, 3] of any size, float32 in [0, 1]."""
+    x = _to_tensor(f"{argument} must be an image", value)
     try:
         return to_rgb_batch(x, argument)[0]
     except ValueError as error:
         raise UsageError(one_line(error)) from error
 
 
-def read_codes(model, value):
-    z = read_array(model, "codes", value)
+def _convert_codes(model: Any, value: Any) -> tf.Tensor:
+    """Latent codes, float32 [n, latent_dim]."""
+    z = _numeric_tensor(model, "codes", value)
     if z.shape == (0,):  # an empty list
         z = tf.zeros((0, model.latent_dim))
     if z.shape.rank != 2 or z.shape[-1] != model.latent_dim:
         raise BatchError(
             f"{model.name} expects codes of shape (None, {model.latent_dim}), got"
-            f" {tuple(z.shape)}: each of latent_dim={model.latent_dim} numbers"
+            f" {tuple(z.shape)}: each has latent_dim={model.latent_dim} numbers"
         )
     z = tf.cast(z, tf.float32)
     model.check_range("finite codes", z, tf.float32.min, tf.float32.max)
     return z
 
 
-def read_count(value, argument):
-    if is_symbolic(value):
+def _convert_count(value: Any, argument: str) -> Any:
+    """A number of images; a symbolic one stays a tensor."""
+    if _is_symbolic(value):
         return value
-    whole = value.numpy() if tf.is_tensor(value) else value
-    if not COUNT.accepts(whole):
-        raise UsageError(f"{argument} must be {COUNT}, got {value!r}")
-    return int(whole)
+    number = value.numpy() if tf.is_tensor(value) else value
+    if not _POSITIVE_INT.accepts(number):
+        raise UsageError(f"{argument} must be {_POSITIVE_INT}, got {value!r}")
+    return int(number)
 
 
-def read_label(model, argument, value, n):
-    """Classes, one for all images or one for each."""
-    labels = read_array(model, "labels", value)
+def _convert_labels(model: Any, argument: str, value: Any, n: Any) -> tf.Tensor:
+    """Classes: one for all images, or one for each."""
+    labels = _numeric_tensor(model, "labels", value)
     fits = labels.shape.rank == 0 or labels.shape.rank == 1 and labels.shape[0] in (1, None, n)
-    if not labels.dtype.is_integer or not (fits or is_symbolic(n)):
+    if not labels.dtype.is_integer or not (fits or _is_symbolic(n)):
         raise UsageError(f"{argument} must be an integer, or {n} of them, got {value!r}")
-    inside = tf.clip_by_value(tf.cast(labels, tf.int64), -1, LARGEST)
-    if not is_symbolic(inside) and not tf.reduce_all((inside >= 0) & (inside < model.num_classes)):
+    clipped = tf.clip_by_value(tf.cast(labels, tf.int64), -1, MAX_INT32)
+    in_range = (clipped >= 0) & (clipped < model.num_classes)
+    if not _is_symbolic(clipped) and not tf.reduce_all(in_range):
         raise UsageError(f"labels must be in 0 ... {model.num_classes - 1}, got {value}")
-    return inside
+    return clipped
 
 
-def read_reference(model, argument, value, n):
-    """Images to draw around, one for all or one for each."""
-    shape = read_array(model, "image", value).shape
+def _convert_references(model: Any, argument: str, value: Any, n: Any) -> tf.Tensor:
+    """Reference images: one for all generated images, or one for each."""
+    shape = _numeric_tensor(model, "image", value).shape
     if shape[1:] != model.image_shape or shape[0] not in (1, n):
         raise UsageError(f"reference: 1 or {n} images {model.image_shape}, got shape {shape}")
-    return read_feature(model, "image", value)
+    return convert_feature(model, "image", value)
 
 
-READERS = {"n": read_count, "steps": read_count, "picture": read_picture}
-PER_SAMPLE = {"label": read_label, "reference": read_reference}  # these go with `n`
+_CONVERTERS = {"n": _convert_count, "steps": _convert_count, "single_image": _convert_single_image}
+_CONVERTERS_WITH_N = {"label": _convert_labels, "reference": _convert_references}  # used with `n`
 
 
-def read_array(model, what, value, dtype="numbers"):
-    """A tensor of numbers; raises BatchError for anything else, naming the `dtype` expected."""
-    x = as_tensor(f"{model.name} expects {what!r} as one array of numbers", value)
+def _numeric_tensor(model: Any, name: str, value: Any, dtype: str = "numbers") -> tf.Tensor:
+    """A tensor of numbers; otherwise raises BatchError, whose message has the expected `dtype`."""
+    x = _to_tensor(f"{model.name} expects {name!r} as one array of numbers", value)
     if not (x.dtype.is_floating or x.dtype.is_integer):
-        raise BatchError(f"{model.name} expects {what!r} as {dtype}, got {x.dtype.name}")
+        raise BatchError(f"{model.name} expects {name!r} as {dtype}, got {x.dtype.name}")
     return x
 
 
-def as_tensor(expected, value):
-    """A value as a tensor; raises BatchError, which says what was expected."""
+def _to_tensor(expected: str, value: Any) -> tf.Tensor:
+    """A value as a tensor; otherwise raises BatchError, whose message begins with `expected`."""
     try:
         if isinstance(value, list | tuple) and not any(map(tf.is_tensor, value)):
-            value = np.asarray(value)  # of uint8 arrays in a list, TensorFlow would make int32
+            value = np.asarray(value)  # TensorFlow would convert a list of uint8 arrays to int32
         return tf.convert_to_tensor(value)
     except (ValueError, TypeError) as error:
-        raise BatchError(f"{expected}, got {describe(value)}") from error
+        raise BatchError(f"{expected}, got {_describe(value)}") from error
 
 
-def describe(value):
-    """What a person passed, in a few words."""
+def _describe(value: Any) -> str:
+    """A short description of a value, for an error message."""
     if isinstance(value, list | tuple):
         shapes = sorted({str(np.shape(item)) for item in value if not isinstance(item, list)})
-        what = f" of arrays {' and '.join(shapes[:3])}" if len(shapes) > 1 else ""
-        return f"a {type(value).__name__}{what}"
+        content = f" of arrays {' and '.join(shapes[:3])}" if len(shapes) > 1 else ""
+        return f"a {type(value).__name__}{content}"
     if value is None or isinstance(value, numbers.Number | str | bytes):
         return repr(value)[:60]
     return type(value).__name__
 
 
-def common_length(name, batches):
-    """How many rows the batches of a verb have; None where there are none or it is not known."""
+def _common_length(method: str, batches: Iterable[tf.Tensor]) -> int | None:
+    """The number of rows of all batches; None without batches, or if it is not known."""
     lengths = {batch.shape[0] for batch in batches} - {None}
     if len(lengths - {1}) > 1:
-        raise UsageError(f"{name} needs batches of one length, got {sorted(lengths)}")
+        raise UsageError(f"{method} needs batches of one length, got {sorted(lengths)}")
     return next(iter(lengths - {1} or lengths), None)
 
 
-def check_size(model, n, steps):
+def _check_tensor_size(model: Any, n: Any, steps: Any) -> None:
     """Raises UsageError for more images than fit into one tensor."""
     if not isinstance(n, int) or not isinstance(steps, int) or not hasattr(model, "image_shape"):
         return
     pixels = math.prod(model.image_shape)
-    if n * steps * pixels > LARGEST:
+    if n * steps * pixels > MAX_INT32:
         raise UsageError(
             f"{n * steps:,} images of {model.image_shape} do not fit into one tensor; at most"
-            f" {LARGEST // pixels:,} at a time"
+            f" {MAX_INT32 // pixels:,} at a time"
         )
 
 
-def is_symbolic(value):
-    """Whether a value is a tensor inside a graph, which is not known yet."""
+def _is_symbolic(value: Any) -> bool:
+    """Whether a value is a tensor of a graph, which has no value yet."""
     return tf.is_tensor(value) and not hasattr(value, "numpy")
 
 
-def as_long(batch, length):
-    """A batch of 1 repeated to a length; of an empty one, where nothing is asked, one row."""
+def _repeat_to(batch: tf.Tensor, length: int | None) -> tf.Tensor:
+    """Repeats a batch of 1 to `length`; for length 0 returns one row of zeros."""
     if length == 0:
-        return one_row(batch)
-    alone = batch.shape[0] == 1 and length is not None
-    return tf.repeat(batch, length, axis=0) if alone else batch
+        return zero_row(batch)
+    is_single = batch.shape[0] == 1 and length is not None
+    return tf.repeat(batch, length, axis=0) if is_single else batch
 
 
-def one_row(x):
-    """A batch of one that stands in for an empty one."""
-    return tf.zeros((1, *x.shape[1:]), x.dtype)
+def zero_row(batch: tf.Tensor) -> tf.Tensor:
+    """A batch of one row of zeros, to compute with in place of an empty batch."""
+    return tf.zeros((1, *batch.shape[1:]), batch.dtype)
 
 
-def cut(found):
-    """The same results, of no row."""
-    return tf.nest.map_structure(lambda x: x[:0], found)
+def drop_rows(results: Any) -> Any:
+    """The same nested results without rows."""
+    return tf.nest.map_structure(lambda x: x[:0], results)

@@ -39,7 +39,14 @@ METRICS: dict[str, str] = {}
 
 # New model -> ((pattern, replacement), ...) of paths in its weights file, such as
 # "decoder/cell/attention/vars/0"; applied one after the other by `re.sub`. "*" is for all models.
-WEIGHTS: dict[str, tuple[tuple[str, str], ...]] = {}
+WEIGHTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "*": (
+        (r"(transformer_(?:en|de)coder_layer(?:_\d+)?)/own(_norm)?/", r"\1/self_attention\2/"),
+        (r"(transformer_decoder_layer(?:_\d+)?)/cross(_norm)?/", r"\1/cross_attention\2/"),
+        (r"(transformer_(?:en|de)coder_layer(?:_\d+)?)/feed(_norm)?/", r"\1/feed_forward\2/"),
+        (r"cell/mix/", "cell/attention_layer/"),
+    ),
+}
 
 
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ __all__ = [
     "to_str_list",
 ]
 
-_KINDS = {
+_KINDS: dict[str, type[Vocabulary]] = {
     "sub-words": SentencePieceTokenizer,
     "words": WordTokenizer,
     "characters": WordTokenizer,

@@ -53,7 +53,9 @@ class SentencePieceTokenizer(Vocabulary):
             )
         self.model, self.lowercase = model, lowercase
 
-    kind = "sub-words"
+    @property
+    def kind(self) -> str:
+        return "sub-words"
 
     @classmethod
     def train(

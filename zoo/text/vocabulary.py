@@ -40,7 +40,7 @@ def to_str_list(texts: Iterable[str | bytes], what: str = "line") -> list[str]:
             text = text.decode() if isinstance(text, bytes) else text
             text.encode()  # half a surrogate pair is a valid str, but not valid text
             strings.append(str(text))
-        except UnicodeError as error:
+        except (UnicodeDecodeError, UnicodeEncodeError) as error:
             raise UsageError(
                 f"{what} {number:,} is not UTF-8 text: {error.reason} at position {error.start} of"
                 f" {text[:60]!r}; save it as UTF-8"
@@ -52,8 +52,8 @@ def to_str_list(texts: Iterable[str | bytes], what: str = "line") -> list[str]:
 
 def normalize(texts: Iterable[str | bytes], lowercase: bool = False) -> list[str]:
     """`to_str_list` in Unicode's normal form C, and in lower case if `lowercase`."""
-    texts = [unicodedata.normalize("NFC", text) for text in to_str_list(texts)]
-    return [text.lower() for text in texts] if lowercase else texts
+    normal = [unicodedata.normalize("NFC", text) for text in to_str_list(texts)]
+    return [text.lower() for text in normal] if lowercase else normal
 
 
 def check_flags(**values: bool) -> None:
@@ -76,6 +76,16 @@ class Vocabulary:
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The text of each id of one sentence, for example as labels of an axis."""
+        raise NotImplementedError
+
+    @property
+    def kind(self) -> str:
+        """The unit of text that gets an id: "sub-words", "words" or "characters"."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> "Vocabulary":
+        """The inverse of `to_dict`."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,5 +174,5 @@ def strip_special(ids: Any) -> list[list[int]]:
     """Lists of ids without PAD and START, each cut before its first END."""
     ids = ids.to_list() if hasattr(ids, "to_list") else ids  # a RaggedTensor
     rows = [np.asarray(row, np.int64).tolist() for row in ids]
-    rows = (itertools.takewhile(lambda i: i != END, row) for row in rows)
-    return [[i for i in row if i not in (PAD, START)] for row in rows]
+    sentences = (itertools.takewhile(lambda i: i != END, row) for row in rows)
+    return [[i for i in sentence if i not in (PAD, START)] for sentence in sentences]

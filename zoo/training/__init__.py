@@ -1,1 +1,1 @@
-"""The Trainer, and what a run keeps: state, checkpoints, callbacks, its folder."""
+"""The Trainer and its parts: state, checkpoints, callbacks, working directory, distribution."""

@@ -1,10 +1,13 @@
-"""Keras callbacks of our own: progress on the terminal, pictures, a history file."""
+"""The Trainer's callbacks: progress, figures, history file, TensorBoard, training time."""
 
 import contextlib
 import json
 import math
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,23 +24,23 @@ from rich.table import Column
 
 from zoo.errors import UsageError, one_line
 from zoo.files import write_json
-from zoo.optimizers import as_one, check_rates
+from zoo.optimizers import check_schedules, combine_optimizers
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar with the time left on stderr; where that is no terminal, one line an epoch.
+    """A progress bar on stderr; if stderr is no terminal, one line for each epoch.
 
     Args:
-        position: the trainer's position, read as it moves.
-        steps: the run's budget in steps (infinity: none).
+        position: the `position` of the trainer's state, which the trainer updates.
+        steps: the budget of steps; infinity without one.
     """
 
-    def __init__(self, position, steps):
+    def __init__(self, position: Mapping[str, Any], steps: float):
         super().__init__()
         self.position = position
         self.steps = steps
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.console = Console(stderr=True)
         values = Column(no_wrap=True, overflow="ellipsis")
         self.bar = Bar(
@@ -61,114 +64,124 @@ class Progress(keras.callbacks.Callback):
             values="",
         )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         epochs = self.params["epochs"]
         self.title = f"epoch {epoch + 1}" + ("" if epochs == math.inf else f"/{epochs}")
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.bar.update(
             self.task,
             completed=self.position["step"],
             description=self.title,
-            values=written(logs),
+            values=_format_logs(logs),
         )
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.console.print(f"{self.title}: {written(logs)}", highlight=False, soft_wrap=True)
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.console.print(f"{self.title}: {_format_logs(logs)}", highlight=False, soft_wrap=True)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.bar.stop()
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Keeps `history.json`: logged name -> one mean an epoch.
+    """Writes `history.json` after each epoch: logged name -> one mean for each epoch.
 
     Args:
         path: the file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         super().__init__()
         self.path = path
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         history = self.model.history
         write_json(self.path, {"epoch": history.epoch, **history.history})
 
 
 class EpochTensorBoard(keras.callbacks.TensorBoard):
-    """Keras' TensorBoard, which in each batch pays for scalars that it then writes nowhere."""
+    """Keras' TensorBoard for epochs only: without the cost of its summaries for each batch."""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         pass
 
 
 class TrainingTime(keras.callbacks.Callback):
-    """Seconds spent in training, validation and drawing, over all the times a run was taken up.
+    """Seconds of training, validation and figures, summed over all resumes of a run.
 
     Args:
-        path: the file that remembers them.
+        path: the JSON file that stores them.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         super().__init__()
         self.path = path
-        self.seconds = _seconds(path) if path.exists() else 0.0
+        self.seconds = _read_seconds(path) if path.exists() else 0.0
 
-    def on_train_begin(self, logs=None):
-        self.began = time.perf_counter() - self.seconds
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.start = time.perf_counter() - self.seconds
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds = time.perf_counter() - self.began
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        self.seconds = time.perf_counter() - self.start
         write_json(self.path, {"seconds": self.seconds})
 
-    def on_train_end(self, logs=None):
-        self.on_epoch_end(None)
 
-
-def _seconds(path):
-    """The seconds in a file; of a damaged one a warning, and 0: no training hangs on it."""
+def _read_seconds(path: Path) -> float:
+    """The seconds in a file; 0 and a warning if it is damaged, since training can continue."""
     try:
         seconds = float(json.loads(path.read_text())["seconds"])
         if not 0 <= seconds < math.inf:
             raise ValueError(f"{seconds} seconds")
-    except Exception as error:  # what damaged JSON raises cannot be listed
+    except Exception as error:  # damaged JSON raises many types
         print(f"warning: {path} is damaged ({one_line(error)}); its time is lost", file=sys.stderr)
         return 0.0
     return seconds
 
 
 class Figures(keras.callbacks.Callback):
-    """What a person should look at, after each epoch: PNG files and TensorBoard images.
+    """The model's figures after each epoch, as PNG files and TensorBoard images.
 
     Args:
-        folder: gets `NAME.png`, the newest, and `NAME/epoch-0001.png`, ..., the series.
-        batch: what the model is shown, always the same.
+        folder: where to write `NAME.png`, the latest, and `NAME/epoch-0001.png`, ..., the series.
+        batch: the batch that the figures show, always the same.
         logs: TensorBoard's folder.
-        every: epochs between two drawings.
-        averaged: context in which the model holds the moving averages of its weights.
+        every: epochs between two sets of figures.
+        averaged_weights: makes a context in which the model has its averaged weights.
     """
 
-    def __init__(self, folder, batch, logs, every=1, averaged=contextlib.nullcontext):
+    def __init__(
+        self,
+        folder: Path,
+        batch: dict[str, Any] | None,
+        logs: Path,
+        every: int = 1,
+        averaged_weights: Callable[[], Any] = contextlib.nullcontext,
+    ):
         super().__init__()
         self.folder = folder
         self.batch = batch
         self.logs = logs
         self.every = every
-        self.averaged_weights = averaged
+        self.averaged_weights = averaged_weights
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every:
             return
         from zoo import figures
 
         with self.averaged_weights():
-            pictures = self.model.figures(self.batch)
+            images = self.model.figures(self.batch)
         history = self.model.history
-        pictures["loss"] = figures.loss_curves(history.history, history.epoch)
+        images["loss"] = figures.loss_curves(history.history, history.epoch)
         writer = tf.summary.create_file_writer(str(self.logs / "figures"))
         with writer.as_default(step=epoch):
-            for name, image in pictures.items():
+            for name, image in images.items():
                 figures.save(self.folder / f"{name}.png", image)
                 if name != "loss":
                     figures.save(self.folder / name / f"epoch-{epoch + 1:04d}.png", image)
@@ -177,34 +190,37 @@ class Figures(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def expose_optimizer(model, callbacks=()):
-    """While open, the model has the `optimizer` that Keras' callbacks look for, as after `compile`.
+def expose_optimizer(
+    model: Any, callbacks: Iterable[keras.callbacks.Callback] = ()
+) -> Iterator[None]:
+    """Context in which the model has the attribute `optimizer` that Keras callbacks need.
 
-    Raises UsageError for callbacks that do not work in the Trainer.
+    Raises:
+        UsageError: a callback that does not work in the Trainer.
     """
-    check_rates(model, callbacks)
+    check_schedules(model, callbacks)
     for callback in callbacks:
-        for kind, advice in NOT_IN_TRAINER.items():
+        for kind, advice in _NOT_IN_TRAINER.items():
             if isinstance(callback, kind):
                 raise UsageError(f"{kind.__name__} does not work in the Trainer: {advice}")
     if getattr(model, "optimizer", None) is not None:
         yield
         return
-    model.optimizer = as_one(model.optimizers)
+    model.optimizer = combine_optimizers(model.optimizers)
     try:
         yield
     finally:
         del model.optimizer
 
 
-# What would change weights behind the back of the Trainer's checkpoints.
-NOT_IN_TRAINER = {
-    keras.callbacks.BackupAndRestore: "it goes on by itself from its workdir; give it one instead",
-    keras.callbacks.SwapEMAWeights: "it evaluates with moving averages by itself, where an"
-    " optimizer has use_ema=True; leave the callback out",
+# These would change weights without the Trainer's checkpoints.
+_NOT_IN_TRAINER = {
+    keras.callbacks.BackupAndRestore: "the Trainer resumes from its workdir; give it one instead",
+    keras.callbacks.SwapEMAWeights: "the Trainer evaluates with moving averages if an optimizer"
+    " has use_ema=True; leave the callback out",
 }
 
 
-def written(logs):
+def _format_logs(logs: dict[str, Any] | None) -> str:
     """Logged values as one line."""
     return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

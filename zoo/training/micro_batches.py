@@ -1,35 +1,50 @@
-"""A batch in pieces that are computed side by side, as if on replicas that share one machine."""
+"""Micro-batches: equal parts of a batch that are computed in parallel, like local replicas."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from zoo.errors import UsageError
 
+if TYPE_CHECKING:
+    from zoo.model import Model
 
-def train_step(model, batch, count):
-    """`model.train_step` on `count` equal pieces of a batch, then one update with the mean.
 
-    Exactly the step on the whole batch where the loss is a mean over examples; batch statistics
-    and whatever compares examples with each other are those of each piece. Each piece draws noise
-    of its own. An update in the midst of a step is seen by the next step only.
+def train_step(model: "Model", batch: dict[str, tf.Tensor], count: int) -> dict[str, tf.Tensor]:
+    """`model.train_step` on `count` equal micro-batches, then one update with the mean gradient.
+
+    Equals the step on the whole batch if the loss is a mean over examples. Batch statistics, and
+    losses that compare examples with each other, are computed for each micro-batch. Each has its
+    own noise. If a step updates twice, the second gradient does not depend on the first update.
+
+    Returns:
+        The means of the logged scalars.
     """
     if count == 1:
         return model.train_step(batch)
-    logs, updates = [], []
-    for piece in split(batch, count):
+    logs = []
+    updates = []
+    for micro_batch in _split(batch, count):
         with model.accumulating() as accumulated:
-            logs.append(model.train_step(piece))
+            logs.append(model.train_step(micro_batch))
         updates.append(accumulated)
-    for same in zip(*updates, strict=True):
-        (part, *_), gradients = same[0], [gradients for _, gradients in same]
-        model.apply_gradients(part, [mean(values) for values in zip(*gradients, strict=True)])
-    return {name: mean([log[name] for log in logs]) for name in logs[0]}
+    for update in zip(*updates, strict=True):
+        part = update[0][0]
+        gradients = [gradients for _, gradients in update]
+        model.apply_gradients(part, [_mean(values) for values in zip(*gradients, strict=True)])
+    return {name: _mean([log[name] for log in logs]) for name in logs[0]}
 
 
-def eval_sums(model, batch, count):
-    """What `model.eval_step` returns of a batch, in pieces: {name: [sum, count of values]}."""
+def eval_sums(model: "Model", batch: dict[str, tf.Tensor], count: int) -> dict[str, tf.Tensor]:
+    """`model.eval_step` on `count` micro-batches: {name: [sum, number of values]}, float64.
+
+    Raises:
+        UsageError: `eval_step` does not return one value for each example.
+    """
     if count > 1:
-        sums = [eval_sums(model, piece, 1) for piece in split(batch, count)]
-        return {name: tf.add_n([each[name] for each in sums]) for name in sums[0]}
+        parts = [eval_sums(model, micro_batch, 1) for micro_batch in _split(batch, count)]
+        return {name: tf.add_n([sums[name] for sums in parts]) for name in parts[0]}
     values = model.eval_step(batch)
     for name, value in values.items():
         if value.shape.rank != 1:
@@ -41,8 +56,12 @@ def eval_sums(model, batch, count):
     }
 
 
-def means(totals):
-    """{name: mean} of the sums of `eval_sums`; raises UsageError where there is no value."""
+def means_of_sums(totals: dict[str, Any]) -> dict[str, float]:
+    """{name: mean} from the sums of `eval_sums`.
+
+    Raises:
+        UsageError: there is no value to average.
+    """
     if not totals:
         raise UsageError("the data to evaluate on hold zero batches")
     missing = [name for name, (_, count) in totals.items() if not count]
@@ -54,8 +73,8 @@ def means(totals):
     return {name: float(total / count) for name, (total, count) in totals.items()}
 
 
-def split(batch, count):
-    """The pieces of a batch, none empty, as equal as can be; one, if its size is not known."""
+def _split(batch: dict[str, tf.Tensor], count: int) -> Iterator[dict[str, tf.Tensor]]:
+    """Non-empty micro-batches of nearly equal size; a single one if the size is not known."""
     size = next(iter(batch.values())).shape[0]
     count = min(count, size or 1)
     for i in range(count):
@@ -63,13 +82,13 @@ def split(batch, count):
         yield {name: value[part] for name, value in batch.items()}
 
 
-def mean(values):
-    """Mean of tensors; None, the gradient of what has no part in the loss, stays None."""
+def _mean(values: Sequence[Any]) -> Any:
+    """Mean of tensors; None, the gradient of an unused variable, stays None."""
     return None if values[0] is None else tf.add_n(values) / len(values)
 
 
-def check(dataset, count):
-    """Raises UsageError unless every batch divides into so many equal pieces."""
+def check_divides(dataset: tf.data.Dataset, count: int) -> None:
+    """Raises UsageError unless `count` divides the size of every batch."""
     size = next(iter(dataset.element_spec.values())).shape[0]
     if count > 1 and (size is None or size % count):
         raise UsageError(

@@ -1,7 +1,9 @@
-"""What a run is: its model, optimizers and seed as plain values, compared when it is resumed."""
+"""The identity of a run: its model, optimizers and seed as JSON, compared on resume."""
 
 import hashlib
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -9,12 +11,15 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.registry import arguments
 
-LONGEST = 60  # characters of a value in a message; a vocabulary has many thousands
-FOLLOWS = ("name", "is_legacy_optimizer")  # says nothing about the numbers of a run
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+_MAX_LENGTH = 60  # characters of a value in a message; vocabularies have thousands
+_IGNORED = ("name", "is_legacy_optimizer")  # settings that do not change the numbers of a run
 
 
-def identity(model, seed, micro_batches):
-    """Setting -> value: whatever decides the weights of a run, the data aside."""
+def identity(model: "Model", seed: int, micro_batches: int) -> dict[str, Any]:
+    """Setting -> value, for all settings that determine the weights of a run, except the data."""
     config = _config(model) or {name: getattr(model, name, None) for name in arguments(type(model))}
     values = {"model": keras.saving.get_registered_name(type(model)).rpartition(">")[2]}
     values |= {name: config.get(name) for name in arguments(type(model))}
@@ -23,13 +28,13 @@ def identity(model, seed, micro_batches):
         prefix = f"{part} " if part else ""
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         values[f"{prefix}optimizer"] = keras.saving.get_registered_name(type(optimizer))
-        settings = {k: v for k, v in _config(optimizer).items() if k not in FOLLOWS}
+        settings = {k: v for k, v in _config(optimizer).items() if k not in _IGNORED}
         values |= {f"{prefix}{name}": value for name, value in settings.items()}
     return json.loads(json.dumps({name: _short(value) for name, value in values.items()}))
 
 
-def learning_rates(model):
-    """Setting -> the rate that an optimizer has now, which a callback may have changed."""
+def learning_rates(model: "Model") -> dict[str, Any]:
+    """Setting -> current learning rate of an optimizer, which a callback may have changed."""
     rates = {}
     for part, optimizer in model.optimizers.items():
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -38,30 +43,38 @@ def learning_rates(model):
     return rates
 
 
-def check_same_run(path, record, wanted):
-    """Raises UsageError, with both values, unless a checkpoint is of the run that goes on.
+def check_same_run(path: Path, record: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Checks that a checkpoint belongs to the run that is being resumed.
 
     Args:
         path: the checkpoint.
-        record: what it holds beside the arrays; older ones say less, and less is compared.
+        record: its JSON record; settings that older records lack are not compared.
         wanted: the `identity` of the run.
+
+    Raises:
+        UsageError: a setting differs; the message has both values.
     """
-    had = record.get("identity") or {"seed": record.get("seed", wanted["seed"])}
+    saved = record.get("identity") or {"seed": record.get("seed", wanted["seed"])}
     rates = record.get("learning_rates", {})
-    both = [name for name in wanted if name in had]
-    other = [n for n in both if had[n] != wanted[n] and rates.get(n, had[n]) != wanted[n]]
-    if other:
-        before = ", ".join(f"{name}={_shown(had[name])}" for name in other)
-        now = ", ".join(f"{name}={_shown(wanted[name])}" for name in other)
+    different = [
+        name
+        for name in wanted
+        if name in saved
+        and saved[name] != wanted[name]
+        and rates.get(name, saved[name]) != wanted[name]
+    ]
+    if different:
+        before = ", ".join(f"{name}={_format_value(saved[name])}" for name in different)
+        now = ", ".join(f"{name}={_format_value(wanted[name])}" for name in different)
         raise UsageError(
             f"the run of {path} has {before}, got {now}: resume with the same settings; or train in"
-            " another workdir, from these weights if need be: restore the run with its own"
-            " settings and give its model to a new Trainer"
+            " another workdir. To start from these weights, restore the run with its own settings"
+            " and give its model to a new Trainer"
         )
 
 
-def batch_digest(batch):
-    """A checksum of a batch: whether data are those that an epoch began with."""
+def batch_digest(batch: dict[str, Any]) -> str:
+    """A checksum of a batch, to detect that the data of an epoch have changed."""
     digest = hashlib.sha256()
     for name in sorted(batch):
         value = np.ascontiguousarray(keras.ops.convert_to_numpy(batch[name]))
@@ -69,21 +82,21 @@ def batch_digest(batch):
     return digest.hexdigest()[:16]
 
 
-def _config(thing):
+def _config(item: Any) -> dict[str, Any]:
     try:
-        return thing.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # of a class that Keras cannot write down
+        return item.get_config()
+    except (NotImplementedError, TypeError, ValueError):  # a class that Keras cannot serialize
         return {}
 
 
-def _short(value):
-    """A value as JSON has it: long texts by their checksum, what JSON lacks by its type."""
+def _short(value: Any) -> Any:
+    """A value as JSON: long texts as a checksum, values that JSON lacks as their type."""
     text = json.dumps(value, default=lambda other: type(other).__name__, sort_keys=True)
-    if len(text) > 10 * LONGEST:
+    if len(text) > 10 * _MAX_LENGTH:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return json.loads(text)
 
 
-def _shown(value):
+def _format_value(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else json.dumps(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."

@@ -1,69 +1,83 @@
-"""Everything a run must keep to go on as if it had never stopped, and nothing else."""
+"""The complete state of a run: all that a resume needs to give the same numbers to the bit."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from zoo import inspection
 from zoo.errors import UsageError
+from zoo.model import Model
 from zoo.model.evaluation_mode import seed_states, state_variables
-from zoo.training.checkpoint import CALLBACKS
+from zoo.training.checkpoint import CALLBACK_PREFIX
 from zoo.training.run_identity import batch_digest, identity, learning_rates
 
 
 class TrainState:
-    """The variables of a model and its optimizers, and where in the data the run stands.
+    """The variables of a model and its optimizers, and the position of the run in the data.
+
+    Args:
+        model: a prepared model.
+        seed: the seed of noise and dropout.
+        micro_batches: number of micro-batches, a part of the run's identity.
 
     Attributes:
         position: `step` (in total), `epoch`, `step_in_epoch`, `steps_per_epoch` (None: unknown).
-        sums: logged name -> sum over the epoch so far.
-        history: logged name -> one mean an epoch.
-        best_value: the best value of the watched metric so far.
-        callbacks: what each of the user's callbacks remembers, see `callback_state`.
-        callback_arrays: the weights among that.
-        ended: names of the callbacks with which one of them ended the run; None: it goes on.
+        sums: logged name -> sum over the current epoch.
+        history: logged name -> one mean for each epoch.
+        best_value: the best value of the monitored metric so far.
+        callbacks: the state of the user's callbacks, see `callback_state`.
+        callback_arrays: the weights in that state.
+        ended: if a callback ended the run, the names of all callbacks; otherwise None.
         first_batch: checksum of the first batch of the epoch.
-        identity: what the run is, see `identity`.
+        identity: the settings of the run, see `run_identity.identity`.
     """
 
-    def __init__(self, model, seed, micro_batches=1):
+    def __init__(self, model: Model, seed: int, micro_batches: int = 1):
         self.model = model
         self.seed = seed
-        self.position = {"step": 0, "epoch": 0, "step_in_epoch": 0, "steps_per_epoch": None}
-        self.sums = {}
-        self.history = {}
-        self.best_value = None
-        self.callbacks = {}
-        self.callback_arrays = {}
-        self.ended = None
-        self.first_batch = None
+        self.position: dict[str, Any] = {
+            "step": 0,
+            "epoch": 0,
+            "step_in_epoch": 0,
+            "steps_per_epoch": None,
+        }
+        self.sums: dict[str, float] = {}
+        self.history: dict[str, list[float]] = {}
+        self.best_value: float | None = None
+        self.callbacks: dict[str, dict[str, Any]] = {}
+        self.callback_arrays: dict[str, np.ndarray] = {}
+        self.ended: list[str] | None = None
+        self.first_batch: str | None = None
         self.identity = identity(model, seed, micro_batches)
         for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
 
     # Variables.
 
-    def variables(self):
+    def variables(self) -> dict[str, keras.Variable]:
         """Key -> variable: weights, optimizer slots, seeds of noise and dropout."""
         return state_variables(self.model)
 
-    def arrays(self):
-        """Key -> NumPy array, a copy of every variable."""
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Key -> NumPy array: a copy of every variable."""
         return {key: keras.ops.convert_to_numpy(v).copy() for key, v in self.variables().items()}
 
-    def assign(self, arrays):
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Sets every variable."""
         for key, variable in self.variables().items():
             variable.assign(arrays[key])
 
-    def is_finite(self):
+    def is_finite(self) -> bool:
         """Whether no weight and no optimizer slot is NaN or infinite."""
         return all(map(inspection.is_finite, self.variables().values()))
 
-    # The record beside the arrays.
+    # The JSON record.
 
-    def record(self):
-        """The rest of the state as JSON."""
+    def record(self) -> dict[str, Any]:
+        """All of the state except the arrays, as JSON."""
         return {
             "position": dict(self.position),
             "sums": dict(self.sums),
@@ -78,65 +92,77 @@ class TrainState:
             "learning_rates": learning_rates(self.model),
         }
 
-    def load(self, arrays, record):
-        """Becomes the state that was saved."""
-        self.callback_arrays = {k: v for k, v in arrays.items() if k.startswith(CALLBACKS)}
+    def load(self, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
+        """Restores a saved state."""
+        self.callback_arrays = {k: v for k, v in arrays.items() if k.startswith(CALLBACK_PREFIX)}
         self.assign(arrays)
         self.position.update(record["position"])
         self.sums = dict(record["sums"])
         self.history = {name: list(values) for name, values in record["history"].items()}
         self.best_value = record["best_value"]
-        # Runs of before had a list, in the order of the callbacks.
+        # Older checkpoints have a list, in the order of the callbacks.
         self.callbacks = record["callbacks"] if isinstance(record["callbacks"], dict) else {}
         self.ended = record.get("ended")
         self.first_batch = record.get("first_batch")
 
-    def advance(self, logs):
-        """Counts a step and what it logged."""
+    def advance(self, logs: dict[str, float]) -> None:
+        """Counts a step and adds its logged values to the sums of the epoch."""
         for name, value in logs.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.position["step"] += 1
         self.position["step_in_epoch"] += 1
 
-    def check_first_batch(self, batch):
-        """Notes the first batch of an epoch; raises UsageError if it is not that of before."""
+    def check_first_batch(self, batch: dict[str, Any]) -> None:
+        """Records the first batch of an epoch; raises UsageError if it differs after a resume."""
         digest = batch_digest(batch)
         if self.position["step_in_epoch"] and self.first_batch not in (None, digest):
             raise UsageError(
-                f"the run stopped in the middle of epoch {self.position['epoch'] + 1}, whose first"
-                " batch was another one: resume with the same data in the same order, shuffled"
+                f"the run stopped in the middle of epoch {self.position['epoch'] + 1}, which began"
+                " with another batch: resume with the same data in the same order, shuffled"
                 " with a seed and reshuffle_each_iteration=False; or train in another workdir"
             )
         self.first_batch = digest
 
-    def check_steps_per_epoch(self, cardinality):
-        """Notes the batches of an epoch (negative: unknown); raises UsageError if they changed."""
-        at = self.position
-        if at["step_in_epoch"] and at["steps_per_epoch"] not in (None, cardinality):
-            raise UsageError(
-                f"the run stopped in the middle of an epoch of {at['steps_per_epoch']} batches, now"
-                f" there are {cardinality}: resume with the same data and batch size"
-            )
-        at["steps_per_epoch"] = cardinality if cardinality >= 0 else None
+    def check_steps_per_epoch(self, cardinality: int) -> None:
+        """Records the number of batches of an epoch.
 
-    def is_best(self, logs, metric):
-        """Whether this epoch's `metric` ("val_loss", "max:val_accuracy") is the best; notes it."""
+        Args:
+            cardinality: the number of batches; negative if unknown.
+
+        Raises:
+            UsageError: it differs after a resume in the middle of an epoch.
+        """
+        position = self.position
+        if position["step_in_epoch"] and position["steps_per_epoch"] not in (None, cardinality):
+            raise UsageError(
+                f"the run stopped in the middle of an epoch of {position['steps_per_epoch']}"
+                f" batches, now there are {cardinality}: resume with the same data and batch size"
+            )
+        position["steps_per_epoch"] = cardinality if cardinality >= 0 else None
+
+    def update_best(self, logs: dict[str, float], metric: str | None) -> bool:
+        """Updates the best value of `metric` ("val_loss", "max:val_accuracy").
+
+        Returns:
+            Whether this epoch is the best so far.
+        """
         if metric is None:
             return False
         sign, name = (-1, metric[4:]) if metric.startswith("max:") else (1, metric)
-        value, before = logs.get(name, math.nan), self.best_value
-        better = math.isfinite(value) and (before is None or sign * value < sign * before)
-        if better:
+        value = logs.get(name, math.nan)
+        best = self.best_value
+        is_best = math.isfinite(value) and (best is None or sign * value < sign * best)
+        if is_best:
             self.best_value = value
-        return better
+        return is_best
 
-    def trainable_ids(self):
-        """Which variables learn now, to be compared."""
+    def trainable_ids(self) -> tuple[int, ...]:
+        """Identifies the set of variables that are trainable now."""
         return tuple(id(v) for v in self.model.trainable_variables)
 
 
-def same_bits(some, others):
-    """Whether two dicts of arrays are the same, NaN included."""
-    return some.keys() == others.keys() and all(
-        value.tobytes() == others[key].tobytes() for key, value in some.items()
+def bitwise_equal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
+    """Whether two dicts of arrays are equal to the bit, NaN included."""
+    return a.keys() == b.keys() and all(
+        value.tobytes() == b[key].tobytes() for key, value in a.items()
     )

@@ -1,10 +1,10 @@
-"""A run's folder: checkpoints, the best epoch, history, figures, TensorBoard; one trainer at once.
+"""The folder of a run: checkpoints, history, figures, TensorBoard; for one trainer at a time.
 
 runs/vae-mnist/
-    config.json            what the command line was asked for
+    config.json            the settings of the command line
     checkpoints/           step-000002350.npz ..., best.npz
-    figures/               samples.png, ... and one folder of pictures an epoch
-    history.json           logged name -> one mean an epoch
+    figures/               samples.png, ... and a folder with one image for each epoch
+    history.json           logged name -> one mean for each epoch
     tensorboard/
 """
 
@@ -12,7 +12,10 @@ import contextlib
 import json
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
@@ -20,38 +23,45 @@ from zoo.errors import WorkdirBusyError, WriteError, shorten
 from zoo.files import remove_temporary
 from zoo.training import checkpoint
 
-LOCK = ".lock"
+if TYPE_CHECKING:
+    import keras
+
+_LOCK = ".lock"
 RUNS = Path("runs")
 
 
 class Workdir:
-    """Paths and rules of one run's folder.
+    """The paths and the lock of a run's folder.
 
     Args:
-        path: the folder; made when first written to.
-        max_to_keep: how many numbered checkpoints stay.
+        path: the folder; created at the first write.
+        max_to_keep: how many numbered checkpoints to keep.
     """
 
-    def __init__(self, path, max_to_keep=3):
+    def __init__(self, path: str | Path, max_to_keep: int = 3):
         self.path = Path(path)
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", max_to_keep)
-        self.best = self.path / "checkpoints" / "best.npz"
+        self.best_checkpoint = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
-        self.lock = filelock.FileLock(self.path / LOCK, timeout=0)
-        self.held = None
+        self.lock = filelock.FileLock(self.path / _LOCK, timeout=0)
+        self._held_inode: int | None = None
 
     @contextlib.contextmanager
-    def exclusive(self):
-        """Holds the folder; raises WorkdirBusyError if another process or trainer does.
+    def exclusive(self) -> Iterator[None]:
+        """Context that locks the folder; its owner may enter it again.
 
-        May be entered again by who holds it. Removes what killed writes have left.
+        Removes temporary files of killed writes.
+
+        Raises:
+            WorkdirBusyError: another process or trainer has locked it.
+            WriteError: it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
         except filelock.Timeout as error:
             raise WorkdirBusyError(
-                f"another trainer is at work in {self.path}; wait for it, or use another workdir"
+                f"another trainer uses {self.path}; wait for it, or use another workdir"
             ) from error
         except OSError as error:
             raise WriteError(
@@ -59,54 +69,63 @@ class Workdir:
             ) from error
         try:
             if self.lock.lock_counter == 1:
-                self.held = self._number()
+                self._held_inode = self._lock_inode()
                 remove_temporary(self.path)
             yield
         finally:
             self.lock.release()
 
-    def check_held(self):
-        """Raises WriteError if the folder was removed or replaced while it was held."""
-        if self._number() != self.held:
+    def check_held(self) -> None:
+        """Raises WriteError if the folder was removed or replaced while it was locked."""
+        if self._lock_inode() != self._held_inode:
             raise WriteError(
                 f"{self.path} was removed or replaced while training: nothing more is written;"
                 " train again in a workdir that stays"
             )
 
-    def _number(self):
-        """What tells this folder's lock from that of another one of its name; None: it is gone."""
+    def _lock_inode(self) -> int | None:
+        """Identifies the lock file, as opposed to one of a new folder; None if it is gone."""
         with contextlib.suppress(OSError):
-            return (self.path / LOCK).stat().st_ino
+            return (self.path / _LOCK).stat().st_ino
         return None
 
-    def callbacks(self, data, figures_every, averaged):
-        """What every run writes: history, TensorBoard, and figures of the first batch of `data`.
+    def callbacks(
+        self, data: Any, figures_every: int, averaged_weights: Callable[[], Any]
+    ) -> "list[keras.callbacks.Callback]":
+        """The callbacks of every run: history, TensorBoard, figures of the first batch of `data`.
 
-        `averaged` is the context to draw in, see `Figures`.
+        Args:
+            data: a data set, as for `Trainer.fit`.
+            figures_every: epochs between two sets of figures; 0: no figures.
+            averaged_weights: the context in which figures are made, see `Figures`.
         """
         from zoo.data.array_dataset import as_tf_dataset
         from zoo.training.callbacks import EpochTensorBoard, Figures, HistoryFile
 
         logs = self.path / "tensorboard"
-        found = [
+        callbacks = [
             HistoryFile(self.path / "history.json"),
             EpochTensorBoard(logs, write_graph=False),
         ]
         if figures_every:
             batch = next(iter(as_tf_dataset(data)), None)
-            found.append(Figures(self.path / "figures", batch, logs, figures_every, averaged))
-        return found
+            folder = self.path / "figures"
+            callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
+        return callbacks
 
 
 @contextlib.contextmanager
-def stop_signals():
-    """Turns the first Ctrl-C or SIGTERM into an entry of the list it yields; a second one is real.
+def catch_stop_signals() -> Iterator[list[str]]:
+    """Context that catches the first Ctrl-C or SIGTERM, so that the current step can finish.
 
-    So that a step that has begun is finished and saved. Outside the main thread, does nothing.
+    A second signal raises KeyboardInterrupt. Outside the main thread, it catches nothing.
+
+    Yields:
+        A list to which the name of the signal is appended.
     """
-    received = []
+    received: list[str] = []
 
-    def note(number, frame):
+    def catch(number: int, frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number).name)
@@ -114,16 +133,16 @@ def stop_signals():
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def differences(had, wanted):
-    """Where two configurations differ: [("key=had", "key=wanted")], long values cut short."""
-    had, wanted = json.loads(json.dumps([had, wanted]))  # tuples are lists in a file
-    other = [key for key in wanted if key in had and had[key] != wanted[key]]
-    return [(f"{key}={shorten(had[key])}", f"{key}={shorten(wanted[key])}") for key in other]
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str]]:
+    """The differences of two configurations: [("key=old", "key=new")], long values shortened."""
+    old, new = json.loads(json.dumps([old, new]))  # JSON files have lists for tuples
+    keys = [key for key in new if key in old and old[key] != new[key]]
+    return [(f"{key}={shorten(old[key])}", f"{key}={shorten(new[key])}") for key in keys]
