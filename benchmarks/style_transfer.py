@@ -30,7 +30,7 @@ from zoo import figures
 from zoo.cli.stylize import stylize_with_progress
 from zoo.data.builders import style_images
 from zoo.files import write_atomically, write_json
-from zoo.recipes import records
+from zoo.recipes import environment, records
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "figures"
@@ -138,7 +138,7 @@ def main(arguments=None):
         "kind": "style",
         "protocol": PROTOCOL.format(size=options.size, **steps),
         "settings": settings,
-        **records.circumstances(),
+        **environment.environment(),
         "results": results,
     }
     records.write(ROOT / records.RESULTS / "style.json", record)

@@ -1,5 +1,7 @@
 """Two logical CPUs for the tests of distribution; the data folder of the tests' own."""
 
+import functools
+import gc
 import os
 import socket
 
@@ -14,6 +16,10 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small models do deserve
 
 
+def pytest_collection_finish():
+    gc.freeze()  # the many objects of the imports stay; collections need not go through them
+
+
 @pytest.fixture(autouse=True)
 def generated_data(monkeypatch, tmp_path_factory, request):
     """Each test has a folder of its own for the data sets that the zoo generates."""
@@ -26,6 +32,24 @@ def quiet_and_seeded():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+def without_graphs(patch):
+    """Trainers run their steps as plain Python: a few take less time than tracing one."""
+    from zoo.training.trainer import Trainer
+
+    init = Trainer.__init__
+
+    @functools.wraps(init)
+    def eager(self, *args, **options):
+        init(self, *args, **{**options, "eager": True})
+
+    patch.setattr(Trainer, "__init__", eager)
+
+
+@pytest.fixture
+def eager_steps(monkeypatch):
+    without_graphs(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +86,7 @@ def trained(tmp_path_factory):
     shell.write_images(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        without_graphs(patch)
         train = ("train", "vae", *shell.SMALL, "--epochs")
         return folder, [shell.run_json(*train, epochs) for epochs in (1, 2)]
 

@@ -1,10 +1,12 @@
 """Runs of a model that is small enough to check by hand."""
 
-from cases import shuffled, small_model, trainer
+from cases import shuffled, small_model, small_trainer
+
+TOY = {"filters": (4,), "base_filters": 2}
 
 
 def toy(**config):
-    return small_model("vae", filters=(4,), base_filters=2, **config)
+    return small_model("vae", **TOY, **config)
 
 
 def data(epoch=0):
@@ -12,8 +14,22 @@ def data(epoch=0):
 
 
 def run(workdir=None, **options):
-    return trainer("vae", workdir, model=options.pop("model", None) or toy(), **options)
+    """A small_trainer of a toy, eager: a few steps take less time than tracing one."""
+    model = options.pop("model", None) or toy()
+    return small_trainer("vae", workdir, model=model, **{"eager": True, **options})
 
 
 def checkpoints(folder):
     return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def stopped_and_resumed(workdir, strategy):
+    """(trainer, history) of a compiled run over replicas that is resumed in mid-epoch."""
+
+    def new():
+        with strategy.scope():
+            return run(workdir, strategy=strategy, eager=False)
+
+    new().fit(data, steps=3)
+    rest = new()
+    return rest, rest.fit(data, epochs=2, validation=data()).history

@@ -12,6 +12,8 @@ from zoo.cli import evaluation_data, runs
 from zoo.cli.train_config import TrainConfig
 from zoo.data import source_names
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 TRAIN = ("train", "vae", *SMALL, "--eager", "--figures-every", 0, "--set", "filters=4,")
 TRAIN += ("--epochs", 1)
 

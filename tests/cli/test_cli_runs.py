@@ -13,6 +13,8 @@ from shell import SMALL, run, run_json, start_process
 
 from zoo.cli import run_config, runs
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 # Runs.
 
 

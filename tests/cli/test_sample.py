@@ -1,8 +1,11 @@
 """`zoo sample`: the files that it writes."""
 
 import numpy as np
+import pytest
 from PIL import Image
 from shell import run, run_error, run_json
+
+pytestmark = pytest.mark.usefixtures("eager_steps")
 
 
 def test_samples_are_a_figure_or_arrays_and_depend_on_the_seed(trained_dir):

@@ -127,12 +127,12 @@ def test_records_of_several_runs_are_compared(tmp_path):
         "b.y": [1.0, 2.0, 3.0],
     }
     a, a2, b, b2 = (write(tmp_path, name, each) for name, each in values.items())
-    found = records.paired([a, a2], [b, b2], "is_5")
+    found = records.compare([a, a2], [b, b2], "iwae_5")
     assert found.runs == (2, 2)
     assert found.difference == pytest.approx(
         np.mean([values["a.x"], values["a.y"]]) - np.mean([values["b.x"], values["b.y"]])
     )
-    assert records.paired([a], [b], "is_5") == records.paired(a, b, "is_5")
+    assert records.compare([a], [b], "iwae_5") == records.compare(a, b, "iwae_5")
 
 
 @pytest.mark.parametrize(

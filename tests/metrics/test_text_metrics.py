@@ -203,7 +203,7 @@ def test_tokens_are_those_of_the_treebank():
 
 def test_perplexity_is_per_token_of_its_vocabulary():
     nll, tokens = np.array([2.0, 6.0, 1.0, 1.0, 2.0]), np.array([4, 6, 2, 2, 2])
-    letters, words = (text.Words.train(RIGHT, unit=unit) for unit in ("character", "word"))
+    letters, words = (text.WordTokenizer.train(RIGHT, unit=unit) for unit in ("character", "word"))
     score = metrics.perplexity(nll, tokens, RIGHT, letters)
     assert score.value == pytest.approx(math.exp(12 / 16))
     assert not score.higher_is_better

@@ -74,8 +74,8 @@ def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
             texts, "source" and "target". The first four texts or images are translated or
             captioned.
     """
-    methods = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
-    methods = {name for name in methods if callable(getattr(model, name, None))}
+    names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
+    methods = {name for name in names if callable(getattr(model, name, None))}
     images, labels = (batch[key][:512] if key in batch else () for key in ("image", "label"))
     latent_dim = getattr(model, "latent_dim", 0)
     figures = {}
@@ -92,15 +92,17 @@ def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
         figures["latent_grid"] = latent_grid(model)
     if methods >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
         figures["prior_components"] = prior_components(model)
-    if "translate" in methods and np.ndim(batch.get("source")) == 4:
+    if "translate" in methods and np.ndim(batch.get("source", 0)) == 4:
         figures["translations"] = translations(model, batch["source"], batch["target"])
-    if np.ndim(batch.get("source")) == 2 and all(model.vocabularies.values()):
+    if np.ndim(batch.get("source", 0)) == 2 and all(model.vocabularies.values()):
         source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
         texts = model.vocabulary("source").decode(source)
-        limit = max(source.shape[1], target.shape[1] + 8)
-        figures["attention"] = attention(model.attention(texts, limit=limit))
+        max_length = max(source.shape[1], target.shape[1] + 8)
+        figures["attention"] = attention(model.attention_maps(texts, max_length=max_length))
     if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
-        figures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
+        figures["captions"] = caption_maps(
+            images[:4], model.attention_maps(images[:4], max_length=24)
+        )
     if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
         figures["stylized_image"] = stylized(
             batch["content"][0], batch["style"][0], model.stylized_image()

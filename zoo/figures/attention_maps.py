@@ -23,7 +23,7 @@ def attention(
     """Attention weights from each target token (rows) to the source tokens (columns); black is 1.
 
     Args:
-        maps: the result of `model.attention(texts)`: a list of (source tokens, target tokens,
+        maps: the result of `model.attention_maps(texts)`: a list of (source tokens, target tokens,
             weights [target, source]); the first twelve are plotted.
         path, dpi: see `save`.
 

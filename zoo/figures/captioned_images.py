@@ -25,7 +25,8 @@ def caption_maps(
 
     Args:
         images: [n, h, w, 1 or 3].
-        maps: the result of `model.attention(images)`: n times (tokens, weights [t, rows, columns]).
+        maps: of `model.attention_maps(images)`: n times (tokens, weights
+            [t, rows, columns]).
         path, dpi: see `save`.
 
     Raises:

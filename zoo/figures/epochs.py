@@ -38,18 +38,20 @@ def loss_curves(
     if not curves:
         raise UsageError("loss_curves has nothing to plot: the history has no values")
     if epochs is None:
-        epochs = history.get("epoch", range(max(map(len, curves.values()))))
-    epochs = np.array(epochs) + 1
+        numbers = history.get("epoch", range(max(map(len, curves.values()))))
+    else:
+        numbers = epochs
+    axis = np.array(numbers) + 1
     names = sorted({k.removeprefix("val_"): 0 for k in curves}, key=lambda name: name != "loss")
     figure, *panels = plot(480, 380, len(names))
     for axes, name in zip(panels, names, strict=True):
         for key, color, style in ((name, BLUE, "o-"), (f"val_{name}", ORANGE, "s--")):
             if key in curves:
-                y = curves[key][-len(epochs) :]
+                y = curves[key][-len(axis) :]
                 label = f"{'train' if key == name else 'validation'}  {y[-1]:.4g}"
                 size = 5 * (len(y) <= 40)  # markers only for short curves
-                axes.plot(epochs[-len(y) :], y, style, color=color, ms=size, label=label)
-        axes.set(title=name, xlabel="epoch", ylabel=unit or "", xlim=epochs[[0, -1]] + [-0.5, 0.5])
+                axes.plot(axis[-len(y) :], y, style, color=color, ms=size, label=label)
+        axes.set(title=name, xlabel="epoch", ylabel=unit or "", xlim=axis[[0, -1]] + [-0.5, 0.5])
         axes.locator_params(axis="x", nbins=6, integer=True, min_n_ticks=1)
         axes.legend(frameon=False)
     return save(path, figure, dpi)
@@ -75,8 +77,8 @@ def epoch_series(
     check_format(path, dpi)
     check_numbers(n=n)
     captions, chosen = zip(*_select_epochs(images, n), strict=True)
-    tiles = [ImageOps.pad(Image.fromarray(image), (360, 360), color="white") for image in chosen]
-    tiles = [np.asarray(tile) for tile in tiles]
+    squares = [ImageOps.pad(Image.fromarray(image), (360, 360), color="white") for image in chosen]
+    tiles = [np.asarray(square) for square in squares]
     return grid(tiles, len(tiles), padding=10, scale=1, captions=captions, path=path, dpi=dpi)
 
 

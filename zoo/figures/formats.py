@@ -14,7 +14,7 @@ from zoo.files import check_writable, write_atomically
 
 DPI = 120  # default dots per inch of plots and of images in vector files
 JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
-RASTER = {".png": {"format": "PNG"}, ".jpg": JPEG, ".jpeg": JPEG}
+RASTER: dict[str, dict[str, Any]] = {".png": {"format": "PNG"}, ".jpg": JPEG, ".jpeg": JPEG}
 VECTOR = {
     ".pdf": "CreationDate",
     ".svg": "Date",
@@ -58,7 +58,7 @@ def write(
     """
     suffix = Path(path).suffix.lower()
     if suffix in RASTER:
-        resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
+        resolution: dict[str, Any] = {} if dpi is None else {"dpi": (dpi, dpi)}
         file_image = Image.fromarray(image)
         write_atomically(path, lambda file: file_image.save(file, **RASTER[suffix], **resolution))
         return

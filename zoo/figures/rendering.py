@@ -133,8 +133,8 @@ def plot(width: int, height: int, panels: int = 1) -> tuple[Any, ...]:
     columns = 2 if panels == 4 else min(3, panels)
     rows = -(-panels // columns)
     size = columns * width / DPI, rows * height / DPI
-    figure = Figure(size, dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    figure = Figure(size, dpi=DPI)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     FigureCanvasAgg(figure)
     for k in range(panels):
         axes = figure.add_subplot(rows, columns, k + 1, axisbelow=True)
