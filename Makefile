@@ -1,6 +1,6 @@
 # make demo    a first look: trains a VAE on snow crystals, leaves pictures in runs/demo
 # make test    the whole suite
-# make check   lint and format
+# make check   lint, format and types
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -23,5 +23,6 @@ test: .venv/installed
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .PHONY: demo test check

@@ -37,7 +37,7 @@ from benchmarks.finetuning_tasks import (
     way_back,
 )
 from zoo import metrics, presets, threads
-from zoo.recipes import records
+from zoo.recipes import environment, records
 
 ROOT = Path(__file__).parent.parent
 
@@ -212,7 +212,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     case = CASES[options.case]
     spent, source = case.budgets[options.budget], options.source or case.source
-    preset, facts, began = presets.info(source), records.circumstances(), time.perf_counter()
+    preset, facts, began = presets.info(source), environment.environment(), time.perf_counter()
     rows = measured(case, source, spent)
     for one in rows:
         told = "{way}, {steps:,} steps: {value:.5g} against {scratch:.5g}, {difference:+.3g}"

@@ -115,7 +115,7 @@ def sentences(pairs, score, source, way, seed, spent):
     corpus = corpora.load_pairs(name, f"train[:{spent.examples}]", languages)
     test = corpora.load_pairs(name, f"test[:{spent.tests}]", languages).texts
     for _ in pauses(model, TextDataset(corpus, one, **order(seed, spent)), seed, spent.steps):
-        yield score(model.translate(test["source"], limit=100, truncate=True), test["target"])
+        yield score(model.translate(test["source"], max_length=100, truncate=True), test["target"])
 
 
 def bleu(hypotheses, references):

@@ -49,7 +49,7 @@ TESTS = {
     "zoo/recipes/evaluate.py": ("recipes", "recipe_checks"),
     "zoo/recipes/recipe.py": ("recipes", "recipe_checks"),
     "zoo/recipes/metric_spec.py": ("recipes", "recipe_checks"),
-    "zoo/metrics/*.py": ("metric", "neighbours", "comparisons", "classifiers"),
+    "zoo/metrics/*.py": ("metric", "neighbors", "comparisons", "classifiers"),
     "zoo/data/*.py": ("tests/data/", "captioning", "test_text"),
     "blocks/divergences.py": ("test_blocks", "heads_and_priors", "test_models"),
     "blocks/priors.py": ("test_blocks", "heads_and_priors"),

@@ -8,8 +8,8 @@ is finished is kept in --workdir, by its settings: the same command goes on wher
 At the end it writes
 
     benchmarks/results/style.json       losses, evaluations, seconds, and the whole way down
-    docs/pictures/style.jpg             content, style and both paintings of each pair
-    docs/pictures/style_losses.png      the loss over iterations and over evaluations
+    docs/figures/style.jpg             content, style and both paintings of each pair
+    docs/figures/style_losses.png      the loss over iterations and over evaluations
 
 Both minimize the same loss over pixels without bounds; `loss` is its value there, `loss_clipped`
 that of the picture one sees, whose pixels are in [0, 1]. An evaluation is the loss with its
@@ -30,10 +30,10 @@ from zoo import figures
 from zoo.cli.stylize import stylize_with_progress
 from zoo.data.builders import style_images
 from zoo.files import write_atomically, write_json
-from zoo.recipes import records
+from zoo.recipes import environment, records
 
 ROOT = Path(__file__).parent.parent
-PICTURES = ROOT / "docs" / "pictures"
+PICTURES = ROOT / "docs" / "figures"
 NAMES = {"lbfgs": "L-BFGS", "adam": "Adam"}
 PROTOCOL = (
     "The loss of `style_transfer` at {size} pixels, from the content: {lbfgs} iterations of L-BFGS"
@@ -138,7 +138,7 @@ def main(arguments=None):
         "kind": "style",
         "protocol": PROTOCOL.format(size=options.size, **steps),
         "settings": settings,
-        **records.circumstances(),
+        **environment.environment(),
         "results": results,
     }
     records.write(ROOT / records.RESULTS / "style.json", record)

@@ -1,8 +1,8 @@
-"""Reusable Keras layers that the models of the zoo are lists of.
+"""Reusable Keras layers, from which the models of the zoo are built.
 
-Layers only: they know Keras, TensorFlow and TFP's distributions, and nothing of models, data or
-training. `call` takes and returns tensors; a layer that stands for a distribution has a
-`distribution()` method that returns it, always in float32.
+They depend on Keras, TensorFlow and TensorFlow Probability only, not on models, data or training.
+`call` takes and returns tensors. A layer that represents a distribution has a method
+`distribution()`, which returns a TFP distribution in float32.
 """
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention

@@ -210,7 +210,7 @@ class MultiHeadAttention(Attention):
         self.num_heads = positive_int(num_heads, "num_heads")
         if units % num_heads:
             raise ValueError(
-                f"num_heads must divide the width {units}, got {num_heads}: change one of the two"
+                f"num_heads must divide units={units}, got {num_heads}: change one of the two"
             )
         dense, dtype = keras.layers.Dense, self.dtype_policy
         self.query, self.key, self.value, self.output_layer = (

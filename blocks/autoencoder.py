@@ -1,36 +1,54 @@
-"""The two halves of an image auto-encoder, as lists of blocks."""
+"""The encoder and the decoder of an image auto-encoder, as stacks of blocks."""
 
 import keras
 
 from blocks.gated import GatedDense
-from blocks.heads import GaussianHead
+from blocks.heads import GaussianHead, ImageHead
 from blocks.resample import Downsample, Upsample, feature_map_sizes
 from blocks.stack import Stack
 
 
-def image_encoder(filters, units, latent_dim, dtype):
-    """Images to the parameters of q(z|x): convolutions that halve, then gated dense layers.
+def image_encoder(
+    filters: tuple[int, ...],
+    dense_units: tuple[int, ...],
+    latent_dim: int,
+    dtype: keras.DTypePolicy,
+) -> Stack:
+    """A stack that maps images to the parameters of q(z|x).
 
     Args:
-        filters: channels of the convolutions; () for none.
-        units: widths of the gated dense layers; () for none.
+        filters: channels of the convolutions, each of which halves the size; () for none.
+        dense_units: widths of the gated dense layers after the convolutions; () for none.
+        latent_dim: number of dimensions of z.
+        dtype: dtype policy of the layers.
     """
     return Stack(
         [Downsample(n, dtype=dtype) for n in filters]
         + [keras.layers.Flatten(data_format="channels_last", dtype=dtype)]
-        + [GatedDense(n, dtype=dtype) for n in units]
+        + [GatedDense(n, dtype=dtype) for n in dense_units]
         + [GaussianHead(latent_dim, dtype=dtype)],
         dtype=dtype,
     )
 
 
-def image_decoder(image_shape, filters, base_filters, units, head, dtype):
-    """Codes to the parameters of p(x|z): the encoder's mirror image.
+def image_decoder(
+    image_shape: tuple[int, int, int],
+    filters: tuple[int, ...],
+    base_filters: int,
+    dense_units: tuple[int, ...],
+    head_class: type[ImageHead],
+    dtype: keras.DTypePolicy,
+) -> Stack:
+    """A stack that maps latents to the parameters of p(x|z): the mirror of `image_encoder`.
 
     Args:
-        base_filters: channels of the smallest feature map; not used without `filters`, where a
-            dense layer gives the parameters of every pixel.
-        head: class of the last layer, as `blocks.BernoulliHead`.
+        image_shape: (rows, columns, channels) of the images.
+        filters: channels of the encoder's convolutions.
+        base_filters: channels of the smallest feature map; unused if `filters` is empty, where a
+            dense layer outputs the parameters of every pixel.
+        dense_units: widths of the encoder's gated dense layers.
+        head_class: class of the last layer, such as `blocks.BernoulliHead`.
+        dtype: dtype policy of the layers.
     """
     *size, channels = image_shape
     *scales, (rows, columns) = feature_map_sizes(size, len(filters))
@@ -38,12 +56,12 @@ def image_decoder(image_shape, filters, base_filters, units, head, dtype):
     activation = "relu" if filters else None
     upsampled = zip(filters[::-1], scales[::-1], strict=True)
     return Stack(
-        [GatedDense(n, dtype=dtype) for n in units[::-1]]
+        [GatedDense(n, dtype=dtype) for n in dense_units[::-1]]
         + [
             keras.layers.Dense(rows * columns * depth, activation=activation, dtype=dtype),
             keras.layers.Reshape((rows, columns, depth), dtype=dtype),
         ]
         + [Upsample(n, output_size=scale, dtype=dtype) for n, scale in upsampled]
-        + [head(channels, kernel_size=3 if filters else None, dtype=dtype)],
+        + [head_class(channels, kernel_size=3 if filters else None, dtype=dtype)],
         dtype=dtype,
     )

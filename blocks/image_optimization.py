@@ -1,4 +1,7 @@
-"""Down a loss to where it is small, for what is no weight of a model and sought anew each time."""
+"""Minimizes a loss over a tensor that is not a model weight, by L-BFGS or a Keras optimizer."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -6,36 +9,42 @@ import tensorflow_probability as tfp
 
 from blocks.checks import MAX_INT, positive_int
 
-LBFGS_CORRECTION_PAIRS = 10  # pairs of steps and changes of the gradient that L-BFGS remembers
+LBFGS_CORRECTION_PAIRS = 10  # pairs of steps and gradient changes that L-BFGS keeps
 
 
-def minimize_image(losses, x, steps, optimizer="lbfgs", every=10):
-    """Goes down a loss, and says now and then where it is: a generator.
+def minimize_image(
+    losses: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    x: tf.Tensor,
+    steps: int,
+    optimizer: str | keras.optimizers.Optimizer = "lbfgs",
+    every: int = 10,
+) -> Iterator[tuple[dict[str, Any], tf.Tensor]]:
+    """Minimizes `losses(x)["loss"]` over x, and yields the progress.
 
     Args:
-        losses: x -> {"loss": what is to become small, ...}, each of one element; traced.
-        x: float32 tensor of any shape, where to begin. There are no bounds.
-        steps: iterations in total.
-        optimizer: "lbfgs", or a Keras optimizer that has no variables yet.
-        every: iterations between two yields.
+        losses: x -> {"loss": the loss to minimize, ...}, each with one element; it is traced.
+        x: float32 tensor of any shape, the initial value. There are no bounds.
+        steps: number of iterations.
+        optimizer: "lbfgs", or an unbuilt Keras optimizer.
+        every: number of iterations between two yields.
 
     Yields:
-        ({"step": iterations so far, "evaluations": of the loss so far, and every loss}, x); first
-        of the beginning.
+        ({"step": iterations so far, "evaluations": of the loss so far, and every loss}, x), first
+        for the initial value.
 
     Raises:
-        ValueError: another optimizer, no whole number of steps.
+        ValueError: an unknown optimizer, or `steps` or `every` is not a positive integer.
     """
     positive_int(steps, "steps", maximum=MAX_INT)
     positive_int(every, "every", maximum=MAX_INT)
     losses = tf.function(losses)
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        way = _gradient_descent(losses, x, steps, optimizer, every)
+        progress = _gradient_descent(losses, x, steps, optimizer, every)
     elif optimizer == "lbfgs":
-        way = _lbfgs(losses, x, steps, every)
+        progress = _lbfgs(losses, x, steps, every)
     else:
         raise ValueError(f"optimizer must be 'lbfgs' or a Keras optimizer, got {optimizer!r}")
-    for step, evaluations, x in way:
+    for step, evaluations, x in progress:
         numbers = {name: float(tf.squeeze(value)) for name, value in losses(x).items()}
         yield {"step": step, "evaluations": evaluations, **numbers}, x
 
@@ -43,8 +52,8 @@ def minimize_image(losses, x, steps, optimizer="lbfgs", every=10):
 def _lbfgs(losses, x, steps, every):
     """L-BFGS with the line search of Hager and Zhang; an iteration evaluates the loss a few times.
 
-    Where the line search finds no way down, the memory is emptied and the search goes on along the
-    gradient; where that leads nowhere either, it ends before its time.
+    If the line search fails, the correction pairs are dropped and the search restarts along the
+    gradient. If it fails there too, the minimization ends early.
     """
     shape = x.shape
 
@@ -65,20 +74,22 @@ def _lbfgs(losses, x, steps, every):
             max_iterations=iterations,
         )
 
-    go_on = tf.function(lambda state, iterations: minimize(None, state, iterations))
+    resume = tf.function(lambda state, iterations: minimize(None, state, iterations))
 
     state = minimize(tf.reshape(x, [-1]), None, 0)  # evaluates once
-    done, spent = 0, 0  # spent: evaluations before the memory was last emptied
+    step = 0
+    earlier_evaluations = 0  # before the last restart
     yield 0, 1, x
-    while done < steps:
+    while step < steps:
         before = int(state.num_iterations)
-        state = go_on(state, tf.constant(before + min(every, steps - done)))
-        done += int(state.num_iterations) - before
-        yield done, spent + int(state.num_objective_evaluations), tf.reshape(state.position, shape)
+        state = resume(state, tf.constant(before + min(every, steps - step)))
+        step += int(state.num_iterations) - before
+        evaluations = earlier_evaluations + int(state.num_objective_evaluations)
+        yield step, evaluations, tf.reshape(state.position, shape)
         if state.failed or state.converged:
             if int(state.num_iterations) == 1:
                 return
-            spent += int(state.num_objective_evaluations)
+            earlier_evaluations = evaluations
             state = minimize(state.position, None, 0)
 
 
@@ -89,12 +100,12 @@ def _gradient_descent(losses, x, steps, optimizer, every):
     optimizer.build([x])
 
     @tf.function
-    def step():
+    def apply_step():
         with tf.GradientTape() as tape:
             loss = losses(tf.convert_to_tensor(x))["loss"]
         optimizer.apply([tape.gradient(loss, x.value)], [x])
 
-    for done in range(1, steps + 1):
-        step()
-        if done % every == 0 or done == steps:
-            yield done, done, tf.convert_to_tensor(x)
+    for step in range(1, steps + 1):
+        apply_step()
+        if step % every == 0 or step == steps:
+            yield step, step, tf.convert_to_tensor(x)

@@ -1,11 +1,14 @@
-"""Downsampling and upsampling: the two blocks that VAEs, GANs and U-Nets share.
+"""Downsampling and upsampling blocks for VAEs, GANs and U-Nets.
 
-A convolution, then normalization, activation and dropout, each optional, the whole `repeats`
-times. `Upsample` inverts `Downsample`'s shape for even and odd sizes. Sub-pixel upsampling: Shi
-et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+A convolution, then optional normalization, activation and dropout, all of it `repeats` times.
+`Upsample` inverts the shape of `Downsample` for even and odd sizes. Sub-pixel upsampling: Shi et
+al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
 Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Odena et al.,
 "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
 """
+
+from collections.abc import Callable
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -23,28 +26,30 @@ NORMS = {
 METHODS = ("transpose", "resize", "subpixel")
 
 
-def feature_map_sizes(size, levels, strides=2):
-    """The sizes that `levels` downsamplings run through: [size, ..., smallest], as tuples."""
-    found = [tuple(size)]
+def feature_map_sizes(
+    size: tuple[int, int] | list[int], levels: int, strides: int = 2
+) -> list[tuple[int, ...]]:
+    """The sizes (rows, columns) before and after each of `levels` downsamplings."""
+    sizes = [tuple(size)]
     for _ in range(levels):
-        found.append(tuple(-(-n // strides) for n in found[-1]))
-    return found
+        sizes.append(tuple(-(-n // strides) for n in sizes[-1]))
+    return sizes
 
 
 class Resample(Stack):
-    """What both directions share: `repeats` times convolution - norm - activation - dropout."""
+    """Base of both blocks: `repeats` times convolution - norm - activation - dropout."""
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=2,
-        repeats=1,
-        norm=None,
-        activation="relu",
-        dropout=0.0,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 2,
+        repeats: int = 1,
+        norm: str | None = None,
+        activation: str | Callable | None = "relu",
+        dropout: float = 0.0,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__([], **kwargs)
         self.filters = positive_int(filters, "filters")
@@ -57,10 +62,10 @@ class Resample(Stack):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def unit(self, *resampling):
-        """One unit: the layers given (which contain a convolution), norm, activation, dropout."""
+    def _unit(self, *convolution):
+        """The layers of one repetition: `convolution`, norm, activation, dropout."""
         policy = self.dtype_policy
-        layers = [*resampling]
+        layers = [*convolution]
         if self.norm:
             layers.append(NORMS[self.norm](dtype=policy))
         layers.append(keras.layers.Activation(self.activation, dtype=policy))
@@ -68,19 +73,19 @@ class Resample(Stack):
             layers.append(keras.layers.Dropout(self.dropout, dtype=policy))
         return layers
 
-    def convolution(self, filters=None, strides=1, layer=keras.layers.Conv2D):
-        return layer(
+    def _convolution(self, filters=None, strides=1, layer_class=keras.layers.Conv2D):
+        return layer_class(
             filters or self.filters,
             self.kernel_size,
             strides,
             padding="same",
             data_format="channels_last",
             use_bias=not self.norm,
-            kernel_initializer=self.kernel_initializer.clone(),  # one would repeat its numbers
+            kernel_initializer=self.kernel_initializer.clone(),  # else values repeat
             dtype=self.dtype_policy,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["layers"]
         return {
@@ -96,7 +101,7 @@ class Resample(Stack):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 
@@ -109,22 +114,22 @@ class Downsample(Resample):
     Args:
         filters: channels of the result.
         kernel_size: side of the convolution's window, in pixels.
-        strides: factor by which the first convolution shrinks; the further ones keep the size.
-        repeats: how often convolution - norm - activation - dropout is stacked.
-        norm: None, "batch", "instance" or "layer"; with one, the convolution has no bias.
+        strides: downsampling factor of the first convolution; the others keep the size.
+        repeats: number of repetitions of convolution - norm - activation - dropout.
+        norm: None, "batch", "instance" or "layer"; with a norm, the convolution has no bias.
         activation: any Keras activation, or None.
-        dropout: share of the values set to zero while training.
+        dropout: dropout rate.
         kernel_initializer: any Keras initializer.
 
     Raises:
         ValueError: an argument out of range, or an input that is not of rank 4.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any):
         super().__init__(filters, **kwargs)
-        self.layers += self.unit(self.convolution(strides=self.strides))
+        self.layers += self._unit(self._convolution(strides=self.strides))
         for _ in range(self.repeats - 1):
-            self.layers += self.unit(self.convolution())
+            self.layers += self._unit(self._convolution())
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -132,98 +137,103 @@ class Upsample(Resample):
     """Doubles (multiplies by `strides`) the size of a feature map, then crops to `output_size`.
 
     Shapes: [batch, h, w, c] -> [batch, h * strides, w * strides, filters], or
-    [batch, *output_size, filters]: give the size that went into the `Downsample` to get it back,
-    odd sizes too.
+    [batch, *output_size, filters]. The input size of a `Downsample` as `output_size` inverts its
+    shape, also for odd sizes.
 
     Args:
         filters, kernel_size, strides, repeats, norm, activation, dropout, kernel_initializer:
             as in `Downsample`.
-        method: "transpose" (transposed convolution), "resize" (nearest neighbour, then
-            convolution) or "subpixel" (convolution to strides^2 times the channels, rearranged).
+        method: "transpose" (transposed convolution), "resize" (nearest neighbor, then convolution)
+            or "subpixel" (convolution to strides^2 times the channels, then pixel shuffle).
         output_size: (rows, columns) of the result, at most `strides` times the input.
 
     Raises:
-        ValueError: an argument out of range, or an `output_size` that the input cannot reach.
+        ValueError: an argument out of range, or an `output_size` larger than the upsampled input.
     """
 
-    def __init__(self, filters, method="transpose", output_size=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        method: str = "transpose",
+        output_size: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(filters, **kwargs)
         self.method = one_of(method, METHODS, "method")
         self.output_size = None if output_size is None else int_tuple(output_size, "output_size", 2)
-        resampling = getattr(self, method)()
+        layers = getattr(self, f"_{method}")()
         if self.output_size:
-            resampling.append(Crop(self.output_size, dtype=self.dtype_policy))
-        self.layers += self.unit(*resampling)
+            layers.append(Crop(self.output_size, dtype=self.dtype_policy))
+        self.layers += self._unit(*layers)
         for _ in range(self.repeats - 1):
-            self.layers += self.unit(self.convolution())
+            self.layers += self._unit(self._convolution())
 
-    def transpose(self):
-        return [self.convolution(strides=self.strides, layer=FastConv2DTranspose)]
+    def _transpose(self):
+        return [self._convolution(strides=self.strides, layer_class=FastConv2DTranspose)]
 
-    def resize(self):
-        how = {"data_format": "channels_last", "dtype": self.dtype_policy}
-        return [keras.layers.UpSampling2D(self.strides, **how), self.convolution()]
+    def _resize(self):
+        options = {"data_format": "channels_last", "dtype": self.dtype_policy}
+        return [keras.layers.UpSampling2D(self.strides, **options), self._convolution()]
 
-    def subpixel(self):
+    def _subpixel(self):
         shuffle = PixelShuffle(self.strides, dtype=self.dtype_policy)
-        return [self.convolution(self.filters * self.strides**2), shuffle]
+        return [self._convolution(self.filters * self.strides**2), shuffle]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "method": self.method, "output_size": self.output_size}
 
 
 @keras.saving.register_keras_serializable("blocks")
 class PixelShuffle(keras.layers.Layer):
-    """Rearranges channels into space: [b, h, w, s*s*c] -> [b, s*h, s*w, c]."""
+    """Rearranges channels into pixels: [b, h, w, s*s*c] -> [b, s*h, s*w, c]."""
 
-    def __init__(self, strides=2, **kwargs):
+    def __init__(self, strides: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
         self.strides = strides
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         if input_shape[-1] % self.strides**2:
             raise ValueError(
                 f"the channels must be a multiple of {self.strides**2}, got {input_shape[-1]}"
             )
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.strides == 1:
             return inputs
         return tf.nn.depth_to_space(inputs, self.strides)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, rows, columns, channels = input_shape
         s = self.strides
         return (batch, rows and rows * s, columns and columns * s, channels // s**2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "strides": self.strides}
 
 
 @keras.saving.register_keras_serializable("blocks")
 class Crop(keras.layers.Layer):
-    """Keeps the upper left `size` = (rows, columns): [b, h, w, c] -> [b, *size, c]."""
+    """Crops to the upper left `size` = (rows, columns): [b, h, w, c] -> [b, *size, c]."""
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: tuple[int, int], **kwargs: Any):
         super().__init__(**kwargs)
         self.size = tuple(size)
 
-    def build(self, input_shape):
-        if any(
-            have and have < want for have, want in zip(input_shape[1:3], self.size, strict=True)
-        ):
+    def build(self, input_shape: tuple) -> None:
+        pairs = zip(input_shape[1:3], self.size, strict=True)
+        if any(available and available < size for available, size in pairs):
             raise ValueError(
-                f"cannot crop {tuple(input_shape[1:3])} to {self.size}: the size asked for must not"
-                " exceed the upsampled input"
+                f"cannot crop {tuple(input_shape[1:3])} to {self.size}: output_size must not be"
+                " larger than the upsampled input"
             )
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if tuple(inputs.shape[1:3]) == self.size:
             return inputs
         return inputs[:, : self.size[0], : self.size[1]]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], *self.size, input_shape[3])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size}

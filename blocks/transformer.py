@@ -35,7 +35,12 @@ class TransformerLayer(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
-        self.num_heads = num_heads
+        self.num_heads = positive_int(num_heads, "num_heads")
+        if hidden_dim % num_heads:
+            raise ValueError(
+                f"num_heads must divide hidden_dim={hidden_dim}, got {num_heads}: change one of the"
+                " two"
+            )
         self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
         self.dropout = fraction(dropout, "dropout")
         self.supports_masking = True
@@ -98,7 +103,8 @@ class TransformerDecoderLayer(TransformerLayer):
     """Causal self-attention, attention to a memory, then a feed-forward network.
 
     Arguments: `TransformerLayer`. Shapes: inputs [b, t, hidden_dim] and values [b, s, dv] to
-    [b, t, hidden_dim]. The mask of the values [b, s] is boolean; True positions are attended to.
+    [b, t, hidden_dim]; with `return_weights` to that and the cross-attention weights
+    [b, num_heads, t, s]. The mask of the values [b, s] is boolean; True positions are attended to.
     Inputs need no mask: no step depends on a later one.
 
     One step at a time, with the same results:
@@ -132,8 +138,11 @@ class TransformerDecoderLayer(TransformerLayer):
         values: tf.Tensor,
         values_mask: tf.Tensor | None = None,
         training: bool | None = None,
-    ) -> tf.Tensor:
-        return self.decode(inputs, self.prepare_memory(values, values_mask), training=training)[0]
+        return_weights: bool = False,
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+        memory = self.prepare_memory(values, values_mask)
+        outputs, weights = self.decode(inputs, memory, training=training)
+        return (outputs, weights) if return_weights else outputs
 
     def prepare_memory(
         self, values: tf.Tensor, mask: tf.Tensor | None = None

@@ -1,6 +1,6 @@
-"""Small versions of every registered model, and data that fit them: what the suites run over.
+"""Small versions of all registered models, and data that fit them.
 
-A new model needs no line here: its configuration is read from its signature, its batches from its
+New models need no change here: small arguments are chosen by the signature, batches by the
 `batch_spec`.
 """
 
@@ -14,7 +14,7 @@ import zoo
 from zoo import text
 from zoo.registry import arguments, get_class
 
-# An argument is made small where its name and the type of its default fit.
+# A small value is used if an argument has this name and a default of this type.
 SMALL = (
     ("image_shape", (8, 8, 1)),
     ("filters", (8, 16)),
@@ -34,9 +34,10 @@ SMALL = (
     ("encoder", (8, 16)),
     ("embedding_dim", 16),
     ("units", 16),
-    ("hidden_units", 16),
-    ("encoder_layers", 1),
-    ("decoder_layers", 1),
+    ("hidden_dim", 16),
+    ("intermediate_dim", 16),
+    ("num_encoder_layers", 1),
+    ("num_decoder_layers", 1),
 )
 LONGEST = 6  # ids of a sentence
 
@@ -86,7 +87,7 @@ def drawn(model, batch, seed):
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
         how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.input_feature], limit=LONGEST, **how).tokens
+        return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
     if hasattr(model, "translate"):
         return model.translate(batch["source"], seed=seed)
     return model.sample(len(batch["image"]), seed=seed)
@@ -100,7 +101,7 @@ def draws_by_chance(model):
 def spec_of_drawn(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
-        return (LONGEST,), np.int32, model.sizes[model.said] - 1
+        return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
     if hasattr(model, "predict_ratings"):
         return (), np.float32, model.rating_range[1]
     return model.image_shape, np.float32, 1.0
@@ -137,7 +138,7 @@ def shuffled(name, n=32, batch_size=8):
     return data
 
 
-def trainer(name, workdir=None, model=None, **options):
+def small_trainer(name, workdir=None, model=None, **options):
     options = {"verbose": False, "figures_every": 0, **options}
     return zoo.Trainer(model or small_model(name), workdir, **options)
 

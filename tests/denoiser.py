@@ -1,4 +1,4 @@
-"""A model that trains in milliseconds, for promises that every model has from the Trainer."""
+"""A model that trains in milliseconds, for tests of the Trainer."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import zoo
 
 
 class Denoiser(zoo.Model):
-    """The least that has weights, noise and a loss: a layer that undoes noise, in milliseconds."""
+    """A minimal model with weights, noise and a loss: one layer that removes noise."""
 
     def __init__(self, image_shape=(2, 2, 1), weight=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -61,7 +61,7 @@ def run(workdir=None, model=None, **options):
 
 
 def worse(patience, **options):
-    """Stops as soon as the patience is over: no value counts as an improvement."""
+    """Stops when the patience is over, since no value counts as an improvement."""
     return keras.callbacks.EarlyStopping(
         "loss", patience=patience, min_delta=1e9, mode="min", **options
     )

@@ -1,4 +1,4 @@
-"""All registered names, for properties that every model has."""
+"""The names of all models, to parametrize tests."""
 
 import pytest
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from zoo.recipes import records
+from zoo.recipes import environment, records
 
 
 def write(
     folder,
     name="vae.some",
     values=(1.0, 2.0, 3.0, 6.0),
-    protocol="some; IS-5",
+    protocol="some; IWAE-5",
     images="sha",
     **changes,
 ):
@@ -29,12 +29,12 @@ def write(
         "name": name,
         "budget": "paper",
         "protocol": protocol,
-        "metrics": {"is_5": number, "active_units": {**number, "interval": None, "value": 7}},
-        "recipe": {"references": [], "limits": "a limit"},
+        "metrics": {"iwae_5": number, "active_units": {**number, "interval": None, "value": 7}},
+        "recipe": {"references": [], "limitations": "a limitation"},
         "epochs": 3,
         "train_seconds": 120.0,
-        **records.circumstances(),
+        **environment.environment(),
         "commit": "abc",
         **changes,
     }
-    return records.write(folder / f"{name}.{record['budget']}.json", record, {"is_5": values})
+    return records.write(folder / f"{name}.{record['budget']}.json", record, {"iwae_5": values})

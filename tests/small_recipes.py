@@ -6,7 +6,7 @@ import numpy as np
 from click.testing import CliRunner
 
 from zoo.cli.main import main
-from zoo.recipes import Budget, Measure, Recipe, Reference
+from zoo.recipes import Budget, MetricSpec, Recipe, Reference
 
 
 def tiny(folder, **changes):
@@ -26,17 +26,20 @@ def tiny(folder, **changes):
         batch_size=16,
         learning_rate=1e-2,
         schedule="cosine",
-        ema=0.9,
-        clip=1.0,
-        warmup_epochs=1,
-        budgets={"smoke": Budget(1, train_examples=32, is_images=8), "paper": Budget(2)},
+        ema_momentum=0.9,
+        clip_norm=1.0,
+        kl_warmup_epochs=1,
+        budgets={
+            "smoke": Budget(1, train_examples=32, importance_sampling_images=8),
+            "paper": Budget(2),
+        },
         metrics=(
-            Measure("log_likelihood", samples=5),
-            Measure("elbo"),
-            Measure("active_units"),
-            Measure("reconstruction_error"),
-            Measure("aggregate_mmd", images=16),
-            Measure("knn_accuracy", k=3),
+            MetricSpec("log_likelihood", samples=5),
+            MetricSpec("elbo"),
+            MetricSpec("active_units"),
+            MetricSpec("reconstruction_error"),
+            MetricSpec("aggregate_mmd", images=16),
+            MetricSpec("knn_accuracy", k=3),
         ),
         references=(Reference(1.0, "nowhere", "made up"),),
     )

@@ -84,7 +84,7 @@ def test_a_translator_says_what_the_zoos_says(variant, short):
 def test_other_words_are_refused(monkeypatch, short):
     from benchmarks.speed import tf_sequences_eager
 
-    shy = lambda model, source, limit: np.full((len(source), limit), 4)  # noqa: E731
+    shy = lambda model, source, max_length: np.full((len(source), max_length), 4)  # noqa: E731
     monkeypatch.setattr(tf_sequences_eager, "said", shy)
     with pytest.raises(AssertionError, match="'eager loop' is not the zoo's computation: words"):
         equivalence.check("seq2seq-decode", ["eager loop"], batch_size=3)
@@ -133,7 +133,7 @@ def test_examples_of_words_are_of_the_vocabulary_and_without_padding(name, short
     model = variants.factory("zoo", name)(**variants.settings(name))
     batch = synthetic_data.examples(name, 5)
     model.check_batch(batch)
-    said = batch[model.said]
+    said = batch[model.target_feature]
     assert said.shape == (5, 3) and (said[:, 0] == text.START).all()
     assert (said[:, 1] > text.END).all() and (said[:, 2] == text.END).all()
 

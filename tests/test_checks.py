@@ -1,4 +1,4 @@
-"""Arguments: the table of numbers, those of blocks, and what their messages say."""
+"""Checks of arguments: the table of numbers, the checks of blocks, and their messages."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_none_is_not_given_and_zero_is_a_number():
         check_optional_numbers(top_k=0)
 
 
-def test_messages_say_both_ends():
+def test_messages_have_both_ends():
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
     with pytest.raises(

@@ -49,9 +49,9 @@ def test_presets_are_served_where_there_is_no_zoo(tmp_path):
     np.testing.assert_allclose(drawn, drawer.sample(3, seed=7), atol=1e-5)
     served = tf.saved_model.load(str(tmp_path / "dates"))
     assert served.translate(tf.constant([], tf.string)).shape == 0
-    with pytest.raises(tf.errors.InvalidArgumentError, match="more ids than the limit of 100"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more ids than max_length=100"):
         served.translate(["1" * 101])
-    with pytest.raises(UsageError, match="dates is there already; choose another folder"):
+    with pytest.raises(UsageError, match="dates exists already; choose another folder"):
         zoo.export(translator, tmp_path / "dates")
 
 
@@ -63,9 +63,9 @@ def test_every_verb_that_is_a_function_of_tensors_gives_what_it_gave(name, tmp_p
     known = {"n": 3, "seed": 7, "codes": tf.ones((3, 2)), "image": images, **batch}
     told = zoo.export(model, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model"))
-    assert set(told) == {verb for verb in saved_model.VERBS if hasattr(model, verb)}
+    assert set(told) == {verb for verb in saved_model.METHODS if hasattr(model, verb)}
     for verb in told:
-        takes = [known[key] for key in saved_model.VERBS[verb]]
+        takes = [known[key] for key in saved_model.METHODS[verb]]
         takes += [batch["label"]] if "label" in batch else []
         want = getattr(model, verb)(*takes)
         np.testing.assert_allclose(getattr(served, verb)(*takes), want, atol=1e-5)
@@ -73,18 +73,18 @@ def test_every_verb_that_is_a_function_of_tensors_gives_what_it_gave(name, tmp_p
 
 
 def test_what_sub_words_need_lies_beside_ids(tmp_path, capsys):
-    words = text.Tokenizer.train(["a man sleeps", "ein mann"], vocabulary_size=290)
+    words = text.SentencePieceTokenizer.train(["a man sleeps", "ein mann"], vocabulary_size=290)
     config = {"source_vocabulary": words, "target_vocabulary": words}
     model = small_model("seq2seq", **config)
-    zoo.export(model, tmp_path / "model", beam=2, limit=4)
+    zoo.export(model, tmp_path / "model", num_beams=2, max_length=4)
     assert "sub-words (source) and sub-words (target) are not all" in capsys.readouterr().err
     extra = tmp_path / "model" / "assets.extra"
-    ids = tf.constant(text.load(extra / "source").array(["ein mann", "mann"]))
+    ids = tf.constant(text.load(extra / "source").encode_batch(["ein mann", "mann"]))
     served = tf.saved_model.load(str(tmp_path / "model"))
     found = served.generate(ids)
     want = model.generate(ids, 2, 4)
     np.testing.assert_array_equal(found["tokens"], want.tokens)
-    np.testing.assert_allclose(found["weights"], want.extras, atol=1e-5)
+    np.testing.assert_allclose(found["weights"], want.aux, atol=1e-5)
     assert (extra / "target" / "sentencepiece.model").read_bytes() == words.model
 
 
@@ -104,6 +104,6 @@ def test_the_command_line_exports_or_says_why_not(tmp_path):
     assert done.exit_code == 1 and "cannot write" in done.stderr
     with pytest.raises(UsageError, match="style_transfer has nothing to export"):
         zoo.export(small_model("style_transfer"), tmp_path / "none")
-    with pytest.raises(UsageError, match="beam must be an integer >= 1 and <= 1000, got 0"):
-        zoo.export(model, tmp_path / "none", beam=0)
+    with pytest.raises(UsageError, match="num_beams must be an integer >= 1 and <= 1000, got 0"):
+        zoo.export(model, tmp_path / "none", num_beams=0)
     assert {path.name for path in tmp_path.iterdir()} == {"vae.keras", "new"}

@@ -1,4 +1,4 @@
-"""Files and folders are all or nothing, whatever interrupts their writing."""
+"""Files and folders are written atomically, whatever interrupts them."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_a_rename_that_fails_leaves_the_former_folder(tmp_path, monkeypatch, num
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
-def test_a_kill_between_two_renames_is_mended_by_the_next_look(tmp_path):
+def test_a_kill_between_two_renames_is_recovered_later(tmp_path):
     fill(tmp_path / "p", "old")
     aside = tmp_path / ".p.123.old"
     aside.mkdir()
@@ -62,7 +62,7 @@ def test_an_error_of_writing_is_not_hidden_by_cleaning_up(tmp_path, monkeypatch)
     ("name", "reason"),
     [("", "it is a folder"), ("file/x", "is not a folder"), (300 * "x", "at most 200 bytes")],
 )
-def test_what_cannot_be_written_is_seen_before_the_work(tmp_path, name, reason):
+def test_an_unwritable_path_is_detected_in_advance(tmp_path, name, reason):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=reason):
         files.check_writable(tmp_path / name)
@@ -95,7 +95,7 @@ def test_messages_of_other_libraries_become_one_line(error, text):
         (b"x", "cannot use b'x' as a path"),
     ],
 )
-def test_what_is_no_path_is_one_line(text, message):
+def test_impossible_paths_are_one_line(text, message):
     with pytest.raises(UsageError, match=message) as error:
         files.user_path(text)
     assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 300

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import zoo
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("blocks/*.py")])
 EVERYTHING = sorted([*SOURCES, *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")])
@@ -134,3 +136,16 @@ def test_no_file_is_long_and_none_is_called_utils(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_nothing_is_put_off(path):
     assert "TODO" not in path.read_text()
+
+
+def test_type_checkers_see_the_lazy_names_and_the_hints():
+    tree = ast.parse((ROOT / "zoo/__init__.py").read_text())
+    imported = {
+        alias.name: node.module
+        for block in filter(for_types_only, tree.body)
+        for node in block.body
+        for alias in node.names
+    }
+    assert imported == {name: module or "zoo" for name, module in zoo._LAZY.items()}
+    assert set(zoo._LAZY) <= set(zoo.__all__)
+    assert (ROOT / "zoo/py.typed").exists() and (ROOT / "blocks/py.typed").exists()

@@ -1,4 +1,4 @@
-"""Names: what is there, what is refused, what a listing costs."""
+"""The registry: listed names, refused names, and imports of a listing."""
 
 import os
 import subprocess
@@ -84,7 +84,7 @@ def test_a_taken_name_is_an_error_but_the_same_class_may_be_run_again():
 
     first = zoo.register("toy_of_the_registry_test")(define("Toy"))
     assert registry.get_class("toy_of_the_registry_test") is first
-    assert zoo.info("toy_of_the_registry_test")["class"] == "Toy"  # though no file is known
+    assert zoo.info("toy_of_the_registry_test")["class"] == "Toy"  # without a source file
     again = zoo.register("toy_of_the_registry_test")(define("Toy"))
     assert registry.get_class("toy_of_the_registry_test") is again
     with pytest.raises(errors.UsageError, match="is taken by somewhere.Toy"):
@@ -176,13 +176,13 @@ def test_listing_and_info_import_neither_tensorflow_nor_matplotlib():
     assert out.strip() == "[]"
 
 
-def test_python_hears_nothing_of_tensorflows_start_unless_it_asked_to():
+def test_tensorflow_starts_silently_unless_a_log_level_is_set():
     names = "print(zoo.metrics.__name__, zoo.text.__name__)"
-    told = {}
+    outputs = {}
     for level, code in ((None, names), ("0", "pass")):
         environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
         environment |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
-        told[level] = subprocess.run(
+        outputs[level] = subprocess.run(
             [sys.executable, "-c", f"import zoo; {code}; zoo.get('simple_dot')"],
             capture_output=True,
             text=True,
@@ -190,11 +190,11 @@ def test_python_hears_nothing_of_tensorflows_start_unless_it_asked_to():
             env=environment,
             check=True,
         )
-    assert told[None].stdout == "zoo.metrics zoo.text\n"
-    assert told[None].stderr == "" and told["0"].stderr
+    assert outputs[None].stdout == "zoo.metrics zoo.text\n"
+    assert outputs[None].stderr == "" and outputs["0"].stderr
 
 
-def test_an_argument_that_is_offered_can_be_given():
+def test_suggested_arguments_exist():
     with pytest.raises(errors.UnknownNameError) as caught:
         zoo.get("vae", nam="x")
     assert "name" not in str(caught.value).partition("unknown argument of vae 'nam'")[2].split()

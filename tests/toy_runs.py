@@ -1,6 +1,6 @@
 """Runs of a model that is small enough to check by hand."""
 
-from cases import shuffled, small_model, trainer
+from cases import shuffled, small_model, small_trainer
 
 TOY = {"filters": (4,), "base_filters": 2}
 
@@ -14,9 +14,9 @@ def data(epoch=0):
 
 
 def run(workdir=None, **options):
-    """A trainer of a toy, eager: a few steps take less time than tracing one."""
+    """A small_trainer of a toy, eager: a few steps take less time than tracing one."""
     model = options.pop("model", None) or toy()
-    return trainer("vae", workdir, model=model, **{"eager": True, **options})
+    return small_trainer("vae", workdir, model=model, **{"eager": True, **options})
 
 
 def checkpoints(folder):
@@ -24,7 +24,7 @@ def checkpoints(folder):
 
 
 def stopped_and_resumed(workdir, strategy):
-    """(trainer, history) of a compiled run over replicas that stops in mid-epoch and goes on."""
+    """(trainer, history) of a compiled run over replicas that is resumed in mid-epoch."""
 
     def new():
         with strategy.scope():

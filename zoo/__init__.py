@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
-    from zoo.generation.sequence_generator import Speaker
+    from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
     from zoo.model import Model
@@ -46,7 +46,7 @@ __all__ = [
     "__version__",
     "Captioner",
     "Model",
-    "Speaker",
+    "SequenceGenerator",
     "Trainer",
     "Translator",
     "checked_method",
@@ -78,7 +78,7 @@ ensure_keras_home()
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
     "Model": "zoo.model",
-    "Speaker": "zoo.generation.sequence_generator",
+    "SequenceGenerator": "zoo.generation.sequence_generator",
     "Trainer": "zoo.training.trainer",
     "Translator": "zoo.generation.translator",
     "checked_method": "zoo.model.method_arguments",

@@ -76,9 +76,9 @@ NUMBERS = {
     "micro_batches": POSITIVE_INT,
     "learning_rate": Interval(0, 3.4e38, integer=False, exclusive=True),  # finite as float32
     "betas": FRACTION,
-    "ema": FRACTION,
-    "clip": POSITIVE,
-    "warmup_epochs": NON_NEGATIVE,
+    "ema_momentum": FRACTION,
+    "clip_norm": POSITIVE,
+    "kl_warmup_epochs": NON_NEGATIVE,
     "patience": NON_NEGATIVE_INT,
     "train_examples": POSITIVE_INT,
     "seed": SEED,
@@ -97,10 +97,7 @@ NUMBERS = {
     "first": NON_NEGATIVE_INT,
     "samples": POSITIVE_INT,
     "max_length": Interval(1, 100_000),  # the key and value caches grow with it
-    "limit": Interval(1, 100_000),
     "num_beams": Interval(1, 1000),  # memory grows with it
-    "beam": Interval(1, 1000),
-    "pieces": POSITIVE_INT,
     "num_maps": NON_NEGATIVE_INT,
     "top_k": POSITIVE_INT,
     "temperature": POSITIVE,
@@ -113,7 +110,7 @@ NUMBERS = {
     "num_classes": POSITIVE_INT,
     "num_components": POSITIVE_INT,
     "images": POSITIVE_INT,
-    "is_images": POSITIVE_INT,
+    "importance_sampling_images": POSITIVE_INT,
     "texts": POSITIVE_INT,
     "threshold": NON_NEGATIVE,
     "permutations": POSITIVE_INT,

@@ -49,7 +49,7 @@ def user_path(text: str | os.PathLike[str], variable: str | None = None) -> Path
     return path
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None:
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
     """Calls `write(file)` on a temporary binary file and renames it to `path`.
 
     Raises:
@@ -75,7 +75,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> None
             temporary.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Checks that a file can be written at `path`; call it before a long computation.
 
     Raises:
@@ -96,14 +96,14 @@ def check_writable(path: str | Path) -> None:
     raise WriteError(f"cannot write {path}: {reason}; choose another place")
 
 
-def write_json(path: str | Path, value: Any) -> None:
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes a value atomically as indented JSON."""
     text = json.dumps(value, indent=2) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 @contextlib.contextmanager
-def folder_atomically(target: str | Path) -> Iterator[Path]:
+def folder_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Context that yields a new folder to fill and renames it to `target` on exit.
 
     Replaces an existing `target`.
@@ -152,7 +152,7 @@ def replace_folder(target: Path, new: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def recover_folder(target: str | Path) -> bool:
+def recover_folder(target: str | os.PathLike[str]) -> bool:
     """Restores a folder whose replacement was killed between two renames.
 
     Returns:
@@ -170,7 +170,7 @@ def recover_folder(target: str | Path) -> bool:
     return False
 
 
-def remove_temporary(folder: str | Path) -> None:
+def remove_temporary(folder: str | os.PathLike[str]) -> None:
     """Removes temporary files left by killed writes; only for the process that owns the folder."""
     for path in Path(folder).rglob(".*.tmp"):
         with contextlib.suppress(OSError):

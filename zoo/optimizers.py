@@ -23,16 +23,24 @@ class Adam(keras.optimizers.Adam):
     computes the update if `amsgrad` is set.
     """
 
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        super().build(variables)
+        momenta = (slot for slot in self.variables if slot.path.endswith("_momentum"))
+        velocities = (slot for slot in self.variables if slot.path.endswith("_velocity"))
+        # A view of a dict, which Keras does not track: it would save each slot twice.
+        self.slots = MappingProxyType(dict(enumerate(zip(momenta, velocities, strict=True))))
+
     def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
-        index, dtype = self._get_variable_index(variable), variable.dtype
+        momentum, velocity = self.slots[self._get_variable_index(variable)]  # as in Keras' guide
+        dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=self.beta_1**step,
             beta2_power=self.beta_2**step,
             lr=tf.cast(learning_rate, dtype),

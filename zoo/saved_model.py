@@ -1,4 +1,4 @@
-"""A model's verbs as a SavedModel, for programs that have TensorFlow and nothing of the zoo.
+"""Export of a model's methods as a SavedModel, for programs with TensorFlow but without the zoo.
 
 zoo.export(zoo.get("seq2seq.dates", pretrained=True), "exported/dates")
 
@@ -7,7 +7,9 @@ served.translate(tf.constant(["4 juillet 2019"]))   # strings to strings
 """
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,11 +18,12 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
-from zoo.generation.sequence_generator import Speaker
+from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.log import log_message
+from zoo.model import Model
 
-# Verbs that are functions of tensors, and what they take, in their order.
-VERBS = {
+# Methods that are functions of tensors, and their arguments, in order.
+METHODS = {
     "sample": ("n", "seed"),
     "encode": ("image",),
     "decode": ("codes",),
@@ -29,155 +32,165 @@ VERBS = {
     "translate": ("source",),
     "predict_ratings": ("user", "item"),
 }
-EXTRA = "assets.extra"  # where TensorFlow wants what it does not read itself
+ASSETS = "assets.extra"  # TensorFlow's folder for files that it does not read itself
 
 
-def export(model, folder, *, beam=1, limit=100):
-    """Writes a SavedModel whose functions and signatures are the model's verbs.
+def export(
+    model: Model, folder: str | Path, *, num_beams: int = 1, max_length: int = 100
+) -> dict[str, tuple[str, str]]:
+    """Writes a SavedModel whose functions and signatures are the model's methods.
 
     `sample`, `encode`, `decode`, `reconstruct`, `interpolate`, `translate` and `predict_ratings`
-    are as the model has them; `sample` always takes a seed, and of each class a `label` [n]. What
-    answers in words is `translate`, strings [n] -> strings [n], or `caption`, images -> strings, if
-    its vocabularies are `zoo.text.Words`. Other ones work on Python strings only: a note says so,
-    and there is `generate`, ids or images -> a dict of what `decoding.Decoded` holds, and the
-    vocabularies as files in the folder `assets.extra`.
+    are as in the model; `sample` always takes a seed, and `label` [n] if it depends on the class. A
+    model that generates text has `translate`, strings [n] -> strings [n], or `caption`, images ->
+    strings, if its vocabularies are of type `zoo.text.WordTokenizer`. Other vocabularies work on
+    Python strings only: then a note is logged, the function is `generate`, ids or images -> a dict
+    of the fields of `decoding.DecodingResult`, and the vocabularies are files in the folder
+    `assets.extra`.
 
     Args:
-        model: with its weights; of any precision.
-        folder: must not be there yet; appears whole or not at all.
-        beam: 1 takes the most probable word at each step; more is a beam search.
-        limit: words at most, END included, and ids of a text that is to be translated. A longer
-            one is a `tf.errors.InvalidArgumentError`.
+        model: a model with its weights, of any precision.
+        folder: must not exist yet; it is written atomically.
+        num_beams: 1 for greedy search; more for beam search.
+        max_length: maximum number of generated tokens, END included, and of ids of a text to
+            translate. A longer text raises a `tf.errors.InvalidArgumentError`.
 
-    Text is taken as it comes: `model.translate` brings it into Unicode's normal form C first,
-    which no graph can. The first verb is the signature `serving_default`, too.
+    Texts are not normalized: `model.translate` first converts them to Unicode's normal form C,
+    which a graph cannot. The first method is also the signature `serving_default`.
 
-    What `tf.saved_model.load` gives must be kept while one of its functions is in use.
+    Keep the object that `tf.saved_model.load` returns as long as its functions are used.
 
-    Returns verb -> (what it takes, what it gives), in words.
+    Returns method -> (description of its inputs, description of its outputs).
 
     Raises:
-        UsageError: there is something of that name, the model has none of these verbs, or `beam`
-            or `limit` is not an integer >= 1.
-        WriteError: the disk would not take it.
+        UsageError: the folder exists, the model has none of these methods, or `num_beams` or
+            `max_length` is not an integer >= 1.
+        WriteError: the folder cannot be written.
     """
-    check_numbers(beam=beam, limit=limit)
+    check_numbers(num_beams=num_beams, max_length=max_length)
     folder = Path(folder)
     if folder.exists():
-        raise UsageError(f"{folder} is there already; choose another folder, or remove it")
-    archive, tables, told = keras.export.ExportArchive(), tf.Module(), {}
-    for verb, (function, takes) in functions(model, beam, limit).items():
+        raise UsageError(f"{folder} exists already; choose another folder, or remove it")
+    archive, tables, descriptions = keras.export.ExportArchive(), tf.Module(), {}
+    for name, (function, specs) in signatures(model, num_beams, max_length).items():
         try:
-            traced = archive.add_endpoint(verb, function, takes).get_concrete_function()
-        except Exception as error:  # whatever a verb does to tensors that it was not made for
+            traced = archive.add_endpoint(name, function, specs).get_concrete_function()
+        except Exception as error:  # a method may fail in any way on symbolic tensors
             raise UsageError(
-                f"{verb} of {model.name} is no function of {shown(takes)}, so it cannot be"
+                f"{name} of {model.name} is not a function of {_describe(specs)}, so it cannot be"
                 f" exported: {one_line(error)}"
             ) from error
-        told[verb] = shown(takes), shown(traced.structured_outputs)
-    known = {side: one for side, one in getattr(model, "vocabularies", {}).items() if one}
-    tables.all = [getattr(vocabulary, "tables", []) for vocabulary in known.values()]
+        descriptions[name] = _describe(specs), _describe(traced.structured_outputs)
+    vocabularies = {k: v for k, v in getattr(model, "vocabularies", {}).items() if v}
+    tables.all = [getattr(value, "lookup_layers", []) for value in vocabularies.values()]
     archive.track(tables)
     with folder_atomically(folder) as new:
-        written(archive, new)
-        if "generate" in told:
-            for side, vocabulary in known.items():
-                keep(vocabulary, new / EXTRA / side)
-    if "generate" in told:
-        log_message(ids_only(model, known))
-    return told
+        _write_archive(archive, new)
+        if "generate" in descriptions:
+            for feature, vocabulary in vocabularies.items():
+                _save_vocabulary(vocabulary, new / ASSETS / feature)
+    if "generate" in descriptions:
+        log_message(_ids_only_note(model, vocabularies))
+    return descriptions
 
 
-def written(archive, folder):
-    """Writes a SavedModel; raises OSError, which TensorFlow has another word for."""
+def _write_archive(archive, folder):
+    """Writes a SavedModel; raises OSError instead of TensorFlow's own error."""
     try:
         archive.write_out(folder, verbose=False)
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
 
 
-def functions(model, beam=1, limit=100):
-    """Verb -> (function of tensors, the specs of what it takes); raises UsageError without any."""
-    if isinstance(model, Speaker):
-        return dict([spoken(model, beam, limit)])
+def signatures(
+    model: Model, num_beams: int = 1, max_length: int = 100
+) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
+    """Method -> (function of tensors, specs of its arguments); raises UsageError without any."""
+    if isinstance(model, SequenceGenerator):
+        return dict([_text_signature(model, num_beams, max_length)])
     number = tf.TensorSpec((), tf.int32)
     labels = tf.TensorSpec((None,), tf.int64)
     specs = {"label": labels, **model.batch_spec, "n": number, "seed": number}
-    specs["codes"] = codes_of(model)
-    found = {}
-    for verb in filter(lambda verb: hasattr(model, verb), VERBS):
-        function, takes = getattr(model, verb), VERBS[verb]
+    specs["codes"] = _codes_spec(model)
+    functions = {}
+    for method in filter(lambda method: hasattr(model, method), METHODS):
+        function, arguments = getattr(model, method), METHODS[method]
         if "label" in inspect.signature(function).parameters:
-            takes = (*takes, "label")
-        found[verb] = function, [specs[name] for name in takes]
-    if not found:
+            arguments = (*arguments, "label")
+        functions[method] = function, [specs[name] for name in arguments]
+    if not functions:
         raise UsageError(
-            f"{model.name} has nothing to export: none of the verbs {', '.join(VERBS)}, which are"
-            " functions of tensors"
+            f"{model.name} has nothing to export: it has none of the methods"
+            f" {', '.join(METHODS)}, which are functions of tensors"
         )
-    return found
+    return functions
 
 
-def codes_of(model):
-    """The spec of what `decode` takes: what `encode` gives, such as integers."""
-    found = None
+def _codes_spec(model):
+    """The spec of the argument of `decode`, the output of `encode`, which may be integers."""
+    codes = None
     if hasattr(model, "encode"):
-        found = model.encode(tf.zeros((1, *model.batch_spec["image"].shape[1:])))
-    if tf.is_tensor(found):
-        return tf.TensorSpec((None, *found.shape[1:]), found.dtype)
+        codes = model.encode(tf.zeros((1, *model.batch_spec["image"].shape[1:])))
+    if tf.is_tensor(codes):
+        return tf.TensorSpec((None, *codes.shape[1:]), codes.dtype)
     return tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
 
 
-def spoken(model, beam, limit):
-    """(verb, (function, specs)) of a model that answers in words, or in ids."""
-    sees = model.batch_spec[model.input_feature]
+def _text_signature(model, num_beams, max_length):
+    """(method, (function, specs)) of a model that generates strings, or ids."""
+    source_spec = model.batch_spec[model.input_feature]
 
     def generate(source):
-        found = model.generate(source, beam, limit)._asdict()
-        return {"weights" if name == "extras" else name: x for name, x in found.items()}
+        result = model.generate(source, num_beams, max_length)._asdict()
+        return {"weights" if name == "aux" else name: x for name, x in result.items()}
 
     def caption(source):
-        tokens = model.generate(source, beam, limit).tokens
-        return model.vocabulary(model.said).strings(tokens[:, 0] if beam > 1 else tokens)
+        tokens = model.generate(source, num_beams, max_length).tokens
+        vocabulary = model.vocabulary(model.target_feature)
+        return vocabulary.detokenize(tokens[:, 0] if num_beams > 1 else tokens)
 
     def translate(texts):
         ids = model.vocabulary("source")(texts)
-        lengths, most = ids.row_lengths(), tf.constant(limit, tf.int64)
-        message = f"a text has more ids than the limit of {limit}: cut it, or export with more"
+        lengths, most = ids.row_lengths(), tf.constant(max_length, tf.int64)
+        message = f"a text has more ids than max_length={max_length}: cut it, or export with more"
         tf.debugging.assert_less_equal(lengths, most, message)
         padded = tf.pad(ids.to_tensor(), ((0, 0), (0, 1)))  # one column at least
         return tf.where(lengths > 0, caption(padded), "")
 
-    if not all(isinstance(one, text.Words) for one in model.vocabularies.values()):
-        return "generate", (generate, [sees])
+    vocabularies = model.vocabularies.values()
+    if not all(isinstance(value, text.WordTokenizer) for value in vocabularies):
+        return "generate", (generate, [source_spec])
     if model.input_feature == "source":
         return "translate", (translate, [tf.TensorSpec((None,), tf.string)])
-    return "caption", (caption, [sees])
+    return "caption", (caption, [source_spec])
 
 
-def keep(vocabulary, folder):
-    """A vocabulary as `text.load` takes it, and as its own library does."""
+def _save_vocabulary(vocabulary, folder):
+    """A vocabulary as a file for `text.load`, and as one for SentencePiece itself."""
     vocabulary.save(folder)
     if hasattr(vocabulary, "model"):
         (folder / "sentencepiece.model").write_bytes(vocabulary.model)
 
 
-def ids_only(model, known):
-    """Why a model was exported with ids in the place of words."""
-    if len(known) < len(model.vocabularies):
-        return f"note: {model.name} knows no words, only how many: its function gives and takes ids"
-    kinds = " and ".join(f"{one.kind} ({side})" for side, one in known.items())
+def _ids_only_note(model, vocabularies):
+    """Why a model was exported with ids instead of strings."""
+    if len(vocabularies) < len(model.vocabularies):
+        return (
+            f"note: {model.name} has only the size of its vocabulary: the exported function takes"
+            " and returns ids"
+        )
+    kinds = " and ".join(f"{value.kind} ({name})" for name, value in vocabularies.items())
     return (
-        f"note: {kinds} are not all words or characters, which alone can be in a graph: the"
-        f" function gives and takes ids; the vocabularies are in {EXTRA}"
+        f"note: {kinds} are not all words or characters, and sub-words do not work in a graph: the"
+        f" exported function takes and returns ids; the vocabularies are in {ASSETS}"
     )
 
 
-def shown(tensors):
-    """Types and shapes in words: "float32 [?, 28, 28, 1]"; in a dict, after their names."""
+def _describe(tensors: Any) -> str:
+    """Types and shapes as text: "float32 [?, 28, 28, 1]"; in a dict, after their names."""
     if isinstance(tensors, dict):
-        return ", ".join(f"{name} {shown(one)}" for name, one in tensors.items())
+        return ", ".join(f"{name} {_describe(value)}" for name, value in tensors.items())
     if isinstance(tensors, list):
-        return ", ".join(map(shown, tensors))
+        return ", ".join(map(_describe, tensors))
     sizes = ", ".join("?" if n is None else str(n) for n in tensors.shape)
     return f"{tensors.dtype.name} [{sizes}]"

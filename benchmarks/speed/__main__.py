@@ -67,7 +67,7 @@ from rich.table import Table
 
 from benchmarks.speed.synthetic_data import SAID
 from benchmarks.speed.variants import BASE, DECODED, MODELS, PICTURES, VARIANTS, of
-from zoo.recipes import records
+from zoo.recipes import environment, records
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -221,7 +221,7 @@ def installed(variants, console):
 
 def circumstances():
     """Those of any record, and PyTorch's version where there is one."""
-    found = records.circumstances()
+    found = environment.environment()
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         found["versions"]["torch"] = importlib.metadata.version("torch")
     return found

@@ -90,11 +90,13 @@ def sentences(name, variant, batch_size):
         return losses(ours, theirs, batch, fed)
     if name in DECODED:  # lively, and without an end
         ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
-        ours.output_layer.bias.assign(tf.where(tf.range(ours.sizes[ours.said]) > END, 0.0, NEVER))
+        ours.output_layer.bias.assign(
+            tf.where(tf.range(ours.vocabulary_sizes[ours.target_feature]) > END, 0.0, NEVER)
+        )
     how = {}
     if variant in ("zoo translate", "zoo threads"):
         theirs.set_weights(ours.get_weights())
-        how = {"pieces": 2}
+        how = {"micro_batches": 2}
     elif VARIANTS[variant].needs:
         from benchmarks.speed.torch_weights import Reader
 
@@ -104,7 +106,10 @@ def sentences(name, variant, batch_size):
         for variable, value in zip(theirs.network.weights, ours.weights, strict=True):
             variable.assign(value)
     if name in DECODED:
-        wanted, got = ours.generate(fed[0], limit=SAID), theirs.generate(fed[0], limit=SAID, **how)
+        wanted, got = (
+            ours.generate(fed[0], max_length=SAID),
+            theirs.generate(fed[0], max_length=SAID, **how),
+        )
         return {"words": (tokens(wanted), tokens(got))}
     ours.prepare(optimizers(name))
     return losses(ours, theirs, {key: tf.constant(value) for key, value in batch.items()}, fed)

@@ -84,7 +84,7 @@ def decode(name, make, found, batch_size, protocol, as_command=False, **how):
     model = make(**settings(name))
     sources = prepared(name, found)[0]
     for at in itertools.cycle(range(0, len(sources), batch_size)):
-        said = model.generate(sources[at : at + batch_size], limit=SAID, **how)
+        said = model.generate(sources[at : at + batch_size], max_length=SAID, **how)
         protocol.send({"words": tf.size(tokens(said))})
 
 

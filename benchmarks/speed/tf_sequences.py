@@ -151,11 +151,11 @@ def taught(model, batch):
     return {"loss": loss}
 
 
-def said(model, source, limit):
+def said(model, source, max_length):
     """The most probable word, again and again: ids [b, limit]."""
     annotations, hidden = model.network.read(source)
     words, found = tf.fill([len(source)], START), []
-    for _ in range(limit):
+    for _ in range(max_length):
         logits, hidden = model.network.step(words, hidden, annotations)
         words = tf.argmax(logits, -1, tf.int32)
         found.append(words)
@@ -173,8 +173,8 @@ class Tutorial:
         return taught(self, batch)
 
     @tf.function
-    def generate(self, source, limit):
-        return said(self, source, limit)
+    def generate(self, source, max_length):
+        return said(self, source, max_length)
 
 
 class Stepwise(Tutorial):
@@ -184,8 +184,8 @@ class Stepwise(Tutorial):
         super().__init__(network)
         network.read, network.step = tf.function(network.read), tf.function(network.step)
 
-    def generate(self, source, limit):
-        return said(self, source, limit)
+    def generate(self, source, max_length):
+        return said(self, source, max_length)
 
 
 class AttentionCell(layers.Layer):

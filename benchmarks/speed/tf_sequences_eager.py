@@ -9,8 +9,8 @@ class Eager(Tutorial):
     def train_step(self, batch):
         return taught(self, batch)
 
-    def generate(self, source, limit):
-        return said(self, source, limit)
+    def generate(self, source, max_length):
+        return said(self, source, max_length)
 
 
 STYLES = styles(**{"eager loop": Eager})

@@ -24,7 +24,7 @@ def decode(name, make, found, batch_size, protocol):
     torch.manual_seed(0)
     model = make(**settings(name))
     for source in itertools.cycle(fed(name, found)[0].split(batch_size)):
-        protocol.send({"words": model.generate(source, limit=SAID).numel()})
+        protocol.send({"words": model.generate(source, max_length=SAID).numel()})
 
 
 def fed(name, found):

@@ -59,11 +59,11 @@ class Network(nn.Module):
         return {"loss": loss.detach()}
 
     @torch.inference_mode()
-    def generate(self, source, limit):
+    def generate(self, source, max_length):
         """The most probable word, again and again: ids [b, limit]."""
         step, hidden = self.speaker(*self.read(source))
         words, found = torch.full((len(source),), START), []
-        for _ in range(limit):
+        for _ in range(max_length):
             logits, hidden = step(words, hidden)
             words = logits.argmax(-1)
             found.append(words)

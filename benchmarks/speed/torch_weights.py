@@ -62,8 +62,8 @@ class Reader(Mirror):
         tensor = torch.from_numpy(np.array(value))
         return tensor if tensor.is_floating_point() else tensor.long()
 
-    def generate(self, source, limit):
-        return self.model.generate(self.given(source), limit).numpy()
+    def generate(self, source, max_length):
+        return self.model.generate(self.given(source), max_length).numpy()
 
 
 class Network:

@@ -28,7 +28,7 @@ SIGHT = 256  # width of what the captioning tutorial's one dense layer makes of 
 OURS = {  # what makes the zoo's model the tutorial's
     "dcgan": {"penalty": None},
     "seq2seq": {"dropout": 0.0},
-    "captioning": {"cell": "gru", "dropout": 0.0, "doubly_stochastic": 0.0},
+    "captioning": {"cell": "gru", "dropout": 0.0, "doubly_stochastic_weight": 0.0},
 }
 KEEP_MEMORY = {  # for glibc: freed memory is kept, and not asked of the system anew at each step
     "MALLOC_ARENA_MAX": "1",

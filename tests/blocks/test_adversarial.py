@@ -1,10 +1,10 @@
-"""What the actors of a GAN say and pay: losses, penalties, statistics of averaged weights."""
+"""Adversarial losses, penalties, mixture noise, and statistics of averaged weights."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_model, trainer
+from cases import examples, small_model, small_trainer
 
 import blocks
 import zoo
@@ -21,7 +21,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-EXPECTED = {  # name -> (generator's, discriminator's), written as the papers have them
+EXPECTED = {  # name -> (generator's, discriminator's), as in the papers
     "non_saturating": (
         lambda r, f: -np.log(sigmoid(f)),
         lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)),
@@ -34,7 +34,7 @@ EXPECTED = {  # name -> (generator's, discriminator's), written as the papers ha
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_are_those_of_their_papers(name):
+def test_losses_equal_the_formulas_of_the_papers(name):
     loss = adversarial.get_loss(name)
     r, f = REAL.numpy()[:, 0], FAKE.numpy()[:, 0]
     for side, formula in zip((loss.generator, loss.discriminator), EXPECTED[name], strict=True):
@@ -51,25 +51,25 @@ def test_the_loss_of_patches_is_their_mean(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_actor_gains_by_what_the_other_loses(name):
+def test_the_gradients_of_both_losses_have_the_right_signs(name):
     loss = adversarial.get_loss(name)
     real, fake = tf.sigmoid(REAL), tf.sigmoid(FAKE)  # within the margins, between the targets
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
         generator = tf.reduce_sum(loss.generator(real, fake))
         discriminator = tf.reduce_sum(loss.discriminator(real, fake))
-    assert np.all(tape.gradient(generator, fake) < 0)  # drawings that look more real
+    assert np.all(tape.gradient(generator, fake) < 0)  # more realistic images
     assert np.all(tape.gradient(discriminator, fake) > 0)
     assert np.all(tape.gradient(discriminator, real) < 0)
 
 
-def test_smoothing_moves_the_label_of_real_images_only():
-    softened, r = NonSaturating(smoothing=0.2), REAL.numpy()[:, 0]
+def test_smoothing_changes_the_label_of_real_images_only():
+    smoothed, r = NonSaturating(smoothing=0.2), REAL.numpy()[:, 0]
     cross_entropy = -0.8 * np.log(sigmoid(r)) - 0.2 * np.log(1 - sigmoid(r))
     fakes = -np.log(1 - sigmoid(FAKE.numpy()[:, 0]))
-    np.testing.assert_allclose(softened.discriminator(REAL, FAKE), cross_entropy + fakes, rtol=1e-5)
+    np.testing.assert_allclose(smoothed.discriminator(REAL, FAKE), cross_entropy + fakes, rtol=1e-5)
     np.testing.assert_array_equal(
-        softened.generator(REAL, FAKE), NonSaturating().generator(REAL, FAKE)
+        smoothed.generator(REAL, FAKE), NonSaturating().generator(REAL, FAKE)
     )
 
 
@@ -84,13 +84,13 @@ PARTS = ("generator", "discriminator")
 
 
 def test_r1_is_half_the_squared_gradient_at_real_images():
-    found = R1(weight=3.0, every=1)(quadratic, IMAGES, -IMAGES, 0.0, SEED)
-    np.testing.assert_allclose(found, 1.5 * np.sum(IMAGES.numpy() ** 2, (1, 2, 3)), rtol=1e-5)
+    penalties = R1(weight=3.0, every=1)(quadratic, IMAGES, -IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(penalties, 1.5 * np.sum(IMAGES.numpy() ** 2, (1, 2, 3)), rtol=1e-5)
 
 
-def test_the_gradient_penalty_wants_a_slope_of_one_between_real_and_generated():
+def test_the_gradient_penalty_is_zero_for_a_gradient_norm_of_one():
     flat = GradientPenalty(weight=10.0)(lambda x: x[:, 0, 0, 0], IMAGES, -IMAGES, 0.0, SEED)
-    np.testing.assert_allclose(flat, 0, atol=1e-5)  # this slope is 1 everywhere
+    np.testing.assert_allclose(flat, 0, atol=1e-5)  # the gradient norm is 1 everywhere
     steep = GradientPenalty(weight=10.0)(lambda x: 3 * x[:, 0, 0, 0], IMAGES, -IMAGES, 0.0, SEED)
     np.testing.assert_allclose(steep, 40, rtol=1e-5)
     same = GradientPenalty(weight=1.0)(quadratic, IMAGES, IMAGES, 0.0, SEED)
@@ -99,13 +99,13 @@ def test_the_gradient_penalty_wants_a_slope_of_one_between_real_and_generated():
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_a_lazy_penalty_acts_rarely_and_as_much_in_the_mean(graph):
+def test_a_lazy_penalty_is_sparse_and_has_the_same_mean(graph):
     lazy, always = R1(weight=1.0, every=4), R1(weight=1.0, every=1)
     call = tf.function(lazy) if graph else lazy
-    found = [call(quadratic, IMAGES, IMAGES, tf.constant(float(s)), SEED) for s in range(8)]
-    assert [bool(np.any(each)) for each in found] == [True, False, False, False] * 2
-    every = always(quadratic, IMAGES, IMAGES, 0.0, SEED)
-    np.testing.assert_allclose(np.mean(found, axis=0), every, rtol=1e-5)
+    penalties = [call(quadratic, IMAGES, IMAGES, tf.constant(float(s)), SEED) for s in range(8)]
+    assert [bool(np.any(each)) for each in penalties] == [True, False, False, False] * 2
+    expected = always(quadratic, IMAGES, IMAGES, 0.0, SEED)
+    np.testing.assert_allclose(np.mean(penalties, axis=0), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in PENALTIES if name])
@@ -119,32 +119,32 @@ def test_a_penalty_has_a_gradient_for_the_discriminator(name):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_and_penalty_trains_and_is_kept_as_configuration(loss):
+def test_every_loss_and_penalty_trains_and_is_serialized(loss):
     penalty = "gradient" if loss == "wasserstein" else R1(weight=0.5, every=2)
     model = small_model("dcgan", objective=loss, penalty=penalty, filters=(4, 8))
     again = type(model).from_config(model.get_config())
     assert type(again.objective) is type(model.objective)
     assert vars(again.penalty) == vars(model.penalty)
-    history = trainer("dcgan", model=model, eager=True).fit(
+    history = small_trainer("dcgan", model=model, eager=True).fit(
         tf.data.Dataset.from_tensors(examples(model, 8)).repeat(2), epochs=1
     )
     assert np.isfinite(history.history["discriminator_loss"]).all()
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "arguments, message",
     [
         ({"objective": "hing"}, "objective must be one of .*'hinge'.* got 'hing'"),
         ({"penalty": "r2"}, "penalty must be one of .*'r1'.* got 'r2'"),
         ({"feature_matching_weight": -1}, "feature_matching_weight must be a number >= 0, got -1"),
     ],
 )
-def test_an_unknown_loss_or_penalty_is_named(settings, told):
-    with pytest.raises(ValueError, match=told):
-        zoo.get("dcgan", **settings)
+def test_an_unknown_loss_or_penalty_is_an_error(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.get("dcgan", **arguments)
 
 
-def test_features_match_where_their_means_do():
+def test_feature_matching_is_the_relative_distance_of_the_means():
     real = tf.constant([[3.0, 0.0], [1.0, 2.0]])
     match = adversarial.feature_matching
     assert match(real, tf.constant([[2.0, 1.0]])) == 0  # the mean alone counts
@@ -153,8 +153,8 @@ def test_features_match_where_their_means_do():
     assert match(0 * real, 0 * real) == 0
 
 
-def test_unbiased_matching_is_right_on_average():
-    """Means one apart in each of five features, in batches of four: 5, as a share of the square."""
+def test_unbiased_feature_matching_has_the_right_expectation():
+    """The means differ by one in each of five features: 5, relative to the mean squared norm."""
     real, fake = RNG.normal(size=(2, 1000, 4, 5)).astype("float32")
     real += 1
     rows, squares = range(1000), (real**2).sum(-1).mean(-1)
@@ -166,32 +166,33 @@ def test_unbiased_matching_is_right_on_average():
     np.testing.assert_allclose(biased, 5 + 5 * 2 / 4, atol=0.4)
 
 
-def test_matching_is_what_the_generator_wants_and_nothing_to_the_discriminator():
-    moved = []
+def test_feature_matching_changes_the_generator_only():
+    weights = []
     for matching in (0, 10):
         keras.utils.set_random_seed(0)
         model = small_model("dcgan", feature_matching_weight=matching)
-        made = trainer("dcgan", model=model, eager=True)
-        made.fit(tf.data.Dataset.from_tensors(examples(model, 8)), epochs=1)
-        moved.append([actor.get_weights() for actor in (model.generator, model.discriminator)])
-    (generator, discriminator), (other, same) = moved
+        trainer = small_trainer("dcgan", model=model, eager=True)
+        trainer.fit(tf.data.Dataset.from_tensors(examples(model, 8)), epochs=1)
+        networks = model.generator, model.discriminator
+        weights.append([network.get_weights() for network in networks])
+    (generator, discriminator), (other, same) = weights
     assert all(np.array_equal(a, b) for a, b in zip(discriminator, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(generator, other, strict=True))
 
 
-def test_the_generator_comes_to_match_the_features_of_the_data():
-    """The discriminator stands still, and its losses are nothing: matching alone is at work."""
+def test_the_generator_learns_to_match_the_features_of_the_data():
+    """The losses are 0, so only feature matching trains the generator."""
 
-    class Nothing:
+    class ZeroLoss:
         def generator(self, real, fake):
             return 0 * fake
 
         discriminator = generator
 
     keras.utils.set_random_seed(0)
-    model = small_model("dcgan", objective=Nothing(), penalty=None, feature_matching_weight=1.0)
+    model = small_model("dcgan", objective=ZeroLoss(), penalty=None, feature_matching_weight=1.0)
     batch = examples(model, 16)
-    history = trainer("dcgan", model=model).fit(
+    history = small_trainer("dcgan", model=model).fit(
         tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
     )
     model.on_weights_averaged()
@@ -202,12 +203,12 @@ def test_the_generator_comes_to_match_the_features_of_the_data():
 
 
 @pytest.mark.parametrize("make", [NonSaturating, R1, GradientPenalty])
-def test_weights_out_of_range_are_named(make):
+def test_weights_out_of_range_are_errors(make):
     with pytest.raises(ValueError, match="got -1"):
         make(-1)
 
 
-def test_fused_batch_normalization_is_keras_own():
+def test_fused_batch_normalization_equals_that_of_keras():
     """Outputs, gradients and moving statistics."""
     images = tf.constant(RNG.normal(2, 3, size=(5, 4, 3, 6)), tf.float32)
     weights = [RNG.normal(size=6) for _ in "gb"] + [np.zeros(6), np.ones(6)]
@@ -225,23 +226,23 @@ def test_fused_batch_normalization_is_keras_own():
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-4)
 
 
-def test_statistics_become_the_mean_over_batches():
+def test_updated_statistics_are_the_mean_over_batches():
     net = blocks.Stack([keras.layers.Dense(3), keras.layers.BatchNormalization(momentum=0.9)])
     batches = [tf.constant(RNG.normal(i, 1 + i, size=(16, 2)), tf.float32) for i in range(3)]
     net.build((None, 2))
     update_batch_norm(net, batches)
-    seen = [net.layers[0](batch).numpy() for batch in batches]
+    activations = [net.layers[0](batch).numpy() for batch in batches]
     np.testing.assert_allclose(
-        net.layers[1].moving_mean, np.mean([x.mean(0) for x in seen], axis=0), rtol=1e-4
+        net.layers[1].moving_mean, np.mean([x.mean(0) for x in activations], axis=0), rtol=1e-4
     )
     np.testing.assert_allclose(
-        net.layers[1].moving_variance, np.mean([x.var(0) for x in seen], axis=0), rtol=1e-4
+        net.layers[1].moving_variance, np.mean([x.var(0) for x in activations], axis=0), rtol=1e-4
     )
     assert net.layers[1].momentum == 0.9
 
 
-def test_settled_statistics_are_those_of_the_noise():
-    """Of a linear map of normal noise they are known: 0, and the sum of squared weights."""
+def test_updated_statistics_are_those_of_the_noise():
+    """For a linear map of normal noise they are 0 and the sum of squared weights."""
     model = small_model("dcgan", components=0)
     model.on_weights_averaged()
     dense, norm, *_ = model.generator.layers
@@ -250,7 +251,7 @@ def test_settled_statistics_are_those_of_the_noise():
     np.testing.assert_allclose(norm.moving_variance, deviation**2, rtol=0.08)
 
 
-def test_noise_of_several_clouds_lies_at_one_distance_for_each():
+def test_mixture_noise_has_a_one_hot_code_per_component():
     model, plain = small_model("dcgan", components=5), small_model("dcgan", components=0)
     noise, code = np.split(model.noise(4000, seed=3).numpy(), [model.latent_dim], axis=1)
     np.testing.assert_array_equal(noise, plain.noise(4000, seed=3))
@@ -261,23 +262,23 @@ def test_noise_of_several_clouds_lies_at_one_distance_for_each():
     assert np.abs(np.corrcoef(noise[:, 0], code[:, 0])[0, 1]) < 0.05
 
 
-def test_each_cloud_comes_to_draw_one_thing_of_those_that_are_apart():
-    """Data black or white: some clouds become the one, some the other, nothing lies between."""
+def test_each_component_models_one_mode():
+    """Black and white images: each component generates one of them, and nothing between."""
     images = tf.repeat(tf.constant([0.0, 1.0]), 16)[:, None, None, None] * tf.ones((32, 8, 8, 1))
     model = small_model("dcgan", components=8, latent_dim=4, feature_matching_weight=100.0)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
     model.on_weights_averaged()
     noise = model.noise(512, seed=0)
-    cloud, grey = tf.argmax(noise[:, 4:], 1).numpy(), model(noise).numpy().mean((1, 2, 3))
-    means = np.array([grey[cloud == k].mean() for k in range(8)])
+    component, gray = tf.argmax(noise[:, 4:], 1).numpy(), model(noise).numpy().mean((1, 2, 3))
+    means = np.array([gray[component == k].mean() for k in range(8)])
     assert (means < 0.2).sum() >= 2 and (means > 0.8).sum() >= 2
-    assert np.mean((grey > 0.2) & (grey < 0.8)) < 0.02
+    assert np.mean((gray > 0.2) & (gray < 0.8)) < 0.02
 
 
-def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
-    run = trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
+def test_averaged_weights_have_their_own_statistics_temporarily():
+    run = small_trainer("dcgan", model=small_model("dcgan", filters=(4, 8)))
     batch = examples(run.model, 16)
     run.fit(tf.data.Dataset.from_tensors(batch).repeat(60), epochs=1)
     norms = [v for v in run.model.generator.variables if "moving" in v.path]
@@ -286,12 +287,12 @@ def test_averaged_weights_have_statistics_of_their_own_and_leave_no_trace():
         averaged = model.sample(512, seed=1).numpy()
         trained = model.generator(model.noise(512, 1), training=True).numpy() / 2 + 0.5
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, norms, strict=True))
-    # With fitting statistics, inference draws what training draws.
+    # With the right statistics, inference equals training.
     assert np.abs(averaged - trained).mean() < 0.02
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 7, 3)])
-def test_one_more_layer_at_full_size(shape):
+def test_full_size_filters_add_one_layer(shape):
     plain, finer = (small_model("dcgan", image_shape=shape, full_size_filters=n) for n in (0, 5))
     for model in (plain, finer):
         assert model.sample(2, seed=0).shape == (2, *shape)
@@ -300,13 +301,13 @@ def test_one_more_layer_at_full_size(shape):
     assert (before.compute_output_shape((2, 5, 4, 16)), last.strides) == ((2, *shape[:2], 5), 1)
 
 
-def test_a_conditional_gan_draws_what_it_is_asked_for():
-    """Two classes, black and white: told the class, it draws the class."""
+def test_a_conditional_gan_generates_the_requested_class():
+    """Two classes, black and white images."""
     labels = tf.constant([0, 1] * 16, tf.int64)
     images = tf.broadcast_to(tf.cast(labels, tf.float32)[:, None, None, None], (32, 8, 8, 1))
     model = small_model("conditional_dcgan", num_classes=2, filters=(8, 16), latent_dim=8)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("conditional_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("conditional_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images, "label": labels}).repeat(150), epochs=1)
     black, white = (run.model.sample(16, seed=0, label=k).numpy().mean() for k in (0, 1))
     assert black < 0.2 and white > 0.8
@@ -314,14 +315,14 @@ def test_a_conditional_gan_draws_what_it_is_asked_for():
     assert (in_turn > 0.5).tolist() == [False, True, False, True]
 
 
-def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
+def test_an_instance_gan_generates_neighborhoods_with_their_frequencies():
     """A quarter black, three quarters white, and no labels."""
     white = np.array([0, 1, 1, 1] * 8, "float32")
     images = np.broadcast_to(white[:, None, None, None], (32, 8, 8, 1))
     config = {"num_features": 2, "num_instances": 32, "filters": (8, 16), "latent_dim": 8}
     model = small_model("instance_dcgan", **config)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = trainer("instance_dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("instance_dcgan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(150), epochs=1)
     assert model.sample(16, seed=0, reference=images[:1]).numpy().mean() < 0.2
     assert model.sample(16, seed=0, reference=images[1:2]).numpy().mean() > 0.8
@@ -331,12 +332,12 @@ def test_an_instance_gan_draws_around_images_each_as_often_as_it_is_seen():
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (3, 8, 8, 1), (2, 4, 4, 1), ()])
-def test_drawings_are_like_one_image_or_like_as_many(shape):
+def test_the_number_of_reference_images_is_checked(shape):
     with pytest.raises(ValueError, match=r"reference: 1 or 2 images \(8, 8, 1\), got shape"):
         small_model("instance_dcgan").sample(2, reference=np.zeros(shape, "float32"))
 
 
-def test_few_images_are_remembered_by_few_features():
+def test_few_images_fill_the_instance_bank_and_have_few_features():
     model = small_model("instance_dcgan", num_features=6, num_instances=7, feature_noise_std=0.0)
     images = np.random.default_rng(0).random((3, 8, 8, 1), "float32")
     model.adapt([{"image": tf.constant(images[:2])}, {"image": tf.constant(images[2:])}])
@@ -346,12 +347,10 @@ def test_few_images_are_remembered_by_few_features():
     np.testing.assert_allclose(
         model.instance_bank.numpy(), features[[0, 1, 2, 0, 1, 2, 0]], atol=1e-5
     )
-    drawn = model.generator_inputs(100, seed=0)[
-        :, -6:
-    ].numpy()  # without a spread, nothing but instances
-    assert all(np.isclose(point, features, atol=1e-5).all(1).any() for point in drawn)
+    conditions = model.generator_inputs(100, seed=0)[:, -6:].numpy()  # no noise
+    assert all(np.isclose(point, features, atol=1e-5).all(1).any() for point in conditions)
     basis = model.basis.numpy()
-    model.adapt([{"image": tf.constant(1 - images)}])  # other data: other instances, as before told
+    model.adapt([{"image": tf.constant(1 - images)}])  # other instances, the same basis
     assert np.array_equal(model.basis, basis)
     np.testing.assert_allclose(model.instance_bank[:3], model.embed(1 - images), atol=1e-5)
     model.feature_noise_std = 0.5
@@ -359,7 +358,7 @@ def test_few_images_are_remembered_by_few_features():
     np.testing.assert_allclose(moved.std(), 0.5, rtol=0.05)
 
 
-def test_a_class_that_does_not_exist_cannot_be_asked_for():
+def test_an_unknown_class_is_an_error():
     model = small_model("conditional_dcgan")
     with pytest.raises(ValueError, match="labels must be in 0 ... 9, got 12"):
         model.sample(2, label=12)

@@ -321,7 +321,7 @@ def test_a_cell_that_cannot_be_split_gives_the_numbers_of_keras_rnn_too(kind):
         (lambda: blocks.AdditiveAttention(0), "units must be an integer >= 1, got 0"),
         (lambda: blocks.MultiplicativeAttention("cosine"), "kind must be one of.*got 'cosine'"),
         (lambda: made("dot", values=(3, 5, 8)), "as wide as the values, got 6 and 8"),
-        (lambda: blocks.MultiHeadAttention(10, 4), "num_heads must divide the width 10, got 4"),
+        (lambda: blocks.MultiHeadAttention(10, 4), "num_heads must divide units=10, got 4"),
         (lambda: blocks.AdditiveAttention(4).prepare_memory(random(1, 2, 3)), "is not built"),
         (
             lambda: made("additive").prepare_memory(random(3, 5, 6), MASK[:, :4]),
@@ -347,6 +347,6 @@ def test_a_cell_that_cannot_be_split_gives_the_numbers_of_keras_rnn_too(kind):
         ),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(make_it, message):
+def test_errors_of_arguments_name_the_expected_value(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()

@@ -171,8 +171,8 @@ def called(layer, x, **more):
 
 def output_shape(layer, shape):
     many = isinstance(shape, dict)
-    found = layer.compute_output_shape(**shape) if many else layer.compute_output_shape(shape)
-    return keras.tree.map_shape_structure(tuple, found)
+    shapes = layer.compute_output_shape(**shape) if many else layer.compute_output_shape(shape)
+    return keras.tree.map_shape_structure(tuple, shapes)
 
 
 def each(check, *structures):
@@ -211,7 +211,7 @@ def test_keras_own_layer_test_passes(name, config, shape, output):
 
 
 @every_block
-def test_build_makes_everything_and_call_nothing(name, config, shape, output):
+def test_build_creates_all_weights_and_call_none(name, config, shape, output):
     layer = built(make(name, config), shape)
     before = [v.path for v in layer.variables]
     result = called(layer, examples(shape))
@@ -230,7 +230,7 @@ def test_eager_and_graph_give_the_same_numbers(name, config, shape, output):
 
 
 @every_block
-def test_every_weight_is_watched_and_gets_a_gradient(name, config, shape, output):
+def test_every_weight_has_a_gradient(name, config, shape, output):
     layer, x = built(make(name, config), shape), examples(shape)
     training = {"training": True} if "training" in layer.call_signature_parameters else {}
     with tf.GradientTape() as tape:
@@ -267,14 +267,14 @@ def test_one_example_does_not_depend_on_the_rest_of_its_batch(name, config, shap
 @pytest.mark.parametrize("method", ["transpose", "resize", "subpixel"])
 @pytest.mark.parametrize("size", [(8, 8), (7, 7), (5, 8), (1, 2), (28, 27)])
 @pytest.mark.parametrize("strides", [2, 3])
-def test_up_inverts_the_shape_of_down(method, size, strides):
+def test_upsample_inverts_the_shape_of_downsample(method, size, strides):
     x = random((2, *size, 3))
     down = blocks.Downsample(4, strides=strides)
     up = blocks.Upsample(3, strides=strides, method=method, output_size=size)
     assert up(down(x)).shape == x.shape
 
 
-def test_a_stack_of_blocks_is_down_and_up_again():
+def test_a_stack_of_blocks_restores_the_shape():
     x = random((2, 13, 10, 1))
     net = blocks.Stack(
         [
@@ -332,13 +332,13 @@ def test_subpixel_rearranges_channels_into_space():
         (lambda: blocks.FreeBits(1, "exact"), "kl_estimator must be one of.*'exact'"),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(make_it, message):
+def test_errors_of_arguments_name_the_expected_value(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()
 
 
 @pytest.mark.parametrize("initializer", ["glorot_uniform", keras.initializers.HeNormal()])
-def test_repeated_convolutions_start_apart(initializer):
+def test_repeated_convolutions_have_different_initial_weights(initializer):
     block = blocks.Downsample(4, repeats=3, kernel_initializer=initializer)
     block.build((None, 8, 8, 4))
     kernels = [layer.kernel for layer in block.layers if hasattr(layer, "kernel")]

@@ -61,7 +61,7 @@ def test_the_fast_transposed_convolution_equals_that_of_keras(
         np.testing.assert_allclose(keras_result, fast_result, atol=1e-4)
 
 
-def test_the_fast_transposed_convolution_is_that_of_keras_where_it_cannot_be_faster(monkeypatch):
+def test_the_fast_transposed_convolution_falls_back_to_keras(monkeypatch):
     def algorithm(shape, filters, **options):
         layer = blocks.FastConv2DTranspose(filters, 5, padding="same", **options)
         layer.build((None, *shape))

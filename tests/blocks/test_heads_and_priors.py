@@ -17,7 +17,7 @@ def random(shape, seed=0):
     return np.random.default_rng(seed).random(shape).astype("float32")
 
 
-def test_the_gaussian_head_is_the_introductions_parametrization():
+def test_the_gaussian_head_has_the_parametrization_of_the_tfp_introduction():
     head = blocks.GaussianHead(3)
     outputs = head(random((4, 5)))
     q = head.distribution(outputs)
@@ -26,13 +26,13 @@ def test_the_gaussian_head_is_the_introductions_parametrization():
     np.testing.assert_allclose(q.stddev(), np.log1p(np.exp(raw + 1e-5)), rtol=1e-5)
 
 
-def test_the_standard_normal_scores_points():
+def test_the_standard_normal_returns_log_probabilities():
     z = random((4, 3))
     want = -0.5 * (z**2).sum(-1) - 1.5 * np.log(2 * np.pi)
     np.testing.assert_allclose(blocks.StandardNormal(3)(z), want, rtol=1e-5)
 
 
-def test_the_mixture_scores_points_and_follows_its_weights():
+def test_the_mixture_returns_log_probabilities_of_its_weights():
     prior = blocks.GaussianMixture(2, num_components=3)
     prior.build()
     loc = np.array([[0, 0], [4, 0], [0, 4]], "float32")
@@ -57,7 +57,7 @@ def test_both_divergences_agree_on_gaussians():
     np.testing.assert_allclose(tf.reduce_mean(blocks.monte_carlo_kl(q, p, z), 0), exact, atol=0.02)
 
 
-def test_free_bits_push_no_further_below_the_threshold():
+def test_free_bits_have_no_gradient_below_the_threshold():
     head, p = blocks.GaussianHead(2), blocks.StandardNormal(2).distribution()
     x = random((3, 5))
     for nats, moves in ((100.0, False), (0.0, True)):
@@ -70,7 +70,7 @@ def test_free_bits_push_no_further_below_the_threshold():
             np.testing.assert_array_equal(kl, [nats] * 3)
 
 
-def test_free_bits_are_of_the_mean_over_the_batch():
+def test_free_bits_compare_the_mean_over_the_batch():
     q = tfd.MultivariateNormalDiag([[0.0], [2.0]], [[1.0], [1.0]])  # 0 and 2 nats: 1 on average
     p = tfd.MultivariateNormalDiag([0.0], [1.0])
     np.testing.assert_allclose(blocks.FreeBits(0.9, "analytic")(q, p, None), [0.0, 2.0])
@@ -94,7 +94,7 @@ def test_likelihood_heads_are_normalized():
 # Priors that learn.
 
 
-def test_the_mixture_by_products_scores_as_tfp_does():
+def test_the_mixture_by_matrix_products_equals_that_of_tfp():
     rng = np.random.default_rng(1)
     logits, loc = rng.normal(size=50).astype("float32"), rng.normal(size=(50, 20)).astype("float32")
     scale = rng.uniform(0.05, 2.0, (50, 20)).astype("float32")
@@ -111,7 +111,7 @@ def vamp(components=3):
     return prior
 
 
-def test_the_vamp_prior_is_the_mean_of_what_the_encoder_says_of_its_pictures():
+def test_the_vamp_prior_is_the_mean_of_the_posteriors_of_its_pseudo_inputs():
     prior, images, z = vamp(), random((3, 4, 4, 1)), random((5, 2))
     prior.pseudo_inputs.assign(images)
     each = prior.encoder.distribution(images).prob(z[:, None])
@@ -123,24 +123,24 @@ def test_the_vamp_prior_is_the_mean_of_what_the_encoder_says_of_its_pictures():
 
 
 @pytest.mark.parametrize("images", [3, 4])
-def test_fewer_images_than_pseudo_inputs_are_told_of(images, capsys):
+def test_fewer_images_than_pseudo_inputs_give_a_warning(images, capsys):
     model = small_model("vamp_vae", num_pseudo_inputs=4)
     model.adapt(tf.data.Dataset.from_tensor_slices(examples(model, images)).batch(2))
-    told = "4 pseudo-inputs, but only 3 training images" in capsys.readouterr().err
-    assert told == (images < 4)
+    warned = "4 pseudo-inputs, but only 3 training images" in capsys.readouterr().err
+    assert warned == (images < 4)
 
 
-def test_the_vamp_prior_shows_its_encoder_pixels_in_range():
+def test_the_vamp_prior_clips_its_pseudo_inputs():
     prior, z = vamp(), random((5, 2))
     outside = 3 * random((3, 4, 4, 1)) - 1
     prior.pseudo_inputs.assign(outside)
-    found = prior(z).numpy()
+    log_probs = prior(z).numpy()
     prior.pseudo_inputs.assign(np.clip(outside, 0, 1))
-    np.testing.assert_array_equal(found, prior(z))
+    np.testing.assert_array_equal(log_probs, prior(z))
 
 
 @pytest.mark.parametrize("latent_dim", [2, 5])
-def test_the_flow_moves_every_dimension(latent_dim):
+def test_the_flow_changes_every_dimension(latent_dim):
     prior = blocks.FlowPrior(latent_dim, num_couplings=2, units=8)
     prior.build()
     rng = np.random.default_rng(0)
@@ -152,13 +152,13 @@ def test_the_flow_moves_every_dimension(latent_dim):
     assert (np.abs(x - z).max(axis=0) > 1e-3).all()
 
 
-def test_the_vamp_prior_starts_as_the_images_it_is_shown():
+def test_adapt_initializes_the_pseudo_inputs_with_images():
     prior, images = vamp(), random((3, 4, 4, 1))
     prior.adapt(images)
     assert 0 < np.abs(prior.pseudo_inputs - images).max() < 0.06
 
 
-def test_the_flow_starts_near_the_standard_normal_and_stays_a_density():
+def test_the_flow_is_initially_close_to_normal_and_always_normalized():
     prior = blocks.FlowPrior(2, num_couplings=4, units=8)
     prior.build()
     z = 3 * random((5, 2)) - 1
@@ -177,7 +177,7 @@ def test_the_flow_starts_near_the_standard_normal_and_stays_a_density():
 # The discrepancy.
 
 
-def test_the_discrepancy_is_the_u_statistic_by_hand():
+def test_the_mmd_equals_the_u_statistic():
     x, y = random((6, 3)), random((6, 3), seed=1)
 
     def k(a, b):
@@ -192,7 +192,7 @@ def test_the_discrepancy_is_the_u_statistic_by_hand():
     np.testing.assert_allclose(tf.reduce_mean(terms), want, rtol=1e-4)
 
 
-def test_the_discrepancy_is_unbiased_and_grows_with_the_distance():
+def test_the_mmd_is_unbiased_and_grows_with_the_distance():
     rng = np.random.default_rng(0)
 
     discrepancy = tf.function(lambda x, y: tf.reduce_mean(blocks.mmd(x, y)))
@@ -239,7 +239,7 @@ def log_marginal():
     return float(tf.reduce_mean(tfd.Normal(0.0, 2**0.5).log_prob(X)))
 
 
-def test_more_samples_bring_the_bound_nearer_to_the_likelihood():
+def test_more_samples_tighten_the_bound():
     draws = (blocks.elbo, blocks.IWAE(1), blocks.IWAE(5), blocks.IWAE(50))
     elbo, one, five, fifty = (-estimates(draw, 0.2, 0.8, 100)[:, 0].mean() for draw in draws)
     assert abs(one - elbo) < 0.02
@@ -263,11 +263,11 @@ def test_at_the_true_posterior_the_doubly_reparameterized_gradient_vanishes():
 
 @pytest.mark.parametrize("bound", ["stl", blocks.IWAE(2)])
 @pytest.mark.parametrize("prior", ["vae", "mixture_vae", "vamp_vae", "flow_vae"])
-def test_every_prior_trains_by_every_bound(prior, bound):
-    from cases import shuffled, small_model, trainer
+def test_every_prior_trains_with_every_bound(prior, bound):
+    from cases import shuffled, small_model, small_trainer
 
     model = small_model(prior, bound=bound)
     adam = keras.optimizers.Adam(5e-2)
-    run = trainer(prior, model=model, optimizers=adam, eager=True)
+    run = small_trainer(prior, model=model, optimizers=adam, eager=True)
     loss = run.fit(shuffled(prior, 16), epochs=4).history["loss"]
     assert np.isfinite(loss).all() and loss[-1] < loss[0] - 0.2, loss

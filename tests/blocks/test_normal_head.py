@@ -1,9 +1,9 @@
-"""The Normal likelihood: its scale is the best one for a batch, and what the weights remember."""
+"""The Normal likelihood: the optimal scale of a batch and its moving average."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import same_bits, small_model, trainer
+from cases import same_bits, small_model, small_trainer
 
 import blocks
 import zoo
@@ -31,12 +31,12 @@ def data(n=48):
 
 
 def best_nll(errors):
-    """In nats per picture, with the best scale for these errors."""
+    """In nats per image, with the optimal scale for these errors."""
     pixels = np.prod(SHAPE)
     return pixels / 2 * (np.log(2 * np.pi * np.mean(errors**2)) + 1)
 
 
-def test_in_training_the_scale_is_the_best_one_and_its_gradient_that_of_the_log_error():
+def test_the_training_scale_is_optimal_and_the_gradient_that_of_the_log_error():
     layer, x = head(), tf.constant(pictures(4), tf.float32)
     outputs = tf.Variable(tf.random.stateless_normal((4, *SHAPE), (0, 1)))
     with tf.GradientTape(persistent=True) as tape:
@@ -51,47 +51,47 @@ def test_in_training_the_scale_is_the_best_one_and_its_gradient_that_of_the_log_
     before = float(layer.raw_scale)
     layer.training_distribution(outputs).log_prob(tf.sigmoid(outputs) + 0.01)
     assert before - 0.5 < float(layer.raw_scale) < before
-    layer.trainable, kept = False, layer.raw_scale.numpy()
+    layer.trainable, raw_scale = False, layer.raw_scale.numpy()
     same = [how(outputs).log_prob(x) for how in (layer.training_distribution, layer.distribution)]
     np.testing.assert_array_equal(*same)
-    assert layer.raw_scale.numpy() == kept
+    assert layer.raw_scale.numpy() == raw_scale
 
 
 @pytest.mark.parametrize("x", [0.0, 1.0], ids=["black", "white"])
-def test_pictures_without_any_error_stay_finite(x):
+def test_images_without_error_have_finite_losses(x):
     layer = head()
     outputs = tf.fill((2, *SHAPE), 200.0 * (2 * x - 1))
-    found = layer.training_distribution(outputs).log_prob(tf.fill((2, *SHAPE), x))
-    assert np.isfinite(found).all() and 1e-3 < float(layer.scale()) < 3e-3
+    log_probs = layer.training_distribution(outputs).log_prob(tf.fill((2, *SHAPE), x))
+    assert np.isfinite(log_probs).all() and 1e-3 < float(layer.scale()) < 3e-3
 
 
 @pytest.mark.parametrize("name", ["vae", "mmd_vae"])
-def test_after_a_short_run_nats_are_those_of_the_best_scale(name):
+def test_after_a_short_run_the_nll_is_that_of_the_optimal_scale(name):
     model = small_model(name, image_shape=SHAPE, output_distribution="normal")
-    run = trainer(name, model=model)
+    run = small_trainer(name, model=model)
     run.fit(data(), epochs=5)
-    found, x = run.evaluate(data())["nll"], pictures().astype("float32")
+    nll, x = run.evaluate(data())["nll"], pictures().astype("float32")
     z = model.posterior(x).sample(seed=(0, 1))
-    assert abs(found - best_nll(x - model.likelihood(z).mean())) < 4  # a fixed start: 150 off
+    assert abs(nll - best_nll(x - model.likelihood(z).mean())) < 4  # a fixed start: 150 off
 
 
-def test_a_run_of_colored_pictures_goes_on_to_the_same_bits(tmp_path):
+def test_a_run_on_color_images_resumes_to_the_same_bits(tmp_path):
     def run(folder, *stops):
         for steps in stops:
             model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
-            one = trainer("vae", tmp_path / folder, model=model, eager=True)
+            one = small_trainer("vae", tmp_path / folder, model=model, eager=True)
             one.fit(data(), steps=steps)
         return one.state.arrays()
 
     assert same_bits(run("at_once", 6), run("stopped", 3, 6)) == []
 
 
-def test_replicas_and_pieces_of_a_batch_fit_scales_of_their_own(two_replicas):
+def test_replicas_and_micro_batches_fit_their_own_scales(two_replicas):
     with two_replicas.scope():
         model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
         together = zoo.Trainer(model, strategy=two_replicas, verbose=False, figures_every=0)
     model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
-    pieces = trainer("vae", model=model, eager=True)
+    pieces = small_trainer("vae", model=model, eager=True)
     pieces.micro_batches = 2
     for run in (together, pieces):
         run.fit(data(), epochs=2)

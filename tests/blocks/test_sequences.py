@@ -284,13 +284,13 @@ def test_reading_backwards_is_learned_and_attention_shows_it(kind):
         (lambda: blocks.SinusoidalPositions()(random(1, 4, 3)), "an even width, got 3"),
         (
             lambda: blocks.TransformerEncoderLayer(6, 4, 8),
-            "num_heads must divide the width 6, got 4",
+            "num_heads must divide hidden_dim=6, got 4",
         ),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8).build((1, 2, 5)), "6 wide, got 5"),
         (lambda: blocks.TransformerEncoderLayer(6, 2, 8, dropout=1), r"dropout must be a fraction"),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(make_it, message):
+def test_errors_of_arguments_name_the_expected_value(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()
 

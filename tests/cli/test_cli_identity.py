@@ -32,7 +32,7 @@ OTHER = {  # field of the configuration -> another value
     "tokenizer": "words",
     "vocabulary_size": 100,
     "lowercase": True,
-    "limit": 7,
+    "max_length": 7,
     "truncate": True,
     "seed": 1,
     "precision": "mixed_bfloat16",

@@ -52,9 +52,9 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
         "train",
         "vae",
         *SMALL,
-        "--limit",
+        "--max-length",
         "100",
-    ): "vae is trained on images, where --limit has no effect",
+    ): "vae is trained on images, where --max-length has no effect",
     ("train", "vae", *SMALL, "--tokenizer", "bpe"): "where --tokenizer has no effect",
     ("train", "simple_dot", "--binarize", "none"): "simple_dot is trained on ratings, where",
     ("train", "seq2seq", "--augment", "none"): "where --augment has no effect",
@@ -70,17 +70,17 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
         "export",
         "runs/vae-images",
         "x",
-        "--beam",
+        "--num-beams",
         "5",
-    ): "--beam: is for models that generate text, which VAE",
+    ): "--num-beams: is for models that generate text, which VAE",
     (
         "export",
         "vae.snowflakes",
         "x",
-        "--limit",
+        "--max-length",
         "100",
-    ): "--limit: is for models that generate text",
-    ("translate", "seq2seq", "x", "--seed", "0", "--beam", "5"): "use one of them",
+    ): "--max-length: is for models that generate text",
+    ("translate", "seq2seq", "x", "--seed", "0", "--num-beams", "5"): "use one of them",
     ("translate", "seq2seq", "x", "--input", "y"): "give texts to translate, or --input",
     ("caption", "captioning", "x.png", "--weights", "imagenet"): "--weights: needs --network",
     ("caption", "captioning", "x.png", "--image-size", "224"): "--image-size: needs --network",
@@ -117,9 +117,9 @@ def test_options_that_messages_name_exist():
 def test_in_python_values_decide_and_not_the_command_line():
     from zoo.cli import runs
 
-    runs.config_from_options("vae", "images.npz", limit=100, test_split="train")
-    with pytest.raises(UsageError, match="where --limit has no effect"):
-        runs.config_from_options("vae", "images.npz", limit=99, test_split="train")
+    runs.config_from_options("vae", "images.npz", max_length=100, test_split="train")
+    with pytest.raises(UsageError, match="where --max-length has no effect"):
+        runs.config_from_options("vae", "images.npz", max_length=99, test_split="train")
 
 
 def test_languages_must_be_two(empty_dir):

@@ -36,7 +36,7 @@ def models(tmp_path_factory):
     """A folder with `translator.keras` and `captioner.keras`, untrained."""
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
-    words = text.Words.train(["ein hund", "a dog"], 20)
+    words = text.WordTokenizer.train(["ein hund", "a dog"], 20)
     small = {"units": 8, "embedding_dim": 8}
     sides = {"source_vocabulary": words, "target_vocabulary": words}
     zoo.get("seq2seq", **small, **sides).save(folder / "translator.keras")
@@ -91,7 +91,7 @@ def test_the_suffix_decides_the_format_of_a_figure(trained_dir, tmp_path, suffix
 @pytest.mark.parametrize("error", (ZooError("it is odd"), OSError(28, "No space left on device")))
 def test_an_error_of_a_figure_does_not_lose_the_translations(models, monkeypatch, tmp_path, error):
     monkeypatch.chdir(models)
-    args = ("translate", "translator.keras", "ein hund", "", "--limit", 4)
+    args = ("translate", "translator.keras", "ein hund", "", "--max-length", 4)
     lines = run(*args).stdout
 
     def fails(*args, **options):
@@ -107,7 +107,7 @@ def test_an_error_of_a_figure_does_not_lose_the_translations(models, monkeypatch
     monkeypatch.setattr(figures, "caption_maps", fails)
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     result = run(
-        *("caption", "captioner.keras", tmp_path / "p.png", "--limit", 4),
+        *("caption", "captioner.keras", tmp_path / "p.png", "--max-length", 4),
         *("--attention", tmp_path / "b.png", "--json"),
     )
     assert result.exit_code == 1 and len(json.loads(result.stdout)["captions"]) == 1
@@ -118,7 +118,7 @@ def test_the_attention_figure_has_the_generated_tokens(models, monkeypatch, tmp_
     monkeypatch.chdir(models)
     figures_drawn = []
     monkeypatch.setattr(figures, "attention", lambda maps, path: figures_drawn.append(maps))
-    search = ("--limit", 4, "--seed", 3)
+    search = ("--max-length", 4, "--seed", 3)
     args = ("translate", "translator.keras", "ein hund", "", "a dog", *search)
     record = run_json(*args, "--attention", tmp_path / "a.png")
     targets = [pair["target"] for pair in record["translations"]]

@@ -17,7 +17,7 @@ from zoo.data import source_names
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
-from zoo.recipes import Budget, Measure, Recipe, records
+from zoo.recipes import Budget, MetricSpec, Recipe, records
 from zoo.recipes import run as reproduction
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
@@ -72,13 +72,13 @@ def test_a_run_keeps_its_vocabulary_and_needs_no_corpus_to_translate(trained_dir
     finally:
         (trained_dir / "away.tsv").rename(trained_dir / "n.tsv")
     assert [pair["source"] for pair in record["translations"]] == ["drei vier", ""]
-    assert record["translations"][1]["target"] == "" and record["beam"] == 5
+    assert record["translations"][1]["target"] == "" and record["num_beams"] == 5
     assert (trained_dir / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(trained_dir):
     (trained_dir / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
-    cut = ("drei vier acht", "--limit", 2, "--truncate", "--attention", "cut.png")
+    cut = ("drei vier acht", "--max-length", 2, "--truncate", "--attention", "cut.png")
     assert run("translate", "seq2seq", *cut).exit_code == 0 and (trained_dir / "cut.png").exists()
     lines = run("translate", "seq2seq", "-i", "in.txt", "--seed", 1).stdout.split("\n")
     assert len(lines) == 3
@@ -106,7 +106,7 @@ NEW = ("--workdir", "new")
 BAD = {
     ("train", "seq2seq", *TABLE, *SMALL, "--tokenizer", "characters"): "has tokenizer=words",
     ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
-    ("train", "seq2seq", *NEW, *TABLE, "--limit", "3"): "has 4 ids, more than the limit of 3",
+    ("train", "seq2seq", *NEW, *TABLE, "--max-length", "3"): "has 4 ids, more than max_length=3",
     ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
     ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages are two",
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
@@ -117,11 +117,11 @@ BAD = {
     ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
     ("translate", "seq2seq"): "give texts to translate",
-    ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than the limit of 100",
+    ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than max_length=100",
     ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",
     ("translate", "seq2seq", "-i", "bad.tsv"): "line 2 is not UTF-8",
     ("translate", "seq2seq", "drei", "\udcff"): "is not UTF-8 text",
-    ("translate", "seq2seq", "drei", "--beam", "0"): "must be an integer >= 1",
+    ("translate", "seq2seq", "drei", "--num-beams", "0"): "must be an integer >= 1",
     ("translate", "seq2seq", "drei", "--attention", "a.gif"): "ends in .png",
     ("translate", "vae", "drei"): "these do: seq2seq, transformer",
     ("sample", "seq2seq", "-o", "a.png"): "ends in .tsv",
@@ -159,20 +159,20 @@ def tiny(folder, **changes):
         "name": "seq2seq.tiny",
         "title": "Numbers",
         "model": "seq2seq",
-        "config": {"units": 8, "embedding_dim": 8, "tied": "all"},
+        "config": {"units": 8, "embedding_dim": 8, "tie_embeddings": "all"},
         "data": str(folder / "n.tsv"),
         "train": "train[:64]",
         "valid": "train[64:80]",
         "test": "train[80:]",
         "batch_size": 16,
         "learning_rate": 1e-2,
-        "ema": 0.9,
-        "texts": TextConfig(("1", "0"), tokenizer="characters"),
+        "ema_momentum": 0.9,
+        "text_config": TextConfig(("1", "0"), tokenizer="characters"),
         "budgets": {"smoke": Budget(1, train_examples=32, samples=3)},
         "metrics": (
-            Measure("exact_match"),
-            Measure("bleu", protocol="13a", beam=2),
-            Measure("chrf"),
+            MetricSpec("exact_match"),
+            MetricSpec("bleu", protocol="13a", num_beams=2),
+            MetricSpec("chrf"),
         ),
     }
     return Recipe(**arguments | changes)
@@ -191,10 +191,10 @@ def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
     low, high = bleu["interval"]
     assert low <= bleu["value"] <= high and not bleu["lower_is_better"]
     with pytest.raises(records.RecordError, match="no values"):
-        records.paired(record, record, "bleu_13a_beam2")
-    source = recipe.texts.load_corpus(recipe.data, "train[80:83]").texts["source"]
+        records.compare(record, record, "bleu_13a_beam2")
+    source = recipe.text_config.load_corpus(recipe.data, "train[80:83]").texts["source"]
     lines = (tmp_path / "run" / "test-beam2.txt").read_text().splitlines()
-    again = run("translate", tmp_path / "run", *source, "--beam", 2)
+    again = run("translate", tmp_path / "run", *source, "--num-beams", 2)
     assert again.exit_code == 0, again.stderr
     assert [" ".join(line.split()) for line in again.stdout.splitlines()] == lines
     (tmp_path / "damaged.keras").write_bytes(b"no archive")

@@ -28,7 +28,7 @@ def test_one_twelfth_grows_like_the_whole_hexagon():
     around = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)]
     near = np.array([[place.get((a + i, b + j), 0) for i, j in around] for a, b in inside])
     rim = np.array([max(abs(a), abs(b), abs(a + b)) == radius for a, b in inside])
-    cells, neighbours, index = snowflakes.wedge(radius)
+    cells, neighbors, index = snowflakes.wedge(radius)
     whole, part = np.full(len(inside), beta), np.full((len(cells), 1), beta)
     whole[place[0, 0]] = part[0] = 1
     for _ in range(150):
@@ -37,7 +37,7 @@ def test_one_twelfth_grows_like_the_whole_hexagon():
         u = np.where(receptive, 0, whole)
         v = np.where(receptive, whole + gamma, 0)
         whole = np.where(rim, beta, u + alpha / 2 * (u[near].mean(1) - u) + v)
-        part = snowflakes._step(part, neighbours, alpha, gamma)
+        part = snowflakes._step(part, neighbors, alpha, gamma)
         part[cells.sum(1) == radius] = beta
     assert 50 < (whole >= 1).sum() < len(inside)
     assert np.allclose(part[index(np.array(inside)), 0], whole)

@@ -10,7 +10,7 @@ from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 from zoo.text import END, PAD, START
 
-DIGITS = text.Words("0123456789-", unit="character")
+DIGITS = text.WordTokenizer("0123456789-", unit="character")
 
 
 def numbers(n, longest=30, seed=0):
@@ -134,10 +134,10 @@ def test_a_dropped_remainder_is_another_one_in_each_epoch():
 def test_a_sentence_that_is_too_long_is_named_or_cut():
     corpus = corpora.Corpus({"source": ["1", "2" * 50], "target": ["1", "2"]}, "mine", "train")
     with pytest.raises(
-        UsageError, match="mine train: source 2 has 50 ids, more than the limit of 40"
+        UsageError, match="mine train: source 2 has 50 ids, more than max_length=40"
     ):
-        TextDataset(corpus, DIGITS, limit=40)
-    cut = TextDataset(corpus, DIGITS, limit=40, truncate=True).take(2)
+        TextDataset(corpus, DIGITS, max_length=40)
+    cut = TextDataset(corpus, DIGITS, max_length=40, truncate=True).take(2)
     assert cut["source"].shape == (2, 40)
     assert (cut["source"][1] == DIGITS.encode(["2"])[0][0]).all()
 
@@ -150,7 +150,7 @@ def test_empty_texts_are_rows_of_padding():
 
 
 def test_each_text_may_have_its_own_vocabulary_and_arrays_ride_along():
-    letters = text.Words("ab", unit="character")
+    letters = text.WordTokenizer("ab", unit="character")
     corpus = corpora.Corpus(
         {"caption": ["a", "b", "ab"]},
         "mine",

@@ -10,7 +10,7 @@ from zoo.data import corpora, text_files
 from zoo.data.text_config import TextConfig
 from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
-from zoo.text import Words
+from zoo.text import WordTokenizer
 
 LATIN = "caf\u00e9".encode("latin-1")
 
@@ -161,12 +161,12 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
 def test_all_of_a_corpus_is_looked_at(texts, arrays, rows, message):
     corpus = corpora.Corpus(texts, "mine", "train", arrays, rows)
     with pytest.raises(UsageError, match=message):
-        TextDataset(corpus, Words(["1", "2"]))
+        TextDataset(corpus, WordTokenizer(["1", "2"]))
 
 
 @pytest.mark.parametrize("wrong", [6, -1])
 def test_ids_beyond_the_vocabulary_are_named_by_their_text(wrong):
-    class Odd(Words):
+    class Odd(WordTokenizer):
         def encode(self, texts):
             return [[4], [4, wrong]]
 

@@ -30,21 +30,21 @@ class Translator(Plane):
 DRAWN = {
     "attention": ([MAPS], {}),
     "caption_maps": ([PHOTOS[:1], [(["a"], PHOTOS[:1, :4, :4, 0])]], {}),
-    "descents": ([{"lbfgs": STEPS}], {}),
+    "loss_trajectories": ([{"lbfgs": STEPS}], {}),
     "grid": ([IMAGES], {}),
     "interpolation": ([Plane(), IMAGES[:2], IMAGES[2:4]], {"steps": 3}),
     "latent_grid": ([Plane()], {"n": 4}),
     "latent_scatter": ([Plane(), IMAGES, np.arange(24) % 3], {}),
     "loss_curves": ([LOSSES], {}),
     "prior_components": ([Mixture()], {}),
-    "progress": ([list(PHOTOS)], {"rows": 2}),
+    "sample_series": ([list(PHOTOS)], {"rows": 2}),
     "reconstructions": ([Plane(), IMAGES], {"n": 3}),
     "samples": ([Plane()], {"n": 4}),
-    "series": ([list(PHOTOS)], {"n": 2}),
+    "epoch_series": ([list(PHOTOS)], {"n": 2}),
     "stylized": ([*PHOTOS], {}),
     "translations": ([Translator(), IMAGES, IMAGES], {"n": 2}),
 }
-PLOTS = ("attention", "descents", "latent_scatter", "loss_curves")
+PLOTS = ("attention", "loss_trajectories", "latent_scatter", "loss_curves")
 WRITERS = {
     name
     for name in figures.__all__

@@ -275,7 +275,7 @@ def test_the_progress_shows_the_first_row_of_each_epochs_samples(tmp_path):
     assert [found[top + 2, 4, 0] for top in tops] == [51, 102, 204]  # epochs 2, 4 and 8
     assert all((found[top + strip : top + strip + caption] < 128).any() for top in tops)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "progress.png")), found)
-    with pytest.raises(UsageError, match="there is nothing"):
+    with pytest.raises(UsageError, match="got nothing"):
         figures.sample_series(tmp_path)
 
 

@@ -1,9 +1,9 @@
-"""Training on: what is frozen stays to the bit, what learns is what was meant to."""
+"""Fine-tuning: frozen variables do not change in any bit, and the right ones are trained."""
 
 import keras
 import numpy as np
 import pytest
-from cases import shuffled, small_model, trainer
+from cases import shuffled, small_model, small_trainer
 
 import zoo
 from zoo import finetuning, inspection
@@ -16,88 +16,93 @@ def weights(model):
     return {paths[id(v)]: keras.ops.convert_to_numpy(v).copy() for v in model.weights}
 
 
-def moved(before, model):
-    """Paths of the layers of which a weight is not what it was."""
+def changed_layers(before, model):
+    """Paths of the layers with a weight that has changed."""
     after = weights(model)
     return {p.rpartition("/")[0] for p in before if before[p].tobytes() != after[p].tobytes()}
 
 
-def test_what_is_frozen_stays_to_the_bit_statistics_and_averages_included():
+def test_frozen_variables_do_not_change_even_by_statistics_and_averages():
     model = small_model("dcgan")
     assert finetuning.freeze(model, "generator/[0-4]", "discriminator")
-    run, before = trainer("dcgan", model=model), weights(model)
+    run, before = small_trainer("dcgan", model=model), weights(model)
     run.fit(shuffled("dcgan"), epochs=1)
     frozen = set(finetuning._matching_layers(model, "generator/[0-4]", "discriminator"))
-    learned = moved(before, model)
-    assert learned and not learned & frozen
-    with run.averaged_weights():  # normalization's statistics are measured anew, but not here
-        assert moved(before, model) and not moved(before, model) & frozen
+    trained = changed_layers(before, model)
+    assert trained and not trained & frozen
+    with run.averaged_weights():  # batch-norm statistics are recomputed, except frozen ones
+        assert changed_layers(before, model) and not changed_layers(before, model) & frozen
 
 
-def test_thawing_a_part_of_what_is_frozen_thaws_that_alone():
+def test_unfreezing_a_part_unfreezes_only_that():
     model = small_model("vae")
     finetuning.freeze(model, "*")
     assert not model.trainable_variables
     assert finetuning.unfreeze(model, "encoder/3") == ["encoder/3", "encoder/3/dense"]
     assert [v.name for v in model.trainable_variables] == ["kernel", "bias"]
-    before, run = weights(model), trainer("vae", model=model, eager=True)
+    before, run = weights(model), small_trainer("vae", model=model, eager=True)
     run.fit(shuffled("vae"), epochs=1)
-    assert moved(before, model) == {"encoder/3/dense"}
-    assert len(model.trainable_variables) == 2  # making the optimizer changed nothing
+    assert changed_layers(before, model) == {"encoder/3/dense"}
+    assert len(model.trainable_variables) == 2  # building the optimizer changed nothing
 
 
-def test_stages_thaw_one_after_the_other_and_after_a_stop_as_without():
+def test_stages_are_unfrozen_one_after_the_other_and_after_a_resume():
     stages = ["decoder", ("encoder/3", "encoder/2"), "encoder"]
-    seen = []
+    trained = []
 
-    class Look(keras.callbacks.Callback):
+    class Recorder(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             self.before = weights(self.model)
 
         def on_epoch_end(self, epoch, logs=None):
-            seen.append({path.partition("/")[0] for path in moved(self.before, self.model)})
-            seen[-1] |= {"convolutions"} & {
-                "convolutions" for path in moved(self.before, self.model) if path == "encoder/0/0"
+            trained.append(
+                {path.partition("/")[0] for path in changed_layers(self.before, self.model)}
+            )
+            trained[-1] |= {"convolutions"} & {
+                "convolutions"
+                for path in changed_layers(self.before, self.model)
+                if path == "encoder/0/0"
             }
 
-    thaw = finetuning.GradualUnfreezing(stages)
-    run = trainer("vae", callbacks=[thaw, Look()])
+    unfreezing = finetuning.GradualUnfreezing(stages)
+    run = small_trainer("vae", callbacks=[unfreezing, Recorder()])
     run.fit(shuffled("vae"), epochs=2)
     run.fit(shuffled("vae"), epochs=3)
-    assert seen == [{"decoder"}, {"decoder", "encoder"}, {"decoder", "encoder", "convolutions"}]
+    assert trained == [{"decoder"}, {"decoder", "encoder"}, {"decoder", "encoder", "convolutions"}]
 
 
-def test_layers_learn_at_their_own_rates():
+def test_layers_have_their_own_learning_rates():
     steps = {}
-    for shares in ({}, {"encoder": 0.5, "encoder/3": 0.25}):
+    for rates in ({}, {"encoder": 0.5, "encoder/3": 0.25}):
         model = small_model("vae")
         before, adam = weights(model), keras.optimizers.Adam(1e-2)
-        slower = finetuning.layerwise_learning_rates(adam, model, shares)
-        trainer("vae", model=model, optimizers=slower, eager=True).fit(shuffled("vae"), steps=1)
-        steps[len(shares)] = {p: value - before[p] for p, value in weights(model).items()}
+        slower = finetuning.layerwise_learning_rates(adam, model, rates)
+        run = small_trainer("vae", model=model, optimizers=slower, eager=True)
+        run.fit(shuffled("vae"), steps=1)
+        steps[len(rates)] = {p: value - before[p] for p, value in weights(model).items()}
     for path, step in steps[0].items():
-        share = 0.25 if "encoder/3" in path else 0.5 if "encoder" in path else 1.0
-        np.testing.assert_allclose(steps[2][path], share * step, atol=1e-6)
+        rate = 0.25 if "encoder/3" in path else 0.5 if "encoder" in path else 1.0
+        np.testing.assert_allclose(steps[2][path], rate * step, atol=1e-6)
     assert isinstance(slower, keras.optimizers.Adam)
 
 
-def test_lora_learns_thin_products_and_is_saved_as_the_sum(tmp_path):
+def test_lora_trains_low_rank_products_and_is_saved_as_the_sum(tmp_path):
     model = small_model("vae")
     assert finetuning.add_lora(model, "encoder/3", "decoder/0", rank=2) == [
         "encoder/3/dense",
         "decoder/0",
     ]
     assert {v.name for v in model.trainable_variables} == {"lora_kernel_a", "lora_kernel_b"}
-    before, run = weights(model), trainer("vae", model=model, eager=True)
+    before, run = weights(model), small_trainer("vae", model=model, eager=True)
     run.fit(shuffled("vae"), epochs=1)
     changed = {p for p, value in weights(model).items() if (value != before[p]).any()}
     assert changed and all("lora_kernel" in path for path in changed)
     zoo.save(model, tmp_path / "sum", {"license": "apache-2.0"})
-    plain = zoo.get(str(tmp_path / "sum"), pretrained=True)
-    assert len(plain.weights) == len(model.weights) - 4
-    assert zoo.info(str(tmp_path / "sum"))["parameters"] == plain.count_params()
+    loaded = zoo.get(str(tmp_path / "sum"), pretrained=True)
+    assert len(loaded.weights) == len(model.weights) - 4
+    assert zoo.info(str(tmp_path / "sum"))["parameters"] == loaded.count_params()
     codes = np.ones((3, model.latent_dim), "float32")
-    np.testing.assert_allclose(plain.decode(codes), model.decode(codes), atol=1e-6)
+    np.testing.assert_allclose(loaded.decode(codes), model.decode(codes), atol=1e-6)
 
 
 def has_stepped(model):
@@ -108,7 +113,7 @@ def has_stepped(model):
 
 
 @pytest.mark.parametrize(
-    "ask, error, message",
+    "call, error, message",
     [
         (
             lambda m: finetuning.freeze(m, "encodre"),
@@ -158,6 +163,6 @@ def has_stepped(model):
         (lambda m: finetuning.GradualUnfreezing(["a"], every=0), UsageError, ">= 1, got 0"),
     ],
 )
-def test_what_cannot_be_is_told(ask, error, message):
+def test_impossible_requests_are_errors(call, error, message):
     with pytest.raises(error, match=message):
-        ask(small_model("vae"))
+        call(small_model("vae"))

@@ -23,12 +23,12 @@ SENTENCES = [f"{a} {b}" for a in ("ein", "one", "der", "the") for b in ("cat", "
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """Case -> a preset whose weights are the fresh ones of seed 0."""
-    words = text.Words.train(SENTENCES)
+    words = text.WordTokenizer.train(SENTENCES)
     sides = {f"{side}_vocabulary": words.to_json() for side in ("source", "target")}
     found = {}
     for name, config in (
         ("vae", {"filters": (4,), "base_filters": 4}),
-        ("seq2seq", {"embedding_dim": 8, "units": 8, "tied": "all", **sides}),
+        ("seq2seq", {"embedding_dim": 8, "units": 8, "tie_embeddings": "all", **sides}),
     ):
         keras.utils.set_random_seed(0)
         found[name] = tmp_path_factory.mktemp("presets") / name
@@ -113,7 +113,7 @@ def test_a_few_labels_are_as_many_of_each():
 
 def test_a_translator_with_two_vocabularies_is_refused(sources, monkeypatch):
     model = zoo.get(sources["direction"])
-    model.vocabularies["target"] = text.Words.train(["other words"])
+    model.vocabularies["target"] = text.WordTokenizer.train(["other words"])
     monkeypatch.setattr(finetuning_tasks, "begun", lambda *_: model)
     with pytest.raises(UsageError, match="must have one vocabulary for both"):
         next(finetuning_tasks.way_back("two", TUNED, 0, TINY))

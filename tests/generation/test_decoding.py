@@ -10,7 +10,7 @@ import tensorflow as tf
 from zoo.errors import UsageError
 from zoo.generation import decoding
 
-START, END, SIZE, LIMIT = 2, 3, 7, 6
+START, END, SIZE, MAX_LENGTH = 2, 3, 7, 6
 
 
 def tables(count, seed=0, sharp=1.5):
@@ -18,7 +18,7 @@ def tables(count, seed=0, sharp=1.5):
 
     It changes in time, so that no two sentences tie.
     """
-    logits = np.random.default_rng(seed).normal(0, sharp, (count, LIMIT, SIZE, SIZE))
+    logits = np.random.default_rng(seed).normal(0, sharp, (count, MAX_LENGTH, SIZE, SIZE))
     return tf.nn.log_softmax(logits.astype(np.float32)).numpy()
 
 
@@ -38,29 +38,31 @@ def penalty(length, alpha):
     return ((5 + length) / 6) ** alpha
 
 
-def plain_beam_search(table, beam, alpha, limit=LIMIT):
+def plain_beam_search(table, num_beams, alpha, max_length=MAX_LENGTH):
     """The rules of `beam_search`, one sentence, lists only: [(score, log-probability, tokens)]."""
     alive, ended = [(0.0, [])], []
-    for time in range(1, limit + 1):
+    for time in range(1, max_length + 1):
         found = [
             (total + float(table[time - 1, [START, *tokens][-1], token]), [*tokens, token])
             for total, tokens in alive
             for token in range(SIZE)
         ]
-        ranked = sorted(found, key=lambda one: -one[0])[: 2 * beam]  # stable: ties as they came
-        for total, tokens in ranked[:beam]:
-            if tokens[-1] == END and len(ended) < beam:
+        ranked = sorted(found, key=lambda one: -one[0])[
+            : 2 * num_beams
+        ]  # stable: ties as they came
+        for total, tokens in ranked[:num_beams]:
+            if tokens[-1] == END and len(ended) < num_beams:
                 ended.append((total / penalty(time, alpha), total, tokens))
-        alive = [one for one in ranked if one[1][-1] != END][:beam]
-        if len(ended) == beam:
+        alive = [one for one in ranked if one[1][-1] != END][:num_beams]
+        if len(ended) == num_beams:
             break
     rest = [(total / penalty(len(tokens), alpha), total, tokens) for total, tokens in alive]
-    return (sorted(ended, key=lambda one: -one[0]) + rest)[:beam]
+    return (sorted(ended, key=lambda one: -one[0]) + rest)[:num_beams]
 
 
-def assert_same(found, table, beam, alpha):
+def assert_same(found, table, num_beams, alpha):
     for row, one in enumerate(table):
-        for place, (score, total, tokens) in enumerate(plain_beam_search(one, beam, alpha)):
+        for place, (score, total, tokens) in enumerate(plain_beam_search(one, num_beams, alpha)):
             length = int(found.lengths[row, place])
             assert found.tokens[row, place, :length].numpy().tolist() == tokens
             assert not found.tokens[row, place, length:].numpy().any()
@@ -68,23 +70,23 @@ def assert_same(found, table, beam, alpha):
             assert float(found.scores[row, place]) == pytest.approx(score, abs=1e-4)
 
 
-@pytest.mark.parametrize("beam", [1, 2, 5])
+@pytest.mark.parametrize("num_beams", [1, 2, 5])
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
-def test_beam_search_finds_what_plain_python_finds(beam, alpha):
-    table = tables(40, seed=beam)
-    found = decoding.beam_search(step, state_of(table), START, END, LIMIT, beam, alpha)
-    assert found.tokens.shape == (40, beam, LIMIT)
-    assert_same(found, table, beam, alpha)
+def test_beam_search_finds_what_plain_python_finds(num_beams, alpha):
+    table = tables(40, seed=num_beams)
+    found = decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, num_beams, alpha)
+    assert found.tokens.shape == (40, num_beams, MAX_LENGTH)
+    assert_same(found, table, num_beams, alpha)
 
 
 def test_a_wide_beam_finds_the_best_of_all_sentences():
-    table, limit = tables(5, sharp=1.0), 4
-    found = decoding.beam_search(step, state_of(table), START, END, limit, SIZE**3, 0.0)
+    table, max_length = tables(5, sharp=1.0), 4
+    found = decoding.beam_search(step, state_of(table), START, END, max_length, SIZE**3, 0.0)
     others = [token for token in range(SIZE) if token != END]
     for row, one in enumerate(table):
         sentences = {(): 0.0}
         best = -math.inf
-        for time in range(limit):
+        for time in range(max_length):
             ends = [total + one[time, (START, *s)[-1], END] for s, total in sentences.items()]
             best = max(best, *ends)
             sentences = {
@@ -98,30 +100,30 @@ def test_a_wide_beam_finds_the_best_of_all_sentences():
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_a_beam_of_one_is_greedy(alpha):
     state = state_of(tables(60, seed=3))
-    one = decoding.beam_search(step, state, START, END, LIMIT, 1, alpha)
-    greedy = decoding.greedy(step, state, START, END, LIMIT)
+    one = decoding.beam_search(step, state, START, END, MAX_LENGTH, 1, alpha)
+    greedy = decoding.greedy(step, state, START, END, MAX_LENGTH)
     assert np.array_equal(one.tokens[:, 0], greedy.tokens)
     assert np.array_equal(one.lengths[:, 0], greedy.lengths)
     assert np.allclose(one.log_probs[:, 0], greedy.log_probs, atol=1e-5)
-    assert 1 < np.mean(greedy.lengths) < LIMIT  # some end, some do not
+    assert 1 < np.mean(greedy.lengths) < MAX_LENGTH  # some end, some do not
 
 
 def test_greedy_takes_the_largest_and_stops_at_end():
     table = tables(20, seed=5)
-    found = decoding.greedy(step, state_of(table), START, END, LIMIT)
+    found = decoding.greedy(step, state_of(table), START, END, MAX_LENGTH)
     for row, one in enumerate(table):
         tokens, total = [], 0.0
-        while len(tokens) < LIMIT and END not in tokens:
+        while len(tokens) < MAX_LENGTH and END not in tokens:
             row_of_table = one[len(tokens), [START, *tokens][-1]]
             tokens.append(int(row_of_table.argmax()))
             total += row_of_table.max()
-        assert found.tokens[row].numpy().tolist() == tokens + [0] * (LIMIT - len(tokens))
+        assert found.tokens[row].numpy().tolist() == tokens + [0] * (MAX_LENGTH - len(tokens))
         assert found.lengths[row] == len(tokens)
         assert float(found.log_probs[row]) == pytest.approx(total, abs=1e-4)
 
 
 def test_ties_go_to_the_lower_id():
-    table = np.full((1, LIMIT, SIZE, SIZE), -math.log(8), np.float32)
+    table = np.full((1, MAX_LENGTH, SIZE, SIZE), -math.log(8), np.float32)
     assert decoding.greedy(step, state_of(table), START, END, 3).tokens.numpy().tolist() == [
         [0] * 3
     ]
@@ -133,9 +135,11 @@ def test_ties_go_to_the_lower_id():
 
 
 DECODERS = {
-    "greedy": lambda state: decoding.greedy(step, state, START, END, LIMIT),
-    "beam search": lambda state: decoding.beam_search(step, state, START, END, LIMIT, 3),
-    "sample": lambda state: decoding.sample(step, state, START, END, LIMIT, 0.9, 4, 0.9, seed=1),
+    "greedy": lambda state: decoding.greedy(step, state, START, END, MAX_LENGTH),
+    "beam search": lambda state: decoding.beam_search(step, state, START, END, MAX_LENGTH, 3),
+    "sample": lambda state: decoding.sample(
+        step, state, START, END, MAX_LENGTH, 0.9, 4, 0.9, seed=1
+    ),
 }
 
 
@@ -154,11 +158,11 @@ def test_graph_and_eager_agree(name, jit):
 def test_a_graph_takes_any_number_of_sentences():
     table = tables(9, seed=8)
     spec = {
-        "table": tf.TensorSpec([None, LIMIT, SIZE, SIZE]),
+        "table": tf.TensorSpec([None, MAX_LENGTH, SIZE, SIZE]),
         "steps": tf.TensorSpec([None], tf.int32),
     }
     decode = tf.function(
-        lambda state: decoding.beam_search(step, state, START, END, LIMIT, 2)[:4],
+        lambda state: decoding.beam_search(step, state, START, END, MAX_LENGTH, 2)[:4],
         input_signature=[spec],
     )
     for n in (1, 9):
@@ -173,7 +177,7 @@ def test_decoding_ends_with_the_last_sentence():
         calls.append(len(tokens))
         return step(tokens, state)
 
-    table = np.full((3, LIMIT, SIZE, SIZE), -30, np.float32)
+    table = np.full((3, MAX_LENGTH, SIZE, SIZE), -30, np.float32)
     table[..., END] = 0  # all end at once
     decoding.greedy(counted, state_of(table), START, END, 50)
     assert calls == [3]
@@ -184,25 +188,25 @@ def test_decoding_ends_with_the_last_sentence():
 
 def test_extras_belong_to_the_sentence_they_stand_beside():
     state = state_of(tables(30, seed=9))
-    beams = decoding.beam_search(step, state, START, END, LIMIT, 4)
+    beams = decoding.beam_search(step, state, START, END, MAX_LENGTH, 4)
     for found, shape in (
-        (decoding.greedy(step, state, START, END, LIMIT), (30,)),
-        (decoding.sample(step, state, START, END, LIMIT), (30,)),
+        (decoding.greedy(step, state, START, END, MAX_LENGTH), (30,)),
+        (decoding.sample(step, state, START, END, MAX_LENGTH), (30,)),
         (beams, (30, 4)),
     ):
         tokens, lengths = found.tokens.numpy(), found.lengths.numpy()
         before = np.concatenate([np.full((*shape, 1), START), tokens[..., :-1]], -1)
-        inside = np.arange(LIMIT) < lengths[..., None]
-        assert np.array_equal(found.extras["token"], np.where(inside, before, 0))
-        assert found.extras["weights"].shape == (*shape, LIMIT, SIZE)
-        assert np.allclose(found.extras["weights"].numpy().sum(-1), inside, atol=1e-5)
+        inside = np.arange(MAX_LENGTH) < lengths[..., None]
+        assert np.array_equal(found.aux["token"], np.where(inside, before, 0))
+        assert found.aux["weights"].shape == (*shape, MAX_LENGTH, SIZE)
+        assert np.allclose(found.aux["weights"].numpy().sum(-1), inside, atol=1e-5)
 
 
 def test_log_probabilities_are_those_of_the_tokens():
     table = tables(30, seed=10)
     for found in (
-        decoding.sample(step, state_of(table), START, END, LIMIT, 0.5, 3, 0.8),
-        decoding.beam_search(step, state_of(table), START, END, LIMIT, 3),
+        decoding.sample(step, state_of(table), START, END, MAX_LENGTH, 0.5, 3, 0.8),
+        decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, 3),
     ):
         for index in np.ndindex(*found.lengths.shape):
             tokens = [START, *found.tokens[index].numpy()[: found.lengths[index]]]
@@ -223,54 +227,60 @@ def test_samples_have_the_probabilities_of_the_model():
 
 def test_top_k_and_the_nucleus_leave_out_the_unlikely():
     logits = tf.math.log([[0.5, 0.05, 0.3, 0.15]])
-    kept = lambda **how: np.isfinite(decoding.likely(logits, **how))[0].tolist()  # noqa: E731
+    kept = lambda **how: np.isfinite(decoding.filter_top_k_top_p(logits, **how))[0].tolist()  # noqa: E731
     assert kept(top_k=2) == [True, False, True, False]
     assert kept(top_k=9) == [True] * 4
     assert kept(top_p=0.5) == [True, False, False, False]
     assert kept(top_p=0.79) == [True, False, True, False]
     assert kept(top_p=0.81) == [True, False, True, True]
     # Of a token whose predecessors sum to exactly top_p there is no need.
-    assert np.isfinite(decoding.likely([[0.0, -200.0]], top_p=1.0)).tolist() == [[True, False]]
+    assert np.isfinite(decoding.filter_top_k_top_p([[0.0, -200.0]], top_p=1.0)).tolist() == [
+        [True, False]
+    ]
     state = state_of(tables(50, seed=12))
-    nearly = decoding.sample(step, state, START, END, LIMIT, top_k=1)
-    assert np.array_equal(nearly.tokens, decoding.greedy(step, state, START, END, LIMIT).tokens)
+    nearly = decoding.sample(step, state, START, END, MAX_LENGTH, top_k=1)
+    assert np.array_equal(
+        nearly.tokens, decoding.greedy(step, state, START, END, MAX_LENGTH).tokens
+    )
 
 
 def test_a_seed_draws_the_same_and_another_does_not():
     state = state_of(tables(50, seed=13))
-    draw = lambda seed: decoding.sample(step, state, START, END, LIMIT, seed=seed).tokens  # noqa: E731
+    draw = lambda seed: decoding.sample(step, state, START, END, MAX_LENGTH, seed=seed).tokens  # noqa: E731
     assert np.array_equal(draw(1), draw(1))
     assert np.array_equal(draw(1), draw(tf.constant([1, 0])))
     assert not np.array_equal(draw(1), draw(2))
 
 
 def test_what_is_drawn_at_different_times_is_independent():
-    n, limit = 400, 6
-    table = np.full((n, limit, SIZE, SIZE), -np.inf, np.float32)
+    n, max_length = 400, 6
+    table = np.full((n, max_length, SIZE, SIZE), -np.inf, np.float32)
     table[..., [4, 5]] = 0  # two tokens, none of them END, with 1/2 each
-    drawn = decoding.sample(step, state_of(table), START, END, limit, seed=3).tokens.numpy() == 4
-    for a, b in itertools.combinations(range(limit), 2):
+    drawn = (
+        decoding.sample(step, state_of(table), START, END, max_length, seed=3).tokens.numpy() == 4
+    )
+    for a, b in itertools.combinations(range(max_length), 2):
         assert abs(np.mean(drawn[:, a] == drawn[:, b]) - 0.5) < 0.12  # 5 deviations
 
 
 def test_fewer_sentences_than_places_are_no_sentences():
-    table = np.full((2, LIMIT, SIZE, SIZE), -np.inf, np.float32)
+    table = np.full((2, MAX_LENGTH, SIZE, SIZE), -np.inf, np.float32)
     table[:, :, START, END] = 0  # the one sentence there is
-    found = decoding.beam_search(step, state_of(table), START, END, LIMIT, 3, 0.0)
+    found = decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, 3, 0.0)
     assert found.log_probs.numpy().tolist() == [[0.0, -np.inf, -np.inf]] * 2
     assert found.tokens[:, 0].numpy().tolist() == [[END, 0, 0, 0, 0, 0]] * 2
 
 
 def test_impossible_arguments_are_refused():
     state = state_of(tables(1))
-    with pytest.raises(UsageError, match="beam must be an integer >= 1.*, got 0"):
-        decoding.beam_search(step, state, START, END, LIMIT, beam=0)
+    with pytest.raises(UsageError, match="num_beams must be an integer >= 1.*, got 0"):
+        decoding.beam_search(step, state, START, END, MAX_LENGTH, num_beams=0)
     with pytest.raises(UsageError, match="length_penalty must be 0 or more, got -1"):
-        decoding.beam_search(step, state, START, END, LIMIT, length_penalty=-1)
-    with pytest.raises(UsageError, match="limit must be an integer >= 1 and <= 100000, got 0"):
+        decoding.beam_search(step, state, START, END, MAX_LENGTH, length_penalty=-1)
+    with pytest.raises(UsageError, match="max_length must be an integer >= 1 and <= 100000, got 0"):
         decoding.greedy(step, state, START, END, 0)
-    with pytest.raises(UsageError, match="the state must hold a tensor"):
-        decoding.greedy(step, (), START, END, LIMIT)
+    with pytest.raises(UsageError, match="the state must contain a tensor"):
+        decoding.greedy(step, (), START, END, MAX_LENGTH)
     for bad, match in (
         ({"temperature": 0}, "temperature must be above 0"),
         ({"top_k": 0}, "top_k must be"),
@@ -278,4 +288,4 @@ def test_impossible_arguments_are_refused():
         ({"seed": "x"}, "seed must be"),
     ):
         with pytest.raises(UsageError, match=match):
-            decoding.sample(step, state, START, END, LIMIT, **bad)
+            decoding.sample(step, state, START, END, MAX_LENGTH, **bad)

@@ -101,7 +101,7 @@ def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch
         metrics.load_classifier(name)
     for bad in (raw[:-1], raw[:999] + bytes([raw[999] ^ 1]) + raw[1000:], swapped, b""):
         (tmp_path / f"{name}.npz").write_bytes(bad)
-        with pytest.raises(CheckpointError, match="damaged or another: its SHA-256"):
+        with pytest.raises(CheckpointError, match="damaged or another file: its SHA-256"):
             metrics.load_classifier(name)
     (tmp_path / f"{name}.npz").write_bytes(raw)
     assert metrics.load_classifier(name)(noise())[0].shape == (20, 64)
@@ -116,10 +116,10 @@ def test_packing_halves_the_precision_and_keeps_what_is_seen():
     assert classifiers.pack_weights(again) == classifiers.pack_weights(again)  # the same bytes
 
 
-@pytest.mark.parametrize("alteration", metric_sensitivity.ALTERED)
+@pytest.mark.parametrize("alteration", metric_sensitivity.ALTERATIONS)
 def test_the_yardsticks_images_are_altered_a_little(alteration):
     drawn = snowflakes.generate(8, size=28) / np.float32(255)
-    altered = np.asarray(metric_sensitivity.ALTERED[alteration](drawn))
+    altered = np.asarray(metric_sensitivity.ALTERATIONS[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
     difference = np.abs(altered - drawn).mean()
     assert difference == 0 if alteration == "as they are" else 0.01 < difference < 0.15

@@ -127,22 +127,22 @@ def test_records_of_several_runs_are_compared(tmp_path):
         "b.y": [1.0, 2.0, 3.0],
     }
     a, a2, b, b2 = (write(tmp_path, name, each) for name, each in values.items())
-    found = records.paired([a, a2], [b, b2], "is_5")
+    found = records.compare([a, a2], [b, b2], "iwae_5")
     assert found.runs == (2, 2)
     assert found.difference == pytest.approx(
         np.mean([values["a.x"], values["a.y"]]) - np.mean([values["b.x"], values["b.y"]])
     )
-    assert records.paired([a], [b], "is_5") == records.paired(a, b, "is_5")
+    assert records.compare([a], [b], "iwae_5") == records.compare(a, b, "iwae_5")
 
 
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        ([run(seed=1), run(seed=2)], run(seed=3), "2 runs stand against 1"),
+        ([run(seed=1), run(seed=2)], run(seed=3), "2 runs against 1"),
         ([], run(), "a side of a comparison is one Estimate or a list"),
         (run(), [0.5], "a side of a comparison is one Estimate or a list"),
         (3.5, run(), "got 3.5"),
-        ([run(seed=1)] * 2, [run(seed=2), run(seed=3)], "runs 1 and 2 of a side have the same"),
+        ([run(seed=1)] * 2, [run(seed=2), run(seed=3)], "runs 1 and 2 of a side have identical"),
         ([run(seed=1), run(seed=2, images="y")], [run(seed=3), run(seed=4)], "different test sets"),
         (run(), run(seed=2, n=100), "200 images with .* and 100 with"),
         ([run(seed=1), run(seed=2, name="l1")], [run(seed=3), run(seed=4)], "cannot compare"),
@@ -161,5 +161,5 @@ def test_texts_that_cannot_be_compared_are_refused():
         metrics.compare_texts(one, one)
     with pytest.raises(UsageError, match="one CorpusScore or a list"):
         metrics.compare_texts(one, 3)
-    with pytest.raises(UsageError, match="2 runs stand against 1"):
+    with pytest.raises(UsageError, match="2 runs against 1"):
         metrics.compare_texts([text_run(1, 0.1), text_run(2, 0.1)], text_run(3, 0.1))

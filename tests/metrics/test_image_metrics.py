@@ -306,7 +306,7 @@ def test_bad_requests_are_told():
     with pytest.raises(errors.UsageError, match="needs 2 blocks or more"):
         metrics.kernel_distance(x, x, blocks=1)
     for metric in (metrics.precision_recall, metrics.density_coverage):
-        with pytest.raises(errors.UsageError, match="10 neighbours .* 20 real and 10 generated"):
+        with pytest.raises(errors.UsageError, match="10 neighbors .* 20 real and 10 generated"):
             metric(normal(20), x, k=10)
         with pytest.raises(errors.UsageError, match="k must be an integer"):
             metric(x, x, k=0)

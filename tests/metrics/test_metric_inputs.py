@@ -168,7 +168,7 @@ def labelled(images):
         lambda: metrics.active_units(Lost(), batches(uniform(9))),
         lambda: metrics.knn_accuracy(Lost(), labelled(uniform(9)), labelled(uniform(9)), k=2),
         lambda: metrics.reconstruction_error(Lost(), batches(uniform(9))),
-        lambda: metrics.fit_latent_density(Lost(), batches(uniform(9)), components=2),
+        lambda: metrics.fit_latent_density(Lost(), batches(uniform(9)), num_components=2),
         lambda: metrics.generate(Lost(), 3),
         lambda: metrics.log_likelihood(Lost(), batches(uniform(9)), 2),
     ],

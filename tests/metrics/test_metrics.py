@@ -220,7 +220,7 @@ def test_active_units_are_those_that_vary_with_the_image():
     assert metrics.active_units(Pixels(), batches(x), threshold=1e-4)[0] == 2
 
 
-def test_neighbours_tell_separate_classes_apart_and_guess_where_there_are_none():
+def test_neighbors_tell_separate_classes_apart_and_guess_where_there_are_none():
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 400)
     x = (0.6 * label[:, None, None, None] + 0.4 * uniform(400)).astype(np.float32)
@@ -244,7 +244,7 @@ def test_the_density_of_codes_finds_two_clusters_and_decodes():
     x = np.clip(0.2 + 0.05 * np.random.default_rng(0).normal(size=(600, 4)), 0, 1)
     x[:200] += 0.5
     density = metrics.fit_latent_density(
-        Pixels(), batches(np.float32(x.reshape(-1, 2, 2, 1))), components=2
+        Pixels(), batches(np.float32(x.reshape(-1, 2, 2, 1))), num_components=2
     )
     weights = density.mixture_distribution.probs.numpy()
     order = np.argsort(weights)
@@ -259,7 +259,7 @@ def test_the_density_of_codes_finds_two_clusters_and_decodes():
 
 def test_the_density_is_that_of_posterior_samples_where_there_is_a_posterior():
     model = Linear(wide=10, off=0)  # the spread of q is most of the spread of its samples
-    density = metrics.fit_latent_density(model, batches(model.images(2000)), components=1)
+    density = metrics.fit_latent_density(model, batches(model.images(2000)), num_components=1)
     means = model.to_mean @ (model.w @ model.w.T + 0.05**2 * np.eye(4)) @ model.to_mean.T
     want = means + 100 * model.root @ model.root.T
     found = density.components_distribution.covariance().numpy()[0]
@@ -345,7 +345,7 @@ def test_bad_input_is_told():
     labelled = batches(uniform(4), label=np.arange(4))
     with pytest.raises(errors.UsageError, match="needs the feature 'label'"):
         metrics.knn_accuracy(model, data, data)
-    with pytest.raises(errors.UsageError, match="10 neighbours .* among 4 training images"):
+    with pytest.raises(errors.UsageError, match="10 neighbors .* got 4"):
         metrics.knn_accuracy(model, labelled, labelled)
     with pytest.raises(errors.UsageError, match="10 Gaussians .* to 4 images"):
         metrics.fit_latent_density(model, data)

@@ -203,7 +203,7 @@ def test_tokens_are_those_of_the_treebank():
 
 def test_perplexity_is_per_token_of_its_vocabulary():
     nll, tokens = np.array([2.0, 6.0, 1.0, 1.0, 2.0]), np.array([4, 6, 2, 2, 2])
-    letters, words = (text.Words.train(RIGHT, unit=unit) for unit in ("character", "word"))
+    letters, words = (text.WordTokenizer.train(RIGHT, unit=unit) for unit in ("character", "word"))
     score = metrics.perplexity(nll, tokens, RIGHT, letters)
     assert score.value == pytest.approx(math.exp(12 / 16))
     assert not score.higher_is_better
@@ -216,7 +216,7 @@ def test_perplexity_is_per_token_of_its_vocabulary():
 def test_scores_of_two_protocols_are_not_compared():
     one, other = metrics.bleu(SAID, RIGHT), metrics.bleu(SAID, RIGHT, "13a-lower")
     for mixed in (other, metrics.chrf(SAID, RIGHT)):
-        with pytest.raises(UsageError, match="two measurements"):
+        with pytest.raises(UsageError, match="different metrics"):
             metrics.compare_texts(one, mixed)
         with pytest.raises(UsageError, match="different protocols"):
             metrics.rank_texts({"one": one, "mixed": mixed})

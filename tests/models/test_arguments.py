@@ -29,15 +29,16 @@ SIZES += [
     "num_couplings",
     "num_features",
     "num_heads",
-    "encoder_layers",
-    "hidden_units",
+    "num_encoder_layers",
+    "intermediate_dim",
+    "hidden_dim",
     "full_size_filters",
 ]
 SIZES += ["source_vocabulary", "target_vocabulary", "caption_vocabulary"]
 
 
 @pytest.mark.parametrize(("name", "argument"), TABLE)
-def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
+def test_a_wrong_value_is_an_error_and_allocates_no_memory(name, argument):
     config = small_config(name)
     for value in WRONG:
         try:
@@ -57,11 +58,11 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
         ("mmd_vae", {"alpha": 2}),
         ("mmd_vae", {"mmd_weight": lambda step: 1.0}),
         ("captioning", {"encoder": 5}),
-        ("captioning", {"tied": "output"}),
-        ("seq2seq", {"alignment": (6,)}),
-        ("seq2seq", {"own_words": 1.5}),
-        ("transformer", {"own_words": 5}),
-        ("transformer", {"hidden_units": 2.5}),
+        ("captioning", {"tie_embeddings": "output"}),
+        ("seq2seq", {"attention": (6,)}),
+        ("seq2seq", {"scheduled_sampling": 1.5}),
+        ("transformer", {"scheduled_sampling": 5}),
+        ("transformer", {"intermediate_dim": 2.5}),
         ("pix2pix", {"levels": 0}),
         ("simple_dot", {"rating_range": (5, 1)}),
         ("simple_dot", {"rating_range": (1, math.nan)}),
@@ -70,7 +71,7 @@ def test_a_wrong_value_is_named_and_costs_no_memory(name, argument):
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
-def test_values_that_look_right_are_refused_too(name, config):
+def test_almost_valid_values_are_errors(name, config):
     with pytest.raises(UsageError, match=next(iter(config))):
         zoo.get(name, **{**small_config(name), **config})
 
@@ -80,5 +81,5 @@ def test_values_that_look_right_are_refused_too(name, config):
     [("pix2pix", {"norm": None, "levels": None}), ("vae", {"filters": (), "dense_units": (8,)})],
     ids=str,
 )
-def test_values_that_may_be_left_out_are_taken(name, config):
+def test_optional_values_are_accepted(name, config):
     zoo.get(name, **{**small_config(name), **config})

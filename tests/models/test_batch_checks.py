@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, inputs, small_model, trainer
+from cases import examples, inputs, small_model, small_trainer
 
 import zoo
 from zoo.errors import BatchError
@@ -50,17 +50,17 @@ WAYS = {
     "validation": lambda m, b: m.fit(stream(b[:1]), validation_data=stream(b), verbose=0),
     "evaluate": lambda m, b: m.evaluate(stream(b), verbose=0),
     "train_on_batch": lambda m, b: m.train_on_batch(b[1]),
-    "Trainer": lambda m, b: trainer("x", model=m).fit(stream(b), epochs=1),
-    "eager Trainer": lambda m, b: trainer("x", model=m, eager=True).fit(stream(b), epochs=1),
-    "Trainer's validation": lambda m, b: trainer("x", model=m).fit(
+    "Trainer": lambda m, b: small_trainer("x", model=m).fit(stream(b), epochs=1),
+    "eager Trainer": lambda m, b: small_trainer("x", model=m, eager=True).fit(stream(b), epochs=1),
+    "Trainer's validation": lambda m, b: small_trainer("x", model=m).fit(
         stream(b[:1]), epochs=1, validation=stream(b)
     ),
-    "Trainer.evaluate": lambda m, b: trainer("x", model=m).evaluate(stream(b)),
+    "Trainer.evaluate": lambda m, b: small_trainer("x", model=m).evaluate(stream(b)),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_later_batch_that_does_not_fit_is_named_in_every_way_to_read_it(way):
+def test_an_invalid_later_batch_is_an_error_in_every_method(way):
     model = small_model("vae")
     model.compile("sgd", run_eagerly="Trainer" not in way)
     batches = second_batch_has(model, "image", 255.0)
@@ -107,7 +107,7 @@ def test_every_feature_is_checked(name, feature, value, message):
         ("conditional_dcgan", "label", "uint8"),
     ],
 )
-def test_what_loses_nothing_is_cast(name, feature, dtype):
+def test_dtypes_are_cast_if_no_information_is_lost(name, feature, dtype):
     model = small_model(name)
     batches = second_batch_has(model, feature, 0, dtype)
     (first, *_), spec = (
@@ -118,7 +118,7 @@ def test_what_loses_nothing_is_cast(name, feature, dtype):
     np.testing.assert_array_equal(first[feature], batches[0][feature].astype(spec.dtype.name))
     model.compile("sgd" if name != "conditional_dcgan" else None, run_eagerly=True)
     model.fit(whole(batches), verbose=0)
-    run = trainer(name, model=model, eager=True)
+    run = small_trainer(name, model=model, eager=True)
     run.fit(stream(batches), steps=1)
     assert run.evaluate(stream(batches)) and run.inspect(batches[0])
 
@@ -133,7 +133,7 @@ def test_what_loses_nothing_is_cast(name, feature, dtype):
         ({"picture": "float32"}, "needs the feature 'image', got"),
     ],
 )
-def test_advice_fits_the_cause(batch, message):
+def test_error_messages_give_advice_for_the_cause(batch, message):
     model = small_model("vae")
     model.compile()
     (name, dtype), *_ = batch.items()
@@ -148,13 +148,13 @@ def test_advice_fits_the_cause(batch, message):
         model.fit({"image": np.ones((4, 8, 8, 1)), "label": np.ones(3)})
 
 
-def test_ids_too_large_for_the_model_stay_out_of_range():
+def test_ids_too_large_for_the_dtype_remain_out_of_range():
     model = small_model("simple_dot")
     with pytest.raises(BatchError, match="'user' ids"):
         model.check_batch({**examples(model, 1), "user": np.array([2**32 + 3])})
 
 
-def test_predictions_are_of_what_the_model_is_called_on():
+def test_predict_takes_the_inputs_of_call():
     model, ratings = small_model("vae"), small_model("simple_dot")
     images = examples(model, 6)["image"].numpy()
     want = model(images).numpy()
@@ -170,7 +170,7 @@ def test_predictions_are_of_what_the_model_is_called_on():
 
 
 @every_model
-def test_nothing_gives_nothing_of_the_right_shape(name):
+def test_empty_batches_give_empty_results_of_the_right_shape(name):
     model = small_model(name)
     x = tf.nest.map_structure(np.array, inputs(model, 2))
     none = tf.nest.map_structure(lambda array: array[:0], x)
@@ -179,12 +179,13 @@ def test_nothing_gives_nothing_of_the_right_shape(name):
         assert found.shape == shape
     for verb in ("encode", "reconstruct"):
         if hasattr(model, verb):
-            found = getattr(model, verb)
-            assert found(none).shape == (0, *found(x).shape[1:])
+            method = getattr(model, verb)
+            empty, full = (tf.nest.flatten(method(arg)) for arg in (none, x))
+            assert [y.shape for y in empty] == [(0, *y.shape[1:]) for y in full]
 
 
 @every_model
-def test_keras_settings_of_the_machine_have_no_part_in_a_model(name):
+def test_global_keras_settings_do_not_affect_a_model(name):
     model = small_model(name)
     batch, x = examples(model, 4), inputs(model, 3)
     want = model(x)
@@ -201,7 +202,7 @@ def test_keras_settings_of_the_machine_have_no_part_in_a_model(name):
 
 
 @every_model
-def test_keras_exports_what_a_call_gives(name, tmp_path):
+def test_a_keras_export_equals_a_call(name, tmp_path):
     model = small_model(name)
     model.export(tmp_path / "model", verbose=False)
     x = inputs(model, 3)

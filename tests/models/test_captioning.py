@@ -25,32 +25,32 @@ from zoo.recipes import Budget, run
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
 CAPTIONS = ["a red circle", "a blue square above a red circle", "a blue circle"]
-WORDS = text.Words.train(CAPTIONS)
+WORDS = text.WordTokenizer.train(CAPTIONS)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 8, 8, 1), np.uint8)
 
 
-def speaking(**config):
-    """A small model that knows words, untrained."""
+def with_vocabulary(**config):
+    """A small untrained model with a vocabulary."""
     return small_model("captioning", caption_vocabulary=WORDS, **config)
 
 
-@pytest.mark.parametrize("config", [{}, {"cell": "gru", "tied": True}], ids=str)
-def test_what_is_taught_at_once_is_what_is_said_step_by_step(config):
+@pytest.mark.parametrize("config", [{}, {"cell": "gru", "tie_embeddings": True}], ids=str)
+def test_decode_gives_the_logits_and_weights_of_decode_step(config):
     model = small_model("captioning", **config)
     batch = examples(model, 3)
-    heard = batch["caption"][:, :-1]
-    known = model.read(batch["image"])
-    logits, alpha = model.tell(known, heard)
-    state = model.start(known, heard.shape[1])
-    for t in range(heard.shape[1]):
-        one, state, weights = model.say(heard[:, t], state)
-        np.testing.assert_allclose(one, logits[:, t], atol=1e-4)
+    tokens = batch["caption"][:, :-1]
+    encoded = model.encode(batch["image"])
+    logits, alpha = model.decode(encoded, tokens)
+    state = model.initial_state(encoded, tokens.shape[1])
+    for t in range(tokens.shape[1]):
+        step_logits, state, weights = model.decode_step(tokens[:, t], state)
+        np.testing.assert_allclose(step_logits, logits[:, t], atol=1e-4)
         np.testing.assert_allclose(weights, alpha[:, t], atol=1e-5)
         np.testing.assert_allclose(np.sum(weights, axis=1), 1, atol=1e-5)
 
 
-def test_the_gate_decides_how_much_of_what_was_seen_gets_through():
+def test_the_gate_scales_the_context():
     cell = blocks.GatedAttentionCell(keras.layers.LSTMCell(4), blocks.AdditiveAttention(5))
     cell.build((None, 6), (None, None, 7))
     state = cell.initial_state(cell.attention.prepare_memory(RNG.random((2, 3, 7), np.float32)))
@@ -63,70 +63,74 @@ def test_the_gate_decides_how_much_of_what_was_seen_gets_through():
 
 
 def test_the_loss_is_that_of_equation_14_and_padding_changes_nothing():
-    model = small_model("captioning", dropout=0.0, doubly_stochastic=0.7)
+    model = small_model("captioning", dropout=0.0, doubly_stochastic_weight=0.7)
     model.prepare(keras.optimizers.SGD(0.0))
     batch = examples(model, 4)
-    heard, words = batch["caption"][:, :-1], batch["caption"][:, 1:].numpy()
-    _, alpha = model.tell(model.read(batch["image"]), heard)
-    kept = (words != text.PAD)[..., None]
-    uneven = ((1 - np.sum(kept * alpha, 1)) ** 2).mean(1)
-    found = model.eval_step(batch)
-    np.testing.assert_allclose(found["uneven"], uneven, rtol=1e-5)
-    np.testing.assert_allclose(found["loss"], found["nll"] + 0.7 * uneven, rtol=1e-5)
+    inputs, targets = batch["caption"][:, :-1], batch["caption"][:, 1:].numpy()
+    _, alpha = model.decode(model.encode(batch["image"]), inputs)
+    mask = (targets != text.PAD)[..., None]
+    penalty = ((1 - np.sum(mask * alpha, 1)) ** 2).mean(1)
+    losses = model.eval_step(batch)
+    np.testing.assert_allclose(losses["doubly_stochastic_penalty"], penalty, rtol=1e-5)
+    np.testing.assert_allclose(losses["loss"], losses["nll"] + 0.7 * penalty, rtol=1e-5)
     padded = model.eval_step(batch | {"caption": tf.pad(batch["caption"], [[0, 0], [0, 3]])})
-    for key, value in found.items():
+    for key, value in losses.items():
         np.testing.assert_allclose(padded[key], value, rtol=1e-5, err_msg=key)
     logs = model.train_step(batch)
-    np.testing.assert_allclose(logs["loss"], logs["nll"] + 0.7 * logs["uneven"], rtol=1e-5)
+    np.testing.assert_allclose(
+        logs["loss"], logs["nll"] + 0.7 * logs["doubly_stochastic_penalty"], rtol=1e-5
+    )
 
 
 def test_images_become_texts_and_each_word_has_a_map():
-    model = speaking()
-    said = model.caption(IMAGES, limit=5, batch_size=2)
+    model = with_vocabulary()
+    said = model.caption(IMAGES, max_length=5, batch_size=2)
     assert len(said) == 3 and all(isinstance(line, str) for line in said)
-    assert model.caption(IMAGES.astype(np.float32) / 255, limit=5) == said
-    assert len(model.caption(IMAGES, beam=3, limit=5)) == 3
-    found = model.attention(IMAGES, CAPTIONS)
+    assert model.caption(IMAGES.astype(np.float32) / 255, max_length=5) == said
+    assert len(model.caption(IMAGES, num_beams=3, max_length=5)) == 3
+    found = model.attention_maps(IMAGES, CAPTIONS)
     for caption, (pieces, maps) in zip(CAPTIONS, found, strict=True):
         assert pieces == [*caption.split(), "</s>"]
         assert maps.shape == (len(pieces), 2, 2)
         np.testing.assert_allclose(maps.sum((1, 2)), 1, atol=1e-5)
-    assert len(model.attention(IMAGES, limit=5)) == 3
-    both, maps = model.caption_with_attention(IMAGES, num_maps=2, beam=3, limit=5, batch_size=2)
-    assert both == model.caption(IMAGES, beam=3, limit=5)
-    tokens, weights = model.best(model.generate(IMAGES, beam=3, limit=5))
+    assert len(model.attention_maps(IMAGES, max_length=5)) == 3
+    both, maps = model.caption_with_attention(
+        IMAGES, num_maps=2, num_beams=3, max_length=5, batch_size=2
+    )
+    assert both == model.caption(IMAGES, num_beams=3, max_length=5)
+    tokens, weights = model.best_sequences(model.generate(IMAGES, num_beams=3, max_length=5))
     for (pieces, looks), words, alpha in zip(maps, tokens[:2], weights, strict=False):
-        assert pieces == WORDS.pieces([i for i in words if i])
+        assert pieces == WORDS.tokens([i for i in words if i])
         np.testing.assert_allclose(looks, alpha[: len(pieces)].reshape(-1, 2, 2), atol=1e-5)
     assert len(maps) == 2
-    assert model.caption(IMAGES[:0]) == [] and model.attention(IMAGES[:0]) == []
+    assert model.caption(IMAGES[:0]) == [] and model.attention_maps(IMAGES[:0]) == []
 
 
 def test_a_saved_model_brings_its_words_along(tmp_path):
-    model = speaking(tied=True)
+    model = with_vocabulary(tie_embeddings=True)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.caption(IMAGES, limit=5) == model.caption(IMAGES, limit=5)
+    assert again.caption(IMAGES, max_length=5) == model.caption(IMAGES, max_length=5)
 
 
 def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
     seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
-    assert seen.input_feature == "features" and seen.map_shape == (2, 3)
+    assert seen.input_feature == "features" and seen.feature_map_shape == (2, 3)
     run = zoo.Trainer(seen, verbose=False, figures_every=0)
     batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
     run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
     x = keras.Input((8, 8, 1))
     network = keras.Model(x, keras.layers.Conv2D(5, 3, strides=4)(x))
-    model = speaking(encoder=network)
-    assert model.map_shape == (2, 2)
+    model = with_vocabulary(encoder=network)
+    assert model.feature_map_shape == (2, 2)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.caption(IMAGES, limit=5) == model.caption(IMAGES, limit=5)
+    assert again.caption(IMAGES, max_length=5) == model.caption(IMAGES, max_length=5)
     block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
-    with pytest.raises(ValueError, match="a map .* is needed: take it out from inside"):
-        speaking(encoder=block)
-    model = speaking(encoder=zoo.feature_extractor(block, "1"))
-    assert model.map_shape == (2, 2) and len(model.caption(IMAGES, limit=5)) == 3
+    with pytest.raises(ValueError, match="a feature map .*: extract an inner one"):
+        with_vocabulary(encoder=block)
+    model = with_vocabulary(encoder=zoo.feature_extractor(block, "1"))
+    assert model.feature_map_shape == (2, 2) and len(model.caption(IMAGES, max_length=5)) == 3
 
 
 @pytest.mark.parametrize(
@@ -135,14 +139,22 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
         (lambda m: m.caption(IMAGES[:, :4]), BatchError, "of shape .*8, 8, 1.*got .*4, 8, 1"),
         (lambda m: m.caption(IMAGES * 2.0), BatchError, r"in \[0, 1\]"),
         (lambda m: m.caption(IMAGES.astype(int)), BatchError, "as float32, got int64"),
-        (lambda m: m.caption(IMAGES, beam=0), UsageError, "beam"),
-        (lambda m: m.attention(IMAGES, ["a"]), UsageError, "3 images need as many captions: 1"),
-        (lambda m: m.attention(IMAGES, CAPTIONS, limit=4), UsageError, "more than the limit of 4"),
+        (lambda m: m.caption(IMAGES, num_beams=0), UsageError, "num_beams"),
+        (
+            lambda m: m.attention_maps(IMAGES, ["a"]),
+            UsageError,
+            "3 images need 3 captions, got 1",
+        ),
+        (
+            lambda m: m.attention_maps(IMAGES, CAPTIONS, max_length=4),
+            UsageError,
+            "more than max_length=4",
+        ),
     ],
 )
 def test_what_cannot_be_is_named(call, error, message):
     with pytest.raises(error, match=message):
-        call(speaking())
+        call(with_vocabulary())
 
 
 def test_what_needs_words_or_fits_no_weights_is_named():
@@ -155,7 +167,7 @@ def test_what_needs_words_or_fits_no_weights_is_named():
             verb(batch["features"][..., :4])
     with pytest.raises(BatchError, match="'caption' ids in 0 ... 19, got 0 to 20"):
         model.check_batch(batch | {"caption": batch["caption"] * 0 + [[0, 20, 0, 0, 0, 0]]})
-    for wrong in ({"encoder": ()}, {"cell": "rnn"}, {"doubly_stochastic": -1.0}):
+    for wrong in ({"encoder": ()}, {"cell": "rnn"}, {"doubly_stochastic_weight": -1.0}):
         with pytest.raises(UsageError, match="must be"):
             small_model("captioning", **wrong)
 
@@ -190,9 +202,9 @@ def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_pat
     assert not [*tmp_path.glob(".*")]  # nothing temporary is left
 
 
-def test_a_channel_is_dropped_at_all_places_alike():
-    model = speaking(encoder=None, image_shape=(3, 2, 64), annotation_dropout=0.5)
-    seen = np.asarray(model.read(tf.ones((2, 3, 2, 64)), training=True)["annotations"])
+def test_a_channel_is_dropped_at_all_positions():
+    model = with_vocabulary(encoder=None, image_shape=(3, 2, 64), annotation_dropout=0.5)
+    seen = np.asarray(model.encode(tf.ones((2, 3, 2, 64)), training=True)["annotations"])
     np.testing.assert_array_equal(seen, np.repeat(seen[:, :1], 6, axis=1))
     assert {*seen.flat} == {0.0, 2.0} and (seen[0] != seen[1]).any()
 
@@ -263,7 +275,7 @@ def few(monkeypatch, tmp_path):
     return tmp_path
 
 
-SMALL = {"encoder": [4, 4, 4], "embedding_dim": 8, "units": 8, "doubly_stochastic": 0.0}
+SMALL = {"encoder": [4, 4, 4], "embedding_dim": 8, "units": 8, "doubly_stochastic_weight": 0.0}
 
 
 def test_a_recipe_of_captions_becomes_a_record(few):
@@ -279,7 +291,7 @@ def test_a_recipe_of_captions_becomes_a_record(few):
     )
     said = (few / "run" / "test-beam1.txt").read_text().splitlines()
     model = keras.models.load_model(few / "run" / "model.keras")
-    assert model.caption(shapes.generate(5, first=78)["image"], limit=24) == said
+    assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == said
     seen = zoo.recipes.get("captioning.flickr8k").protocol()
     assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
 
@@ -291,7 +303,12 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     done = CliRunner().invoke(main, [*train, "--epochs", "1"])
     assert done.exit_code == 0, done.output
     done = CliRunner().invoke(main, ["evaluate", "runs/captioning-shapes", "--json"])
-    assert json.loads(done.stdout)["metrics"].keys() == {"loss", "nll", "accuracy", "uneven"}
+    assert json.loads(done.stdout)["metrics"].keys() == {
+        "loss",
+        "nll",
+        "accuracy",
+        "doubly_stochastic_penalty",
+    }
     assert (few / "runs/captioning-shapes/figures/captions.png").is_file()
     done = CliRunner().invoke(main, ["sample", "captioning", "-n", "2", "-o", "two.png"])
     assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
@@ -299,17 +316,17 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
         figures.save(f"{number}.png", scene)
     files = ["0.png", "1.png"]
     done = CliRunner().invoke(
-        main, ["caption", "captioning", *files, "--beam=2", "--attention=maps.png", "--json"]
+        main, ["caption", "captioning", *files, "--num-beams=2", "--attention=maps.png", "--json"]
     )
     found = json.loads(done.stdout)
-    assert found["beam"] == 2 and [one["image"] for one in found["captions"]] == files
+    assert found["num_beams"] == 2 and [one["image"] for one in found["captions"]] == files
     assert (few / "maps.png").read_bytes().startswith(b"\x89PNG")
     (few / "torn.png").write_bytes(b"no picture")
     for args, message in {
         (): "Missing argument",
         ("2.png",): "2.png cannot be read as an image",
         ("torn.png",): "cannot be read as an image",
-        ("0.png", "--beam", "0"): "must be an integer >= 1",
+        ("0.png", "--num-beams", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
         ("0.png", "--network", "VGG16"): "takes images: leave --network out",
     }.items():
@@ -324,24 +341,25 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
 def test_the_command_line_says_what_a_network_saw(tmp_path):
     net = image_features.PretrainedNetwork("MobileNetV2", weights=None, size=32)
     net.model.save_weights(tmp_path / "net.weights.h5")
-    model = speaking(encoder=None, image_shape=net.shape)
+    model = with_vocabulary(encoder=None, image_shape=net.shape)
     model.save(tmp_path / "features.keras")
     image = RNG.integers(0, 256, (40, 32, 3), np.uint8)
     figures.save(tmp_path / "scene.png", image)
     run, file = str(tmp_path / "features.keras"), str(tmp_path / "scene.png")
     seen = ("--network", "MobileNetV2", "--image-size", "32", "--weights")
     done = CliRunner().invoke(
-        main, ["caption", run, file, *seen, str(tmp_path / "net.weights.h5"), "--limit=5", "--json"]
+        main,
+        ["caption", run, file, *seen, str(tmp_path / "net.weights.h5"), "--max-length=5", "--json"],
     )
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["captions"]
     features = net(image_files.read_image(file, size=32)[None])
-    assert [found["caption"]] == model.caption(features, beam=5, limit=5)
+    assert [found["caption"]] == model.caption(features, num_beams=5, max_length=5)
     for args, message in (
         ((), "features (1, 1, 1280) of another network"),
         (
             (*seen, "no.weights.h5"),
-            "give weights= a file of it without its top",
+            "give weights= a file of the network without its top",
         ),
     ):
         done = CliRunner().invoke(main, ["caption", run, file, *args])
@@ -360,6 +378,6 @@ def test_a_map_is_bright_where_the_model_looked(tmp_path):
     assert (tmp_path / "maps.png").is_file()
     tile = picture[4:124, 128:248].mean(-1)
     assert tile[100:, :20].min() > 195 and tile[:20, 100:].max() < 60
-    assert set(speaking().figures({"image": IMAGES / np.float32(255)})) == {"captions"}
+    assert set(with_vocabulary().figures({"image": IMAGES / np.float32(255)})) == {"captions"}
     with pytest.raises(UsageError, match="1 and 0"):
         figures.caption_maps(image, [])

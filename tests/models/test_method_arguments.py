@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.registry import get_class
 
 NAMES = zoo.names()
-WORDS = text.Words.train(["ein mann", "eine frau"])
+WORDS = text.WordTokenizer.train(["ein mann", "eine frau"])
 
 
 def having(verb):
@@ -26,7 +26,7 @@ def refused(call, message=None):
 
 
 @having("sample")
-def test_samples_are_as_many_as_an_integer_says_by_a_seed_of_either_form(name):
+def test_numbers_of_samples_and_seeds_are_checked(name):
     model = small_model(name)
     for n in (0, -1, 2.5, 1.5, True, None, "x", float("nan"), [2]):
         refused(lambda n=n: model.sample(n), "n must be an integer >= 1")
@@ -59,7 +59,7 @@ WRONG_IMAGES = {
 
 @having("encode")
 @pytest.mark.parametrize("verb", ["encode", "reconstruct", "interpolate", "log_prob_bound"])
-def test_images_are_checked_and_brought_to_one_form(name, verb):
+def test_images_are_checked_and_converted(name, verb):
     model = small_model(name)
     call = getattr(model, verb)
     more = {"interpolate": 2, "log_prob_bound": 1}.get(verb, 0)
@@ -79,7 +79,7 @@ def test_images_are_checked_and_brought_to_one_form(name, verb):
 
 
 @having("decode")
-def test_codes_are_checked_and_steps_are_counted(name):
+def test_codes_and_steps_are_checked(name):
     model = small_model(name)
     for codes in (
         *(np.zeros(shape) for shape in ((2, 3), (3, 4), (2,), (1, 1, 2))),
@@ -95,7 +95,7 @@ def test_codes_are_checked_and_steps_are_counted(name):
     assert model.interpolate(IMAGES[:1], IMAGES[:3], 2).shape == (3, 2, 8, 8, 1)
 
 
-def test_classes_and_images_to_draw_around_are_checked():
+def test_labels_and_reference_images_are_checked():
     model = small_model("conditional_dcgan")
     for label in (-1, 12, 2**40, 1.5, "x", True, [1, 2, 3], [[1, 2]]):
         refused(lambda label=label: model.sample(2, label=label), "label")
@@ -130,7 +130,7 @@ def test_sources_of_an_image_translation_are_checked():
     np.testing.assert_allclose(model.translate(coarse), model.translate(coarse / 255), atol=1e-5)
 
 
-def test_pictures_to_paint_are_checked():
+def test_images_to_stylize_are_checked():
     model, image = small_model("style_transfer"), np.ones((16, 16, 3))
     for value in (None, 5, "x", image * np.nan, image * 5, image[None], [1]):
         refused(lambda value=value: model.stylize(value, image, steps=1), "content|image")
@@ -141,20 +141,23 @@ def test_pictures_to_paint_are_checked():
 
 
 @having("generate")
-def test_sentences_and_limits_are_checked(name):
+def test_sentences_and_lengths_are_checked(name):
     sides = ("source", "target") if hasattr(get_class(name), "translate") else ("caption",)
     model = small_model(name, **{f"{side}_vocabulary": WORDS for side in sides})
     verb = model.translate if "source" in sides else model.caption
     value = ["ein mann"] if "source" in sides else IMAGES
     for wrong in (5, None, "x.png", [5], ["ein", None]):
         for ask in (verb, model.attention):
-            refused(lambda wrong=wrong, ask=ask: ask(wrong, limit=3))
-    for limit in ("x", 0, -1, None, 1.5, 10**9):
+            refused(lambda wrong=wrong, ask=ask: ask(wrong, max_length=3))
+    for max_length in ("x", 0, -1, None, 1.5, 10**9):
         for ask in (verb, model.attention):
-            refused(lambda limit=limit, ask=ask: ask(value, limit=limit), "limit must be")
+            refused(
+                lambda max_length=max_length, ask=ask: ask(value, max_length=max_length),
+                "max_length must be",
+            )
     for wrong in (None, "x", 5):
         refused(lambda wrong=wrong: model.generate(wrong))
-    assert verb([], limit=3) == model.attention([], limit=3) == []
+    assert verb([], max_length=3) == model.attention_maps([], max_length=3) == []
     empty = examples(model, 2)[model.input_feature][:0]
-    assert model.generate(empty, limit=LONGEST, eager=True).tokens.shape == (0, LONGEST)
-    assert model.generate(empty, 2, limit=3, eager=True).extras.shape[:3] == (0, 2, 3)
+    assert model.generate(empty, max_length=LONGEST, eager=True).tokens.shape == (0, LONGEST)
+    assert model.generate(empty, 2, max_length=3, eager=True).aux.shape[:3] == (0, 2, 3)

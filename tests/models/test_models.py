@@ -22,8 +22,8 @@ from cases import (
     shuffled,
     small_config,
     small_model,
+    small_trainer,
     spec_of_drawn,
-    trainer,
 )
 from every_model import NAMES, every_model
 
@@ -51,7 +51,7 @@ def one_step(model, batch):
 
 
 @every_model
-def test_get_gives_a_model_that_is_built_down_to_the_last_layer(name):
+def test_get_returns_a_completely_built_model(name):
     model = zoo.get(name)  # the paper's settings
     assert model.built and model.count_params() > 0
     assert [path for path, layer in inspection.layers(model) if not layer.built] == []
@@ -71,7 +71,7 @@ def test_the_constructor_is_the_configuration(name):
 
 
 @every_model
-def test_the_written_arguments_are_those_of_the_signature(name):
+def test_the_documented_arguments_are_those_of_the_signature(name):
     written = zoo.info(name)["arguments"]
     read = {k: p.default for k, p in arguments(get_class(name)).items()}
     assert {k: eval(v) for k, v in written.items()} == read  # noqa: S307
@@ -79,7 +79,7 @@ def test_the_written_arguments_are_those_of_the_signature(name):
 
 
 @every_model
-def test_every_weight_is_watched_and_gets_a_gradient(name):
+def test_every_weight_has_a_gradient(name):
     model = small_model(name)
     model.prepare()
     _, seen = one_step(model, examples(model))
@@ -110,7 +110,7 @@ def few(name):
 @functools.cache
 def two_epochs(name, eager):
     """(history, state) after two epochs of 3 steps; what several tests compare with."""
-    run = trainer(name, eager=eager)
+    run = small_trainer(name, eager=eager)
     return run.fit(few(name), epochs=2).history, run.state.arrays()
 
 
@@ -124,11 +124,11 @@ def test_graph_and_eager_give_the_same_numbers(name):
 
 
 @every_model
-def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
+def test_a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name, tmp_path):
     """Eagerly, where what a model keeps in Python would be lost, too."""
     history, whole = two_epochs(name, 1)
-    trainer(name, tmp_path, eager=True).fit(few(name), steps=4)
-    rest = trainer(name, tmp_path, eager=True)
+    small_trainer(name, tmp_path, eager=True).fit(few(name), steps=4)
+    rest = small_trainer(name, tmp_path, eager=True)
     for variable in rest.state.variables().values():
         variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
     resumed = rest.fit(few(name), epochs=2).history
@@ -139,7 +139,7 @@ def test_a_run_stopped_in_mid_epoch_goes_on_to_the_same_bits(name, tmp_path):
 @every_model
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
     def run(seed):
-        it = trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
+        it = small_trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
         it.fit(few(name), steps=2)
         return {k: v for k, v in it.state.arrays().items() if k.startswith("model")}
 
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
 
 @every_model
-def test_samples_are_in_range_and_follow_their_seed(name):
+def test_samples_are_in_range_and_depend_on_the_seed(name):
     model = small_model(name)
     batch = examples(model, 5)
     samples = drawn(model, batch, seed=1).numpy()
@@ -174,7 +174,7 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
     assert strangers == []
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
     # The steps of a scaled loss are conditions in the graph; all others are the same eagerly.
-    run = trainer(name, model=model, eager=policy == "mixed_bfloat16")
+    run = small_trainer(name, model=model, eager=policy == "mixed_bfloat16")
     before = run.state.arrays()
     history = run.fit(few(name), epochs=4 if policy == "mixed_float16" else 1).history
     assert np.isfinite(list(history.values())).all()
@@ -189,7 +189,7 @@ def test_mixed_precision_reaches_every_layer_and_stays_finite(name, policy):
 def test_inspection_shows_gradients_as_they_are_before_they_are_scaled(name):
     norms = {}
     for policy in ("float32", "mixed_float16"):
-        run = trainer(name, model=small_model(name, dtype=policy), eager=True)
+        run = small_trainer(name, model=small_model(name, dtype=policy), eager=True)
         rows = run.inspect(examples(run.model, 8)).variables
         norms[policy] = np.array([row["gradient_norm"] for row in rows])
     found, wanted = norms["mixed_float16"], norms["float32"]
@@ -206,7 +206,7 @@ def test_seeds_of_threads_are_all_different():
 
 
 @pytest.mark.parametrize("value", [2**31, 2**32 - 2, np.uint32(7), [3, 2**31], tf.constant(5)])
-def test_every_seed_that_fits_is_one(value):
+def test_every_valid_seed_is_accepted(value):
     seed = small_model("simple_dot").as_seed(value)
     wanted = np.array(value, np.int64) if np.ndim(value) else np.array([int(value), 0])
     assert seed.dtype == tf.int32
@@ -214,7 +214,7 @@ def test_every_seed_that_fits_is_one(value):
 
 
 @every_model
-def test_plain_keras_learns_one_example_by_heart_evaluates_and_predicts(name):
+def test_plain_keras_memorizes_one_example_evaluates_and_predicts(name):
     """Overfits: trained on a single example, what it draws or says comes to be that one."""
     model = small_model(name)
     picture = examples(model, 1, seed=5)
@@ -276,7 +276,7 @@ def test_intermediate_activations_come_by_name(name):
 
 @every_model
 def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
-    run = trainer(name)
+    run = small_trainer(name)
     before = run.state.arrays()
     seen = run.inspect({key: np.asarray(x) for key, x in examples(run.model).items()})
     assert same_bits(before, run.state.arrays()) == []
@@ -293,7 +293,7 @@ def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
 
 @every_model
 def test_a_frozen_part_is_bitwise_unchanged(name):
-    run = trainer(name, eager=True)
+    run = small_trainer(name, eager=True)
     part = next(x for _, x in inspection.layers(run.model) if x.trainable_variables)
     part.trainable = False
     before = [keras.ops.convert_to_numpy(v).copy() for v in part.weights]
@@ -341,7 +341,7 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
 
 
 @every_model
-def test_the_file_is_short_and_speaks_of_no_infrastructure(name):
+def test_the_file_is_short_and_mentions_no_infrastructure(name):
     text = Path(inspect.getsourcefile(get_class(name))).read_text()
     code = text.lower()
     assert len(text.splitlines()) <= 200

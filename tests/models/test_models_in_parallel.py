@@ -10,7 +10,7 @@ from cases import (
     LONGEST,
     examples,
     small_model,
-    trainer,
+    small_trainer,
 )
 from every_model import NAMES, every_model
 
@@ -27,7 +27,7 @@ def drawing_as(model, replica):
 
 
 @every_model
-def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replicas):
+def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
     """With plain gradient descent, the weights after a step are the mean of both halves' own.
 
     Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
@@ -38,7 +38,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
         model.adapt = lambda data: None  # each would look at data of its own
         parts = model.configure_optimizers()
         optimizers = {part: keras.optimizers.SGD(0.05) for part in parts}
-        return trainer(name, model=model, optimizers=optimizers, **options)
+        return small_trainer(name, model=model, optimizers=optimizers, **options)
 
     batch = examples(small_model(name), 8)
     with two_replicas.scope():
@@ -62,7 +62,7 @@ def test_two_replicas_take_the_mean_of_what_each_would_do_alone(name, two_replic
 
 
 @every_model
-def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
+def test_two_micro_batches_apply_the_mean_gradient(name):
     batch = examples(small_model(name), 8)
 
     # Masks of dropout come from a stream that goes on from piece to piece.
@@ -71,7 +71,7 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
     model.adapt = lambda data: None
     model.next_seed = lambda: tf.constant([1, 2])
     optimizers = {part: keras.optimizers.SGD(0.01) for part in model.configure_optimizers()}
-    run = trainer(name, model=model, optimizers=optimizers, eager=True, micro_batches=2)
+    run = small_trainer(name, model=model, optimizers=optimizers, eager=True, micro_batches=2)
     before = run.state.arrays()
 
     def weights():
@@ -93,26 +93,26 @@ def test_two_micro_batches_take_the_mean_of_what_each_would_do_alone(name):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if hasattr(get_class(n), "generate")])
-@pytest.mark.parametrize("beam", [1, 2])
-def test_a_batch_in_pieces_is_answered_as_a_whole_one(name, beam):
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_micro_batches_give_the_results_of_the_whole_batch(name, num_beams):
     model = small_model(name)
     source = examples(model, 5)[model.input_feature]
-    how = {"beam": beam, "limit": LONGEST, "eager": True}
-    whole, pieces = (model.generate(source, pieces=n, **how) for n in (1, 3))
+    how = {"num_beams": num_beams, "max_length": LONGEST, "eager": True}
+    whole, pieces = (model.generate(source, micro_batches=n, **how) for n in (1, 3))
     np.testing.assert_array_equal(pieces.tokens, whole.tokens)
     for got, wanted in zip(tf.nest.flatten(pieces), tf.nest.flatten(whole), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_where_an_operation_has_one_thread_batches_are_answered_in_pieces(monkeypatch):
+def test_with_single_threaded_operations_predictions_use_micro_batches(monkeypatch):
     setting = tf.config.threading
-    model, seen = small_model("seq2seq"), []
-    model._search = lambda source, pieces, *how: seen.append(pieces)
+    model, counts = small_model("seq2seq"), []
+    model._compiled_generate = lambda source, count, *args: counts.append(count)
     source = examples(model, 30)["source"]
     model.generate(source)
     monkeypatch.setattr(setting, "get_intra_op_parallelism_threads", lambda: 1)
     monkeypatch.setattr(setting, "get_inter_op_parallelism_threads", lambda: 8)
-    for how in ({}, {"pieces": 2}, {"seed": 0}):
+    for how in ({}, {"micro_batches": 2}, {"seed": 0}):
         model.generate(source, **how)
-    model.generate(source[:1], pieces=2)
-    assert seen == [1, 3, 2, 1, 1]
+    model.generate(source[:1], micro_batches=2)
+    assert counts == [1, 3, 2, 1, 1]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import trainer
+from cases import small_trainer
 from click.testing import CliRunner
 
 import blocks
@@ -27,7 +27,7 @@ def noise(*shape):
 # ---------------------------------------------------------------- networks
 
 
-def test_the_papers_generator_has_the_papers_levels():
+def test_the_default_generator_has_the_layers_of_the_paper():
     net = blocks.UNet(3)
     assert [layer.filters for layer in net.down] == [64, 128, 256, 512, 512, 512, 512, 512]
     assert [layer.filters for layer in net.up] == [512, 512, 512, 512, 256, 128, 64, 3]
@@ -39,7 +39,7 @@ def test_the_papers_generator_has_the_papers_levels():
     assert 0.019 < np.std(small.up[1].layers[0].kernel) < 0.021
 
 
-def test_a_unet_keeps_the_size_and_its_skips_carry_what_the_bottleneck_cannot():
+def test_a_unet_keeps_the_size_and_has_skip_connections():
     net = blocks.UNet(2, filters=4, levels=3, dropout=0.0)
     x = noise(2, 16, 24, 3)
     assert net(x).shape == (2, 16, 24, 2)
@@ -59,12 +59,12 @@ def test_a_unet_keeps_the_size_and_its_skips_carry_what_the_bottleneck_cannot():
 @pytest.mark.parametrize(
     "size, levels", [((256, 256), 8), ((512, 1024), 8), ((96, 64), 5), ((28, 8), 2), ((7, 8), 1)]
 )
-def test_a_size_has_as_many_levels_as_it_can_be_halved_at_most_eight(size, levels):
+def test_default_levels_halve_the_size_at_most_eight_times(size, levels):
     assert default_levels(size) == levels
 
 
 @pytest.mark.parametrize("filters, side", [((1, 1), 16), ((1, 1, 1), 34), ((1, 1, 1, 1), 70)])
-def test_a_verdict_sees_a_patch_of_the_stated_size(filters, side):
+def test_a_logit_depends_on_a_patch_of_the_stated_size(filters, side):
     net = blocks.PatchDiscriminator(filters, norm=None)
     x = noise(1, 160, 160, 1)
     net.build(x.shape)
@@ -81,22 +81,22 @@ def test_a_verdict_sees_a_patch_of_the_stated_size(filters, side):
 # ---------------------------------------------------------------- noise
 
 
-def test_dropout_is_drawn_from_a_seed_and_is_off_without_one():
+def test_dropout_depends_on_the_seed_and_is_off_without_one():
     model = zoo.get("pix2pix", **TINY)
     images = np.repeat(noise(1, 16, 16, 3), 64, axis=0)
-    plain, drawn, again, other = (model.translate(images, s).numpy() for s in (None, 3, 3, 4))
+    plain, noisy, again, other = (model.translate(images, s).numpy() for s in (None, 3, 3, 4))
     np.testing.assert_allclose(plain, np.repeat(plain[:1], 64, axis=0), atol=1e-6)
     np.testing.assert_allclose(plain, model(images), atol=1e-6)
-    np.testing.assert_array_equal(drawn, again)
-    spread = np.abs(drawn - plain).mean()
-    assert np.abs(drawn - other).mean() > spread / 2 > 0
-    assert np.abs(drawn[1:] - drawn[:-1]).mean() > spread / 2  # each picture has its own
-    assert np.abs(drawn.mean(0) - plain[0]).mean() < spread / 3
+    np.testing.assert_array_equal(noisy, again)
+    spread = np.abs(noisy - plain).mean()
+    assert np.abs(noisy - other).mean() > spread / 2 > 0
+    assert np.abs(noisy[1:] - noisy[:-1]).mean() > spread / 2  # each picture has its own
+    assert np.abs(noisy.mean(0) - plain[0]).mean() < spread / 3
     still = zoo.get("pix2pix", **TINY, dropout=0.0)
     np.testing.assert_array_equal(still.translate(images[:2], 1), still.translate(images[:2]))
 
 
-def test_noise_drops_its_share_after_the_first_three_levels_of_the_decoder_only():
+def test_dropout_has_its_rate_in_the_first_three_levels_of_the_decoder_only():
     net = blocks.UNet(1, filters=16, levels=5, norm=None, dropout=0.25)
     x = noise(4, 32, 32, 1)
     net(x)
@@ -115,12 +115,12 @@ def test_noise_drops_its_share_after_the_first_three_levels_of_the_decoder_only(
     for level, ((_, before), (after, _)) in enumerate(zip(seen[:-1], seen[1:], strict=True)):
         share = 0.25 if level < 3 else 0
         after = after[..., : before.shape[-1]]  # the rest skipped
-        kept = after != 0
-        assert 1 - kept[before != 0].mean() == pytest.approx(share, abs=0.08)
-        np.testing.assert_allclose(after[kept], before[kept] / (1 - share), rtol=1e-5)
+        remaining = after != 0
+        assert 1 - remaining[before != 0].mean() == pytest.approx(share, abs=0.08)
+        np.testing.assert_allclose(after[remaining], before[remaining] / (1 - share), rtol=1e-5)
 
 
-def test_training_draws_its_noise_from_the_models_seeds():
+def test_training_uses_the_seeds_of_the_model():
     model = zoo.get("pix2pix", **TINY)
     model.prepare()
     state = model.seed_generator.state.numpy()
@@ -133,7 +133,7 @@ def test_training_draws_its_noise_from_the_models_seeds():
     assert others == []  # nothing else a resume would have to know
 
 
-def test_the_objective_is_that_of_the_paper():
+def test_the_losses_are_those_of_the_paper():
     model = zoo.get("pix2pix", **TINY, dropout=0.0, norm=None, l1_weight=10.0)
     model.prepare()
     x, y = noise(2, 16, 16, 3), 1 - noise(2, 16, 16, 3)
@@ -162,11 +162,11 @@ def maps():
     return {"source": source, "target": target}
 
 
-def test_it_learns_maps_of_crystals(maps):
+def test_it_learns_to_translate_maps(maps):
     data = zoo.data.load(maps, batch_size=8, shuffle=True, drop_remainder=True)
     model = zoo.get("pix2pix", **TINY, norm="instance")
     fast = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in model.configure_optimizers()}
-    run = trainer("pix2pix", model=model, optimizers=fast)
+    run = small_trainer("pix2pix", model=model, optimizers=fast)
     before = run.evaluate(data)["l1"]
     history = run.fit(data, epochs=25).history
     assert run.evaluate(data)["l1"] < before / 3
@@ -174,7 +174,7 @@ def test_it_learns_maps_of_crystals(maps):
     assert 0.1 < history["fake_score"][-1] < history["real_score"][-1] < 0.95  # a play of two
 
 
-def test_translations_lie_between_input_and_truth(maps, tmp_path):
+def test_translation_figures_show_source_output_and_target(maps, tmp_path):
     model = zoo.get("pix2pix", **TINY)
     data = zoo.data.load(maps)
     batch = data.take(2)
@@ -192,7 +192,7 @@ def test_translations_lie_between_input_and_truth(maps, tmp_path):
 # ---------------------------------------------------------------- the command line
 
 
-def test_a_folder_of_pairs_goes_through_every_command(maps, tmp_path, monkeypatch):
+def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch):
     def answer(*words):
         result = CliRunner().invoke(main, [*map(str, words), "--json"])
         assert result.exit_code == 0, result.stderr
@@ -210,8 +210,8 @@ def test_a_folder_of_pairs_goes_through_every_command(maps, tmp_path, monkeypatc
     assert (tmp_path / "runs/pix2pix-maps/figures/translations.png").exists()
     assert answer(*train, "--epochs", 1)["metrics"] == record["metrics"]  # taken up, complete
     assert answer("evaluate", "pix2pix")["metrics"] == record["metrics"]
-    drawn = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
-    assert drawn["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and drawn["n"] == 3
+    noisy = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
+    assert noisy["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and noisy["n"] == 3
     answer("sample", "pix2pix", "-o", "plain.npz")
     arrays = np.load("plain.npz")
     assert arrays["image"].shape == arrays["source"].shape == arrays["target"].shape == (4, 8, 8, 3)

@@ -10,10 +10,10 @@ from zoo.data.builders import ratings
 from zoo.errors import BatchError, UsageError
 
 
-def test_it_finds_the_tastes_that_ratings_were_made_of():
-    drawn = ratings.generate(20_000)
+def test_the_error_reaches_the_noise_of_the_ratings():
+    arrays = ratings.generate(20_000)
     train, test = (
-        {k: v[part] for k, v in drawn.items()} for part in (slice(18_000), slice(18_000, None))
+        {k: v[part] for k, v in arrays.items()} for part in (slice(18_000), slice(18_000, None))
     )
     model = zoo.get("simple_dot")
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(18_000, seed=0).batch(256)
@@ -23,7 +23,7 @@ def test_it_finds_the_tastes_that_ratings_were_made_of():
     assert np.sqrt(np.mean(wrong**2)) < min(guess / 2, 1.7 * ratings.NOISE)
 
 
-def test_a_rating_is_a_dot_product_within_the_scale():
+def test_a_rating_is_a_dot_product_clipped_to_the_range():
     model = small_model("simple_dot", num_users=3, num_items=2, rating_range=(1.0, 5.0))
     p, q = (layer.embeddings.numpy() for layer in (model.user_embedding, model.item_embedding))
     users, items = np.array([0, 2, 1]), np.array([1, 1, 0])
@@ -33,7 +33,7 @@ def test_a_rating_is_a_dot_product_within_the_scale():
     np.testing.assert_allclose(model.predict_ratings(users, items), want.clip(1, 5), rtol=1e-4)
 
 
-def test_who_is_not_known_is_named():
+def test_unknown_ids_are_errors():
     model = small_model("simple_dot", num_users=3, num_items=2)
     with pytest.raises(BatchError, match="'user' ids in 0 ... 2, got 0 to 3; .*num_users=N"):
         model.predict_ratings([0, 3], [0, 1])

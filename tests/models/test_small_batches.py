@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_model, trainer
+from cases import examples, small_model, small_trainer
 
 import zoo
 from zoo.errors import UsageError
@@ -21,9 +21,9 @@ def finite(values):
 
 @pytest.mark.parametrize("name", zoo.names())
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
-def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_step(name, sizes):
+def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_step(name, sizes):
     model = small_model(name)
-    run = trainer(name, model=model, eager=True)
+    run = small_trainer(name, model=model, eager=True)
     data = batches(model, *sizes)
     weights = model.get_weights()
     if sizes[1] < model.min_batch_size:
@@ -41,25 +41,25 @@ def test_a_short_batch_is_trained_on_and_evaluated_or_refused_before_the_first_s
     assert finite(model.get_weights())
 
 
-def test_an_example_left_over_weighs_nothing_in_the_discrepancy():
+def test_a_last_batch_of_one_has_no_mmd():
     model = small_model("mmd_vae", mmd_weight=7.0)
     data, seen, eval_step = batches(model, 9, 4), [], model.eval_step
     model.eval_step = lambda batch: seen.append(eval_step(batch)) or seen[-1]
-    found = trainer("mmd_vae", model=model, eager=True).evaluate(data)
+    metrics = small_trainer("mmd_vae", model=model, eager=True).evaluate(data)
     assert [len(values["mmd"]) for values in seen] == [4, 4, 0]
     for name, count in {"loss": 8, "nll": 9, "kl": 9, "mmd": 8}.items():
         values = np.concatenate([values[name] for values in seen])
         assert len(values) == count
-        np.testing.assert_allclose(found[name], values.mean(), rtol=1e-6)
+        np.testing.assert_allclose(metrics[name], values.mean(), rtol=1e-6)
     # A graph, traced once for all sizes, knows none of them.
     model.eval_step = eval_step
-    run = trainer("mmd_vae", model=model)
-    assert run.evaluate(data) == pytest.approx(found, rel=1e-4)
+    run = small_trainer("mmd_vae", model=model)
+    assert run.evaluate(data) == pytest.approx(metrics, rel=1e-4)
     assert finite(run.fit(data, epochs=1).history.values()) and finite(model.get_weights())
 
 
-def test_a_piece_of_a_batch_may_be_too_small():
-    run = trainer("mmd_vae", micro_batches=4)
+def test_a_micro_batch_that_is_too_small_is_an_error():
+    run = small_trainer("mmd_vae", micro_batches=4)
     with pytest.raises(UsageError, match="batch size of 8 or more, got 4 in 4 micro-batches"):
         run.fit(batches(run.model, 4, 4), steps=1)
 
@@ -72,7 +72,7 @@ def test_the_loss_of_mmd_vae_is_that_of_equation_6(alpha):
     logs = {name: float(value) for name, value in model.train_step(batch).items()}
     want = logs["nll"] + (1 - alpha) * 0.5 * logs["kl"] + 7.0 * logs["mmd"]
     np.testing.assert_allclose(logs["loss"], want, rtol=1e-5)
-    found = model.eval_step(batch)
-    want = found["nll"] + (1 - alpha) * found["kl"] + 7.0 * found["mmd"]
-    np.testing.assert_allclose(found["loss"], want, rtol=1e-5)
+    metrics = model.eval_step(batch)
+    want = metrics["nll"] + (1 - alpha) * metrics["kl"] + 7.0 * metrics["mmd"]
+    np.testing.assert_allclose(metrics["loss"], want, rtol=1e-5)
     assert abs(logs["kl"]) > 0.01 and abs(logs["mmd"]) > 0.01

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, small_config, small_model, trainer
+from cases import examples, small_config, small_model, small_trainer
 
 import blocks
 import zoo
@@ -27,13 +27,13 @@ every_translator = pytest.mark.parametrize("name", NAMES)
 ROOT = Path(__file__).parents[2]
 
 SEQ2SEQ = [
-    {"cell": cell, "alignment": alignment, "order": order}
-    for cell, alignment, order in itertools.product(
+    {"cell": cell, "attention": attention, "attention_order": order}
+    for cell, attention, order in itertools.product(
         ("gru", "lstm"), ("additive", "dot", "general"), ("bahdanau", "luong")
     )
 ]
 VARIANTS = [("seq2seq", config) for config in SEQ2SEQ]
-VARIANTS += [("seq2seq", {"tied": tied}) for tied in ("output", "all")]
+VARIANTS += [("seq2seq", {"tie_embeddings": tied}) for tied in ("output", "all")]
 VARIANTS += [(name, {}) for name in NAMES if name != "seq2seq"]
 every_variant = pytest.mark.parametrize(
     ("name", "config"), VARIANTS, ids=lambda x: x if isinstance(x, str) else "-".join(x.values())
@@ -41,47 +41,48 @@ every_variant = pytest.mark.parametrize(
 
 GERMAN = ["ein mann", "eine frau", "ein hund", "eine katze", "mann und hund", "frau und katze"]
 ENGLISH = ["a man", "a woman", "a dog", "a cat", "man and dog", "woman and cat"]
-READS, SAYS = text.Words.train(GERMAN), text.Words.train(ENGLISH)
+READS, SAYS = text.WordTokenizer.train(GERMAN), text.WordTokenizer.train(ENGLISH)
 
 
-def speaking(name):
-    """A small model that knows words, untrained."""
+def with_vocabularies(name):
+    """A small untrained model with vocabularies."""
     return small_model(name, source_vocabulary=READS, target_vocabulary=SAYS)
 
 
 # One for all tests that change nothing in it: each search is traced once.
-shared = functools.cache(speaking)
+shared = functools.cache(with_vocabularies)
 
 
 @every_variant
-def test_what_is_taught_at_once_is_what_is_said_step_by_step(name, config):
+def test_decode_gives_the_logits_and_weights_of_decode_step(name, config):
     model = small_model(name, **config)
     batch = examples(model, 3)
-    heard = batch["target"][:, :-1]
-    known = model.read(batch["source"])
-    logits = model.teach(known, heard).numpy()
-    state = model.start(known, heard.shape[1])
-    for t in range(heard.shape[1]):
-        one, state, weights = model.say(heard[:, t], state)
-        np.testing.assert_allclose(one, logits[:, t], atol=1e-4)
+    tokens = batch["target"][:, :-1]
+    encoded = model.encode(batch["source"])
+    logits, all_weights = model.decode(encoded, tokens)
+    state = model.initial_state(encoded, tokens.shape[1])
+    for t in range(tokens.shape[1]):
+        step_logits, state, weights = model.decode_step(tokens[:, t], state)
+        np.testing.assert_allclose(step_logits, logits[:, t], atol=1e-4)
+        np.testing.assert_allclose(weights, all_weights[:, t], atol=1e-5)
         np.testing.assert_allclose(np.sum(weights, axis=1), 1, atol=1e-5)
         assert not np.any(np.where(batch["source"] == text.PAD, weights, 0))
 
 
 @every_translator
-def test_padding_changes_no_logits_no_losses_and_no_words(name):
+def test_padding_changes_no_logits_no_losses_and_no_tokens(name):
     model = small_model(name)
     batch = examples(model, 4)
     x, y = batch["source"], batch["target"]
     wide, long = tf.pad(x, [[0, 0], [0, 7]]), tf.pad(y, [[0, 0], [0, 3]])
-    logits = model.teach(model.read(x), y)
-    np.testing.assert_allclose(model.teach(model.read(wide), y), logits, atol=1e-5)
+    logits, _ = model.decode(model.encode(x), y)
+    np.testing.assert_allclose(model.decode(model.encode(wide), y)[0], logits, atol=1e-5)
     narrow, padded = model.eval_step(batch), model.eval_step({"source": wide, "target": long})
     for key, value in narrow.items():
         np.testing.assert_allclose(padded[key], value, atol=1e-5, err_msg=key)
-    one, other = model.generate(x, limit=5), model.generate(wide, limit=5)
+    one, other = model.generate(x, max_length=5), model.generate(wide, max_length=5)
     np.testing.assert_array_equal(one.tokens, other.tokens)
-    np.testing.assert_allclose(other.extras[..., : x.shape[1]], one.extras, atol=1e-5)
+    np.testing.assert_allclose(other.aux[..., : x.shape[1]], one.aux, atol=1e-5)
 
 
 @every_translator
@@ -89,53 +90,55 @@ def test_the_logged_numbers_are_those_of_the_definitions(name):
     model = small_model(name, dropout=0.0, label_smoothing=0.1)
     model.prepare(keras.optimizers.SGD(0.0))
     batch = examples(model, 4)
-    heard, words = batch["target"][:, :-1], batch["target"][:, 1:].numpy()
-    log_p = tf.nn.log_softmax(model.teach(model.read(batch["source"]), heard)).numpy()
-    wanted = 0.9 * np.eye(20)[words] + 0.1 / 20
-    nll = -np.take_along_axis(log_p, words[..., None], -1)[..., 0]
+    inputs, targets = batch["target"][:, :-1], batch["target"][:, 1:].numpy()
+    logits, _ = model.decode(model.encode(batch["source"]), inputs)
+    log_p = tf.nn.log_softmax(logits).numpy()
+    smoothed = 0.9 * np.eye(20)[targets] + 0.1 / 20
+    nll = -np.take_along_axis(log_p, targets[..., None], -1)[..., 0]
     values = {
-        "loss": -np.sum(wanted * log_p, -1),
+        "loss": -np.sum(smoothed * log_p, -1),
         "nll": nll,
-        "accuracy": log_p.argmax(-1) == words,
+        "accuracy": log_p.argmax(-1) == targets,
     }
-    logs, examined = model.train_step(batch), model.eval_step(batch)
+    logs, losses = model.train_step(batch), model.eval_step(batch)
     for key, value in values.items():
-        np.testing.assert_allclose(logs[key], value[words != 0].mean(), rtol=1e-4)
-        for i, kept in enumerate(words != 0):
-            np.testing.assert_allclose(examined[key][i], value[i][kept].mean(), rtol=1e-4)
+        np.testing.assert_allclose(logs[key], value[targets != 0].mean(), rtol=1e-4)
+        for i, mask in enumerate(targets != 0):
+            np.testing.assert_allclose(losses[key][i], value[i][mask].mean(), rtol=1e-4)
 
 
 @every_translator
-def test_eager_is_the_graph_beams_are_sorted_and_no_mark_is_said(name):
+def test_eager_equals_the_graph_beams_are_sorted_and_no_special_token_is_generated(name):
     model = small_model(name)
     x = examples(model, 4)["source"]
-    greedy, eager = model.generate(x, limit=5), model.generate(x, limit=5, eager=True)
+    greedy, eager = model.generate(x, max_length=5), model.generate(x, max_length=5, eager=True)
     np.testing.assert_array_equal(greedy.tokens, eager.tokens)
-    np.testing.assert_allclose(greedy.extras, eager.extras, atol=1e-5)
-    wide = model.generate(x, beam=4, limit=5, length_penalty=0.0)
-    assert wide.tokens.shape == (4, 4, 5) and wide.extras.shape == (4, 4, 5, x.shape[1])
+    np.testing.assert_allclose(greedy.aux, eager.aux, atol=1e-5)
+    wide = model.generate(x, num_beams=4, max_length=5, length_penalty=0.0)
+    assert wide.tokens.shape == (4, 4, 5) and wide.aux.shape == (4, 4, 5, x.shape[1])
     assert np.all(np.diff(wide.scores, axis=1) <= 0)
-    drawn = model.generate(tf.repeat(x, 50, axis=0), limit=5, seed=1)
+    drawn = model.generate(tf.repeat(x, 50, axis=0), max_length=5, seed=1)
     inside = np.arange(5) < np.array(drawn.lengths)[:, None]
     assert not np.any(np.isin(drawn.tokens, [text.PAD, text.START]) & inside)
 
 
-def own_words(step):
+def first_step_only(step):
     return tf.where(step < 1, 1.0, 0.0)
 
 
-def test_scheduled_sampling_tells_the_model_its_own_guesses():
-    model = small_model("seq2seq", dropout=0.0, own_words=own_words)
+def test_scheduled_sampling_replaces_decoder_inputs_by_predictions():
+    model = small_model("seq2seq", dropout=0.0, scheduled_sampling=first_step_only)
     model.prepare()
     batch = examples(model, 4)
-    heard, known = batch["target"][:, :-1], model.read(batch["source"])
-    mixed = model.mixed(known, heard, model.own_words).numpy()
-    guesses = tf.argmax(model.teach(known, heard), -1).numpy()
-    want = np.where(heard[:, 1:] != text.PAD, guesses[:, :-1], 0)
-    np.testing.assert_array_equal(mixed[:, 1:], want)  # word i is the guess after word i - 1
-    np.testing.assert_array_equal(mixed[:, 0], text.START)
+    tokens, encoded = batch["target"][:, :-1], model.encode(batch["source"])
+    inputs = model.sample_decoder_inputs(encoded, tokens, model.scheduled_sampling).numpy()
+    predictions = tf.argmax(model.decode(encoded, tokens)[0], -1).numpy()
+    expected = np.where(tokens[:, 1:] != text.PAD, predictions[:, :-1], 0)
+    np.testing.assert_array_equal(inputs[:, 1:], expected)  # the prediction after token i - 1
+    np.testing.assert_array_equal(inputs[:, 0], text.START)
     model.train_step(batch)
-    np.testing.assert_array_equal(model.mixed(known, heard, model.own_words), heard)
+    inputs = model.sample_decoder_inputs(encoded, tokens, model.scheduled_sampling)
+    np.testing.assert_array_equal(inputs, tokens)
 
 
 @every_translator
@@ -153,41 +156,43 @@ def test_the_optimizer_gets_one_gradient_of_a_token_however_often_it_came(name):
 def test_texts_become_texts_in_their_own_order(name):
     model = shared(name)
     texts = [GERMAN[4], "", GERMAN[0], GERMAN[5]]
-    said = model.translate(texts, limit=5, batch_size=2)
+    said = model.translate(texts, max_length=5, batch_size=2)
     assert said[1] == "" and all(isinstance(line, str) for line in said)
-    alone = [model.translate([line], limit=5)[0] for line in texts]
+    alone = [model.translate([line], max_length=5)[0] for line in texts]
     assert said == alone
-    assert model.translate([line.encode() for line in texts], beam=1, limit=5) == said
-    assert model.translate([]) == [] and model.attention([]) == []
-    assert model.generate(np.zeros((0, 3), int), 2, limit=5).tokens.shape == (0, 2, 5)
-    assert len(model.translate(texts, beam=2, limit=5)) == 4
-    assert model.translate(texts, limit=5, seed=1) == model.translate(texts, limit=5, seed=1)
+    assert model.translate([line.encode() for line in texts], num_beams=1, max_length=5) == said
+    assert model.translate([]) == [] and model.attention_maps([]) == []
+    assert model.generate(np.zeros((0, 3), int), 2, max_length=5).tokens.shape == (0, 2, 5)
+    assert len(model.translate(texts, num_beams=2, max_length=5)) == 4
+    assert model.translate(texts, max_length=5, seed=1) == model.translate(
+        texts, max_length=5, seed=1
+    )
 
 
 @every_translator
-def test_attention_has_the_pieces_of_both_sides_and_sums_to_one(name):
+def test_attention_maps_have_the_tokens_of_both_sides_and_sum_to_one(name):
     model = shared(name)
-    (source, target, weights), other = model.attention([GERMAN[0], GERMAN[4]], ENGLISH[:2])
+    (source, target, weights), other = model.attention_maps([GERMAN[0], GERMAN[4]], ENGLISH[:2])
     assert source == ["ein", "mann"] and target == ["a", "man", "</s>"]
     assert weights.shape == (3, 2) and other[2].shape == (3, 3)
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
-    ((_, said, own),) = model.attention([GERMAN[4]], limit=5)
-    found = model.generate(READS.array([GERMAN[4]]), limit=5)
-    assert said == SAYS.pieces(found.tokens[0, : int(found.lengths[0])].numpy())
-    np.testing.assert_allclose(own, found.extras[0, : len(said)], atol=1e-5)
+    ((_, said, own),) = model.attention_maps([GERMAN[4]], max_length=5)
+    found = model.generate(READS.encode_batch([GERMAN[4]]), max_length=5)
+    assert said == SAYS.tokens(found.tokens[0, : int(found.lengths[0])].numpy())
+    np.testing.assert_allclose(own, found.aux[0, : len(said)], atol=1e-5)
 
 
 @every_translator
-@pytest.mark.parametrize("how", [{}, {"beam": 3}, {"seed": 1}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"num_beams": 3}, {"seed": 1}], ids=str)
 def test_translations_come_with_the_attention_of_their_own_search(name, how):
     model, texts = shared(name), [GERMAN[4], "", " \t\u00a0", GERMAN[0]]
-    how = {**how, "limit": 5}
+    how = {**how, "max_length": 5}
     translations, maps = model.translate_with_attention(texts, num_maps=1, **how)
     assert translations == model.translate(texts, **how) and translations[1:3] == ["", ""]
-    found = model.generate(READS.array([GERMAN[0], GERMAN[4]]), **how)  # by length
-    tokens, weights = (one[1] for one in model.best(found))
+    found = model.generate(READS.encode_batch([GERMAN[0], GERMAN[4]]), **how)  # by length
+    tokens, weights = (one[1] for one in model.best_sequences(found))
     ((source, target, looks),) = maps
-    assert source == GERMAN[4].split() and target == SAYS.pieces([i for i in tokens if i])
+    assert source == GERMAN[4].split() and target == SAYS.tokens([i for i in tokens if i])
     np.testing.assert_allclose(looks, weights[: len(target)], atol=1e-5)
     assert len(model.translate_with_attention(texts, **how)[1]) == 2
 
@@ -200,17 +205,19 @@ def test_saved_models_bring_their_vocabularies_to_a_fresh_process(tmp_path):
     )
     want = {}
     for name in NAMES:
-        model = speaking(name)
-        trainer(name, model=model, eager=True).fit(data, epochs=2)
+        model = with_vocabularies(name)
+        small_trainer(name, model=model, eager=True).fit(data, epochs=2)
         model.save(tmp_path / f"{name}.keras")
-        want[name] = [model.translate(GERMAN, beam=beam, limit=5) for beam in (1, 2)]
+        want[name] = [
+            model.translate(GERMAN, num_beams=num_beams, max_length=5) for num_beams in (1, 2)
+        ]
     script = inspect.cleandoc(f"""
         import importlib, json, keras, zoo
         found = {{}}
         for name in {NAMES!r}:
             importlib.import_module("zoo.models." + name)
             model = keras.models.load_model({str(tmp_path)!r} + "/" + name + ".keras")
-            found[name] = [model.translate({GERMAN!r}, beam=beam, limit=5) for beam in (1, 2)]
+            found[name] = [model.translate({GERMAN!r}, num_beams=n, max_length=5) for n in (1, 2)]
         print(json.dumps(found))
     """)
     done = subprocess.run(
@@ -227,8 +234,8 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     words = [f"w{i}" for i in range(8)]
     source = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(160)]
     target = [" ".join(w.upper() for w in line.split()[::-1]) for line in source]
-    reads, says = text.Words.train(source), text.Words.train(target)
-    wider = dict.fromkeys(("units", "embedding_dim", "hidden_units"), 32)
+    reads, says = text.WordTokenizer.train(source), text.WordTokenizer.train(target)
+    wider = dict.fromkeys(("units", "hidden_dim", "embedding_dim", "intermediate_dim"), 32)
     wider = {key: size for key, size in wider.items() if key in small_config(name)}
     model = small_model(name, source_vocabulary=reads, target_vocabulary=says, dropout=0.0, **wider)
     data = TextDataset(
@@ -237,16 +244,16 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
         batch_size=32,
         shuffle=True,
     )
-    right = np.mean(np.equal(model.translate(source[:64], limit=8), target[:64]))
+    right = np.mean(np.equal(model.translate(source[:64], max_length=8), target[:64]))
     assert right < 0.05
 
     def learned():
-        return np.mean(np.equal(model.translate(source[:64], limit=8), target[:64])) >= 0.8
+        return np.mean(np.equal(model.translate(source[:64], max_length=8), target[:64])) >= 0.8
 
     def stop(epoch, logs):
         model.stop_training = epoch % 5 == 4 and learned()
 
-    run = trainer(
+    run = small_trainer(
         name,
         model=model,
         optimizers=keras.optimizers.Adam(0.01, global_clipnorm=1.0),
@@ -262,17 +269,20 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     [
         (lambda m: m.translate("ein mann"), "a list of sentences"),
         (lambda m: m.translate(["ein", b"\xff"]), "line 2 is not UTF-8"),
-        (lambda m: m.translate(["ein", "ein " * 7], limit=5), "line 2 has 7 ids.*truncate=True"),
-        (lambda m: m.translate(["ein"], beam=0), "beam must be"),
-        (lambda m: m.translate(["ein"], limit=0), "limit"),
+        (
+            lambda m: m.translate(["ein", "ein " * 7], max_length=5),
+            "line 2 has 7 ids.*truncate=True",
+        ),
+        (lambda m: m.translate(["ein"], num_beams=0), "num_beams must be"),
+        (lambda m: m.translate(["ein"], max_length=0), "max_length"),
         (lambda m: m.translate(["ein"], batch_size=0), "batch_size must be"),
         (lambda m: m.translate(["ein"], seed=1, temperature=0), "temperature must be above 0"),
-        (lambda m: m.attention(["ein"], ["a", "man"]), "1 texts need as many translations: 2"),
+        (lambda m: m.attention_maps(["ein"], ["a", "man"]), "1 texts need 1 translations, got 2"),
         (lambda m: m.generate([[99]]), r"'source' ids in 0 \.\.\. \d+, got 99 to 99"),
         (lambda m: m.check_batch({"source": [[4]], "target": [[2, -1]]}), "'target' ids in 0"),
         (lambda m: m.check_batch({"source": [4], "target": [[2, 3]]}), "shape"),
         (lambda m: m.check_batch({"source": np.zeros((0, 3), np.int32)}), "an empty batch"),
-        (lambda m: m.generate(np.zeros((2, 0), int)), "a column of ids at least"),
+        (lambda m: m.generate(np.zeros((2, 0), int)), "one column of ids or more"),
         (lambda m: m.generate([4, 5]), r"of shape \(None, None\), got \(2,\)"),
         (lambda m: m.generate([["ein"]]), "as int32, got string"),
     ],
@@ -286,28 +296,33 @@ def test_what_cannot_be_translated_is_one_clear_error(name, call, message):
 def test_what_is_too_long_is_cut_if_asked(name):
     model = shared(name)
     long, cut = "ein mann ein mann", "ein mann ein"
-    assert model.translate([long], limit=3, truncate=True) == model.translate([cut], limit=3)
+    assert model.translate([long], max_length=3, truncate=True) == model.translate(
+        [cut], max_length=3
+    )
 
 
 @every_translator
-def test_a_model_that_knows_sizes_only_says_so(name):
+def test_a_model_without_vocabularies_refuses_text(name):
     model = small_model(name)
-    for verb in (model.translate, model.attention):
-        with pytest.raises(UsageError, match="size of its .* vocabulary only.*tokenizer"):
-            verb(["ein mann"])
+    for method in (model.translate, model.attention_maps):
+        with pytest.raises(UsageError, match="only the size of its .* vocabulary.*tokenizer"):
+            method(["ein mann"])
 
 
 @every_translator
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"source_vocabulary": 4}, "a size from 5 up, got 4"),
+        ({"source_vocabulary": 4}, "a size of at least 5, got 4"),
         ({"target_vocabulary": 20.0}, "target_vocabulary must be a vocabulary"),
-        ({"source_vocabulary": "nonsense"}, "this is no vocabulary"),
+        ({"source_vocabulary": "nonsense"}, "this is not a vocabulary"),
         ({"label_smoothing": 1.0}, "label_smoothing must be a fraction"),
-        ({"own_words": "few"}, "own_words must be a number"),
-        ({"tied": "all", "source_vocabulary": 21}, "tied='all' needs one vocabulary"),
-        ({"tied": "some"}, "tied must be one of"),
+        ({"scheduled_sampling": "few"}, "scheduled_sampling must be a number"),
+        (
+            {"tie_embeddings": "all", "source_vocabulary": 21},
+            "tie_embeddings='all' needs one vocabulary",
+        ),
+        ({"tie_embeddings": "some"}, "tie_embeddings must be one of"),
     ],
 )
 def test_impossible_settings_are_one_clear_error(name, config, message):
@@ -319,8 +334,8 @@ def test_impossible_settings_are_one_clear_error(name, config, message):
     ("config", "message"),
     [
         ({"units": 15}, "units must be even"),
-        ({"alignment": "concat"}, "alignment must be one of"),
-        ({"order": "mine"}, "order must be one of"),
+        ({"attention": "concat"}, "attention must be one of"),
+        ({"attention_order": "mine"}, "attention_order must be one of"),
     ],
 )
 def test_impossible_settings_of_seq2seq_are_one_clear_error(config, message):
@@ -328,15 +343,15 @@ def test_impossible_settings_of_seq2seq_are_one_clear_error(config, message):
         small_model("seq2seq", **config)
 
 
-def test_an_attention_of_ones_own_is_looked_with_and_comes_back():
+def test_an_attention_layer_as_argument_is_used_and_saved():
     own = blocks.MultiplicativeAttention("general", scaled=True)
-    model = small_model("seq2seq", alignment=own, order="luong", tied="output")
+    model = small_model("seq2seq", attention=own, attention_order="luong", tie_embeddings="output")
     assert model.decoder.cell.attention is own
     again = type(model).from_config(json.loads(json.dumps(model.get_config())))
     again.build()
     again.set_weights(model.get_weights())
-    assert again.alignment.scaled
+    assert again.attention.scaled
     x = examples(model, 3)["source"]
     np.testing.assert_array_equal(
-        again.generate(x, limit=5).tokens, model.generate(x, limit=5).tokens
+        again.generate(x, max_length=5).tokens, model.generate(x, max_length=5).tokens
     )

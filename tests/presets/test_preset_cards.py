@@ -14,7 +14,7 @@ from zoo.cli.main import main
 from zoo.data import catalog
 from zoo.errors import PresetError, UsageError
 from zoo.presets import cards, licenses, preset
-from zoo.recipes.records import HOME
+from zoo.recipes.environment import REPOSITORY
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -117,16 +117,18 @@ def test_weights_of_non_commercial_data_say_so_wherever_they_are(name):
     data = catalog.info(cards.header(preset.card)["data"].split()[0])
     reserved = not licenses.PERMISSIVE.fullmatch(data.license)
     assert reserved == (name in RESERVED)
-    text = (HOME / "LICENSES" / "LicenseRef-NonCommercial-Research.txt").read_text()
+    text = (REPOSITORY / "LICENSES" / "LicenseRef-NonCommercial-Research.txt").read_text()
     assert (f"zoo/presets/{name}/" in text) == reserved
     assert ("non-commercial" in zoo.info(name)["license"]) == reserved
     assert (cards.header(preset.card)["license"] == "other") == reserved
 
 
 def test_the_package_names_both_licenses():
-    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["license"] == "Apache-2.0 AND LicenseRef-NonCommercial-Research"
-    assert [path.name for glob in project["license-files"] for path in sorted(HOME.glob(glob))] == [
+    assert [
+        path.name for glob in project["license-files"] for path in sorted(REPOSITORY.glob(glob))
+    ] == [
         "LICENSE",
         "LicenseRef-NonCommercial-Research.txt",
     ]

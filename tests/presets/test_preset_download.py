@@ -113,7 +113,7 @@ def test_a_new_version_is_fetched_and_a_damaged_copy_is_replaced(server, cache, 
 
 
 def test_vocabularies_are_fetched_with_the_preset(server, cache, tmp_path):
-    words = text.Words(["a", "b"])
+    words = text.WordTokenizer(["a", "b"])
     model = small_model("captioning", caption_vocabulary=words)
     server.root = zoo.save(model, tmp_path / "captioning.tiny", CARD).folder
     assert zoo.get(server.url, pretrained=True).vocabulary("caption") == words

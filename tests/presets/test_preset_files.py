@@ -135,7 +135,10 @@ SPOILT = {
         config(dense_units=[10**6, 10**6]),
         "cannot be built|its arguments make .* arrays",
     ),
-    "many layers": (other_model("transformer", encoder_layers=10**5), "encoder_layers=100000, out"),
+    "many layers": (
+        other_model("transformer", num_encoder_layers=10**5),
+        "num_encoder_layers=100000, out",
+    ),
     "large image": (other_model("pix2pix", image_shape=[2**14, 2**14, 3]), "image_shape=.*out of"),
     "code": (config(kl_weight=function("exec")), "the configuration in .* is unusable"),
     "setting": (config(kl_weight=function("set_floatx", "keras.config")), "unusable.*set_floatx"),

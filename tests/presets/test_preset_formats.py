@@ -26,12 +26,12 @@ def read_config(place):
 
 @pytest.fixture
 def words():
-    return text.Words(["Mann", "Schnee\n", "\u2028", "\ud800"], unit="word")
+    return text.WordTokenizer(["Mann", "Schnee\n", "\u2028", "\ud800"], unit="word")
 
 
 @pytest.fixture
 def translator(words):
-    other = text.Words(["man", "snow"], lowercase=True)
+    other = text.WordTokenizer(["man", "snow"], lowercase=True)
     return small_model("seq2seq", source_vocabulary=words, target_vocabulary=other)
 
 
@@ -56,7 +56,7 @@ def test_lists_of_words_are_files_that_a_person_can_read(translator, words, plac
 
 
 def test_a_sentencepiece_model_is_a_file_of_that_library_and_both_languages_share_it(tmp_path):
-    tokenizer = text.Tokenizer.train(SENTENCES, 300)
+    tokenizer = text.SentencePieceTokenizer.train(SENTENCES, 300)
     model = small_model("transformer", source_vocabulary=tokenizer, target_vocabulary=tokenizer)
     made = zoo.save(model, tmp_path / "transformer.tiny", CARD, dtype="int8")
     path = made.folder / "vocabulary.model"

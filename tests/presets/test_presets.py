@@ -240,7 +240,7 @@ def built(layer):
 
 
 def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones():
-    old, new = text.Words(["a", "b", "c", "d"]), text.Words(["c", "x", "a", "y"])
+    old, new = text.WordTokenizer(["a", "b", "c", "d"]), text.WordTokenizer(["c", "x", "a", "y"])
     was = small_model("seq2seq", source_vocabulary=old, target_vocabulary=old)
     now = small_model("seq2seq", seed=1, source_vocabulary=new, target_vocabulary=old)
     table, fresh = (np.array(m.source_words.weights[0]) for m in (was, now))

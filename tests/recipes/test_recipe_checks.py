@@ -10,7 +10,7 @@ import pytest
 from small_recipes import run, tiny
 
 from zoo.errors import UnknownNameError, UsageError, WriteError
-from zoo.recipes import Budget, Measure, evaluate, records
+from zoo.recipes import Budget, MetricSpec, evaluate, records
 from zoo.recipes import run as reproduction
 from zoo.training.callbacks import TrainingTime
 
@@ -34,9 +34,9 @@ def recipe(tmp_path):
         ("micro_batches", 0),
         ("seed", -1),
         ("seed", None),
-        ("ema", 1.5),
-        ("clip", 0),
-        ("warmup_epochs", -1),
+        ("ema_momentum", 1.5),
+        ("clip_norm", 0),
+        ("kl_warmup_epochs", -1),
         ("image_size", 0),
         ("betas", (0.5,)),
         ("betas", (0.5, 2)),
@@ -58,7 +58,7 @@ def test_a_recipe_takes_only_what_it_can_mean(recipe, argument, wrong):
     "wrong",
     [
         *({"epochs": value} for value in (0, -1, 2.5, None, math.inf)),
-        *({key: 0} for key in ("train_examples", "is_images", "samples")),
+        *({key: 0} for key in ("train_examples", "importance_sampling_images", "samples")),
         {"patience": -1},
     ],
 )
@@ -75,47 +75,53 @@ def test_a_budget_takes_only_what_it_can_mean(wrong):
         ("elbo", {"samples": 5}, "unknown argument of the metric 'elbo' 'samples'"),
         ("knn_accuracy", {"k": 1.5}, "k must be"),
         ("psnr", {"images": 3}, "There is no argument of the metric 'psnr'"),
-        ("chrf", {"beam": 0}, "beam must be"),
+        ("chrf", {"num_beams": 0}, "num_beams must be"),
         ("frechet", {"extractor": "mnist-classifier-v1", "images": -1}, "images must be"),
     ],
 )
-def test_a_measure_takes_only_what_its_metric_takes(name, arguments, message):
+def test_a_metric_spec_takes_only_what_its_metric_takes(name, arguments, message):
     with pytest.raises(UsageError, match=re.escape(message)):
-        Measure(name, **arguments)
+        MetricSpec(name, **arguments)
 
 
 def test_arguments_that_do_not_go_together_are_refused(recipe):
-    with pytest.raises(UsageError, match="no loss to be patient with"):
-        replace(recipe, valid=None, best=False, budgets={"smoke": Budget(1, patience=0)})
+    with pytest.raises(UsageError, match="there is no loss for patience"):
+        replace(
+            recipe, valid=None, select_best_epoch=False, budgets={"smoke": Budget(1, patience=0)}
+        )
 
 
 def test_zero_is_a_number(recipe):
-    assert reproduction.optimizers(replace(recipe, ema=0.0), 10).ema_momentum == 0
-    assert reproduction.optimizers(recipe, 10).ema_momentum == 0.9
-    own = replace(recipe, learning_rate=None, ema=None, clip=None, schedule="constant")
-    assert reproduction.optimizers(own, 10) is None
+    assert reproduction.build_optimizers(replace(recipe, ema_momentum=0.0), 10).ema_momentum == 0
+    assert reproduction.build_optimizers(recipe, 10).ema_momentum == 0.9
+    own = replace(
+        recipe, learning_rate=None, ema_momentum=None, clip_norm=None, schedule="constant"
+    )
+    assert reproduction.build_optimizers(own, 10) is None
 
 
 @pytest.mark.parametrize(
-    ("measure", "error"),
+    ("spec", "error"),
     [
-        (Measure("bleu", protocol="13b"), "unknown BLEU protocol '13b'"),
-        (Measure("caption_scores", score="CIDEr"), "unknown caption score 'CIDEr'"),
-        (Measure("knn_accuracy"), "needs the feature 'label'"),
+        (MetricSpec("bleu", protocol="13b"), "unknown BLEU protocol '13b'"),
+        (MetricSpec("caption_scores", score="CIDEr"), "unknown caption score 'CIDEr'"),
+        (MetricSpec("knn_accuracy"), "needs the feature 'label'"),
     ],
 )
-def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, measure, error):
+def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, spec, error):
     class Unlabelled:
         def take(self, n):
             return {"image": None}
 
     with pytest.raises(UsageError, match=error):
-        evaluate.check(replace(recipe, metrics=(measure,)), "smoke", Unlabelled(), Unlabelled())
+        evaluate.check_feasible(
+            replace(recipe, metrics=(spec,)), "smoke", Unlabelled(), Unlabelled()
+        )
 
 
 def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduction, "trained", None)  # calling it would be a TypeError
+    monkeypatch.setattr(reproduction, "train_recipe", None)  # calling it would be a TypeError
     with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):
         reproduction.reproduce(recipe, "week", workdir="run")
     with pytest.raises(UnknownNameError, match="unknown recipe 5"):
@@ -123,7 +129,7 @@ def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path,
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="is not a folder"):
         reproduction.reproduce(recipe, "smoke", results="file/results", workdir="run")
-    monkeypatch.setitem(reproduction.zoo.recipes._recipes, "vae.tiny", recipe)
+    monkeypatch.setitem(reproduction.recipes._recipes, "vae.tiny", recipe)
     for wrong in ("~nobody/x.npz", "x" * 300, "absent.npz"):
         shown = run("vae.tiny", "--budget", "smoke", "--data", wrong)
         assert shown.exit_code == 2 and shown.stderr.count("\n") == 1, (wrong, shown.stderr)
@@ -136,7 +142,7 @@ def test_a_run_whose_recipe_is_damaged_is_named(tmp_path, recipe, text):
     (tmp_path / "checkpoints" / "step-000000001.npz").touch()
     (tmp_path / "recipe.json").write_text(text, errors="surrogateescape")
     with pytest.raises(records.RecordError, match=r"recipe.json is damaged \(.*move .* away"):
-        reproduction.check_same(tmp_path, recipe.training("smoke"))
+        reproduction.check_same_run(tmp_path, recipe.training("smoke"))
 
 
 @pytest.mark.parametrize("text", [*DAMAGE, '{"seconds": NaN}', '{"seconds": -1}'])
@@ -156,10 +162,10 @@ def test_the_numbers_of_a_record_are_those_of_the_best_epoch(tmp_path, recipe):
     images = np.zeros((96, 8, 8))
     images[:64] = 1
     np.savez(tmp_path / "images.npz", image=images)
-    recipe = replace(recipe, metrics=(Measure("elbo"),), binarize="none", ema=None)
+    recipe = replace(recipe, metrics=(MetricSpec("elbo"),), binarize="none", ema_momentum=None)
     where = "paper", tmp_path / "results", tmp_path / "run"
     best = reproduction.reproduce(recipe, *where)
-    last = reproduction.reproduce(replace(recipe, best=False), *where)
+    last = reproduction.reproduce(replace(recipe, select_best_epoch=False), *where)
     assert (best["epochs"], best["evaluated_epoch"], last["evaluated_epoch"]) == (2, 1, 2)
     values = [one["metrics"]["negative_elbo"]["value"] for one in (best, last)]
     assert values[0] < values[1]

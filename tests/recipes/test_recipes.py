@@ -19,11 +19,11 @@ from benchmarks import results_page
 from zoo import metrics
 from zoo.cli.main import main
 from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError
-from zoo.recipes import Budget, Measure, Recipe, evaluate, records
+from zoo.recipes import Budget, MetricSpec, Recipe, evaluate, records
 from zoo.recipes import run as reproduction
-from zoo.recipes.gans import fidelity
+from zoo.recipes.gans import fidelity_metrics
 from zoo.recipes.metric_spec import METRICS
-from zoo.recipes.recipe import first, source
+from zoo.recipes.recipe import data_identity, limit_split
 from zoo.training import callbacks
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
@@ -49,10 +49,10 @@ def tiny_gan(folder, **changes):
         batch_size=30,
         learning_rate={"generator": 1e-3, "discriminator": 1e-3},
         betas=(0.5, 0.99),
-        ema=0.9,
-        best=False,
+        ema_momentum=0.9,
+        select_best_epoch=False,
         budgets={"smoke": Budget(1, train_examples=60, samples=10), "paper": Budget(1)},
-        metrics=fidelity("mnist-classifier-v1", images=80),
+        metrics=fidelity_metrics("mnist-classifier-v1", images=80),
     )
     return replace(recipe, **changes)
 
@@ -79,7 +79,7 @@ def test_a_recipe_is_complete(recipe):
     assert {split.partition("[")[0] for split in asked} <= set(splits)
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
-    assert recipe.limits
+    assert recipe.limitations
     assert recipe.micro_batches == 1 or recipe.batch_size % recipe.micro_batches == 0
 
 
@@ -96,36 +96,38 @@ def test_names_are_found_and_guarded():
     assert zoo.recipes.names("vae.kmnist*") == ["vae.kmnist_d2", "vae.kmnist_d40"]
     with pytest.raises(UnknownNameError, match="Did you mean.*'vae.mnist_gated'"):
         zoo.recipes.get("vae.mnist_gate")
-    with pytest.raises(UsageError, match="there is a recipe 'vae.mnist_gated' already"):
+    with pytest.raises(UsageError, match="recipe 'vae.mnist_gated' is taken"):
         zoo.recipes.register(recipe)
-    with pytest.raises(UsageError, match="a recipe's name is its model's"):
+    with pytest.raises(UsageError, match="name of a recipe must be its model's"):
         zoo.recipes.register(replace(recipe, name="mnist"))
     with pytest.raises(UnknownNameError, match="budget of .* 'week'"):
         recipe.budget("week")
     with pytest.raises(UnknownNameError, match="unknown metric 'fid'"):
-        Measure("fid")
+        MetricSpec("fid")
     with pytest.raises(UsageError, match="'frechet' needs the argument 'extractor'"):
-        Measure("frechet")
-    with pytest.raises(UsageError, match="leaves the optimizers to the model.*ema and clip"):
-        replace(recipe, learning_rate=None, ema=0.9)
-    with pytest.raises(UsageError, match="no validation split.*best=False"):
+        MetricSpec("frechet")
+    with pytest.raises(
+        UsageError, match="uses the model's own optimizers.*ema_momentum and clip_norm"
+    ):
+        replace(recipe, learning_rate=None, ema_momentum=0.9)
+    with pytest.raises(UsageError, match="no validation split.*select_best_epoch=False"):
         replace(recipe, valid=None)
 
 
 def test_the_protocol_says_what_decides_whether_numbers_compare():
     recipe = zoo.recipes.get("vae.mnist_gated")
     assert recipe.protocol() == (
-        "mnist train[:50000] / train[50000:] / test, binarized anew each epoch, test once"
-        " (seed 777); IS-5000 on 1,000 test images drawn with seed 0, nats"
+        "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
+        " (seed 777); IWAE-5000 on 1,000 test images drawn with seed 0, nats"
     )
     assert recipe.protocol() == zoo.recipes.get("vamp_vae.mnist_gated").protocol("cpu-hour")
     assert recipe.protocol() != recipe.protocol("smoke")
-    assert recipe.protocol(measure=recipe.metrics[1]).endswith("IS-500 on all test images, nats")
-    whole = replace(recipe, metrics=(Measure("log_likelihood", samples=5000),))
+    assert recipe.protocol(metric=recipe.metrics[1]).endswith("IWAE-500 on all test images, nats")
+    whole = replace(recipe, metrics=(MetricSpec("log_likelihood", samples=5000),))
     assert whole.protocol() == recipe.references[0].protocol
     assert zoo.recipes.get("dcgan.mnist").protocol() == (
-        "mnist train / test, as they are; Frechet distance by mnist-classifier-v1 on 10,000"
-        " generated images, all test images, features^2"
+        "mnist train / test, original pixel values; Frechet distance by mnist-classifier-v1 on"
+        " 10,000 generated images, all test images, features^2"
     )
     assert "on 200 generated images" in zoo.recipes.get("dcgan.mnist").protocol("smoke")
     assert "test, 128 pixels wide; L1" in zoo.recipes.get("pix2pix.facades_128").protocol()
@@ -135,16 +137,16 @@ def test_files_and_folders_are_told_by_their_content(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder / "cats").mkdir(parents=True)
         (tmp_path / folder / "cats" / "1.npy").write_bytes(b"one")
-    told = source(str(tmp_path / "a" / "cats"))
+    told = data_identity(str(tmp_path / "a" / "cats"))
     assert told.startswith("cats (sha256 ") and str(tmp_path) not in told
-    assert source(str(tmp_path / "b" / "cats")) == told
-    assert source(f"AtoB:{tmp_path}/b/cats") == f"AtoB:{told}"
+    assert data_identity(str(tmp_path / "b" / "cats")) == told
+    assert data_identity(f"AtoB:{tmp_path}/b/cats") == f"AtoB:{told}"
     (tmp_path / "b" / "cats" / "1.npy").write_bytes(b"two")
-    assert source(str(tmp_path / "b" / "cats")) != told
+    assert data_identity(str(tmp_path / "b" / "cats")) != told
     (tmp_path / "a" / "cats" / "1.npy").rename(tmp_path / "a" / "cats" / "2.npy")
-    assert source(str(tmp_path / "a" / "cats")) != told
-    assert source(str(tmp_path / "b" / "cats" / "1.npy")).startswith("1.npy (sha256 ")
-    assert source("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
+    assert data_identity(str(tmp_path / "a" / "cats")) != told
+    assert data_identity(str(tmp_path / "b" / "cats" / "1.npy")).startswith("1.npy (sha256 ")
+    assert data_identity("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
 
 @pytest.mark.parametrize(
@@ -157,9 +159,9 @@ def test_files_and_folders_are_told_by_their_content(tmp_path):
     ),
 )
 def test_a_split_is_cut(split, found):
-    assert first(split, 5) == found
+    assert limit_split(split, 5) == found
     with pytest.raises(UsageError, match=r"got 'train\[5%:\]'"):
-        first("train[5%:]", 5)
+        limit_split("train[5%:]", 5)
 
 
 # Reproductions.
@@ -178,20 +180,25 @@ def test_a_reproduction_leaves_a_record_of_all_that_was_asked(done):
     recipe, folder, record = done
     assert record == records.read(folder / "results" / "vae.tiny.paper.json")
     assert set(record["metrics"]) == {
-        *("is_5", "negative_elbo", "active_units"),
+        *("iwae_5", "negative_elbo", "active_units"),
         *("reconstruction_error", "aggregate_mmd", "knn_accuracy"),
     }
-    made = {name for name, metric in METRICS.items() if "{extractor}" in metric.text}
-    other = {"l1", "psnr", "ssim", *(k for k, metric in METRICS.items() if metric.of == "texts")}
-    assert {measure.name for measure in recipe.metrics} == METRICS.keys() - made - other
-    bound, elbo = record["metrics"]["is_5"], record["metrics"]["negative_elbo"]
+    made = {name for name, metric in METRICS.items() if "{extractor}" in metric.description}
+    other = {
+        "l1",
+        "psnr",
+        "ssim",
+        *(k for k, metric in METRICS.items() if metric.domain == "texts"),
+    }
+    assert {spec.name for spec in recipe.metrics} == METRICS.keys() - made - other
+    bound, elbo = record["metrics"]["iwae_5"], record["metrics"]["negative_elbo"]
     assert 0 < bound["interval"][0] < bound["value"] < bound["interval"][1]
     assert bound["value"] < elbo["value"] and bound["n"] == elbo["n"] == 16
     assert bound["images"] == elbo["images"]
     assert (record["epochs"], record["steps"]) == (2, 8)
     assert 0 < record["train_seconds"] < record["seconds"] and record["peak_mb"] > 100
     assert record["recipe"] == json.loads(json.dumps(asdict(recipe)))
-    values = records.values(record, "is_5")
+    values = records.values(record, "iwae_5")
     assert values.dtype == np.float32 and values.mean() == pytest.approx(bound["value"], rel=1e-5)
     assert (folder / "run" / "figures" / "loss.png").exists()
 
@@ -208,7 +215,7 @@ def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr(callbacks, "TrainingTime", Stopped)
-        with pytest.raises(KeyboardInterrupt, match="step 3; the same command goes on"):
+        with pytest.raises(KeyboardInterrupt, match="step 3; run the same command again"):
             again()
     before = json.loads((tmp_path / "run" / "seconds.json").read_text())["seconds"]
     found = again()
@@ -222,8 +229,14 @@ def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_pat
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     budget = Budget(9, train_examples=16, patience=1)
-    recipe = tiny(tmp_path, learning_rate=1e-9, ema=None, metrics=(Measure("elbo"),), best=False)
-    recipe = replace(recipe, warmup_epochs=0, budgets={"paper": budget})
+    recipe = tiny(
+        tmp_path,
+        learning_rate=1e-9,
+        ema_momentum=None,
+        metrics=(MetricSpec("elbo"),),
+        select_best_epoch=False,
+    )
+    recipe = replace(recipe, kl_warmup_epochs=0, budgets={"paper": budget})
     found = [
         reproduction.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")["epochs"]
         for _ in range(2)
@@ -251,7 +264,7 @@ def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
 
     def counted(model, n):
         calls.append(n)
-        return metrics.gather.generate(model, n)
+        return metrics.model_outputs.generate(model, n)
 
     monkeypatch.setattr(metrics, "generate", counted)
     recipe = tiny_gan(tmp_path)
@@ -280,9 +293,11 @@ def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypat
     with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
         again(tiny_gan(tmp_path, data=str(tmp_path / "small.npz")), "smoke")
     with pytest.raises(UnknownNameError, match="unknown classifier 'FCD'"):
-        again(tiny_gan(tmp_path, metrics=fidelity("FCD")), "smoke")
+        again(tiny_gan(tmp_path, metrics=fidelity_metrics("FCD")), "smoke")
     with pytest.raises(UsageError, match="floor for 91 generated images.*got 90"):
-        again(tiny_gan(tmp_path, metrics=fidelity("mnist-classifier-v1", images=91)), "paper")
+        again(
+            tiny_gan(tmp_path, metrics=fidelity_metrics("mnist-classifier-v1", images=91)), "paper"
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -299,16 +314,16 @@ def test_pairs_are_measured_image_by_image():
 
     drawn = []
     random = np.random.default_rng(0)
-    source, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
-    data = zoo.data.load({"source": source, "target": target}, batch_size=4)
-    number, values = evaluate.measured(Measure("l1"), Copier(), None, data)
-    assert values == pytest.approx(np.abs(source - target).mean((1, 2, 3)), rel=1e-5)
+    data_identity, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
+    data = zoo.data.load({"source": data_identity, "target": target}, batch_size=4)
+    number, values = evaluate.compute_metric(MetricSpec("l1"), Copier(), None, data)
+    assert values == pytest.approx(np.abs(data_identity - target).mean((1, 2, 3)), rel=1e-5)
     assert number["value"] == pytest.approx(values.mean()) and number["n"] == 6
     assert number["interval"][0] < number["value"] < number["interval"][1]
     assert drawn[0] != drawn[1]  # other noise for each batch
     same = zoo.data.load({"source": target, "target": target}, batch_size=4)
-    assert evaluate.measured(Measure("psnr"), Copier(), None, same)[0]["value"] == 100
-    found, _ = evaluate.measured(Measure("ssim"), Copier(), None, same)
+    assert evaluate.compute_metric(MetricSpec("psnr"), Copier(), None, same)[0]["value"] == 100
+    found, _ = evaluate.compute_metric(MetricSpec("ssim"), Copier(), None, same)
     assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
     assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same whenever it is asked
 
@@ -336,7 +351,7 @@ def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     assert (tmp_path / "runs/reproduce/vae.tiny-smoke/figures").is_dir()
     again = json.loads(run("vae.tiny", "--budget", "smoke", "--json").stdout)
     assert again == records.read(tmp_path / "benchmarks/results/vae.tiny.smoke.json")
-    assert again["metrics"]["is_5"]["n"] == 8 and again["steps"] == 2
+    assert again["metrics"]["iwae_5"]["n"] == 8 and again["steps"] == 2
     assert run().exit_code == 2 and run("vae.tin").exit_code == 2
     check_saved("runs/reproduce/vae.tiny-smoke", again)
 
@@ -347,13 +362,13 @@ def check_saved(workdir, record):
     assert saved.exit_code == 0, saved.output
     model = zoo.get("made/vae.tiny", pretrained=True)
     recipe = zoo.recipes.get("vae.tiny")
-    trainer = reproduction.trainer_of(recipe, "smoke", workdir, range(2))
-    trainer.restore(best=recipe.best)
+    trainer = reproduction.build_trainer(recipe, "smoke", workdir, range(2))
+    trainer.restore(best=recipe.select_best_epoch)
     with trainer.averaged_weights() as evaluated:
         for a, b in zip(evaluated.weights, model.weights, strict=True):
             np.testing.assert_array_equal(a, b)
     card = zoo.info("made/vae.tiny")["card"]
-    assert f"| is_5 | {record['metrics']['is_5']['value']:.5g} |" in card
+    assert f"| iwae_5 | {record['metrics']['is_5']['value']:.5g} |" in card
     assert "OTHER PROTOCOL: published 1 (made up), nowhere" in card
     assert "`zoo reproduce vae.tiny --budget smoke`" in card
     missing = CliRunner().invoke(main, ["save", workdir, "made/other", "--results", "nowhere"])
@@ -362,7 +377,7 @@ def check_saved(workdir, record):
 
 def test_the_command_takes_other_data_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    recipe = tiny(tmp_path, metrics=(Measure("active_units"),))
+    recipe = tiny(tmp_path, metrics=(MetricSpec("active_units"),))
     monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", recipe)
     own = run("vae.tiny", "--budget", "smoke", "--json")
     assert own.exit_code == 0, own.stderr
@@ -370,8 +385,8 @@ def test_the_command_takes_other_data_and_says_so(tmp_path, monkeypatch):
     where = "--budget", "smoke", "--workdir", "other", "--data", "others.npz"
     others = run("vae.tiny", *where, "--json")
     assert others.exit_code == 0, others.stderr
-    first, other = json.loads(own.stdout), json.loads(others.stdout)
-    assert first["protocol"].startswith("images.npz (sha256 ")
+    limit_split, other = json.loads(own.stdout), json.loads(others.stdout)
+    assert limit_split["protocol"].startswith("images.npz (sha256 ")
     assert other["protocol"].startswith("others.npz (sha256 ")
     assert other["recipe"]["data"] == "others.npz"
     mixed = run("vae.tiny", "--budget", "smoke", "--data", "others.npz")

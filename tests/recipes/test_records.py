@@ -9,7 +9,7 @@ from record_files import write
 
 from benchmarks import results_page
 from zoo.errors import UsageError
-from zoo.recipes import records
+from zoo.recipes import environment, records
 from zoo.recipes.records import RecordError
 
 SPEED = {
@@ -19,15 +19,15 @@ SPEED = {
     "results": {"vae": {"zoo": {"ratio": 1.5, "ratio_range": [1, 2], "ms_per_step": 7}}},
 }
 STYLE = {
-    "kind": "style",
+    "kind": "style_transfer",
     "protocol": "pairs at some size",
-    "settings": {"features": "vgg.h5"},
+    "settings": {"network": "vgg.h5"},
     "results": {
         "cat x wave": {"lbfgs": {"loss": 7.25, "step": 300, "evaluations": 320, "seconds": 90.0}}
     },
 }
-YARDSTICK = {
-    "kind": "yardstick",
+SENSITIVITY = {
+    "kind": "metric_sensitivity",
     "protocol": "altered against real",
     "results": {
         "x-classifier-v1": {"blurred": {"frechet": 0.0861, "precision": 0.8, "recall": 0.9}}
@@ -39,9 +39,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     written = write(tmp_path, nothing=float("nan"))
     read = records.read(tmp_path / "vae.some.paper.json")
     assert read == written and read.path == written.path and read["nothing"] is None
-    assert records.values(read, "is_5").tolist() == [1, 2, 3, 6]
+    assert records.values(read, "iwae_5").tolist() == [1, 2, 3, 6]
     assert write(tmp_path)["values"] == written["values"]  # the same bytes
-    assert records.all(tmp_path) == [records.read(written.path)]
+    assert records.read_all(tmp_path) == [records.read(written.path)]
 
 
 def test_an_edited_record_is_found(tmp_path):
@@ -70,9 +70,9 @@ def signed(**content):
 )
 def test_what_is_no_record_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text, errors="surrogateescape")
-    for read in (lambda: records.all(tmp_path), lambda: records.read(tmp_path / "a.json")):
+    for read in (lambda: records.read_all(tmp_path), lambda: records.read(tmp_path / "a.json")):
         with pytest.raises(
-            RecordError, match="a.json is damaged or no record|was changed"
+            RecordError, match="a.json is damaged or not a record|was changed"
         ) as found:
             read()
         assert len(str(found.value)) < 500 and "\n" not in str(found.value)
@@ -80,12 +80,12 @@ def test_what_is_no_record_is_refused(tmp_path, text):
 
 def test_records_without_numbers_are_not_compared(tmp_path):
     record = records.write(tmp_path / "speed.json", SPEED)
-    with pytest.raises(UsageError, match="unknown metric of speed 'is_5'"):
-        records.paired(record, record, "is_5")
+    with pytest.raises(UsageError, match="unknown metric of speed 'iwae_5'"):
+        records.compare(record, record, "iwae_5")
     with pytest.raises(UsageError, match="only numbers of one protocol"):
-        records.rank([record], "is_5")
-    with pytest.raises(RecordError, match="has no values of is_5"):
-        records.values(record, "is_5")
+        records.rank([record], "iwae_5")
+    with pytest.raises(RecordError, match="has no values of iwae_5"):
+        records.values(record, "iwae_5")
 
 
 class Killed(BaseException):
@@ -110,7 +110,7 @@ def test_a_record_that_is_killed_while_it_is_replaced_leaves_a_whole_one(
         patch.setattr(os, "replace", killed)
         with pytest.raises(Killed):
             write(tmp_path, values=[9.0, 8.0])
-    found = records.values(records.read(old.path), "is_5").tolist()
+    found = records.values(records.read(old.path), "iwae_5").tolist()
     assert found == ([1, 2, 3, 6] if (rename, after) < (1, True) else [9, 8])
     new = write(tmp_path, values=[7.0, 5.0])
     assert records.read(old.path) == new
@@ -135,7 +135,7 @@ def test_a_record_is_read_while_another_process_replaces_it(tmp_path, monkeypatc
         return found
 
     monkeypatch.setattr(records, "_read", read_then_replace)
-    assert records.values(records.read(old.path), "is_5").tolist() == [9, 8]
+    assert records.values(records.read(old.path), "iwae_5").tolist() == [9, 8]
 
 
 def test_damaged_or_missing_values_are_found(tmp_path):
@@ -146,10 +146,10 @@ def test_damaged_or_missing_values_are_found(tmp_path):
     with pytest.raises(RecordError, match="npz is damaged.*checksum"):
         records.read(record.path)
     file.unlink()
-    with pytest.raises(RecordError, match="No such file"):
+    with pytest.raises(RecordError, match="is missing or cannot"):
         records.read(record.path)
-    with pytest.raises(RecordError, match="has no values of is_5"):
-        records.values(record, "is_5")
+    with pytest.raises(RecordError, match="has no values of iwae_5"):
+        records.values(record, "iwae_5")
 
 
 def test_a_record_has_a_kind(tmp_path):
@@ -159,10 +159,10 @@ def test_a_record_has_a_kind(tmp_path):
 
 def test_only_numbers_of_one_protocol_have_a_rank(tmp_path):
     worse, better = write(tmp_path, "a.x", [4.0, 5.0]), write(tmp_path, "b.x", [2.0, 3.0])
-    other = write(tmp_path, "c.x", protocol="other; IS-5")
-    assert records.rank([worse, better], "is_5") == [better, worse]
-    with pytest.raises(UsageError, match="only numbers of one protocol.*c.x.*other; IS-5"):
-        records.rank([worse, better, other], "is_5")
+    other = write(tmp_path, "c.x", protocol="other; IWAE-5")
+    assert records.rank([worse, better], "iwae_5") == [better, worse]
+    with pytest.raises(UsageError, match="only numbers of one protocol.*c.x.*other; IWAE-5"):
+        records.rank([worse, better, other], "iwae_5")
     with pytest.raises(UsageError, match="b.x.paper: None"):
         records.rank([worse, better], "fid")
 
@@ -171,60 +171,62 @@ def test_numbers_of_other_networks_have_no_rank(tmp_path):
     found = []
     for name, extractor in (("a.x", "classifier-v1 sha256:aa"), ("b.x", "classifier-v1 sha256:bb")):
         record = write(tmp_path, name)
-        record["metrics"]["is_5"]["extractor"] = extractor
+        record["metrics"]["iwae_5"]["extractor"] = extractor
         found.append(record)
-    assert records.rank(found[:1], "is_5") == found[:1]
-    with pytest.raises(UsageError, match=r"b.x.paper: some; IS-5 \(classifier-v1 sha256:bb\)"):
-        records.rank(found, "is_5")
+    assert records.rank(found[:1], "iwae_5") == found[:1]
+    with pytest.raises(UsageError, match=r"b.x.paper: some; IWAE-5 \(classifier-v1 sha256:bb\)"):
+        records.rank(found, "iwae_5")
 
 
 def test_a_number_is_written_beside_its_floor_and_with_what_it_lacks():
     number = {"value": 3.14159265}
-    assert records.written(number) == "3.1416" and records.certainty(number) == ""
+    assert records.format_value(number) == "3.1416" and records.format_uncertainty(number) == ""
     number["floor"] = 0.5
-    assert records.written(number) == "3.1416 (floor 0.5)"
-    assert records.written(number | {"dropped": [1, 7]}) == "3.1416 (floor 0.5; never 1, 7)"
-    assert records.certainty(number | {"error": 0.5}) == "± 0.98"
+    assert records.format_value(number) == "3.1416 (floor 0.5)"
+    assert records.format_value(number | {"dropped": [1, 7]}) == "3.1416 (floor 0.5; never 1, 7)"
+    assert records.format_uncertainty(number | {"error": 0.5}) == "± 0.98"
 
 
 def test_differences_are_made_image_by_image(tmp_path):
     a, b = write(tmp_path, "a.x", [2.0, 3.0, 5.0]), write(tmp_path, "b.x", [1.0, 2.0, 3.5])
-    found = records.paired(a, b, "is_5")
+    found = records.compare(a, b, "iwae_5")
     assert found.difference == pytest.approx(7 / 6) and found.n == 3
     assert found.interval[0] < found.difference < found.interval[1]
     c = write(tmp_path, "c.x", [1.0, 2.0, 3.0], images="other")
     with pytest.raises(UsageError, match="different test sets"):
-        records.paired(a, c, "is_5")
+        records.compare(a, c, "iwae_5")
     with pytest.raises(UsageError, match="unknown metric of a.x.paper 'fid'"):
-        records.paired(a, b, "fid")
+        records.compare(a, b, "fid")
 
 
-def test_a_record_stands_to_a_published_number_only_under_its_protocol(tmp_path):
+def test_a_record_is_compared_to_a_published_result_only_under_its_protocol(tmp_path):
     record = write(tmp_path)  # 2 to 4
-    reference = {"value": 3.5, "protocol": "some; IS-5", "note": "", "source": "s"}
+    reference = {"value": 3.5, "protocol": "some; IWAE-5", "note": "", "source": "s"}
     reference["plus_minus"] = 0.0
-    for value, said in ((3.5, "WITHIN INTERVAL"), (1.0, "NOT YET"), (5.0, "BETTER")):
-        assert records.standing(record, reference | {"value": value}) == said
-    assert records.standing(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
+    for value, said in ((3.5, "WITHIN INTERVAL"), (1.0, "BELOW REFERENCE"), (5.0, "BETTER")):
+        assert records.compare_to_reference(record, reference | {"value": value}) == said
+    assert (
+        records.compare_to_reference(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
+    )
     told = {"protocol": "other", "note": "on all images", "plus_minus": 0.1}
-    assert records.beside(record, reference | told) == (
+    assert records.format_reference(record, reference | told) == (
         "OTHER PROTOCOL: published 3.5 ± 0.1 (on all images), s"
     )
-    assert records.beside(record, None).startswith("NO REFERENCE")
+    assert records.format_reference(record, None).startswith("NO REFERENCE")
 
 
-def test_circumstances(monkeypatch, tmp_path):
-    found = records.circumstances()
-    assert found["versions"]["keras"] == keras.__version__ and found["device"]["cpu"]
-    monkeypatch.setattr(records, "HOME", tmp_path)
-    assert records.circumstances()["commit"] is None
+def test_the_environment(monkeypatch, tmp_path):
+    facts = environment.environment()
+    assert facts["versions"]["keras"] == keras.__version__ and facts["device"]["cpu"]
+    monkeypatch.setattr(environment, "REPOSITORY", tmp_path)
+    assert environment.environment()["commit"] is None
 
 
 # The page.
 
 
 def test_the_page_is_what_the_records_say():
-    page = results_page.render(records.all(results_page.ROOT / records.RESULTS))
+    page = results_page.render(records.read_all(results_page.ROOT / records.RESULTS))
     assert results_page.PAGE.read_text() == page, (
         "docs/results.md is stale: python -m benchmarks.results_page"
     )
@@ -241,11 +243,11 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
     write(tmp_path, "vamp_vae.x", [b - 1 + n for b, n in zip(base, noise, strict=True)])
     write(tmp_path, "flow_vae.x", [b + 1 + n for b, n in zip(base, noise, strict=True)])
     write(tmp_path, "mmd_vae.x", [b + n + 0.01 for b, n in zip(base, noise, strict=True)])
-    write(tmp_path, "vae.x", base, budget="smoke", protocol="other; IS-5", commit="abc-dirty")
-    records.write(tmp_path / "speed.json", SPEED | records.circumstances())
-    records.write(tmp_path / "style.json", STYLE | records.circumstances())
-    records.write(tmp_path / "yardstick.json", YARDSTICK | records.circumstances())
-    page = results_page.render(records.all(tmp_path))
+    write(tmp_path, "vae.x", base, budget="smoke", protocol="other; IWAE-5", commit="abc-dirty")
+    records.write(tmp_path / "speed.json", SPEED | environment.environment())
+    records.write(tmp_path / "style_transfer.json", STYLE | environment.environment())
+    records.write(tmp_path / "metric_sensitivity.json", SENSITIVITY | environment.environment())
+    page = results_page.render(records.read_all(tmp_path))
     assert "Never edit it by hand" in page
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows[1:5]] == [
@@ -260,7 +262,11 @@ def test_the_page_ranks_marks_and_compares(tmp_path):
         "mmd_vae.x": "no difference shown",
         "vamp_vae.x": "better",
     }
-    assert page.index("## other; IS-5") < page.index("## some; IS-5") < page.index("## Speed")
+    assert (
+        page.index("Protocol: other; IWAE-5")
+        < page.index("Protocol: some; IWAE-5")
+        < page.index("## Speed")
+    )
     assert "| zoo | 1.50 | 1.00 to 2.00 |" in page
     assert "| cat x wave | lbfgs | 7.25 | 300 steps | 320 | 1.5 |" in page
     assert "| blurred | `x-classifier-v1` | 0.0861 | 0.8 | 0.9 |" in page

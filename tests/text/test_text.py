@@ -42,12 +42,12 @@ HARD = [
 
 @pytest.fixture(scope="module", params=["bpe", "unigram"])
 def tokenizer(request):
-    return text.Tokenizer.train(CORPUS, 400, kind=request.param)
+    return text.SentencePieceTokenizer.train(CORPUS, 400, model_type=request.param)
 
 
 @pytest.fixture(scope="module", params=["word", "character"])
 def words(request):
-    return text.Words.train(CORPUS, unit=request.param)
+    return text.WordTokenizer.train(CORPUS, unit=request.param)
 
 
 def test_any_text_survives_sub_words(tokenizer):
@@ -64,23 +64,25 @@ def test_sub_words_are_shorter_than_letters_and_longer_than_words(tokenizer):
     letters, count = sum(map(len, CORPUS)), sum(map(len, ids))
     assert 300 < len(tokenizer) <= 400
     assert sum(len(line.split()) for line in CORPUS) < count < letters
-    pieces = tokenizer.pieces(ids[0])
+    pieces = tokenizer.tokens(ids[0])
     assert "".join(pieces).replace("\u2581", " ").strip() == CORPUS[0]
-    assert tokenizer.pieces([PAD, UNKNOWN, START, END]) == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert tokenizer.tokens([PAD, UNKNOWN, START, END]) == ["<pad>", "<unk>", "<s>", "</s>"]
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_training_twice_gives_the_same_vocabulary(kind):
-    one, two = (text.Tokenizer.train(iter(CORPUS), 380, kind=kind) for _ in range(2))
+    one, two = (
+        text.SentencePieceTokenizer.train(iter(CORPUS), 380, model_type=kind) for _ in range(2)
+    )
     assert one == two
     assert one.fingerprint == two.fingerprint
-    assert one != text.Tokenizer.train(CORPUS, 320, kind=kind)
+    assert one != text.SentencePieceTokenizer.train(CORPUS, 320, model_type=kind)
 
 
 def test_training_in_another_process_gives_the_same_vocabulary():
     code = (
         "import json, sys; from zoo import text;"
-        "print(text.Tokenizer.train(json.load(sys.stdin), 400).fingerprint)"
+        "print(text.SentencePieceTokenizer.train(json.load(sys.stdin), 400).fingerprint)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -90,23 +92,23 @@ def test_training_in_another_process_gives_the_same_vocabulary():
         check=True,
         cwd=Path(__file__).parents[2],
     )
-    assert done.stdout.strip() == text.Tokenizer.train(CORPUS, 400).fingerprint
+    assert done.stdout.strip() == text.SentencePieceTokenizer.train(CORPUS, 400).fingerprint
 
 
 def test_letters_that_the_corpus_lacks_become_bytes():
-    tokenizer = text.Tokenizer.train(["abc"] * 9, 300)
+    tokenizer = text.SentencePieceTokenizer.train(["abc"] * 9, 300)
     ids = tokenizer.encode(["Ω"])[0]
-    assert [p for p in tokenizer.pieces(ids) if p.startswith("<0x")] == ["<0xCE>", "<0xA9>"]
+    assert [p for p in tokenizer.tokens(ids) if p.startswith("<0x")] == ["<0xCE>", "<0xA9>"]
     assert tokenizer.decode([ids]) == ["Ω"]
     assert tokenizer.decode([ids[:-1]]) != ["Ω"]  # half a letter is shown, not an error
 
 
 def test_normal_form_and_lower_case():
     composed, apart = "é", "e\u0301"
-    tokenizer = text.Tokenizer.train(CORPUS, 400, lowercase=True)
+    tokenizer = text.SentencePieceTokenizer.train(CORPUS, 400, lowercase=True)
     assert tokenizer.encode([composed]) == tokenizer.encode([apart])
     assert tokenizer.decode(tokenizer.encode(["EIN Mann ÜBER"])) == ["ein mann über"]
-    words = text.Words.train(CORPUS, lowercase=True)
+    words = text.WordTokenizer.train(CORPUS, lowercase=True)
     assert words.encode(["EIN Mann ÜBER"]) == words.encode(["ein mann über"])
     assert UNKNOWN not in words.encode(["EIN Mann ÜBER"])[0]
 
@@ -119,18 +121,20 @@ def test_decoding_stops_at_the_end_and_leaves_out_the_rest(tokenizer, words):
             assert vocabulary.decode([form(row)]) == ["Ein Mann"]
         assert vocabulary.decode(np.array([row, row])) == ["Ein Mann"] * 2
         assert vocabulary.decode(tf.ragged.constant([row, []])) == ["Ein Mann", ""]
-        assert text.vocabulary.STRANGE in vocabulary.decode([[UNKNOWN, len(vocabulary) + 5]])[0]
+        assert (
+            text.vocabulary.UNKNOWN_TEXT in vocabulary.decode([[UNKNOWN, len(vocabulary) + 5]])[0]
+        )
 
 
 def test_words_know_punctuation_and_letters_everything():
-    words = text.Words.train(["a dog, it's red.", "a dog"])
+    words = text.WordTokenizer.train(["a dog, it's red.", "a dog"])
     assert words.words == ["a", "dog", "'", ",", ".", "it", "red", "s"]
     assert words.decode(words.encode(["a red dog."])) == ["a red dog ."]
     assert words.encode(["a cat"]) == [[4, UNKNOWN]]
-    letters = text.Words.train(["4 juillet", "11月"], unit="character")
+    letters = text.WordTokenizer.train(["4 juillet", "11月"], unit="character")
     assert letters.decode(letters.encode(["1 月 jeu"])) == ["1 月 jeu"]
-    assert len(text.Words.train(CORPUS, vocabulary_size=10)) == 10
-    assert text.Words.train(["a a b"], min_count=2).words == ["a"]
+    assert len(text.WordTokenizer.train(CORPUS, vocabulary_size=10)) == 10
+    assert text.WordTokenizer.train(["a a b"], min_count=2).words == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -154,15 +158,17 @@ def test_words_know_punctuation_and_letters_everything():
     ],
 )
 def test_words_are_parted_by_any_white_space_and_keep_what_has_no_width(line, words):
-    vocabulary = text.Words.train([line])
-    assert vocabulary.pieces(vocabulary.encode([line])[0]) == words
+    vocabulary = text.WordTokenizer.train([line])
+    assert vocabulary.tokens(vocabulary.encode([line])[0]) == words
 
 
 def test_every_white_space_parts_and_nothing_without_width_does():
     signs = [chr(i) for i in range(sys.maxunicode + 1)]
     parts = [sign for sign in signs if sign.isspace()]
     joined = [sign for sign in signs if unicodedata.category(sign) in ("Mn", "Mc", "Me", "Cf")]
-    split = text.Words([]).split([f"a{sign}b" for sign in parts + joined]).row_lengths().numpy()
+    split = (
+        text.WordTokenizer([]).split([f"a{sign}b" for sign in parts + joined]).row_lengths().numpy()
+    )
     assert (split == [2] * len(parts) + [1] * len(joined)).all()
 
 
@@ -175,7 +181,7 @@ def test_special_tokens_cannot_be_written_by_hand(tokenizer, words):
 def test_words_work_inside_a_graph(words):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def there_and_back(texts):
-        return words(texts), words.strings(words(texts).to_tensor())
+        return words(texts), words.detokenize(words(texts).to_tensor())
 
     ids, back = there_and_back(CORPUS)
     assert ids.to_list() == words.encode(CORPUS)
@@ -187,11 +193,11 @@ def test_words_work_inside_a_graph(words):
 def test_words_are_exported_with_what_holds_their_tables(words, tmp_path):
     class Echo(tf.Module):
         def __init__(self):
-            self.tables = words.tables
+            self.tables = words.lookup_layers
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def echo(self, texts):
-            return words.strings(words(texts).to_tensor())
+            return words.detokenize(words(texts).to_tensor())
 
     tf.saved_model.save(Echo(), tmp_path)
     back = tf.saved_model.load(tmp_path).echo(CORPUS).numpy()
@@ -244,7 +250,7 @@ def test_a_damaged_vocabulary_is_refused(words, tmp_path):
     ],
 )
 def test_what_is_no_vocabulary_is_one_line(wrong):
-    with pytest.raises(UsageError, match="this is no vocabulary") as error:
+    with pytest.raises(UsageError, match="this is not a vocabulary") as error:
         text.from_json(wrong)
     assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 300
 
@@ -264,48 +270,50 @@ def test_what_is_no_text_is_refused_by_its_line(tokenizer, words):
 
 def test_arrays_are_padded_marked_and_limited(tokenizer):
     ids = tokenizer.encode(CORPUS[:2])
-    plain, marked = (tokenizer.array(["", *CORPUS[:2]], marked=m) for m in (False, True))
+    plain, marked = (
+        tokenizer.encode_batch(["", *CORPUS[:2]], add_start_end=m) for m in (False, True)
+    )
     assert plain.dtype == marked.dtype == np.int32
     assert plain.shape == (3, max(map(len, ids)))
     assert marked[1, : len(ids[0]) + 2].tolist() == [START, *ids[0], END]
     assert marked[0].tolist()[:3] == [START, END, PAD]
-    assert tokenizer.array([]).shape == (0, 1)
-    assert tokenizer.array([""]).tolist() == [[PAD]]
-    with pytest.raises(UsageError, match=f"line 2 has {len(ids[1])} ids, more than the limit of 5"):
-        tokenizer.array(["a", CORPUS[1]], limit=5)
-    cut = tokenizer.array(CORPUS[:2], marked=True, limit=5, truncate=True)
+    assert tokenizer.encode_batch([]).shape == (0, 1)
+    assert tokenizer.encode_batch([""]).tolist() == [[PAD]]
+    with pytest.raises(UsageError, match=f"line 2 has {len(ids[1])} ids, more than max_length=5"):
+        tokenizer.encode_batch(["a", CORPUS[1]], max_length=5)
+    cut = tokenizer.encode_batch(CORPUS[:2], add_start_end=True, max_length=5, truncate=True)
     assert cut.tolist() == [[START, *row[:3], END] for row in ids]
 
 
 def test_impossible_vocabularies_are_refused():
-    with pytest.raises(UsageError, match="vocabulary_size=50 pieces.*alone need"):
-        text.Tokenizer.train(CORPUS, 50)
-    with pytest.raises(UsageError, match="got no sentence that holds text"):
-        text.Tokenizer.train(["", "  "])
-    with pytest.raises(UsageError, match="got no sentence that holds text"):
-        text.Words.train([""])
-    with pytest.raises(UnknownNameError, match="kind of sub-words 'bpm'.*'bpe'"):
-        text.Tokenizer.train(CORPUS, kind="bpm")
+    with pytest.raises(UsageError, match="vocabulary_size=50 sub-words.*alone need"):
+        text.SentencePieceTokenizer.train(CORPUS, 50)
+    with pytest.raises(UsageError, match="got no sentence that contains text"):
+        text.SentencePieceTokenizer.train(["", "  "])
+    with pytest.raises(UsageError, match="got no sentence that contains text"):
+        text.WordTokenizer.train([""])
+    with pytest.raises(UnknownNameError, match="model_type 'bpm'.*'bpe'"):
+        text.SentencePieceTokenizer.train(CORPUS, model_type="bpm")
     with pytest.raises(UsageError, match="vocabulary_size must be above 4"):
-        text.Words.train(CORPUS, 4)
+        text.WordTokenizer.train(CORPUS, 4)
     with pytest.raises(UnknownNameError, match="unit 'letter'"):
-        text.Words(["a"], unit="letter")
+        text.WordTokenizer(["a"], unit="letter")
     with pytest.raises(UsageError, match="words must differ"):
-        text.Words(["a", "a"])
-    with pytest.raises(UsageError, match="no SentencePiece model"):
-        text.Tokenizer(b"x")
+        text.WordTokenizer(["a", "a"])
+    with pytest.raises(UsageError, match="not a SentencePiece model"):
+        text.SentencePieceTokenizer(b"x")
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, True, float("nan"), "8", 2**31])
 def test_numbers_are_checked(words, wrong):
     for call in (
-        lambda: text.Tokenizer.train(CORPUS, vocabulary_size=wrong),
-        lambda: text.Words.train(CORPUS, vocabulary_size=wrong),
-        lambda: text.Words.train(CORPUS, min_count=wrong),
-        lambda: text.fit([[4]], limit=wrong),
-        lambda: words.array(["a"], limit=wrong),
+        lambda: text.SentencePieceTokenizer.train(CORPUS, vocabulary_size=wrong),
+        lambda: text.WordTokenizer.train(CORPUS, vocabulary_size=wrong),
+        lambda: text.WordTokenizer.train(CORPUS, min_count=wrong),
+        lambda: text.limit_length([[4]], max_length=wrong),
+        lambda: words.encode_batch(["a"], max_length=wrong),
         lambda: TextConfig(vocabulary_size=wrong),
-        lambda: TextConfig(limit=wrong),
+        lambda: TextConfig(max_length=wrong),
         lambda: CaptionConfig(min_count=wrong),
         lambda: CaptionConfig(image_size=wrong),
     ):
@@ -314,15 +322,17 @@ def test_numbers_are_checked(words, wrong):
 
 
 def test_a_limit_leaves_room_between_the_marks():
-    for limit in (1, 2):
+    for max_length in (1, 2):
         with pytest.raises(UsageError, match="no room for an id between START and END"):
-            text.fit([[4, 5]], marked=True, limit=limit, truncate=True)
-    assert text.fit([[4, 5]], marked=True, limit=3, truncate=True) == [[START, 4, END]]
+            text.limit_length([[4, 5]], add_start_end=True, max_length=max_length, truncate=True)
+    assert text.limit_length([[4, 5]], add_start_end=True, max_length=3, truncate=True) == [
+        [START, 4, END]
+    ]
 
 
 def test_ids_beyond_the_vocabulary_have_the_sign_of_the_unknown(tokenizer, words):
     for vocabulary in (tokenizer, words):
-        assert vocabulary.pieces([-1, len(vocabulary)]) == 2 * [text.vocabulary.STRANGE]
+        assert vocabulary.tokens([-1, len(vocabulary)]) == 2 * [text.vocabulary.UNKNOWN_TEXT]
 
 
 def test_importing_the_zoo_brings_no_tokenizer():

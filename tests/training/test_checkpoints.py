@@ -1,4 +1,4 @@
-"""Checkpoints: the newest and the best stay, damage is named, a full disk loses nothing."""
+"""Checkpoints: the newest and the best are kept; damaged files; a full disk."""
 
 import math
 import os
@@ -18,21 +18,22 @@ from zoo.training.checkpoint import Checkpoints
 
 def test_the_newest_and_the_best_are_kept(tmp_path):
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
-    it = run(tmp_path, max_to_keep=2)
-    it.evaluator.evaluate = lambda data: {"loss": next(values)}
-    it.fit(data, epochs=5, validation=data())
+    trainer = run(tmp_path, max_to_keep=2)
+    trainer.evaluator.evaluate = lambda data: {"loss": next(values)}
+    trainer.fit(data, epochs=5, validation=data())
     assert checkpoints(tmp_path) == ["best.npz", "step-000000016.npz", "step-000000020.npz"]
-    last = it.state.arrays()
+    last = trainer.state.arrays()
     best = run(tmp_path)
     best.restore(best=True)
     assert best.state.position["epoch"] == 2 and best.state.best_value == 1.0
     assert same_bits(last, best.state.arrays()) != []
 
 
-def test_higher_can_be_better():
-    it = run(monitor="max:val_score")
-    scores = [it.state.update_best({"val_score": s}, it.monitor) for s in (1.0, 3.0, 2.0, math.nan)]
-    assert scores == [True, True, False, False]
+def test_a_metric_can_be_maximized():
+    trainer = run(monitor="max:val_score")
+    values = (1.0, 3.0, 2.0, math.nan)
+    improved = [trainer.state.update_best({"val_score": v}, trainer.monitor) for v in values]
+    assert improved == [True, True, False, False]
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +59,16 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     else:
         content = b"" if damage == "empty" else b"hello" * 1000
     newest.write_bytes(content)
-    it = run(tmp_path)
-    it.restore()
-    assert it.state.position["step"] == 4
+    trainer = run(tmp_path)
+    trainer.restore()
+    assert trainer.state.position["step"] == 4
     assert newest.name in capsys.readouterr().err
-    assert newest.read_bytes() == content  # who only looks renames nothing
-    it.fit(data, epochs=2)
+    assert newest.read_bytes() == content  # a reader renames nothing
+    trainer.fit(data, epochs=2)
     assert newest.with_suffix(".npz.damaged").read_bytes() == content  # nothing is lost
 
 
-def test_without_any_sound_checkpoint_nothing_is_touched(tmp_path):
+def test_without_an_undamaged_checkpoint_nothing_is_changed(tmp_path):
     run(tmp_path).fit(data, epochs=1)
     for path in Checkpoints(tmp_path / "checkpoints").paths():
         path.write_bytes(b"nonsense")
@@ -88,9 +89,9 @@ def test_another_models_checkpoint_is_refused_and_kept(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
-    it = run(tmp_path)
-    it.fit(data, epochs=1)
-    good = it.state.arrays()
+    trainer = run(tmp_path)
+    trainer.fit(data, epochs=1)
+    good = trainer.state.arrays()
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -98,7 +99,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(errors.WriteError, match="No space left on device.*intact"):
-            it.fit(data, epochs=2)
+            trainer.fit(data, epochs=2)
     assert checkpoints(tmp_path) == ["step-000000004.npz"]
     again = run(tmp_path)
     again.restore()
@@ -129,16 +130,16 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
     script = """
         import os, signal, sys, keras
         sys.path.insert(0, "tests")
-        from cases import shuffled, trainer
+        from cases import shuffled, small_trainer
         class Kill(keras.callbacks.Callback):
             def on_train_batch_begin(self, batch, logs=None):
                 if batch == 2:
                     os.kill(os.getpid(), signal.SIGINT)
-        it = trainer("vae", sys.argv[1], callbacks=[Kill()], eager=True)
+        trainer = small_trainer("vae", sys.argv[1], callbacks=[Kill()], eager=True)
         try:
-            it.fit(shuffled("vae"), epochs=5)
+            trainer.fit(shuffled("vae"), epochs=5)
         except KeyboardInterrupt:
-            print("stopped at", it.state.position["step"])
+            print("stopped at", trainer.state.position["step"])
     """
     import textwrap
 

@@ -1,4 +1,4 @@
-"""Many replicas give the numbers of one: two logical CPUs, and two processes on this machine."""
+"""Several replicas give the numbers of one: two logical CPUs, and two processes."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, same_bits, shuffled, small_model, trainer
+from cases import examples, same_bits, shuffled, small_model, small_trainer
 from toy_runs import TOY, stopped_and_resumed
 
 from zoo import errors
@@ -22,10 +22,11 @@ ROOT = Path(__file__).parents[2]
 
 def test_evaluation_over_replicas_is_exact_on_a_ragged_last_batch(two_replicas):
     with two_replicas.scope():
-        many = trainer("vae", strategy=two_replicas)
-    one = trainer("vae")
-    for it in (one, many):
-        it.model.eval_step = lambda batch, m=it.model: {"m": m.encode(batch["image"])[:, 0]}
+        many = small_trainer("vae", strategy=two_replicas)
+    one = small_trainer("vae")
+    for trainer in (one, many):
+        model = trainer.model
+        model.eval_step = lambda batch, m=model: {"m": m.encode(batch["image"])[:, 0]}
     ragged = tf.data.Dataset.from_tensor_slices(examples(one.model, 27)).batch(8)
     assert many.evaluate(ragged)["m"] == pytest.approx(one.evaluate(ragged)["m"], rel=1e-5)
 
@@ -35,7 +36,7 @@ def test_a_run_over_replicas_resumes_to_the_same_bits(name, config, two_replicas
     def new(workdir=None):
         how = {"strategy": two_replicas, "eager": name == "dcgan"}  # tracing takes long
         with two_replicas.scope():
-            return trainer(name, workdir, model=small_model(name, **config), **how)
+            return small_trainer(name, workdir, model=small_model(name, **config), **how)
 
     whole = new()
     whole.fit(shuffled(name), epochs=2)
@@ -47,34 +48,34 @@ def test_a_run_over_replicas_resumes_to_the_same_bits(name, config, two_replicas
     assert same_bits(whole.state.arrays(), rest.state.arrays()) == []
 
 
-def test_a_run_over_replicas_goes_on_with_one(two_replicas, tmp_path):
+def test_a_run_over_replicas_resumes_with_one(two_replicas, tmp_path):
     with two_replicas.scope():
-        many = trainer("vae", tmp_path, strategy=two_replicas)
+        many = small_trainer("vae", tmp_path, strategy=two_replicas)
         many.fit(shuffled("vae"), epochs=1)
-    one = trainer("vae", tmp_path)
+    one = small_trainer("vae", tmp_path)
     one.restore()
     assert same_bits(many.state.arrays(), one.state.arrays()) == []
     one.fit(shuffled("vae"), epochs=2)
     assert one.state.position["step"] == 8
 
 
-def test_replicas_draw_different_noise(two_replicas):
+def test_replicas_have_different_noise(two_replicas):
     with two_replicas.scope():
         model = small_model("vae")
-    per_replica = two_replicas.run(model.seed)
+    per_replica = two_replicas.run(model.next_seed)
     first, second = (np.array(x) for x in two_replicas.experimental_local_results(per_replica))
     assert (first != second).any()
 
 
-def test_wrong_use_of_a_strategy_says_what_to_do(two_replicas):
+def test_errors_of_a_strategy_have_advice(two_replicas):
     with pytest.raises(errors.UsageError, match="with strategy.scope"):
-        trainer("vae", strategy=two_replicas)
+        small_trainer("vae", strategy=two_replicas)
     with two_replicas.scope():
-        it = trainer("vae", strategy=two_replicas)
+        trainer = small_trainer("vae", strategy=two_replicas)
     with pytest.raises(errors.UsageError, match="batch of 7 cannot be divided among 2 replicas"):
-        it.fit(tf.data.Dataset.from_tensors(examples(it.model, 7)), epochs=1)
+        trainer.fit(tf.data.Dataset.from_tensors(examples(trainer.model, 7)), epochs=1)
     with pytest.raises(errors.UsageError, match="without a strategy"):
-        it.inspect(examples(it.model, 8))
+        trainer.inspect(examples(trainer.model, 8))
 
 
 WORKER = """
@@ -86,9 +87,9 @@ WORKER = """
     import numpy as np
     from toy_runs import stopped_and_resumed
     workdir = sys.argv[1]
-    it, history = stopped_and_resumed(workdir, strategy)
-    if it.distribution.is_chief:
-        np.savez(workdir + "/weights.npz", **it.state.arrays())
+    trainer, history = stopped_and_resumed(workdir, strategy)
+    if trainer.distribution.is_chief:
+        np.savez(workdir + "/weights.npz", **trainer.state.arrays())
         print(json.dumps(history))
 """
 
@@ -121,12 +122,14 @@ def test_two_processes_give_the_numbers_of_one(two_replicas, tmp_path):
     ends = [worker.communicate(timeout=240) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], ends[0][1][-3000:]
     others = json.loads(ends[0][0])
-    assert ends[1][0] == ""  # only the chief speaks and writes
+    assert ends[1][0] == ""  # only the chief prints and writes
     assert history["loss"] and history["val_loss"]
     for name, values in history.items():
         np.testing.assert_allclose(values, others[name], rtol=1e-5, err_msg=name)
     weights = np.load(two / "weights.npz")
     arrays = together.state.arrays()
-    del arrays["seed/0000"]  # Keras' own, of this process; the model draws nothing from it
+    del arrays[
+        "next_seed/0000"
+    ]  # Keras' own, of this process; the model draws nothing from trainer
     for key, value in arrays.items():
         np.testing.assert_allclose(value, weights[key], rtol=1e-4, atol=1e-6, err_msg=key)

@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: its means, its evaluation, its figures, a signal in it."""
+"""The end of an epoch: means, evaluation, figures, signals."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, same_bits, shuffled, small_model, trainer
+from cases import examples, same_bits, shuffled, small_model, small_trainer
 
 from zoo.model.evaluation_mode import seed_states
 from zoo.training.callbacks import Figures, TrainingTime
@@ -24,17 +24,19 @@ def data(epoch=0):
 
 
 def run(workdir=None, **options):
-    return trainer("vae", workdir, model=toy(), eager=True, **options)
+    return small_trainer("vae", workdir, model=toy(), eager=True, **options)
 
 
 def test_each_epoch_has_the_means_of_its_own_steps():
-    seen = []
-    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(dict(logs)))
+    steps = []
+    log = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda b, logs: steps.append(dict(logs))
+    )
     history = run(callbacks=[log]).fit(data, epochs=2).history
-    assert len(seen) == 8 and "loss" in history
+    assert len(steps) == 8 and "loss" in history
     for name, values in history.items():
-        want = [np.mean([logs[name] for logs in seen[k : k + 4]]) for k in (0, 4)]
-        np.testing.assert_allclose(values, want, rtol=1e-12)
+        expected = [np.mean([logs[name] for logs in steps[k : k + 4]]) for k in (0, 4)]
+        np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
 def interrupt(*args, **kwargs):
@@ -44,47 +46,47 @@ def interrupt(*args, **kwargs):
 @pytest.mark.parametrize("moment", ["validation", "drawing"])
 def test_a_signal_at_the_end_of_an_epoch_stops_the_run_after_it(tmp_path, moment):
     drawing = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
-    it = run(tmp_path, callbacks=[drawing] if moment == "drawing" else [])
+    trainer = run(tmp_path, callbacks=[drawing] if moment == "drawing" else [])
     if moment == "validation":
-        evaluate = it.model.eval_step
+        evaluate = trainer.model.eval_step
 
         def interrupted(batch):
-            it.model.eval_step = evaluate  # a second signal would stop it at once
+            trainer.model.eval_step = evaluate  # a second signal would stop it at once
             interrupt()
             return evaluate(batch)
 
-        it.model.eval_step = interrupted
+        trainer.model.eval_step = interrupted
     with pytest.raises(KeyboardInterrupt):
-        it.fit(data, epochs=3, validation=data())
-    assert it.state.position["epoch"] == 1 and it.state.position["step"] == 4
+        trainer.fit(data, epochs=3, validation=data())
+    assert trainer.state.position["epoch"] == 1 and trainer.state.position["step"] == 4
     again = run(tmp_path)
     again.restore()
     assert again.state.position["epoch"] == 1 and len(again.state.history["val_loss"]) == 1
-    assert same_bits(it.state.arrays(), again.state.arrays()) == []
+    assert same_bits(trainer.state.arrays(), again.state.arrays()) == []
 
 
 def test_evaluation_has_random_numbers_that_training_does_not_have():
-    it = run()
-    fresh = [state.numpy() for state in seed_states(it.model)]
+    trainer = run()
+    fresh = [state.numpy() for state in seed_states(trainer.model)]
 
     def inside():
-        with it.averaged_weights():
-            return [state.numpy() for state in seed_states(it.model)]
+        with trainer.averaged_weights():
+            return [state.numpy() for state in seed_states(trainer.model)]
 
     first = inside()
     assert fresh and not any((a == b).all() for a, b in zip(fresh, first, strict=True))
-    np.testing.assert_array_equal(fresh, [state.numpy() for state in seed_states(it.model)])
-    it.fit(data, epochs=1)
-    trained = [state.numpy() for state in seed_states(it.model)]
+    np.testing.assert_array_equal(fresh, [state.numpy() for state in seed_states(trainer.model)])
+    trainer.fit(data, epochs=1)
+    trained = [state.numpy() for state in seed_states(trainer.model)]
     assert any((a != b).any() for a, b in zip(fresh, trained, strict=True))
     np.testing.assert_array_equal(inside(), first)  # the same at each evaluation
 
 
 def test_replicas_agree_in_what_is_evaluated_and_saved(two_replicas):
-    """What one replica alone has, as moving statistics can, is in no number and no checkpoint."""
+    """Values of a single replica (moving statistics) are in no result and no checkpoint."""
     batches = tf.data.Dataset.from_tensor_slices(examples(toy(), 16)).batch(8)
     with two_replicas.scope():
-        many = trainer("vae", model=toy(), strategy=two_replicas)
+        many = small_trainer("vae", model=toy(), strategy=two_replicas)
     many.model.eval_step = lambda batch: {"m": many.model.encode(batch["image"])[:, 0]}
     copies = many.model.encoder.trainable_variables[0].value.values
     assert len(copies) == 2
@@ -98,9 +100,9 @@ def test_replicas_agree_in_what_is_evaluated_and_saved(two_replicas):
 
 
 @pytest.mark.parametrize(
-    ("every", "drawn"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4]), (3, [3]), (5, [5]), (6, [])]
+    ("every", "epochs"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4]), (3, [3]), (5, [5]), (6, [])]
 )
-def test_figures_are_drawn_at_every_so_many_epochs(tmp_path, every, drawn):
+def test_figures_are_made_every_few_epochs(tmp_path, every, epochs):
     model = SimpleNamespace(
         figures=lambda batch: {"samples": np.zeros((4, 4, 3), np.uint8)},
         history=SimpleNamespace(history={"loss": [1.0]}, epoch=[0]),
@@ -110,16 +112,16 @@ def test_figures_are_drawn_at_every_so_many_epochs(tmp_path, every, drawn):
     for epoch in range(5):
         callback.on_epoch_end(epoch)
     names = sorted(path.name for path in tmp_path.glob("samples/*"))
-    assert names == [f"epoch-{epoch:04d}.png" for epoch in drawn]
+    assert names == [f"epoch-{epoch:04d}.png" for epoch in epochs]
 
 
-def test_a_stopwatch_adds_up_over_processes(tmp_path):
+def test_training_time_is_summed_over_processes(tmp_path):
     path = tmp_path / "seconds.json"
     path.write_text('{"seconds": 100}')
-    stopwatch = TrainingTime(path)
-    assert stopwatch.seconds == 100
-    stopwatch.on_train_begin()
-    stopwatch.on_epoch_end(0)
-    stopwatch.on_train_end()
+    training_time = TrainingTime(path)
+    assert training_time.seconds == 100
+    training_time.on_train_begin()
+    training_time.on_epoch_end(0)
+    training_time.on_train_end()
     assert 100 < json.loads(path.read_text())["seconds"] < 101
-    assert TrainingTime(path).seconds == stopwatch.seconds
+    assert TrainingTime(path).seconds == training_time.seconds

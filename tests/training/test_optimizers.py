@@ -1,4 +1,4 @@
-"""The optimizers: the numbers of Keras' own, wherever Keras would use them."""
+"""The optimizers give the numbers of those of Keras."""
 
 import keras
 import numpy as np
@@ -42,17 +42,17 @@ def learned(optimizer, compiled=True, sparse=False):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("compiled", [True, False])
 def test_adam_is_keras_adam(options, compiled):
-    found = learned(lambda: zoo.optimizers.Adam(**options), compiled)
-    wanted = learned(lambda: keras.optimizers.Adam(**options), compiled)
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
+    actual = learned(lambda: zoo.optimizers.Adam(**options), compiled)
+    expected = learned(lambda: keras.optimizers.Adam(**options), compiled)
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=3e-5, atol=1e-6)
 
 
 def test_adam_takes_slices():
-    for one, other in zip(
+    for a, b in zip(
         learned(zoo.optimizers.Adam, sparse=True), learned(zoo.optimizers.Adam), strict=True
     ):
-        np.testing.assert_allclose(one, other, rtol=3e-5, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=3e-5, atol=1e-6)
 
 
 def test_adam_survives_its_configuration():
@@ -62,7 +62,7 @@ def test_adam_survives_its_configuration():
     assert again.get_config() == adam.get_config()
 
 
-# Several as one.
+# Several optimizers as one.
 
 
 def two():
@@ -72,20 +72,22 @@ def two():
 def test_several_optimizers_have_one_rate_and_a_configuration():
     both = MultiOptimizer(two())
     both.learning_rate = 0.2
-    assert [float(one.learning_rate) for one in both.optimizers] == pytest.approx([0.2, 0.02])
+    assert [float(optimizer.learning_rate) for optimizer in both.optimizers] == pytest.approx(
+        [0.2, 0.02]
+    )
     again = keras.optimizers.deserialize(keras.optimizers.serialize(both))
     assert again.get_config() == both.get_config()
-    assert {part: type(one) for part, one in again.parts.items()} == {
+    assert {part: type(value) for part, value in again.parts.items()} == {
         "one": keras.optimizers.SGD,
         "other": zoo.optimizers.Adam,
     }
     both.learning_rate = 0.0
     both.learning_rate = 0.5
-    assert [float(one.learning_rate) for one in both.optimizers] == [0.5, 0.5]
+    assert [float(optimizer.learning_rate) for optimizer in both.optimizers] == [0.5, 0.5]
 
 
-def test_what_scales_the_loss_is_looked_through():
-    scaled = {part: keras.optimizers.LossScaleOptimizer(one) for part, one in two().items()}
-    assert [one.name for one in MultiOptimizer(scaled).optimizers] == ["one", "other"]
+def test_loss_scaling_is_unwrapped():
+    scaled = {part: keras.optimizers.LossScaleOptimizer(value) for part, value in two().items()}
+    assert [optimizer.name for optimizer in MultiOptimizer(scaled).optimizers] == ["one", "other"]
     assert not has_schedule(scaled["one"])
     assert has_schedule(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(SCHEDULE)))

@@ -1,4 +1,4 @@
-"""A run that stops and goes on is the run that never stopped, in one process or in several."""
+"""A resumed run gives the same numbers as one that never stopped, in any process."""
 
 import shutil
 
@@ -21,16 +21,16 @@ def files(folder):
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 0}, {"steps": 0}])
-def test_a_budget_of_nothing_trains_nothing_and_writes_nothing(tmp_path, budget):
+def test_a_budget_of_zero_trains_nothing_and_writes_nothing(tmp_path, budget):
     fresh = run(tmp_path / "new")
     before = fresh.state.arrays()
     assert fresh.fit(data, **budget).history == {}
     assert same_bits(before, fresh.state.arrays()) == [] and not (tmp_path / "new").exists()
     run(tmp_path / "old").fit(data, epochs=1)
-    kept = files(tmp_path / "old")
+    before = files(tmp_path / "old")
     again = run(tmp_path / "old")
     assert len(again.fit(data, **budget).history["loss"]) == 1
-    assert again.state.position["step"] == 4 and files(tmp_path / "old") == kept
+    assert again.state.position["step"] == 4 and files(tmp_path / "old") == before
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_budgets_are_whole_numbers(name, budget):
 
 
 def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
-    it = run(tmp_path, callbacks=None, monitor=None)
-    it.fit(data, epochs=1, validation=data())
+    trainer = run(tmp_path, callbacks=None, monitor=None)
+    trainer.fit(data, epochs=1, validation=data())
     assert not (tmp_path / "checkpoints" / "best.npz").exists()
 
 
-# What a run is.
+# The identity of a run.
 
 
 @pytest.mark.parametrize(
-    ("options", "had", "got"),
+    ("options", "saved", "wanted"),
     [
         ({"optimizers": keras.optimizers.Adam(0.5)}, "learning_rate=0.001", "learning_rate=0.5"),
         ({"optimizers": keras.optimizers.Adam(1e-3, beta_1=0.5)}, "beta_1=0.9", "beta_1=0.5"),
@@ -81,24 +81,24 @@ def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
         ({"micro_batches": 2}, "micro_batches=1", "micro_batches=2"),
     ],
 )
-def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, had, got):
-    def other(cls=Denoiser, optimizers=None, seed=0, micro_batches=1, **config):
+def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, saved, wanted):
+    def new_run(cls=Denoiser, optimizers=None, seed=0, micro_batches=1, **config):
         rates = keras.optimizers.Adam(1e-3) if optimizers is None else optimizers
-        how = {"optimizers": rates, "seed": seed, "micro_batches": micro_batches}
-        return run(tmp_path, model=cls(**config), **how)
+        settings = {"optimizers": rates, "seed": seed, "micro_batches": micro_batches}
+        return run(tmp_path, model=cls(**config), **settings)
 
-    other().fit(data, steps=1)
-    kept = files(tmp_path)
+    new_run().fit(data, steps=1)
+    before = files(tmp_path)
     with pytest.raises(errors.ZooError) as refused:
-        other(**options).fit(data, steps=2)
-    if not isinstance(refused.value, errors.CheckpointError):  # other slots are seen earlier
-        assert had in str(refused.value) and got in str(refused.value)
+        new_run(**options).fit(data, steps=2)
+    if not isinstance(refused.value, errors.CheckpointError):  # other slots are detected earlier
+        assert saved in str(refused.value) and wanted in str(refused.value)
         assert "another workdir" in str(refused.value)
-    # What is there is as it was; the lock is not counted.
+    # All files but the lock are unchanged.
     assert {k: v for k, v in files(tmp_path).items() if k.name != ".lock"} == {
-        k: v for k, v in kept.items() if k.name != ".lock"
+        k: v for k, v in before.items() if k.name != ".lock"
     }
-    other().fit(data, steps=2)
+    new_run().fit(data, steps=2)
 
 
 def test_a_rate_that_a_callback_has_changed_is_still_that_of_the_run(tmp_path):
@@ -116,10 +116,10 @@ def test_other_data_in_mid_epoch_are_refused(tmp_path):
     run(tmp_path).fit(data, epochs=1)
 
 
-# The disk and the memory say the same.
+# State on disk and in memory.
 
 
-def test_fit_goes_on_from_what_another_trainer_has_written_since(tmp_path):
+def test_fit_resumes_from_a_checkpoint_of_another_trainer(tmp_path):
     first, second = run(tmp_path), run(tmp_path)
     first.fit(data, epochs=1)
     second.restore()
@@ -158,22 +158,22 @@ def test_what_killed_writes_left_is_removed_by_the_next_trainer(tmp_path):
     assert not left.exists()
 
 
-def test_a_reader_beside_a_writer_finds_a_checkpoint(tmp_path, monkeypatch):
-    it = run(tmp_path, max_to_keep=1)
-    it.fit(data, steps=1)
+def test_a_reader_finds_a_checkpoint_while_another_trainer_writes(tmp_path, monkeypatch):
+    trainer = run(tmp_path, max_to_keep=1)
+    trainer.fit(data, steps=1)
     paths = Checkpoints.paths
     calls = []
 
-    def beside(checkpoints):
+    def replaced(checkpoints):
         listed = paths(checkpoints)
-        if not calls:  # between the list and the look the writer replaces the file
+        if not calls:  # the writer replaces the file after it was listed
             calls.append(listed)
-            it.fit(data, steps=2)
+            trainer.fit(data, steps=2)
         return listed
 
     reader = Checkpoints(tmp_path / "checkpoints")
-    monkeypatch.setattr(Checkpoints, "paths", beside)
-    _, _, record, reasons = reader.load_latest(it.state.arrays())
+    monkeypatch.setattr(Checkpoints, "paths", replaced)
+    _, _, record, reasons = reader.load_latest(trainer.state.arrays())
     assert record["position"]["step"] == 2 and reasons == []
 
 
@@ -188,17 +188,17 @@ def test_whatever_a_damaged_checkpoint_raises_the_one_before_is_used(tmp_path, m
         return load(file, **options)
 
     monkeypatch.setattr(np, "load", broken)
-    it = run(tmp_path)
-    it.restore()
-    assert it.state.position["step"] == 4
+    trainer = run(tmp_path)
+    trainer.restore()
+    assert trainer.state.position["step"] == 4
 
 
-# Steps that break.
+# Steps that fail.
 
 
-def test_a_step_that_is_broken_off_is_done_again(tmp_path):
-    it = run(tmp_path, save_every=2)
-    minimize, count = it.model.minimize, []
+def test_an_interrupted_step_is_repeated(tmp_path):
+    trainer = run(tmp_path, save_every=2)
+    minimize, count = trainer.model.minimize, []
 
     def interrupted(*args):
         pairs = minimize(*args)
@@ -207,58 +207,63 @@ def test_a_step_that_is_broken_off_is_done_again(tmp_path):
             raise KeyboardInterrupt
         return pairs
 
-    it.model.minimize = interrupted
+    trainer.model.minimize = interrupted
     with pytest.raises(KeyboardInterrupt):
-        it.fit(data, epochs=2)
-    it.fit(data, epochs=2)
+        trainer.fit(data, epochs=2)
+    trainer.fit(data, epochs=2)
     whole = run()
     whole.fit(data, epochs=2)
-    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+    assert same_bits(whole.state.arrays(), trainer.state.arrays()) == []
 
 
 @pytest.mark.parametrize("save_every", [1, 3, 200])
-def test_a_gradient_that_is_not_finite_is_blamed_at_its_own_step(tmp_path, save_every):
+def test_a_gradient_that_is_not_finite_is_reported_with_its_step(tmp_path, save_every):
     """The loss of step 3 is finite, its gradient is not: the weights are NaN before the next."""
-    it = run(tmp_path, save_every=save_every)
-    apply_gradients = it.model.apply_gradients
+    trainer = run(tmp_path, save_every=save_every)
+    apply_gradients = trainer.model.apply_gradients
 
     def with_nan(part, gradients):
-        if float(it.model.iterations) == 2:
+        if float(trainer.model.iterations) == 2:
             gradients = [g if i else g * np.nan for i, g in enumerate(gradients)]
         apply_gradients(part, gradients)
 
-    it.model.apply_gradients = with_nan
+    trainer.model.apply_gradients = with_nan
     with pytest.raises(errors.NonFiniteError, match="the gradient not finite at step 3, epoch 1"):
-        it.fit(data, epochs=2)
-    assert it.state.is_finite() and it.state.position["step"] == 2
+        trainer.fit(data, epochs=2)
+    assert trainer.state.is_finite() and trainer.state.position["step"] == 2
     for path in Checkpoints(tmp_path / "checkpoints").paths():
         assert all(np.isfinite(v).all() for k, v in read(path)[0].items() if "seed" not in k)
-    del it.model.apply_gradients
-    it.fit(data, epochs=2)
+    del trainer.model.apply_gradients
+    trainer.fit(data, epochs=2)
     whole = run()
     whole.fit(data, epochs=2)
-    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+    assert same_bits(whole.state.arrays(), trainer.state.arrays()) == []
 
 
 def test_an_evaluation_that_is_not_finite_is_an_error_with_all_values(tmp_path):
-    it = run(tmp_path)
-    step = it.model.eval_step
-    it.model.eval_step = lambda batch: step(batch) | {"mmd": tf.fill(len(batch["image"]), np.nan)}
+    trainer = run(tmp_path)
+    step = trainer.model.eval_step
+
+    def with_nan(batch):
+        return step(batch) | {"mmd": tf.fill(len(batch["image"]), np.nan)}
+
+    trainer.model.eval_step = with_nan
     with pytest.raises(errors.NonFiniteError, match=r"loss=[\d.]+, .*mmd=nan; the weights are fin"):
-        it.evaluate(data())
+        trainer.evaluate(data())
     with pytest.raises(errors.NonFiniteError, match="mmd=nan"):
-        it.fit(data, epochs=2, validation=data())
-    assert it.state.position["step"] == 4  # nothing is lost
+        trainer.fit(data, epochs=2, validation=data())
+    assert trainer.state.position["step"] == 4  # nothing is lost
     assert Checkpoints(tmp_path / "checkpoints").paths()[-1].name == "step-000000004.npz"
-    it.model.eval_step = step
-    it.fit(data, epochs=2, validation=data())
+    trainer.model.eval_step = step
+    trainer.fit(data, epochs=2, validation=data())
     whole = run()
     whole.fit(data, epochs=2)
-    assert same_bits(whole.state.arrays(), it.state.arrays()) == []
+    assert same_bits(whole.state.arrays(), trainer.state.arrays()) == []
 
 
 def test_evaluation_is_traced_once():
-    it = run(eager=False)
+    trainer = run(eager=False)
     for _ in range(3):
-        it.evaluate(data())
-    assert it.evaluator.step_for(it.state.trainable_ids()).experimental_get_tracing_count() == 1
+        trainer.evaluate(data())
+    step = trainer.evaluator.step_for(trainer.state.trainable_ids())
+    assert step.experimental_get_tracing_count() == 1

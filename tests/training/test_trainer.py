@@ -1,4 +1,4 @@
-"""The Trainer's promises, on a model small enough to check by hand."""
+"""The Trainer, on a model small enough to check by hand."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from cases import examples, same_bits, trainer
+from cases import examples, same_bits, small_trainer
 from toy_runs import checkpoints, data, run, toy
 
 from zoo import errors
@@ -17,31 +17,31 @@ from zoo import errors
 
 
 def test_micro_batches_give_the_step_of_the_whole_batch():
-    """Without noise of its own in each piece: same weights to rounding, and the exact mean."""
+    """Without noise: same weights to rounding, and the exact mean."""
 
     def trained(micro_batches):
         model = toy(kl_estimator="analytic")
         model.posterior = lambda x, training=False: certain(model.encoder(x, training=training))
-        it = run(
+        trainer = run(
             eager=False,
             model=model,
             optimizers=keras.optimizers.SGD(0.01),
             micro_batches=micro_batches,
         )
-        history = it.fit(data, epochs=2).history
+        history = trainer.fit(data, epochs=2).history
         ragged = tf.data.Dataset.from_tensor_slices(examples(model, 31)).batch(7)
-        return history["loss"], it.evaluate(ragged)["nll"], it.state.arrays()
+        return history["loss"], trainer.evaluate(ragged)["nll"], trainer.state.arrays()
 
     def certain(outputs):
         loc = outputs[..., :2]
         return tfp.distributions.MultivariateNormalDiag(loc, 1e-7 * tf.ones_like(loc))
 
-    whole, pieces = trained(1), trained(4)
-    np.testing.assert_allclose(whole[0], pieces[0], rtol=1e-4)
-    np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-4)
+    whole, divided = trained(1), trained(4)
+    np.testing.assert_allclose(whole[0], divided[0], rtol=1e-4)
+    np.testing.assert_allclose(whole[1], divided[1], rtol=1e-4)
     for key, value in whole[2].items():
         if key.startswith("model") and value.dtype == np.float32:  # not the seed's counter
-            np.testing.assert_allclose(value, pieces[2][key], rtol=1e-4, atol=1e-5, err_msg=key)
+            np.testing.assert_allclose(value, divided[2][key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
 def test_micro_batches_must_divide_every_batch():
@@ -55,9 +55,9 @@ def test_micro_batches_must_divide_every_batch():
 def test_a_model_looks_at_its_data_once_before_the_first_step(tmp_path):
     seen = []
     for epochs in (1, 2):
-        it = run(tmp_path)
-        it.model.adapt = lambda batches: seen.append(len(next(iter(batches))["image"]))
-        it.fit(data, epochs=epochs)
+        trainer = run(tmp_path)
+        trainer.model.adapt = lambda batches: seen.append(len(next(iter(batches))["image"]))
+        trainer.fit(data, epochs=epochs)
     assert seen == [8]
 
 
@@ -73,18 +73,19 @@ def test_epoch_numbers_are_means_over_the_steps():
 
 
 def test_evaluation_is_exact_per_example_and_repeats_itself():
-    it = run(eager=False)
-    it.fit(data, epochs=1)
-    kept = it.state.arrays()
-    whole = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model, 32)))
-    assert whole == it.evaluate(tf.data.Dataset.from_tensors(examples(it.model, 32)))
-    assert same_bits(kept, it.state.arrays()) == []  # nor is training disturbed
+    trainer = run(eager=False)
+    trainer.fit(data, epochs=1)
+    kept = trainer.state.arrays()
+    whole = trainer.evaluate(tf.data.Dataset.from_tensors(examples(trainer.model, 32)))
+    assert whole == trainer.evaluate(tf.data.Dataset.from_tensors(examples(trainer.model, 32)))
+    assert same_bits(kept, trainer.state.arrays()) == []  # nor is training disturbed
     # The encoder's posterior needs no random numbers: its mean over ragged batches is exact.
-    it.model.eval_step = lambda batch: {"m": tf.reduce_sum(it.model.encode(batch["image"]), -1)}
-    images = examples(it.model, 31)["image"]
-    want = float(np.mean(it.model.eval_step({"image": images})["m"], dtype="float64"))
+    encode = trainer.model.encode
+    trainer.model.eval_step = lambda batch: {"m": tf.reduce_sum(encode(batch["image"]), -1)}
+    images = examples(trainer.model, 31)["image"]
+    want = float(np.mean(trainer.model.eval_step({"image": images})["m"], dtype="float64"))
     ragged = tf.data.Dataset.from_tensor_slices({"image": images}).batch(7)
-    assert it.evaluate(ragged)["m"] == pytest.approx(want, rel=1e-6)
+    assert trainer.evaluate(ragged)["m"] == pytest.approx(want, rel=1e-6)
 
 
 def test_validation_does_not_change_what_is_learned():
@@ -127,12 +128,12 @@ def test_accumulated_gradients_are_those_of_the_large_batch():
     )
     sgd = keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
     parts = tf.data.Dataset.from_tensor_slices(examples(plain, 32)).batch(8)
-    it = run(eager=False, model=accumulated, optimizers=sgd)
-    it.fit(parts, steps=3)
+    trainer = run(eager=False, model=accumulated, optimizers=sgd)
+    trainer.fit(parts, steps=3)
     start = [np.array(keras.ops.convert_to_numpy(v)) for v in toy().trainable_variables]
     for a, b in zip(start, accumulated.trainable_variables, strict=True):
         np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(b))  # nothing moved yet
-    it.fit(parts, steps=4)
+    trainer.fit(parts, steps=4)
     for a, b in zip(plain.trainable_variables, accumulated.trainable_variables, strict=True):
         np.testing.assert_allclose(a.value, b.value, atol=1e-5)
 
@@ -149,12 +150,12 @@ def quiet(model):
 
 
 def test_clipping_bounds_the_step():
-    it = run(optimizers=keras.optimizers.SGD(1.0, global_clipnorm=0.01))
-    before = it.state.arrays()
-    it.fit(data, steps=1)
+    trainer = run(optimizers=keras.optimizers.SGD(1.0, global_clipnorm=0.01))
+    before = trainer.state.arrays()
+    trainer.fit(data, steps=1)
     moved = [
         np.sum((value.astype("f8") - before[key]) ** 2)
-        for key, value in it.state.arrays().items()
+        for key, value in trainer.state.arrays().items()
         if key.startswith("model") and value.dtype == np.float32
     ]
     assert math.sqrt(sum(moved)) == pytest.approx(0.01, rel=1e-3)
@@ -162,49 +163,49 @@ def test_clipping_bounds_the_step():
 
 def test_schedules_set_the_learning_rate():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.0])
-    it = run(eager=False, optimizers=keras.optimizers.SGD(schedule))
-    it.fit(data, steps=4)
-    at_four = [keras.ops.convert_to_numpy(v).copy() for v in it.model.weights]
-    it.fit(data, steps=6)
+    trainer = run(eager=False, optimizers=keras.optimizers.SGD(schedule))
+    trainer.fit(data, steps=4)
+    at_four = [keras.ops.convert_to_numpy(v).copy() for v in trainer.model.weights]
+    trainer.fit(data, steps=6)
     assert all(
         (a == keras.ops.convert_to_numpy(b)).all()
-        for a, b in zip(at_four, it.model.weights, strict=True)
+        for a, b in zip(at_four, trainer.model.weights, strict=True)
     )
 
 
 def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
     adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
-    it, plain = (
+    trainer, plain = (
         run(eager=False, optimizers=adam),
         run(eager=False, optimizers=keras.optimizers.Adam(0.05)),
     )
-    it.fit(data, epochs=3, validation=data())
+    trainer.fit(data, epochs=3, validation=data())
     plain.fit(data, epochs=3)
-    kernel = it.model.trainable_variables[0]
+    kernel = trainer.model.trainable_variables[0]
     raw = keras.ops.convert_to_numpy(kernel).copy()
     np.testing.assert_array_equal(
         raw, keras.ops.convert_to_numpy(plain.model.trainable_variables[0])
     )
-    with it.averaged_weights():
+    with trainer.averaged_weights():
         assert np.abs(keras.ops.convert_to_numpy(kernel) - raw).max() > 1e-4
     np.testing.assert_array_equal(raw, keras.ops.convert_to_numpy(kernel))
-    with it.averaged_weights() as model:
+    with trainer.averaged_weights() as model:
         expected = model.encode(examples(model)["image"])
-    it.model.eval_step = lambda batch: {"m": it.model.encode(batch["image"])[:, 0]}
-    got = it.evaluate(tf.data.Dataset.from_tensors(examples(it.model)))
+    trainer.model.eval_step = lambda batch: {"m": trainer.model.encode(batch["image"])[:, 0]}
+    got = trainer.evaluate(tf.data.Dataset.from_tensors(examples(trainer.model)))
     assert got["m"] == pytest.approx(float(tf.reduce_mean(expected[:, 0])), rel=1e-4)
 
 
 def test_a_layer_frozen_between_two_fits_stays_frozen():
-    it = run(eager=False)
-    it.fit(data, epochs=1)
-    kernel = it.model.encoder.layers[0].layers[0].kernel
+    trainer = run(eager=False)
+    trainer.fit(data, epochs=1)
+    kernel = trainer.model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
-    it.model.encoder.trainable = False
-    it.fit(data, epochs=2)
+    trainer.model.encoder.trainable = False
+    trainer.fit(data, epochs=2)
     np.testing.assert_array_equal(before, keras.ops.convert_to_numpy(kernel))
-    it.model.encoder.trainable = True
-    it.fit(data, epochs=3)
+    trainer.model.encoder.trainable = True
+    trainer.fit(data, epochs=3)
     assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
@@ -212,14 +213,14 @@ def test_what_was_frozen_before_the_trainer_was_made_may_thaw_later():
     model = toy()
     model.encoder.trainable = False
     model.decoder.layers[0].trainable = False
-    it = run(eager=False, model=model)
+    trainer = run(eager=False, model=model)
     assert not model.encoder.layers[0].layers[0].trainable and model.decoder.layers[2].trainable
     kernel = model.encoder.layers[0].layers[0].kernel
     before = keras.ops.convert_to_numpy(kernel).copy()
-    it.fit(data, epochs=1)
+    trainer.fit(data, epochs=1)
     np.testing.assert_array_equal(before, keras.ops.convert_to_numpy(kernel))
     model.encoder.trainable = True
-    it.fit(data, epochs=2)
+    trainer.fit(data, epochs=2)
     assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
@@ -227,14 +228,14 @@ def test_free_bits_and_warm_up_are_callables():
     from blocks import FreeBits
 
     warm = keras.optimizers.schedules.PolynomialDecay(0.0, 8, 1.0)
-    it = run(eager=False, model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
-    logs = it.fit(data, steps=1).history
+    trainer = run(eager=False, model=toy(kl_estimator=FreeBits(1e6), kl_weight=warm))
+    logs = trainer.fit(data, steps=1).history
     assert logs["kl"][0] == 1e6  # all of it is free
     assert logs["loss"][0] == pytest.approx(logs["nll"][0])  # and has no weight yet
-    it.fit(data, steps=8)
-    assert float(it.model.beta()) == 1.0
-    config = json.loads(json.dumps(it.model.get_config()))
-    again = type(it.model).from_config(config)
+    trainer.fit(data, steps=8)
+    assert float(trainer.model.beta()) == 1.0
+    config = json.loads(json.dumps(trainer.model.get_config()))
+    again = type(trainer.model).from_config(config)
     assert again.kl.nats == 1e6 and float(again.kl_weight(4.0)) == 0.5
 
 
@@ -248,8 +249,8 @@ def test_keras_callbacks_work_and_remember_across_a_resume(tmp_path):
     csv = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     rate = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 / (1 + epoch))
     plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, mode="min")
-    it = run(tmp_path / "a", callbacks=[stopping(), csv, rate, plateau])
-    assert len(it.fit(data, epochs=9).epoch) == 3
+    trainer = run(tmp_path / "a", callbacks=[stopping(), csv, rate, plateau])
+    assert len(trainer.fit(data, epochs=9).epoch) == 3
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
     run(tmp_path / "b", callbacks=[stopping()]).fit(data, epochs=2)
     resumed = run(tmp_path / "b", callbacks=[stopping()])
@@ -257,8 +258,8 @@ def test_keras_callbacks_work_and_remember_across_a_resume(tmp_path):
 
 
 def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
-    it = run(tmp_path, figures_every=1)
-    history = it.fit(data, epochs=2, validation=data()).history
+    trainer = run(tmp_path, figures_every=1)
+    history = trainer.fit(data, epochs=2, validation=data()).history
     kept = json.loads((tmp_path / "history.json").read_text())
     assert kept == {"epoch": [0, 1], **history}
     pictures = {path.name for path in (tmp_path / "figures").glob("*.png")}
@@ -275,7 +276,7 @@ def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
 def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_path):
     model = toy()
     layer = model.decoder.layers[2]  # an Upsample
-    it = run(tmp_path, model=model, save_every=2, eager=False)
+    trainer = run(tmp_path, model=model, save_every=2, eager=False)
     call = layer.layers[0].call
 
     def breaks(x):  # from the sixth step on
@@ -285,9 +286,9 @@ def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_pat
     good = run(save_every=2, eager=False)
     good.fit(data, steps=5)
     with pytest.raises(errors.NonFiniteError, match=r"step 6, epoch 2.*decoder/2/0 \(Conv2DTr"):
-        it.fit(data, epochs=3)
+        trainer.fit(data, epochs=3)
     # The model is as it was before the bad step, and a checkpoint from before is there.
-    assert same_bits(good.state.arrays(), it.state.arrays()) == []
+    assert same_bits(good.state.arrays(), trainer.state.arrays()) == []
     assert checkpoints(tmp_path)[-1] == "step-000000004.npz"
 
 
@@ -306,22 +307,22 @@ def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_pat
     ],
 )
 def test_a_batch_that_does_not_fit_says_what_came_and_what_was_expected(batch, message):
-    it = run()
+    trainer = run()
     dataset = tf.data.Dataset.from_tensors(batch)
     with pytest.raises(errors.BatchError, match=message):
-        it.fit(dataset, epochs=1)
+        trainer.fit(dataset, epochs=1)
     with pytest.raises(errors.BatchError, match=message):
-        it.evaluate(dataset)
+        trainer.evaluate(dataset)
     with pytest.raises(errors.BatchError, match=message):
-        it.inspect(batch)
+        trainer.inspect(batch)
 
 
 def test_batches_that_are_no_dicts_and_data_that_are_no_datasets_are_refused():
-    it = run()
+    trainer = run()
     with pytest.raises(errors.BatchError, match="a batch is a dict"):
-        it.fit(tf.data.Dataset.from_tensors(np.zeros((4, 8, 8, 1), "float32")), epochs=1)
+        trainer.fit(tf.data.Dataset.from_tensors(np.zeros((4, 8, 8, 1), "float32")), epochs=1)
     with pytest.raises(errors.UsageError, match="zoo.data.load"):
-        it.fit(np.zeros((4, 8, 8, 1), "float32"), epochs=1)
+        trainer.fit(np.zeros((4, 8, 8, 1), "float32"), epochs=1)
 
 
 def test_data_of_zero_batches_are_refused():
@@ -340,4 +341,4 @@ def test_epochs_or_steps_not_both_not_none():
 
 def test_optimizers_must_be_those_of_the_parts():
     with pytest.raises(errors.UsageError, match=r"\['generator', 'discriminator'\], got \[''\]"):
-        trainer("dcgan", optimizers=keras.optimizers.Adam())
+        small_trainer("dcgan", optimizers=keras.optimizers.Adam())

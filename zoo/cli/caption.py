@@ -59,7 +59,7 @@ def caption(
     network: str | None,
     weights: str,
     image_size: int,
-    limit: int | None,
+    max_length: int | None,
     search: dict[str, int],
     attention_file: Path | None,
     best: bool,
@@ -73,16 +73,16 @@ def caption(
 
     \b
     zoo caption captioning.shapes scene.png --attention attention.png
-    zoo caption runs/captioning-photos dog.jpg cat.jpg --beam 3 --json
-    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --beam 3
+    zoo caption runs/captioning-photos dog.jpg cat.jpg --num-beams 3 --json
+    zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --num-beams 3
     """
     if network is None:
         reject_options(["weights", "image_size"], "needs --network, for a model of features")
     network_args = network and {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
-        limit = (config or CaptionConfig).limit if limit is None else limit
-        options = {"num_maps": output.MAX_MAPS if attention_file else 0, "limit": limit}
+        max_length = (config or CaptionConfig).max_length if max_length is None else max_length
+        options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
     pairs = zip(map(str, images), captions, strict=True)

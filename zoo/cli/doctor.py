@@ -15,7 +15,7 @@ from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.environment import check_backend
 from zoo.errors import UsageError, one_line
-from zoo.presets.download import cache_folder as preset_directory
+from zoo.presets.download import cache_folder
 from zoo.training.workdir import RUNS
 from zoo.version import __version__
 
@@ -32,7 +32,7 @@ PACKAGES = (
 FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
     "data": (datasets.directory, "set TFDS_DATA_DIR to another"),
     "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another"),
-    "cache": (preset_directory, "set ZOO_CACHE to another"),
+    "cache": (cache_folder, "set ZOO_CACHE to another"),
     "runs": (lambda: RUNS, "work in another folder, or give --workdir"),
 }
 

@@ -30,7 +30,7 @@ def _show(record):
 @max_length_option(100)
 @BEST_OPTION
 @json_option(_show)
-def export(model: str, folder: Path, beam: int, limit: int, best: bool) -> dict[str, Any]:
+def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool) -> dict[str, Any]:
     """Write a model as a SavedModel, which needs TensorFlow only.
 
     MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
@@ -40,7 +40,7 @@ def export(model: str, folder: Path, beam: int, limit: int, best: bool) -> dict[
 
     \b
     zoo export vae.snowflakes exported/vae
-    zoo export seq2seq.dates exported/dates --beam 1
+    zoo export seq2seq.dates exported/dates --num-beams 1
     zoo export runs/pix2pix-facades exported/facades --json
     """
     if folder.exists():
@@ -48,7 +48,7 @@ def export(model: str, folder: Path, beam: int, limit: int, best: bool) -> dict[
     with open_model(model, best, check=_reject_text_options) as (trained, origin, _):
         from zoo import saved_model
 
-        functions = saved_model.export(trained, folder, beam=beam, limit=limit)
+        functions = saved_model.export(trained, folder, num_beams=num_beams, max_length=max_length)
     rows = [
         {"name": name, "takes": inputs, "gives": outputs}
         for name, (inputs, outputs) in functions.items()
@@ -60,4 +60,4 @@ def _reject_text_options(cls):
     """Raises UsageError for options about text if a model does not generate text."""
     if cls.data_kind not in ("pairs", "captions"):
         reason = f"is for models that generate text, which {cls.__name__} does not; leave it out"
-        reject_options(["beam", "limit"], reason)
+        reject_options(["num_beams", "max_length"], reason)

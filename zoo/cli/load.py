@@ -40,7 +40,7 @@ def load_model(
     if best:
         raise UsageError(f"--best needs a run of `zoo train`; {name} is a single model")
     setup()
-    return factory.get(name, pretrained=True) if preset else _load_keras_file(file)
+    return factory.get(name, pretrained=True) if preset else load_keras_file(file)
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def require_kind(kind: str) -> Callable[[type], None]:
     return check
 
 
-def _load_keras_file(file: Path) -> "Model":
+def load_keras_file(file: Path) -> "Model":
     """The model in a .keras file, not compiled; raises UsageError if it is invalid or hostile.
 
     The objects that its configuration names and its weights file are checked before Keras reads it.

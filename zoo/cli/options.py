@@ -123,8 +123,8 @@ TRUNCATE_OPTION = click.option(
     "--truncate", is_flag=True, help="Truncate longer texts instead of rejecting them."
 )
 NUM_BEAMS_OPTION = click.option(
-    "--beam",
-    type=Number("beam"),
+    "--num-beams",
+    type=Number("num_beams"),
     default=5,
     show_default=True,
     help="Number of beams in beam search; 1 is greedy decoding.",
@@ -139,10 +139,10 @@ RESULTS_OPTION = click.option(
 
 
 def max_length_option(default: int | None = None) -> Callable[[Callable], Callable]:
-    """The option `--limit`; without a default, the run decides."""
+    """The option `--max-length`; without a default, the run decides."""
     return click.option(
-        "--limit",
-        type=Number("limit"),
+        "--max-length",
+        type=Number("max_length"),
         default=default,
         show_default=default is not None,
         help="Maximum tokens per text." + ("" if default else "  [default: the run's]"),
@@ -201,10 +201,12 @@ def generation_options(command: Callable) -> Callable:
     )
     @BEST_OPTION
     @functools.wraps(command)
-    def run(beam, seed, **options):
+    def run(num_beams, seed, **options):
         if seed is not None:
-            reject_options(["beam"], "--seed samples tokens without beam search; use one of them")
-        search = {"beam": beam} if seed is None else {"seed": seed}
+            reject_options(
+                ["num_beams"], "--seed samples tokens without beam search; use one of them"
+            )
+        search = {"num_beams": num_beams} if seed is None else {"seed": seed}
         return command(search=search, **options)
 
     return run
@@ -217,7 +219,7 @@ def join_words(words: Sequence[str], last: str = "or") -> str:
 
 
 def explicit_options() -> dict[str, str]:
-    """Parameters that were written on the command line: name -> the option, as `--beam`."""
+    """Parameters that were written on the command line: name -> the option, as `--num-beams`."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {}

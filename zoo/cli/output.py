@@ -40,11 +40,11 @@ def write_translations(model: "Model", batch: dict, seed: int | None, path: Path
         _write_arrays(path, image=model.translate(source, seed=seed), source=source, target=target)
 
 
-def write_attention(model: "Model", images: "np.ndarray", limit: int, path: Path) -> None:
+def write_attention(model: "Model", images: "np.ndarray", max_length: int, path: Path) -> None:
     """Writes a figure of images and the attention weights of each token of their captions."""
     from zoo import figures
 
-    figures.caption_maps(images, model.attention(images, limit=limit), path)
+    figures.caption_maps(images, model.attention_maps(images, max_length=max_length), path)
 
 
 def write_table(model: "Model", corpus: Any, n: int, path: Path, **options: Any) -> None:

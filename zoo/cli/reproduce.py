@@ -25,12 +25,12 @@ def _show(record):
     rows = []
     for key, metric in record["metrics"].items():
         better = "lower is better" if metric["lower_is_better"] else "higher is better"
-        value = records.written(metric)
-        rows.append((key, value, records.certainty(metric), metric["unit"], better))
+        value = records.format_value(metric)
+        rows.append((key, value, records.format_uncertainty(metric), metric["unit"], better))
     print_table(rows, "metric", "value", "95 % interval", "unit", "")
     click.echo("")
     for reference in record["recipe"]["references"] or [None]:
-        click.echo(records.beside(record, reference))
+        click.echo(records.format_reference(record, reference))
     click.echo(f"record: {record.path}")
 
 

@@ -87,7 +87,7 @@ def _parse_config(record):
     check_numbers(
         batch_size=config.batch_size,
         vocabulary_size=config.vocabulary_size,
-        limit=config.limit,
+        max_length=config.max_length,
         seed=config.seed,
         micro_batches=config.micro_batches,
     )

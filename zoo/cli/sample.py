@@ -114,11 +114,11 @@ def sample(
         reject_options(["seed"], f"is for dropout, and {config.model} has none here; leave it out")
     with trainer.averaged_weights() as averaged_model:
         if texts:
-            options = {"seed": seed, "limit": config.limit, "truncate": True}
+            options = {"seed": seed, "max_length": config.max_length, "truncate": True}
             output.write_table(averaged_model, data.corpus, n, file, **options)
         elif captions:
             images = data.corpus.arrays["image"][:n]
-            output.write_attention(averaged_model, images, config.limit, file)
+            output.write_attention(averaged_model, images, config.max_length, file)
         elif pairs:
             output.write_translations(averaged_model, data.take(n), seed, file)
         else:

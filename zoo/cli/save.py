@@ -111,11 +111,16 @@ def save_preset(
     restore = _restore_recipe if (run / "recipe.json").is_file() else _restore_training
     trainer, card = restore(run, Path(results), best, license)
     log_message(f"saving {run} as {folder}, step {trainer.state.position['step']:,}")
+    note_rounding(card, dtype)
+    with trainer.averaged_weights() as model:
+        return presets.save(model, folder, card, dtype=dtype)
+
+
+def note_rounding(card: dict[str, Any], dtype: str) -> None:
+    """Adds to the limitations of a card that its metrics are those of float32 weights."""
     if dtype != "float32":
         limitation = f"The metrics are those of the float32 weights, before rounding to {dtype}."
         card["limitations"] = f"{card.get('limitations', '')} {limitation}".strip()
-    with trainer.averaged_weights() as model:
-        return presets.save(model, folder, card, dtype=dtype)
 
 
 def is_preset_folder(path: Path) -> bool:
@@ -126,7 +131,7 @@ def is_preset_folder(path: Path) -> bool:
 def _restore_recipe(run, results, best, license):
     """(trainer with the evaluated weights, facts of the card) of a run of `zoo reproduce`."""
     recipe, budget = _recipe_of(run)
-    data = _data_facts(recipe.data, recipe.splits(budget)[0], license)
+    _data_facts(recipe.data, recipe.splits(budget)[0], license)  # raises before any work
     path = results / f"{recipe.name}.{budget}.json"
     if not path.exists():
         raise UsageError(
@@ -134,33 +139,48 @@ def _restore_recipe(run, results, best, license):
             f" --budget {budget}"
         )
     record = records.read(path)
-    train = reproduction.load(recipe, recipe.splits(budget)[0], training=True)
-    trainer = reproduction.trainer_of(recipe, budget, run, train)
-    trainer.restore(best=recipe.best)
+    train = reproduction.load_split(recipe, recipe.splits(budget)[0], training=True)
+    trainer = reproduction.build_trainer(recipe, budget, run, train)
+    trainer.restore(best=recipe.select_best_epoch)
     if trainer.state.position["epoch"] != record["evaluated_epoch"]:
         raise UsageError(
             f"{path} is about epoch {record['evaluated_epoch']}, but {run} has epoch"
             f" {trainer.state.position['epoch']}: the record belongs to another run"
         )
-    numbers = [
+    return trainer, recipe_card(recipe, budget, record, license)
+
+
+def recipe_card(
+    recipe: recipes.Recipe, budget: str, record: records.Record, license: str | None
+) -> dict[str, Any]:
+    """The fields of a card, `zoo.presets.cards.FIELDS`, of a recipe and its record.
+
+    Args:
+        recipe, budget: of the run.
+        record: that `zoo reproduce` wrote.
+        license: of the weights; None: the default.
+    """
+    results = [
         (
             key,
-            records.written(metric),
-            records.certainty(metric),
+            records.format_value(metric),
+            records.format_uncertainty(metric),
             metric["unit"],
             metric["protocol"],
         )
         for key, metric in record["metrics"].items()
     ]
-    return trainer, {
+    data = _data_facts(recipe.data, recipe.splits(budget)[0], license)
+    return {
         "title": recipe.title,
         **data,
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
-        "results": numbers,
+        "results": results,
         "references": [
-            records.beside(record, reference) for reference in record["recipe"]["references"]
+            records.format_reference(record, reference)
+            for reference in record["recipe"]["references"]
         ],
-        "limitations": recipe.limits,
+        "limitations": recipe.limitations,
     }
 
 

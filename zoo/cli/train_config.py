@@ -46,7 +46,7 @@ class TrainConfig:
     tokenizer: str | None = None
     vocabulary_size: int = 8000
     lowercase: bool = False
-    limit: int = 100
+    max_length: int = 100
     truncate: bool = False
     seed: int = 0
     precision: str = "float32"

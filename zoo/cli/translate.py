@@ -38,7 +38,7 @@ def translate(
     text: tuple[str, ...],
     file: Path | None,
     truncate: bool,
-    limit: int | None,
+    max_length: int | None,
     search: dict[str, int],
     attention_file: Path | None,
     best: bool,
@@ -51,7 +51,7 @@ def translate(
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
     zoo translate runs/seq2seq-multi30k 'Ein Mann schläft.' --attention man.png
-    zoo translate transformer --input news.de --beam 1 --json
+    zoo translate transformer --input news.de --num-beams 1 --json
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
@@ -59,10 +59,10 @@ def translate(
     setup = runs.use_single_threaded_ops
     with open_model(model, best, check, setup) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)
-        limit = (config or TextConfig).limit if limit is None else limit
+        max_length = (config or TextConfig).max_length if max_length is None else max_length
         options = {
             "num_maps": output.MAX_MAPS if attention_file else 0,
-            "limit": limit,
+            "max_length": max_length,
             "truncate": truncate,
         }
         translations, maps = trained.translate_with_attention(sources, **options, **search)

@@ -30,7 +30,7 @@ class CaptionConfig(TextConfig):
     """
 
     tokenizer: str = "words"
-    limit: int = 50
+    max_length: int = 50
     min_count: int = 1
     image_size: int | None = None
     network: str | None = None
@@ -76,13 +76,13 @@ class CaptionConfig(TextConfig):
         from zoo import text
 
         options = {"lowercase": self.lowercase, "min_count": self.min_count}
-        return text.Words.train(corpus.texts["caption"], self.vocabulary_size, **options)
+        return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **options)
 
     def generate(
         self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
     ) -> list[str]:
         images = corpus.arrays[model.input_feature][:count]
-        return model.caption(images, limit=self.limit, **options)
+        return model.caption(images, max_length=self.max_length, **options)
 
     def references(self, corpus: Corpus) -> list[list[str]]:
         return corpus.references("caption")

@@ -20,7 +20,7 @@ from zoo.data import image_files, image_sources, source_names, text_files, tfds_
 from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import readable
+from zoo.text.vocabulary import to_str_list
 
 SHOWN = 5  # names that an error lists
 
@@ -137,7 +137,7 @@ def _named_pairs(name, split, languages, data_dir):
         data = data.map(lambda example: {key: example[key] for key in languages})
         for batch in data.batch(1024).as_numpy_iterator():
             for key in languages:
-                sides[key] += readable(batch[key], f"{name} {split}, {key}:")
+                sides[key] += to_str_list(batch[key], f"{name} {split}, {key}:")
     return Corpus(dict(zip(("source", "target"), sides.values(), strict=True)), name, split)
 
 
@@ -253,7 +253,7 @@ def _named_captions(name, split, image_size, data_dir):
             texts = example["captions"]
             texts = texts["text"] if isinstance(texts, dict) else texts
             label = f"{name} {split}, image {len(captions) + 1:,}: caption"
-            captions.append(readable(texts, label))
+            captions.append(to_str_list(texts, label))
             for feature, values in arrays.items():
                 values.append(example[feature])
     arrays = {key: np.stack(values) for key, values in arrays.items()}

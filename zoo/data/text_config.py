@@ -30,7 +30,7 @@ class TextConfig:
         tokenizer: "bpe" or "unigram" for sub-words, "words", or "characters".
         vocabulary_size: of sub-words and words, special tokens included; all characters are kept.
         lowercase: convert all texts to lower case.
-        limit: maximum ids of a sentence, START and END included.
+        max_length: maximum ids of a sentence, START and END included.
         truncate: cut longer sentences; else they are an error that names the first.
     """
 
@@ -38,7 +38,7 @@ class TextConfig:
     tokenizer: str = "bpe"
     vocabulary_size: int = 8000
     lowercase: bool = False
-    limit: int = 100
+    max_length: int = 100
     truncate: bool = False
 
     def __post_init__(self):
@@ -47,7 +47,7 @@ class TextConfig:
         if self.languages is not None:
             languages = source_names.check_languages(self.languages)
             object.__setattr__(self, "languages", languages)  # JSON has lists
-        check_numbers(vocabulary_size=self.vocabulary_size, limit=self.limit)
+        check_numbers(vocabulary_size=self.vocabulary_size, max_length=self.max_length)
 
     @property
     def description(self) -> str:
@@ -74,9 +74,13 @@ class TextConfig:
 
         texts = [line for side in corpus.texts.values() for line in side]
         if self.tokenizer in ("bpe", "unigram"):
-            return text.Tokenizer.train(texts, self.vocabulary_size, self.tokenizer, self.lowercase)
+            return text.SentencePieceTokenizer.train(
+                texts, self.vocabulary_size, self.tokenizer, self.lowercase
+            )
         size = None if self.tokenizer == "characters" else self.vocabulary_size
-        return text.Words.train(texts, size, self.tokenizer.removesuffix("s"), self.lowercase)
+        return text.WordTokenizer.train(
+            texts, size, self.tokenizer.removesuffix("s"), self.lowercase
+        )
 
     def load(self, data: Any, split: str, vocabulary: Any = None, **options: Any) -> TextDataset:
         """A split as a `TextDataset`.
@@ -92,7 +96,9 @@ class TextConfig:
         corpus = self.load_corpus(data, split)
         vocabulary = self.build_vocabulary(corpus) if vocabulary is None else vocabulary
         corpus = self.prepare(corpus, training=options.get("shuffle", False))
-        return TextDataset(corpus, vocabulary, limit=self.limit, truncate=self.truncate, **options)
+        return TextDataset(
+            corpus, vocabulary, max_length=self.max_length, truncate=self.truncate, **options
+        )
 
     def generate(
         self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
@@ -103,7 +109,7 @@ class TextConfig:
             options: of the model's method, such as the size of the beam.
         """
         sources = corpus.texts["source"][:count]
-        return model.translate(sources, limit=self.limit, truncate=True, **options)
+        return model.translate(sources, max_length=self.max_length, truncate=True, **options)
 
     def references(self, corpus: Corpus) -> list[str] | list[list[str]]:
         """The correct outputs of each example: texts, or lists of texts."""

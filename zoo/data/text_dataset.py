@@ -1,7 +1,7 @@
 """Batches of token ids: sentences of similar length together; resumable at any batch.
 
     corpus = corpora.load_pairs("multi30k", "train", languages=("de", "en"))
-    tokenizer = text.Tokenizer.train(corpus.texts["source"] + corpus.texts["target"])
+    tokenizer = text.SentencePieceTokenizer.train(corpus.texts["source"] + corpus.texts["target"])
     train = TextDataset(corpus, tokenizer, batch_size=64, shuffle=True)
     for batch in train(epoch):      # {"source": int32 [64, 16], "target": int32 [64, 24]}
 
@@ -19,7 +19,7 @@ from zoo.data.array_dataset import prefetch
 from zoo.data.arrays import from_arrays
 from zoo.data.corpora import Corpus
 from zoo.errors import UsageError
-from zoo.text import fit
+from zoo.text import limit_length
 
 TARGETS = ("target", "caption")
 
@@ -69,7 +69,7 @@ class TextDataset:
             included.
         shuffle: whether epochs are shuffled; else the corpus's order, whatever the lengths.
         seed: of the order.
-        limit: maximum ids of a sentence, START and END included; a longer one is an error.
+        max_length: maximum ids of a sentence, START and END included; a longer one is an error.
         truncate: cut longer sentences instead.
         multiple: widths are multiples of this.
         drop_remainder: drop the examples that do not fill a batch, others in each epoch.
@@ -90,12 +90,12 @@ class TextDataset:
         batch_tokens: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
-        limit: int = 100,
+        max_length: int = 100,
         truncate: bool = False,
         multiple: int = 8,
         drop_remainder: bool = False,
     ):
-        check_numbers(batch_size=batch_size, seed=seed, limit=limit, multiple=multiple)
+        check_numbers(batch_size=batch_size, seed=seed, max_length=max_length, multiple=multiple)
         check_optional_numbers(batch_tokens=batch_tokens)
         if batch_tokens is not None:
             if drop_remainder:
@@ -118,7 +118,7 @@ class TextDataset:
                 label = f"{corpus.name} {corpus.split}: {name}"
                 ids = self.vocabularies[name].encode(texts)
                 _check_ids(ids, len(self.vocabularies[name]), label)
-                ids = fit(ids, name in TARGETS, limit, truncate, label)
+                ids = limit_length(ids, name in TARGETS, max_length, truncate, label)
                 lengths = np.array([len(sentence) for sentence in ids], np.int64)
                 self._lengths[name] = lengths
                 self._starts[name] = tf.constant(np.cumsum(lengths) - lengths)

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.errors import UsageError, one_line, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import readable
+from zoo.text.vocabulary import to_str_list
 
 LARGEST = 4 << 30  # bytes of an unpacked text
 SMALL = 64 << 20  # bytes that any gzipped text may have when unpacked
@@ -61,7 +61,7 @@ def decode_lines(raw: bytes, name: Any) -> list[str]:
     lines = raw.split(b"\n")
     if not lines[-1]:
         del lines[-1]
-    return readable([line.removesuffix(b"\r") for line in lines], f"{name}: line")
+    return to_str_list([line.removesuffix(b"\r") for line in lines], f"{name}: line")
 
 
 def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str]]:

@@ -1,13 +1,16 @@
-"""Pictures a person looks at: samples, reconstructions, latent spaces, attention, curves.
+"""Figures: samples, reconstructions, latent spaces, attention, training curves.
 
-Every function returns its picture, uint8 [rows, columns, 3], and writes it when given a `path`: in
+Every function returns its figure, uint8 [rows, columns, 3], and writes it when given a `path`: in
 the format of its suffix, which is .png, .jpg, .jpeg, .pdf or .svg, at `dpi` dots per inch; see
-`save`. Whatever is random has a seed of its own: drawing never changes training, and pictures of
-the same model taken epoch after epoch can be compared.
+`save`. Random figures have a seed of their own: plotting never changes training, and figures of
+the same model at different epochs are comparable.
 
-Images come as arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that
-are NaN or infinite are red. A model that lacks what a picture needs raises UsageError.
+Images are arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that
+are NaN or infinite are red. A model that lacks a method that a figure needs raises UsageError.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -61,42 +64,47 @@ __all__ = [
 ]
 
 
-def all_figures(model, batch):
-    """Every picture that the model's verbs and the batch allow: name -> uint8 [rows, columns, 3].
+def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """All figures that the model's methods and the batch allow: name -> uint8 [rows, columns, 3].
 
-    The batch may hold "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
-    used, or the images "source" and "target", or "content" and "style"; or ids of texts, "source"
-    and "target". What is translated or captioned are the first four.
+    Args:
+        model: a model.
+        batch: may have "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
+            used; or the images "source" and "target", or "content" and "style"; or the ids of
+            texts, "source" and "target". The first four texts or images are translated or
+            captioned.
     """
-    verbs = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
-    verbs = {name for name in verbs if callable(getattr(model, name, None))}
+    names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
+    methods = {name for name in names if callable(getattr(model, name, None))}
     images, labels = (batch[key][:512] if key in batch else () for key in ("image", "label"))
     latent_dim = getattr(model, "latent_dim", 0)
-    pictures = {}
-    if "sample" in verbs:
-        pictures["samples"] = samples(model)
-    if len(images) and "reconstruct" in verbs:
-        pictures["reconstructions"] = reconstructions(model, images)
-    if len(images) > 1 and "interpolate" in verbs:
+    figures = {}
+    if "sample" in methods:
+        figures["samples"] = samples(model)
+    if len(images) and "reconstruct" in methods:
+        figures["reconstructions"] = reconstructions(model, images)
+    if len(images) > 1 and "interpolate" in methods:
         n = min(8, len(images) // 2)
-        pictures["interpolation"] = interpolation(model, images[:n], images[n : 2 * n])
-    if len(images) and len(labels) and "encode" in verbs and latent_dim >= 2:
-        pictures["latent_scatter"] = latent_scatter(model, images, labels)
-    if verbs >= {"decode", "prior"} and latent_dim == 2:
-        pictures["latent_grid"] = latent_grid(model)
-    if verbs >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
-        pictures["prior_components"] = prior_components(model)
-    if "translate" in verbs and np.ndim(batch.get("source")) == 4:
-        pictures["translations"] = translations(model, batch["source"], batch["target"])
-    if np.ndim(batch.get("source")) == 2 and all(model.vocabularies.values()):
+        figures["interpolation"] = interpolation(model, images[:n], images[n : 2 * n])
+    if len(images) and len(labels) and "encode" in methods and latent_dim >= 2:
+        figures["latent_scatter"] = latent_scatter(model, images, labels)
+    if methods >= {"decode", "prior"} and latent_dim == 2:
+        figures["latent_grid"] = latent_grid(model)
+    if methods >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
+        figures["prior_components"] = prior_components(model)
+    if "translate" in methods and np.ndim(batch.get("source", 0)) == 4:
+        figures["translations"] = translations(model, batch["source"], batch["target"])
+    if np.ndim(batch.get("source", 0)) == 2 and all(model.vocabularies.values()):
         source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
         texts = model.vocabulary("source").decode(source)
-        limit = max(source.shape[1], target.shape[1] + 8)
-        pictures["attention"] = attention(model.attention(texts, limit=limit))
+        max_length = max(source.shape[1], target.shape[1] + 8)
+        figures["attention"] = attention(model.attention_maps(texts, max_length=max_length))
     if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
-        pictures["captions"] = caption_maps(images[:4], model.attention(images[:4], limit=24))
+        figures["captions"] = caption_maps(
+            images[:4], model.attention_maps(images[:4], max_length=24)
+        )
     if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
-        pictures["stylized_image"] = stylized(
+        figures["stylized_image"] = stylized(
             batch["content"][0], batch["style"][0], model.stylized_image()
         )
-    return pictures
+    return figures

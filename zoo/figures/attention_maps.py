@@ -1,6 +1,9 @@
-"""Where a model looked while it spoke: a map for each text, source pieces against target pieces."""
+"""Attention maps of generated texts: source tokens against target tokens."""
 
 import functools
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,32 +11,37 @@ from zoo.errors import UsageError
 from zoo.figures.formats import check_format
 from zoo.figures.rendering import plot, save
 
-MAPS = 12  # in a picture, at most
-PIECE, ROOM = 22, 150  # pixels of a piece, and beside all of them
+MAPS = 12  # maximum per figure
+TOKEN, MARGIN = 22, 150  # pixels of a token, and of the margin
 
 
-def attention(maps, path=None, dpi=None):
-    """Maps of what was looked at (columns) for each piece that was said (rows); black is all of it.
+def attention(
+    maps: Sequence[tuple[Sequence[str], Sequence[str], Any]],
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """Attention weights from each target token (rows) to the source tokens (columns); black is 1.
 
     Args:
-        maps: what `model.attention(texts)` returns: a list of (source pieces, target pieces,
-            weights [target, source]); the first twelve are drawn.
+        maps: the result of `model.attention_maps(texts)`: a list of (source tokens, target tokens,
+            weights [target, source]); the first twelve are plotted.
         path, dpi: see `save`.
 
-    Raises UsageError: there is no map, or weights do not fit their pieces.
+    Raises:
+        UsageError: there is no map, or the weights do not match their tokens.
     """
     check_format(path, dpi)
     maps = [(source, target, np.asarray(weights)) for source, target, weights in maps[:MAPS]]
     if not maps:
-        raise UsageError("attention has nothing to draw: there are no maps")
+        raise UsageError("attention has nothing to plot: there are no maps")
     for source, target, weights in maps:
         if weights.shape != (len(target), len(source)) or not weights.size:
             raise UsageError(
-                f"a map of {len(target)} target and {len(source)} source pieces needs weights"
+                f"a map of {len(target)} target and {len(source)} source tokens needs weights"
                 f" [target, source], got {weights.shape}"
             )
-    width = ROOM + PIECE * max(weights.shape[1] for *_, weights in maps)
-    height = ROOM + PIECE * max(weights.shape[0] for *_, weights in maps)
+    width = MARGIN + TOKEN * max(weights.shape[1] for *_, weights in maps)
+    height = MARGIN + TOKEN * max(weights.shape[0] for *_, weights in maps)
     figure, *panels = plot(width, height, len(maps))
     for axes, (source, target, weights) in zip(panels, maps, strict=True):
         axes.imshow(weights, cmap="gray_r", vmin=0, vmax=1, aspect="equal")
@@ -48,16 +56,16 @@ def attention(maps, path=None, dpi=None):
     return save(path, figure, dpi)
 
 
-def _label(piece):
-    """A piece as a label: a space must be seen, and so must what the font has no sign for."""
-    known = _glyphs()
-    piece = piece.replace(" ", "\u2423") or "\u2205"
-    return "".join(c if ord(c) in known else "\u25a1" for c in piece).replace("$", r"\$")
+def _label(token):
+    """A token as a label: spaces and characters without a glyph get a visible sign."""
+    glyphs = _glyphs()
+    token = token.replace(" ", "\u2423") or "\u2205"
+    return "".join(c if ord(c) in glyphs else "\u25a1" for c in token).replace("$", r"\$")
 
 
 @functools.cache
 def _glyphs():
-    """The characters that Matplotlib's own font can draw."""
+    """The characters that Matplotlib's own font has."""
     from matplotlib.font_manager import findfont, get_font
 
     return get_font(findfont("DejaVu Sans")).get_charmap().keys()

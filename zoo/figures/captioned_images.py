@@ -1,4 +1,8 @@
-"""Images with the words that a model says of them, and where it looked for each."""
+"""Images with their generated captions, and an attention map for each word."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -8,39 +12,49 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import WHITE, grid, pixels
 
 TILE = 120  # pixels: height of an image
-DARK = 0.25  # of its light that a place keeps which was not looked at
+DARK = 0.25  # brightness of regions without attention
 
 
-def caption_maps(images, found, path=None, dpi=None):
-    """A row for each image: the image, then for each word where the model looked, the rest dark.
+def caption_maps(
+    images: Any,
+    maps: Sequence[tuple[Sequence[str], Any]],
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """A row for each image: the image, then for each word the attended region, the rest dark.
 
     Args:
         images: [n, h, w, 1 or 3].
-        found: what `model.attention(images)` gives: n times (pieces, maps [t, rows, columns]).
+        maps: of `model.attention_maps(images)`: n times (tokens, weights
+            [t, rows, columns]).
         path, dpi: see `save`.
+
+    Raises:
+        UsageError: there are not as many maps as images.
     """
     check_format(path, dpi)
-    if len(images) != len(found) or not len(found):
+    if len(images) != len(maps) or not len(maps):
         raise UsageError(
-            f"caption_maps needs what was seen in each image: {len(images)} and {len(found)}"
+            f"caption_maps needs one map for each image: got {len(images)} images and {len(maps)}"
+            " maps"
         )
-    columns = 1 + max(len(pieces) for pieces, _ in found)
+    columns = 1 + max(len(tokens) for tokens, _ in maps)
     tiles, captions = [], []
-    for image, (pieces, maps) in zip(pixels(images), found, strict=True):
+    for image, (tokens, weights) in zip(pixels(images), maps, strict=True):
         h, w = image.shape[:2]
         size = (max(1, round(TILE * w / h)), TILE)
-        light = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-        rest = columns - 1 - len(pieces)
-        tiles += [light, *(_overlay(light, one) for one in maps)]
-        tiles += [np.full_like(light, WHITE)] * rest
-        captions += ["", *pieces, *[""] * rest]
+        tile = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+        rest = columns - 1 - len(tokens)
+        tiles += [tile, *(_overlay(tile, token_weights) for token_weights in weights)]
+        tiles += [np.full_like(tile, WHITE)] * rest
+        captions += ["", *tokens, *[""] * rest]
     return grid(tiles, columns, padding=4, scale=1, captions=captions, path=path, dpi=dpi)
 
 
 def _overlay(image, weights):
     """An image, uint8 [h, w, 3], as bright as the weights [rows, columns]: uint8 [h, w, 3]."""
     h, w = image.shape[:2]
-    share = np.asarray(weights, np.float32) / max(float(np.max(weights)), 1e-9)
-    smooth = Image.fromarray(share).resize((w, h), Image.Resampling.BICUBIC)
-    light = DARK + (1 - DARK) * np.asarray(smooth).clip(0, 1)[..., None]
-    return np.round(image * light).astype(np.uint8)
+    relative = np.asarray(weights, np.float32) / max(float(np.max(weights)), 1e-9)
+    smooth = Image.fromarray(relative).resize((w, h), Image.Resampling.BICUBIC)
+    brightness = DARK + (1 - DARK) * np.asarray(smooth).clip(0, 1)[..., None]
+    return np.round(image * brightness).astype(np.uint8)

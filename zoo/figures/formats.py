@@ -1,24 +1,29 @@
-"""The formats of figure files. The suffix of the file name chooses one; any other is refused."""
+"""Formats of figure files, chosen by the suffix of the file name; any other is refused."""
 
 import io
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from zoo.checks import check_optional_numbers
 from zoo.errors import UsageError
 from zoo.files import check_writable, write_atomically
 
-DPI = 120  # dots per inch of plots and of images in vector files, unless another is asked for
+DPI = 120  # default dots per inch of plots and of images in vector files
 JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
-RASTER = {".png": {"format": "PNG"}, ".jpg": JPEG, ".jpeg": JPEG}
-VECTOR = {".pdf": "CreationDate", ".svg": "Date"}  # and the metadata that would hold the time
+RASTER: dict[str, dict[str, Any]] = {".png": {"format": "PNG"}, ".jpg": JPEG, ".jpeg": JPEG}
+VECTOR = {
+    ".pdf": "CreationDate",
+    ".svg": "Date",
+}  # suffix -> metadata field with the time of writing
 FORMATS = (*RASTER, *VECTOR)
 
 
-def check_format(path, dpi=None):
-    """Raises unless a figure can be written as `path`; every figure calls it before it computes.
+def check_format(path: str | os.PathLike | None, dpi: float | None = None) -> None:
+    """Raises an error unless a figure can be written to `path`; every figure calls it first.
 
     Raises:
         UsageError: the suffix is not one of `FORMATS`, or `dpi` is not a resolution.
@@ -39,41 +44,43 @@ def check_format(path, dpi=None):
     check_writable(path)
 
 
-def write(path, picture, figure=None, dpi=None):
-    """Writes a figure in the format that the suffix of `path` says, all or nothing.
+def write(
+    path: str | os.PathLike, image: np.ndarray, figure: Any = None, dpi: float | None = None
+) -> None:
+    """Writes a figure in the format of the path's suffix, atomically.
 
     Args:
         path: a name that `check_format` accepts.
-        picture: uint8 [rows, columns, 3].
-        figure: the Matplotlib figure that `picture` shows, vectors in PDF and SVG; None: the pixels
-            are embedded there without loss.
-        dpi: dots per inch. None: not noted in PNG and JPEG.
+        image: uint8 [rows, columns, 3].
+        figure: the Matplotlib figure of `image`, for vectors in PDF and SVG; None: the pixels are
+            embedded there without loss.
+        dpi: dots per inch. None: not recorded in PNG and JPEG.
     """
     suffix = Path(path).suffix.lower()
     if suffix in RASTER:
-        resolution = {} if dpi is None else {"dpi": (dpi, dpi)}
-        image = Image.fromarray(picture)
-        write_atomically(path, lambda file: image.save(file, **RASTER[suffix], **resolution))
+        resolution: dict[str, Any] = {} if dpi is None else {"dpi": (dpi, dpi)}
+        file_image = Image.fromarray(image)
+        write_atomically(path, lambda file: file_image.save(file, **RASTER[suffix], **resolution))
         return
-    figure = figure or _figure_of(picture, DPI if dpi is None else dpi)
+    figure = figure or _figure_of(image, DPI if dpi is None else dpi)
     text = _vectors(figure, suffix, title=Path(path).stem)
     write_atomically(path, lambda file: file.write(text))
 
 
-def _figure_of(picture, dpi):
-    """A Matplotlib figure that is one image, with its pixels as they are."""
+def _figure_of(image, dpi):
+    """A Matplotlib figure of one image, with unchanged pixels."""
     from matplotlib.figure import Figure
 
-    rows, columns = picture.shape[:2]
+    rows, columns = image.shape[:2]
     figure = Figure((columns / dpi, rows / dpi), dpi=dpi)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.imshow(picture, interpolation="none", aspect="auto")
+    axes.imshow(image, interpolation="none", aspect="auto")
     return figure
 
 
 def _vectors(figure, suffix, title):
-    """The bytes of a PDF or SVG file, the same ones for the same figure."""
+    """The bytes of a PDF or SVG file, deterministic for the same figure."""
     import matplotlib
 
     file = io.BytesIO()

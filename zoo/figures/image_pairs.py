@@ -1,4 +1,7 @@
-"""Pictures made of other pictures, beside the truth."""
+"""Images translated by a model, beside their sources and targets."""
+
+import os
+from typing import Any
 
 import numpy as np
 
@@ -8,13 +11,26 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import WHITE, grid, pixels
 
 
-def translations(model, sources, targets, n=8, seed=None, path=None, dpi=None):
-    """The first `n` sources, what `model.translate` makes of them, and the true targets, in rows.
+def translations(
+    model: Any,
+    sources: Any,
+    targets: Any,
+    n: int = 8,
+    seed: int | None = None,
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """Rows of the first `n` sources, their `model.translate`, and the true targets.
 
     Args:
+        model: has `translate`.
         sources, targets: images [m, h, w, 1 or 3] of one size.
-        seed: as `translate` takes it.
+        n: number of rows.
+        seed: of `translate`.
         path, dpi: see `save`.
+
+    Raises:
+        UsageError: the shapes differ, or the model lacks the method.
     """
     check_format(path, dpi)
     check_numbers(n=n)

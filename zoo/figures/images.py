@@ -1,4 +1,7 @@
-"""Images that a model makes: out of noise, of other images, between two of them."""
+"""Generated images: samples, reconstructions, interpolations."""
+
+import os
+from typing import Any
 
 import numpy as np
 
@@ -8,32 +11,61 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import WHITE, grid, pixels
 
 
-def samples(model, n=64, seed=0, path=None, dpi=None, **told):
-    """`n` images out of `model.sample`, from the same noise whenever the seed is the same.
+def samples(
+    model: Any,
+    n: int = 64,
+    seed: int = 0,
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """`n` images of `model.sample`, from the same noise whenever the seed is the same.
 
-    What else `model.sample` takes, such as a `label`, may be given too. `path` and `dpi`: see
-    `save`.
+    Args:
+        model: has `sample`.
+        n: number of images.
+        seed: of the noise.
+        path, dpi: see `save`.
+        options: further arguments of `model.sample`, such as `label`.
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    return grid(require_method(model, "sample")(n, seed=seed, **told), path=path, dpi=dpi)
+    return grid(require_method(model, "sample")(n, seed=seed, **options), path=path, dpi=dpi)
 
 
-def reconstructions(model, images, n=16, path=None, dpi=None):
-    """The first `n` images, each with `model.reconstruct` of it right below; see `save`."""
+def reconstructions(
+    model: Any,
+    images: Any,
+    n: int = 16,
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """The first `n` images, each with its `model.reconstruct` below; `path`, `dpi`: see `save`."""
     check_format(path, dpi)
     check_numbers(n=n)
-    originals, again = pixels(images[:n]), pixels(require_method(model, "reconstruct")(images[:n]))
+    originals = pixels(images[:n])
+    outputs = pixels(require_method(model, "reconstruct")(images[:n]))
     line = np.full_like(originals[:, :1], WHITE)
-    pairs = np.concatenate([originals, line, again], axis=1)
+    pairs = np.concatenate([originals, line, outputs], axis=1)
     title = "originals above, reconstructions below"
     return grid(pairs, columns=8, padding=10, title=title, path=path, dpi=dpi)
 
 
-def interpolation(model, a, b, steps=10, path=None, dpi=None):
+def interpolation(
+    model: Any,
+    a: Any,
+    b: Any,
+    steps: int = 10,
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
     """A row for each pair: the image of `a`, `model.interpolate` between them, that of `b`.
 
-    `path` and `dpi`: see `save`.
+    Args:
+        model: has `interpolate`.
+        a, b: images [n, h, w, 1 or 3] of one shape.
+        steps: number of images between them, the codes of both ends included.
+        path, dpi: see `save`.
     """
     check_format(path, dpi)
     check_numbers(steps=steps)

@@ -1,4 +1,8 @@
-"""What pictures are drawn with: pixels, grids of images, Matplotlib without its global state."""
+"""Tools of all figures: pixels, grids of images, Matplotlib without its global state."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras.ops import convert_to_numpy
@@ -8,54 +12,61 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import UsageError
 from zoo.figures.formats import DPI, check_format, write
 
-SIDE = 900  # pixels that a grid of small images may fill
+SIDE = 900  # maximum pixels of a grid of small images
 PADDING = 2  # white pixels between its images
 WHITE, INK, RED = 255, (64, 64, 64), (230, 0, 0)
 BLUE, ORANGE = "#4477aa", "#cc5500"
-# Paul Tol's "muted" scheme, safe for colour-blind readers, and a grey.
+# Paul Tol's "muted" scheme, safe for color-blind readers, and a gray.
 PALETTE = ["#332288", "#cc6677", "#117733", "#88ccee", "#ddcc77"]
 PALETTE += ["#882255", "#44aa99", "#aa4499", "#999933", "#777777"]
 
 
-def save(path, image, dpi=None):
+def save(path: str | os.PathLike | None, image: Any, dpi: float | None = None) -> np.ndarray:
     """The pixels of a figure, written in the format of the path's suffix if there is a path.
 
     Args:
         path: a file name that ends in .png, .jpg, .jpeg, .pdf or .svg; None: nothing is written.
         image: an image [h, w, 1 or 3], or a Matplotlib figure of `plot`.
-        dpi: dots per inch; default 120. A plot has that many pixels, and in PDF and SVG it is
-            vectors. An image keeps its pixels, and is printed at that size.
+        dpi: dots per inch; default 120. It sets the pixels of a plot, which is vectors in PDF and
+            SVG. An image keeps its pixels, and `dpi` sets its printed size.
 
-    Raises UsageError: another format. WriteError: the file cannot be written.
+    Raises:
+        UsageError: another format.
+        WriteError: the file cannot be written.
     """
     check_format(path, dpi)
     figure = image if hasattr(image, "savefig") else None
     if figure is not None and dpi is not None:
         figure.set_dpi(dpi)
-    picture = pixels(image) if figure is None else to_array(figure)
+    array = pixels(image) if figure is None else to_array(figure)
     if path is not None:
-        write(path, picture, figure, dpi)
-    return picture
+        write(path, array, figure, dpi)
+    return array
 
 
 def grid(
-    images,
-    columns=None,
-    padding=PADDING,
-    scale=None,
-    captions=None,
-    title="",
-    path=None,
-    dpi=None,
-):
-    """Images [n, h, w, c], row by row, at least one.
+    images: Any,
+    columns: int | None = None,
+    padding: int = PADDING,
+    scale: int | None = None,
+    captions: Sequence[str] | None = None,
+    title: str = "",
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """Images [n, h, w, c] as a grid, row by row.
 
     Args:
-        columns: images per row; None makes the picture near-square.
+        images: one or more.
+        columns: images per row; None: the figure is nearly square.
         padding: white pixels around each image.
-        scale: whole number by which pixels are enlarged; None: as much as fits 900 pixels.
-        captions: a text under each image; `title` is one above them all.
+        scale: integer factor by which pixels are enlarged; None: the largest that fits 900 pixels.
+        captions: a text under each image.
+        title: a text above all images.
         path, dpi: see `save`.
+
+    Raises:
+        UsageError: the images or captions have a wrong shape or number.
     """
     check_format(path, dpi)
     check_numbers(padding=padding)
@@ -75,20 +86,20 @@ def grid(
     if captions is not None:
         tiles = np.concatenate([tiles, [text_strip(t, tiles.shape[2]) for t in captions]], axis=1)
     h, w = tiles.shape[1] + padding, tiles.shape[2] + padding
-    picture = np.full((rows * h + padding, columns * w + padding, 3), WHITE, np.uint8)
+    image = np.full((rows * h + padding, columns * w + padding, 3), WHITE, np.uint8)
     for k, tile in enumerate(tiles):
         top, left = padding + k // columns * h, padding + k % columns * w
-        picture[top : top + h - padding, left : left + w - padding] = tile
+        image[top : top + h - padding, left : left + w - padding] = tile
     if title:
-        picture = np.vstack([text_strip(title, picture.shape[1]), picture])
-    return save(path, picture, dpi)
+        image = np.vstack([text_strip(title, image.shape[1]), image])
+    return save(path, image, dpi)
 
 
-def pixels(images):
+def pixels(images: Any) -> np.ndarray:
     """Images [..., h, w, 1 or 3], floats in [0, 1] or uint8, as uint8 [..., h, w, 3]."""
     values = convert_to_numpy(images)
-    known = values.dtype.kind not in "iu" or values.dtype == np.uint8
-    if values.ndim < 3 or values.shape[-1] not in (1, 3) or not known:
+    valid = values.dtype.kind not in "iu" or values.dtype == np.uint8
+    if values.ndim < 3 or values.shape[-1] not in (1, 3) or not valid:
         got = f"{values.dtype} {values.shape}"
         raise UsageError(f"expected images [h, w, 1 or 3], floats in [0, 1] or uint8, got {got}")
     colors = np.broadcast_to(values, (*values.shape[:-1], 3))
@@ -99,8 +110,8 @@ def pixels(images):
     return np.where(finite, levels.round(), RED).astype(np.uint8)
 
 
-def text_strip(text, width):
-    """A white strip [26, width, 3] with a text in its middle, smaller where it would not fit."""
+def text_strip(text: str, width: int) -> np.ndarray:
+    """A white strip [26, width, 3] with a centered text, in a smaller font if it would not fit."""
     import matplotlib
 
     size = max(1, min(15, int(1.6 * width / max(1, len(text)))))
@@ -110,16 +121,20 @@ def text_strip(text, width):
     return np.asarray(strip)
 
 
-def plot(width, height, panels=1):
-    """A figure followed by its axes, of so many pixels each: three in a row, or four as 2 x 2."""
+def plot(width: int, height: int, panels: int = 1) -> tuple[Any, ...]:
+    """A Matplotlib figure and its axes, of so many pixels each: three per row, or four as 2 x 2.
+
+    Returns:
+        (figure, *axes).
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = 2 if panels == 4 else min(3, panels)
     rows = -(-panels // columns)
     size = columns * width / DPI, rows * height / DPI
-    figure = Figure(size, dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    figure = Figure(size, dpi=DPI)
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     FigureCanvasAgg(figure)
     for k in range(panels):
         axes = figure.add_subplot(rows, columns, k + 1, axisbelow=True)
@@ -128,7 +143,7 @@ def plot(width, height, panels=1):
     return figure, *figure.axes
 
 
-def to_array(figure):
+def to_array(figure: Any) -> np.ndarray:
     """A figure of `plot` as uint8 [rows, columns, 3]."""
     figure.canvas.draw()
     return np.array(figure.canvas.buffer_rgba())[..., :3]

@@ -126,8 +126,8 @@ def adapt_vocabulary(
     ]
     if len(axes) != 1 or np.delete(old.shape, axes).tolist() != np.delete(new.shape, axes).tolist():
         return None
-    old_ids = {word: i for i, word in enumerate(old_words.pieces(range(len(old_words))))}
-    words = new_words.pieces(range(len(new_words)))
+    old_ids = {word: i for i, word in enumerate(old_words.tokens(range(len(old_words))))}
+    words = new_words.tokens(range(len(new_words)))
     pairs = [(i, old_ids[word]) for i, word in enumerate(words) if word in old_ids]
     value = np.moveaxis(new.copy(), axes[0], 0)
     to_rows, from_rows = map(list, zip(*pairs, strict=True))

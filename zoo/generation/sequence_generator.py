@@ -1,11 +1,14 @@
-"""What all models share that answer in words: p(words | what they read or see), token by token.
+"""Base class of models that generate text: p(tokens | source), one token at a time.
 
-A subclass says how it reads and how it speaks; training needs `read` and `teach`, and whoever wants
-words from it `start` and `say`. `zoo.Translator` answers to texts, `zoo.Captioner` to images.
+A subclass defines how a source is encoded and how tokens are decoded: training needs `encode` and
+`decode`, generation needs `encode`, `initial_state` and `decode_step`. `zoo.Translator` generates
+from texts, `zoo.Captioner` from images.
 """
 
 import itertools
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from blocks.token_cross_entropy import cross_entropy
@@ -17,229 +20,266 @@ from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_
 from zoo.model import Model
 from zoo.model.method_arguments import drop_rows, zero_row
 
-LEAST = 8  # sentences of a piece that is searched by itself
-LARGEST = 2**24  # ids of a vocabulary
+_SMALLEST_MICRO_BATCH = 8  # sources
+_LARGEST_VOCABULARY = 2**24  # ids
 
 
-class Speaker(Model):
-    """Base of models that speak.
+class SequenceGenerator(Model):
+    """Base of translation and captioning models.
 
-    A batch has two sides: `input_feature` is what they read or see, and `said` what they are to
-    say: ids, int32 [b, t], between START and END, zeros at the end of a row.
+    A batch has two features: `input_feature` is the source, `target_feature` the text to generate:
+    ids, int32 [b, t], between START and END, zeros at the end of a row.
     """
 
-    said = "target"
+    input_feature: str
+    target_feature = "target"
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        # Without autograph our errors come out of it as they went in.
-        self._search = tf.function(self.search, autograph=False, reduce_retracing=True)
+        # Without autograph, errors are raised unchanged.
+        self._compiled_generate = tf.function(
+            self._generate, autograph=False, reduce_retracing=True
+        )
 
-    def know(self, **vocabularies):
-        """What the constructor of a subclass was given for each side that is words.
-
-        How many ids there are; or a `zoo.text` vocabulary, or the text that its `to_json` gives.
-        The attribute SIDE_vocabulary keeps the number or the text, `vocabularies` what can be
-        asked, None for a number, and `sizes` the number.
-        """
-        sides = {side: kept(one, f"{side}_vocabulary") for side, one in vocabularies.items()}
-        for side, one in sides.items():
-            setattr(self, f"{side}_vocabulary", one)
-        self.vocabularies = {side: opened(one, f"{side}_vocabulary") for side, one in sides.items()}
-        self.sizes = {
-            side: one if isinstance(one, int) else len(self.vocabularies[side])
-            for side, one in sides.items()
-        }
-
-    # What a subclass writes.
-
-    def read(self, source, training=False):
-        """What is known of a batch of sources: a nest of tensors, batch first."""
-        raise NotImplementedError
-
-    def teach(self, known, words, training=False):
-        """Logits [b, t, V], float32, of the word that follows each of `words` [b, t]."""
-        raise NotImplementedError
-
-    def start(self, known, limit):
-        """The state before the first of at most `limit` words: a nest of tensors, batch first."""
-        raise NotImplementedError
-
-    def say(self, words, state):
-        """(logits [b, V], next state, weights [b, s]) after the words [b] that were said last.
-
-        The weights say where it looked: at which of the s places of its source.
-        """
-        raise NotImplementedError
-
-    def given(self, source):
-        """What a verb was given, as a tensor that `read` takes. Raises BatchError."""
-        raise NotImplementedError
-
-    # What they share. What it learns in `train_step` is the subclass's to say.
-
-    def eval_step(self, batch):
-        x, y = batch[self.input_feature], batch[self.said]
-        logits = self.teach(self.read(x), y[:, :-1])
-        return self.scores(logits, y[:, 1:], axis=1)
-
-    def scores(self, logits, words, axis=None):
-        """How well the logits [b, t, V] foresee words [b, t], as means over all but padding.
-
-        `loss` is the cross entropy to a target that gives `label_smoothing` to all words alike
-        (Szegedy et al., 2015, arXiv 1512.00567, section 7) and `nll` that without smoothing, both
-        in nats per word; `accuracy` is the share of words that have the highest logit.
+    def set_vocabularies(self, **vocabularies: Any) -> None:
+        """Stores what the constructor of a subclass got for each feature that is text.
 
         Args:
-            axis: None for one mean over all, 1 for one of each example.
+            **vocabularies: feature -> the number of ids, a `zoo.text` vocabulary, or the text of
+                its `to_json`.
+
+        Sets the attributes FEATURE_vocabulary, the number or the text as it is saved; the dict
+        `vocabularies`, None for a number; and the dict `vocabulary_sizes`.
         """
-        kept = tf.cast(words != text.PAD, tf.float32)
-        loss, nll, right = cross_entropy(logits, words, self.label_smoothing)
-        scores = {"loss": loss, "nll": nll, "accuracy": tf.cast(right, tf.float32)}
-        count = tf.reduce_sum(kept, axis)
-        return {
-            name: tf.math.divide_no_nan(tf.reduce_sum(kept * value, axis), count)
-            for name, value in scores.items()
+        configs = {
+            name: _vocabulary_config(value, f"{name}_vocabulary")
+            for name, value in vocabularies.items()
+        }
+        for name, config in configs.items():
+            setattr(self, f"{name}_vocabulary", config)
+        self.vocabularies = {
+            name: _vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
+        }
+        self.vocabulary_sizes = {
+            name: config if isinstance(config, int) else len(self.vocabularies[name])
+            for name, config in configs.items()
         }
 
-    # The contract.
+    # Methods of a subclass.
 
-    def check_feature(self, name, value, spec):
+    def encode(self, source: tf.Tensor, training: bool = False) -> Any:
+        """The encoded sources: a nest of tensors, batch first."""
+        raise NotImplementedError
+
+    def decode(
+        self, encoded: Any, tokens: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Teacher forcing: (logits, attention weights) of all steps.
+
+        Args:
+            encoded: from `encode`.
+            tokens: int32 [b, t], the decoder inputs, from START.
+
+        Returns logits, float32 [b, t, V], of the token after each of `tokens`, and weights
+        [b, t, s] over the s positions of the source.
+        """
+        raise NotImplementedError
+
+    def initial_state(self, encoded: Any, max_length: int | tf.Tensor) -> Any:
+        """The decoder state before the first of at most `max_length` tokens: a nest of tensors."""
+        raise NotImplementedError
+
+    def decode_step(self, tokens: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any, tf.Tensor]:
+        """One step: (logits [b, V], next state, attention weights [b, s]).
+
+        Args:
+            tokens: int32 [b], the last token of each sequence.
+        """
+        raise NotImplementedError
+
+    def validate_source(self, source: Any) -> tf.Tensor:
+        """The source argument of a method as a tensor for `encode`. Raises BatchError."""
+        raise NotImplementedError
+
+    # Losses. `train_step` is defined by the subclass.
+
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        x, y = batch[self.input_feature], batch[self.target_feature]
+        logits, weights = self.decode(self.encode(x), y[:, :-1])
+        return self.token_losses(logits, y[:, 1:], weights, axis=1)
+
+    def token_losses(
+        self,
+        logits: tf.Tensor,
+        tokens: tf.Tensor,
+        attention_weights: tf.Tensor | None = None,
+        axis: int | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Losses of logits [b, t, V] for tokens [b, t], as means over all tokens but padding.
+
+        `loss` is the cross entropy to a target that spreads `label_smoothing` evenly over all
+        tokens (Szegedy et al., 2015, arXiv 1512.00567, section 7) and `nll` that without smoothing,
+        both in nats per token; `accuracy` is the fraction of tokens that have the highest logit.
+
+        Args:
+            attention_weights: [b, t, s], for subclasses with a penalty on them.
+            axis: None for one mean over the batch, 1 for one per example.
+        """
+        mask = tf.cast(tokens != text.PAD, tf.float32)
+        loss, nll, correct = cross_entropy(logits, tokens, self.label_smoothing)
+        losses = {"loss": loss, "nll": nll, "accuracy": tf.cast(correct, tf.float32)}
+        count = tf.reduce_sum(mask, axis)
+        return {
+            name: tf.math.divide_no_nan(tf.reduce_sum(mask * value, axis), count)
+            for name, value in losses.items()
+        }
+
+    # Checks.
+
+    def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
         super().check_feature(name, value, spec)
-        if name in self.sizes:
-            self.check_words(name, value)
+        if name in self.vocabulary_sizes:
+            self.check_tokens(name, value)
 
-    def check_words(self, side, ids):
-        """Raises BatchError unless all ids are of the vocabulary of a side."""
-        advice = f"{side}_vocabulary=N for N of them, or the vocabulary itself"
-        self.check_ids(f"{side!r} ids", ids, self.sizes[side], advice)
+    def check_tokens(self, feature: str, ids: tf.Tensor) -> None:
+        """Raises BatchError unless all ids are in the vocabulary of a feature."""
+        advice = f"{feature}_vocabulary=N for N of them, or the vocabulary itself"
+        self.check_ids(f"{feature!r} ids", ids, self.vocabulary_sizes[feature], advice)
 
-    # Verbs.
+    # Generation.
 
     def generate(
         self,
-        source,
-        beam=1,
-        limit=100,
-        length_penalty=None,
-        seed=None,
-        temperature=None,
-        top_k=None,
-        top_p=None,
-        eager=False,
-        pieces=None,
-    ):
-        """Says what follows from n sources: `decoding.Decoded`, its extras the weights.
+        source: Any,
+        num_beams: int = 1,
+        max_length: int = 100,
+        length_penalty: float | None = None,
+        seed: Any = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        eager: bool = False,
+        micro_batches: int | None = None,
+    ) -> decoding.DecodingResult:
+        """Generates tokens for n sources; the result's `aux` are the attention weights.
 
         Args:
             source: as in a batch.
-            beam: 1 takes the most probable word at each step; more is a beam search.
-            limit: words at most, END included.
-            length_penalty: of a beam search; None: 0.6.
-            seed: draw words at random instead, an integer or int32[2]; the same draws the same.
-            temperature, top_k, top_p: what is drawn from, see `decoding.sample`; needs a `seed`.
-            eager: run as plain Python, so that `say` can be printed from and stopped in.
-            pieces: of the batch, searched side by side; None: as many as cores where each operation
-                has one thread, see `zoo.threads`. Words drawn at random are drawn in one piece.
+            num_beams: 1 for greedy search; more for beam search.
+            max_length: maximum number of tokens, END included.
+            length_penalty: of beam search; None: 0.6.
+            seed: sample instead, an integer or int32[2]; the same seed gives the same tokens.
+            temperature, top_k, top_p: of sampling, see `decoding.sample`; they need a `seed`.
+            eager: run as plain Python, so that `decode_step` can be debugged.
+            micro_batches: parts of the batch that are decoded in parallel; None: one per core if
+                each operation has one thread, see `zoo.threads`. Sampling uses a single one.
 
-        Raises UsageError: a value that is not possible, or one that would change nothing.
+        Raises UsageError: a value is invalid, or would have no effect.
         """
-        drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        check_numbers(limit=limit)
-        check_optional_numbers(pieces=pieces)
-        check_options(beam, length_penalty, seed, pieces, **drawing)
-        source = self.given(source)
+        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        check_numbers(max_length=max_length)
+        check_optional_numbers(micro_batches=micro_batches)
+        check_options(num_beams, length_penalty, seed, micro_batches, **sampling)
+        source = self.validate_source(source)
         size = source.shape[0]  # unknown while a graph is exported
-        check_size(size or 1, beam, limit, self.sizes[self.said])
-        if pieces is None:
-            pieces = 1 if eager else min(threads.parallel_ops(), (size or 1) // LEAST)
-        pieces = min(max(pieces, 1), size or 1) if seed is None else 1
+        check_size(size or 1, num_beams, max_length, self.vocabulary_sizes[self.target_feature])
+        if micro_batches is None:
+            parallel = threads.parallel_ops()
+            micro_batches = 1 if eager else min(parallel, (size or 1) // _SMALLEST_MICRO_BATCH)
+        micro_batches = min(max(micro_batches, 1), size or 1) if seed is None else 1
         if seed is not None:
             seed = self.as_seed(seed)
-            drawing["temperature"] = 1.0 if temperature is None else temperature
-        if beam > 1 and length_penalty is None:
+            sampling["temperature"] = 1.0 if temperature is None else temperature
+        if num_beams > 1 and length_penalty is None:
             length_penalty = LENGTH_PENALTY
-        numbers = {"limit": limit, "length_penalty": length_penalty, **drawing}
-        if tf.executing_eagerly():  # as tensors: another number does not trace the graph again
-            numbers = {name: as_tensor(name, value) for name, value in numbers.items()}
-        search = self.search if eager else self._search
+        numbers = {"max_length": max_length, "length_penalty": length_penalty, **sampling}
+        if tf.executing_eagerly():  # as tensors, so that other numbers cause no retracing
+            numbers = {name: _as_tensor(name, value) for name, value in numbers.items()}
+        generate = self._generate if eager else self._compiled_generate
         rows = zero_row(source) if size == 0 else source
-        found = search(rows, int(pieces), seed, int(beam), *numbers.values())
-        return drop_rows(found) if size == 0 else found
+        result = generate(rows, int(micro_batches), seed, int(num_beams), *numbers.values())
+        return drop_rows(result) if size == 0 else result
 
-    def search(self, source, pieces, *how):
-        """What `generate` runs or compiles: `answer` to the batch in pieces, side by side."""
-        cuts = [tf.shape(source)[0] * i // pieces for i in range(pieces + 1)]
-        found = [self.answer(source[i:j], *how) for i, j in itertools.pairwise(cuts)]
-        return tf.nest.map_structure(lambda *same: tf.concat(same, 0), *found)
+    def _generate(self, source, micro_batches, *options):
+        """The compiled part of `generate`: all micro-batches, in parallel."""
+        n = tf.shape(source)[0]
+        bounds = [n * i // micro_batches for i in range(micro_batches + 1)]
+        results = [
+            self._generate_micro_batch(source[i:j], *options) for i, j in itertools.pairwise(bounds)
+        ]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *results)
 
-    def answer(self, source, seed, beam, limit, length_penalty, *drawing):
-        """The words of one piece: `decoding.Decoded`."""
-        ids = tf.range(self.sizes[self.said])
-        never = tf.where((ids == text.PAD) | (ids == text.START), decoding.NEVER, 0.0)
+    def _generate_micro_batch(self, source, seed, num_beams, max_length, length_penalty, *sampling):
+        """The `decoding.DecodingResult` of one micro-batch."""
+        ids = tf.range(self.vocabulary_sizes[self.target_feature])
+        forbidden = tf.where((ids == text.PAD) | (ids == text.START), decoding.NEG_INF, 0.0)
 
-        def step(words, state):
-            logits, state, weights = self.say(words, state)
-            return tf.cast(logits, tf.float32) + never, state, weights
+        def step(tokens, state):
+            logits, state, weights = self.decode_step(tokens, state)
+            return tf.cast(logits, tf.float32) + forbidden, state, weights
 
-        task = step, self.start(self.read(source), limit), text.START, text.END, limit
+        state = self.initial_state(self.encode(source), max_length)
+        task = step, state, text.START, text.END, max_length
         if seed is not None:
-            return decoding.sample(*task, *drawing, seed)
-        if beam == 1:
+            return decoding.sample(*task, *sampling, seed)
+        if num_beams == 1:
             return decoding.greedy(*task)
-        return decoding.beam_search(*task, beam, length_penalty)
+        return decoding.beam_search(*task, num_beams, length_penalty)
 
-    def alignments(self, source, target):
-        """The weights [n, t, s] while the model says target [n, t]: ids without START."""
-        state = self.start(self.read(self.given(source)), target.shape[1])
-        words, looks = tf.fill(len(target), text.START), []
-        for after in tf.unstack(tf.constant(target), axis=1):
-            _, state, weights = self.say(words, state)
-            looks.append(tf.cast(weights, tf.float32))
-            words = after
-        return tf.stack(looks, axis=1)
+    def attention_weights(self, source: Any, target: Any) -> tf.Tensor:
+        """The attention weights [n, t, s] for targets [n, t]: ids without START."""
+        encoded = self.encode(self.validate_source(source))
+        state = self.initial_state(encoded, target.shape[1])
+        tokens, steps = tf.fill(len(target), text.START), []
+        for next_tokens in tf.unstack(tf.constant(target), axis=1):
+            _, state, weights = self.decode_step(tokens, state)
+            steps.append(tf.cast(weights, tf.float32))
+            tokens = next_tokens
+        return tf.stack(steps, axis=1)
 
-    def best(self, found):
-        """The best of each `decoding.Decoded`: (tokens [n, t], weights [n, t, s]), as arrays."""
-        tokens, weights = found.tokens.numpy(), found.extras.numpy()
+    def best_sequences(self, result: decoding.DecodingResult) -> tuple[np.ndarray, np.ndarray]:
+        """The best beam of each source: (tokens [n, t], attention weights [n, t, s])."""
+        tokens, weights = result.tokens.numpy(), result.aux.numpy()
         return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
 
-    def vocabulary(self, side):
-        """The `zoo.text` vocabulary of a side; raises UsageError if there is none."""
-        if self.vocabularies[side] is None:
+    def vocabulary(self, feature: str) -> text.Vocabulary:
+        """The `zoo.text` vocabulary of a feature; raises UsageError if there is none."""
+        if self.vocabularies[feature] is None:
             raise UsageError(
-                f"{self.name} was given the size of its {side} vocabulary only, so it cannot read"
-                f" or write text: give it {side}_vocabulary=tokenizer, or call generate with ids"
+                f"{self.name} has only the size of its {feature} vocabulary, so it cannot read or"
+                f" write text: pass {feature}_vocabulary=tokenizer, or call generate with ids"
             )
-        return self.vocabularies[side]
+        return self.vocabularies[feature]
 
 
-def as_tensor(name, value):
+def _as_tensor(name, value):
     """A number of `generate` as a tensor; None stays None."""
     if value is None:
         return None
-    return tf.cast(value, tf.int32 if name in ("limit", "top_k") else tf.float32)
+    return tf.cast(value, tf.int32 if name in ("max_length", "top_k") else tf.float32)
 
 
-def kept(vocabulary, argument):
-    """A vocabulary as a model's configuration holds it: a size, or text; raises ValueError."""
+def _vocabulary_config(vocabulary, argument):
+    """A vocabulary as a model's configuration stores it: a size, or text; raises ValueError."""
     if isinstance(vocabulary, text.Vocabulary):
         return vocabulary.to_json()
     least = text.END + 2  # one word at least
-    if isinstance(vocabulary, str) or (type(vocabulary) is int and least <= vocabulary <= LARGEST):
+    is_size = type(vocabulary) is int
+    if isinstance(vocabulary, str) or (is_size and least <= vocabulary <= _LARGEST_VOCABULARY):
         return vocabulary
-    most = f" and at most {LARGEST:,}" if type(vocabulary) is int and vocabulary > LARGEST else ""
+    too_large = is_size and vocabulary > _LARGEST_VOCABULARY
+    most = f" and at most {_LARGEST_VOCABULARY:,}" if too_large else ""
     raise ValueError(
-        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size from {least} up"
+        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size of at least {least}"
         f"{most}, got {vocabulary!r}"
     )
 
 
-def opened(vocabulary, argument):
-    """The vocabulary that `kept` kept, or None where that is a size; raises UsageError."""
-    if not isinstance(vocabulary, str):
+def _vocabulary_of(config, argument):
+    """The vocabulary of a stored configuration, or None for a size; raises UsageError."""
+    if not isinstance(config, str):
         return None
     try:
-        return text.from_json(vocabulary)
+        return text.from_json(config)
     except UsageError as error:
         raise UsageError(f"{argument}: {error}") from error

@@ -1,4 +1,7 @@
-"""What all models share that put a text into other words, from text to text."""
+"""Base class of models that translate text to text."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -6,129 +9,176 @@ import tensorflow as tf
 from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
-from zoo.generation.sequence_generator import Speaker
+from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.model.method_arguments import convert_feature
 
-SIDES = ("source", "target")
+_FEATURES = ("source", "target")
+
+# (source tokens, target tokens, weights [target, source]) of one text.
+AttentionMap = tuple[list[str], list[str], np.ndarray]
 
 
-class Translator(Speaker):
-    """Base of translation models. Batches hold ids, int32, zeros at the end of a row.
+class Translator(SequenceGenerator):
+    """Base of translation models. Batches contain ids, int32, with zeros at the end of a row.
 
     "source" is [b, s]; "target" is [b, t], between START and END.
 
     Args:
-        source_vocabulary, target_vocabulary: how many ids there are; or a `zoo.text` vocabulary,
-            or the text that its `to_json` gives, which is what is kept: a saved model brings its
-            vocabularies along.
+        source_vocabulary, target_vocabulary: the number of ids; or a `zoo.text` vocabulary, or the
+            text of its `to_json`, which is what is stored: a saved model contains its vocabularies.
     """
 
     input_feature = "source"
     data_kind = "pairs"
     default_dataset = "dates"
 
-    def __init__(self, source_vocabulary, target_vocabulary, **kwargs):
+    def __init__(
+        self,
+        source_vocabulary: int | str | text.Vocabulary,
+        target_vocabulary: int | str | text.Vocabulary,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.know(source=source_vocabulary, target=target_vocabulary)
+        self.set_vocabularies(source=source_vocabulary, target=target_vocabulary)
 
-    def mixed(self, known, words, rate):
-        """Words [b, t] of which a share `rate` gives way to the model's own guesses.
+    def sample_decoder_inputs(
+        self,
+        encoded: Any,
+        tokens: tf.Tensor,
+        probability: float | Callable[[tf.Tensor], tf.Tensor],
+    ) -> tf.Tensor:
+        """Scheduled sampling: tokens [b, t], some of them replaced by the model's predictions.
 
-        Scheduled sampling in two passes: Mihaylova, Martins, "Scheduled Sampling for Transformers"
-        (2019, arXiv 1906.07651). The rate is a number, or a callable of the step.
+        Two passes: Mihaylova, Martins, "Scheduled Sampling for Transformers" (2019, arXiv
+        1906.07651).
+
+        Args:
+            encoded: from `encode`.
+            tokens: int32 [b, t], the decoder inputs of teacher forcing.
+            probability: of replacing a token; a number, or a callable of the step.
         """
-        if not rate:
-            return words
-        guesses = tf.argmax(self.teach(known, words, training=True), -1, words.dtype)
-        guesses = tf.concat([words[:, :1], guesses[:, :-1]], axis=1)
-        rate = rate(self.iterations) if callable(rate) else rate
-        chosen = tf.random.stateless_uniform(tf.shape(words), self.next_seed()) < rate
-        return tf.where(chosen & (words != text.PAD), guesses, words)
+        if not probability:
+            return tokens
+        logits, _ = self.decode(encoded, tokens, training=True)
+        predictions = tf.argmax(logits, -1, tokens.dtype)
+        predictions = tf.concat([tokens[:, :1], predictions[:, :-1]], axis=1)
+        probability = probability(self.iterations) if callable(probability) else probability
+        replace = tf.random.stateless_uniform(tf.shape(tokens), self.next_seed()) < probability
+        return tf.where(replace & (tokens != text.PAD), predictions, tokens)
 
     @property
-    def batch_spec(self):
-        return {side: tf.TensorSpec((None, None), tf.int32) for side in SIDES}
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        return {name: tf.TensorSpec((None, None), tf.int32) for name in _FEATURES}
 
-    def given(self, source):
+    def validate_source(self, source: Any) -> tf.Tensor:
         source = convert_feature(self, "source", source)
         if source.shape[1] == 0:
             raise BatchError(
-                f"{self.name} needs a column of ids at least, zeros where there is no word; got"
-                f" shape {tuple(source.shape)}"
+                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
+                f" {tuple(source.shape)}"
             )
-        self.check_words("source", source)
+        self.check_tokens("source", source)
         return source
 
-    def translate(self, texts, beam=1, limit=100, truncate=False, batch_size=64, **how):
-        """What the model makes of each text: a list of str -> a list of str; "" stays "".
+    def translate(
+        self,
+        texts: Iterable[str | bytes],
+        num_beams: int = 1,
+        max_length: int = 100,
+        truncate: bool = False,
+        batch_size: int = 64,
+        **options: Any,
+    ) -> list[str]:
+        """Translations of texts: a list of str; "" stays "".
 
         Args:
             texts: str, or UTF-8 bytes.
-            beam, limit, **how: as in `generate`.
-            truncate: cut what has more than `limit` ids, instead of an error that names it.
-            batch_size: how many are translated at a time.
+            num_beams, max_length, **options: as in `generate`.
+            truncate: cut texts of more than `max_length` ids instead of raising an error.
+            batch_size: number of texts translated at a time.
         """
-        how |= {"beam": beam, "limit": limit, "truncate": truncate, "batch_size": batch_size}
-        return self.translate_with_attention(texts, 0, **how)[0]
+        options |= {"num_beams": num_beams, "max_length": max_length}
+        options |= {"truncate": truncate, "batch_size": batch_size}
+        return self.translate_with_attention(texts, 0, **options)[0]
 
     def translate_with_attention(
-        self, texts, num_maps=8, beam=1, limit=100, truncate=False, batch_size=64, **how
-    ):
-        """Translations, and where the model looked for each word of them, by one search.
+        self,
+        texts: Iterable[str | bytes],
+        num_maps: int = 8,
+        num_beams: int = 1,
+        max_length: int = 100,
+        truncate: bool = False,
+        batch_size: int = 64,
+        **options: Any,
+    ) -> tuple[list[str], list[AttentionMap]]:
+        """Translations and their attention maps, from one search.
 
         Args:
-            texts, beam, limit, truncate, batch_size, **how: as in `translate`.
-            num_maps: how many attention maps to return, of the first texts that are not empty.
+            texts, num_beams, max_length, truncate, batch_size, **options: as in `translate`.
+            num_maps: number of attention maps, those of the first texts that are not empty.
 
-        Returns (translations, maps): as `translate` and `attention` return them.
+        Returns (translations, maps): as `translate` and `attention_maps` return them.
         """
-        check_numbers(batch_size=batch_size, num_maps=num_maps, limit=limit)
-        reads, says = (self.vocabulary(side) for side in SIDES)  # errors before the search
-        lines = [line if line.strip() else "" for line in text.readable(texts)]
-        ids = reads.array(lines, limit=limit, truncate=truncate)
+        check_numbers(batch_size=batch_size, num_maps=num_maps, max_length=max_length)
+        source_vocabulary, target_vocabulary = map(self.vocabulary, _FEATURES)
+        lines = [line if line.strip() else "" for line in text.to_str_list(texts)]
+        ids = source_vocabulary.encode_batch(lines, max_length=max_length, truncate=truncate)
         lengths = (ids != text.PAD).sum(axis=1)
         order = [i for i in np.argsort(lengths, kind="stable") if lengths[i]]
-        maps = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
+        maps: dict[int, Any] = dict.fromkeys(np.flatnonzero(lengths)[:num_maps])
         translations = [""] * len(ids)
         for k in range(0, len(order), batch_size):
             rows = order[k : k + batch_size]
-            found = self.generate(ids[rows, : lengths[rows[-1]]], beam, limit, **how)
-            tokens, weights = self.best(found)
-            for i, sentence in zip(rows, says.decode(tokens), strict=True):
+            batch = ids[rows, : lengths[rows[-1]]]
+            result = self.generate(batch, num_beams, max_length, **options)
+            tokens, weights = self.best_sequences(result)
+            for i, sentence in zip(rows, target_vocabulary.decode(tokens), strict=True):
                 translations[i] = sentence
-            for i, words, looks in zip(rows, tokens, weights, strict=True):
+            for i, row_tokens, row_weights in zip(rows, tokens, weights, strict=True):
                 if i in maps:
-                    maps[i] = self.attention_map(ids[i], words, looks)
+                    maps[i] = self._attention_map(ids[i], row_tokens, row_weights)
         return translations, [*maps.values()]
 
-    def attention_map(self, source, target, weights):
-        """(source pieces, target pieces, weights [t, s]) of one sentence, without its padding."""
+    def _attention_map(self, source, target, weights):
+        """(source tokens, target tokens, weights [t, s]) of one text, without its padding."""
         s, t = (source != text.PAD).sum(), (target != text.PAD).sum()
-        reads, says = (self.vocabulary(side) for side in SIDES)
-        return reads.pieces(source[:s]), says.pieces(target[:t]), weights[:t, :s]
+        source_vocabulary, target_vocabulary = map(self.vocabulary, _FEATURES)
+        source_tokens = source_vocabulary.tokens(source[:s])
+        return source_tokens, target_vocabulary.tokens(target[:t]), weights[:t, :s]
 
-    def attention(self, texts, translations=None, limit=100, truncate=False, **how):
-        """Where the model looked for each word: a list of (source pieces, target pieces, weights).
+    def attention_maps(
+        self,
+        texts: Iterable[str | bytes],
+        translations: Iterable[str | bytes] | None = None,
+        max_length: int = 100,
+        truncate: bool = False,
+        **options: Any,
+    ) -> list[AttentionMap]:
+        """Attention weights of each target token over the source tokens.
 
         Args:
             texts: str, or UTF-8 bytes.
-            translations: what it is to say; without them, what it says by itself.
-            limit: of ids, on both sides.
-            truncate: cut what has more, instead of an error that names it.
-            **how: of the search without `translations`, as in `generate`.
+            translations: the target texts; None: the model's own translations.
+            max_length: maximum number of ids, on both sides.
+            truncate: cut longer texts instead of raising an error.
+            **options: of the search without `translations`, as in `generate`.
 
-        Returns, for each text, the pieces of both sides, as labels, and weights [t, s], which sum
-        to 1 over s. The last target piece is END, if it came within the limit.
+        Returns, for each text, (source tokens, target tokens, weights [t, s]). Weights sum to 1
+        over s. The last target token is END, if it came within `max_length`.
         """
-        check_numbers(limit=limit)
-        reads, says = (self.vocabulary(side) for side in SIDES)
-        source = reads.array(text.readable(texts), limit=limit, truncate=truncate)
+        check_numbers(max_length=max_length)
+        source_vocabulary, target_vocabulary = map(self.vocabulary, _FEATURES)
+        texts = text.to_str_list(texts)
+        source = source_vocabulary.encode_batch(texts, max_length=max_length, truncate=truncate)
         if translations is None:
-            target, weights = self.best(self.generate(source, limit=limit, **how))
+            result = self.generate(source, max_length=max_length, **options)
+            target, weights = self.best_sequences(result)
         else:
-            target = says.array(translations, True, limit, truncate)[:, 1:]
+            target = target_vocabulary.encode_batch(translations, True, max_length, truncate)[:, 1:]
             if len(target) != len(source):
-                raise UsageError(f"{len(source)} texts need as many translations: {len(target)}")
-            weights = self.alignments(source, target).numpy()
+                raise UsageError(
+                    f"{len(source)} texts need {len(source)} translations, got {len(target)}"
+                )
+            weights = self.attention_weights(source, target).numpy()
         rows = zip(source, target, weights, strict=True)
-        return [self.attention_map(*row) for row in rows]
+        return [self._attention_map(*row) for row in rows]

@@ -40,7 +40,7 @@ from zoo.metrics.latent_mmd import aggregate_mmd, mmd
 from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
 from zoo.metrics.model_outputs import generate, translate
-from zoo.metrics.neighbours import Memorization, density_coverage, memorization, precision_recall
+from zoo.metrics.neighbors import Memorization, density_coverage, memorization, precision_recall
 from zoo.metrics.scores import Score, rank
 from zoo.metrics.text_scores import CorpusScore, TextComparison, compare_texts, rank_texts
 from zoo.metrics.translation_metrics import BLEU_PROTOCOLS, bleu, chrf, exact_match, perplexity

@@ -1,8 +1,10 @@
-"""A mean over test images, how sure it is, and when two of them may be compared."""
+"""A mean over test images with its confidence interval, and comparisons of two means."""
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,18 +13,18 @@ from zoo.metrics.run_groups import as_run_lists, check_distinct_runs, compare_ru
 
 
 class ProtocolWarning(UserWarning):
-    """A number that is computed but means something else than its name says."""
+    """A number that is computed but does not mean what its name says."""
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """One number for each test image, and what is needed to compare their mean with another.
+    """One number for each test image, and the facts needed to compare their mean with another.
 
     Args:
         values: float array [n].
-        name: what was measured, with all that changes its meaning, as "IWAE-500 bound".
+        name: of the metric, with all that changes its meaning, as "IWAE-500 bound".
         unit: as "nats".
-        higher_is_better: which way is up.
+        higher_is_better: the direction of the metric.
         images: `fingerprint` of the n images, in the order of the values.
 
     Raises:
@@ -41,31 +43,31 @@ class Estimate:
         )
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Number of images."""
         return len(self.values)
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """Mean over images."""
         return _mean_and_error(self.values)[0]
 
     @property
-    def interval(self):
-        """(low, high): 95 % for the mean over images; of a single image, infinitely wide.
+    def interval(self) -> tuple[float, float]:
+        """(low, high): 95 % interval for the mean over images; infinite for a single image.
 
-        It is about the choice of test images, for this one model: another training run is not in
-        it. The normal approximation wants some 30 images or more.
+        It covers the choice of test images for this one model, not another training run. The normal
+        approximation needs some 30 images or more.
         """
         return _interval(*_mean_and_error(self.values))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{_format_mean(self.mean, self.interval)} {self.unit}, {self.n:,} images"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mean of the differences, image by image: see `compare`.
+    """The mean of the paired differences: see `compare`.
 
     Args:
         difference: mean(a - b).
@@ -73,7 +75,7 @@ class Comparison:
         p: probability of a difference at least as large if there were none; two-sided.
         n: number of images.
         unit: of the difference.
-        runs: how many runs there are on either side.
+        runs: number of runs on either side.
     """
 
     difference: float
@@ -84,62 +86,62 @@ class Comparison:
     runs: tuple[int, int] = (1, 1)
 
     @property
-    def covers(self):
-        """What the interval is about, in words."""
+    def covers(self) -> str:
+        """The sources of chance that the interval covers, in words."""
         if self.runs == (1, 1):
             return "one run each: the interval covers test examples, not training seeds"
         return f"{self.runs[0]} and {self.runs[1]} runs: it covers test examples and training seeds"
 
     @property
-    def excludes_zero(self):
+    def excludes_zero(self) -> bool:
         """Whether 0 lies outside the interval."""
         low, high = self.interval
         return not low <= 0 <= high
 
-    def __str__(self):
+    def __str__(self) -> str:
         difference = _format_mean(self.difference, self.interval, sign="+")
         return f"{difference} {self.unit}, p = {self.p:.2g}; {self.covers}; {self.n:,} images"
 
 
-def compare(a, b):
+def compare(a: Estimate | Sequence[Estimate], b: Estimate | Sequence[Estimate]) -> Comparison:
     """Difference a - b on the same images, as a `Comparison`.
 
-    Hard images are hard for both models. Differences are therefore taken image by image, and
-    their interval is mostly far narrower than those of the two means.
+    Images that are hard for one model are hard for the other. The differences are therefore paired
+    by image, and their interval is usually far narrower than those of the two means.
 
-    One run each: interval and p rest on the normal approximation, and cover the choice of test
-    images, for these two trained models. Several runs a side: see `zoo.metrics.run_groups`; they
-    cover the training seeds too.
+    One run each: interval and p use the normal approximation and cover the choice of test images,
+    for these two trained models. Several runs a side: see `zoo.metrics.run_groups`; they cover the
+    training seeds too.
 
     Args:
-        a, b: an `Estimate`; or a list of those of several runs that differ in their training seeds
-            and in nothing else, two or more on either side.
+        a, b: an `Estimate`; or a list of those of several runs that differ only in their training
+            seeds, two or more on either side.
 
     Raises:
-        UsageError: they are not of one kind (IS-500 and IS-5000 are two), not of the same
-            images, or of fewer than 2; or several runs stand against one.
+        UsageError: they are not of one kind (IWAE-500 and IWAE-5000 are two), not of the same
+            images, or of fewer than 2; or several runs are compared with one.
     """
     a, b = as_run_lists(a, b, Estimate)
     first = a[0]
-    for one in [*a, *b]:
-        _check_alike(first, one)
+    for estimate in [*a, *b]:
+        _check_comparable(first, estimate)
     for side in (a, b):
-        check_distinct_runs([one.values for one in side])
+        check_distinct_runs([run.values for run in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 images or more, got {first.n}; give more of them")
-    each = (np.mean([one.values for one in side], 0, dtype=np.float64) for side in (a, b))
-    differences = np.subtract(*each)
+    averages = (np.mean([run.values for run in side], 0, dtype=np.float64) for side in (a, b))
+    differences = np.subtract(*averages)
     mean, error = _mean_and_error(differences)
     runs = len(a), len(b)
     if runs == (1, 1):
         p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
         return Comparison(mean, _interval(mean, error), p, first.n, first.unit)
-    means = [[one.mean for one in side] for side in (a, b)]
+    means = [[run.mean for run in side] for side in (a, b)]
     return Comparison(mean, *compare_runs(*means, error, first.n), first.n, first.unit, runs)
 
 
-def _check_alike(a, b):
-    """Raises UsageError unless two Estimates are of one kind, of the same images."""
+def _check_comparable(a, b):
+    """Raises UsageError unless two Estimates are of one kind and of the same images."""
     if (a.name, a.unit) != (b.name, b.unit):
         raise UsageError(
             f"cannot compare {a.name!r} in {a.unit} with {b.name!r} in {b.unit};"
@@ -153,22 +155,22 @@ def _check_alike(a, b):
         )
 
 
-def check_finite_numbers(values, what):
-    """An array [n] of finite numbers, n >= 1; raises UsageError, which names `what` they are."""
+def check_finite_numbers(values: Any, label: str) -> np.ndarray:
+    """An array [n] of finite numbers, n >= 1. Raises UsageError, which calls them `label`."""
     values = np.asarray(values)
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiub":
-        raise UsageError(f"{what} must be numbers [n], n >= 1, got {values.dtype} {values.shape}")
+        raise UsageError(f"{label} must be numbers [n], n >= 1, got {values.dtype} {values.shape}")
     broken = int((~np.isfinite(values)).sum())
     if broken:
         raise UsageError(
-            f"{broken:,} of {len(values):,} {what} are NaN or infinite; look for NaN in the data,"
+            f"{broken:,} of {len(values):,} {label} are NaN or infinite; look for NaN in the data,"
             " then in the model's weights"
         )
     return values
 
 
-def fingerprint(images):
-    """SHA-256 in hex of an array's shape and pixels: the same for the same images in one order.
+def fingerprint(images: Any) -> str:
+    """SHA-256 in hex of an array's shape and pixels: equal for the same images in the same order.
 
     Images in 0, 1, ..., 255 (uint8) and the same divided by 255 (float32) have one fingerprint.
 

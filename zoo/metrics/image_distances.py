@@ -10,7 +10,7 @@ from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.metrics.estimate import ProtocolWarning
 from zoo.metrics.image_features import ImageFeatures, feature_tables
-from zoo.metrics.neighbours import density_coverage, precision_recall
+from zoo.metrics.neighbors import density_coverage, precision_recall
 from zoo.metrics.scores import Score
 
 

@@ -1,55 +1,59 @@
-"""Several runs a side, which differ in their training seeds: how sure is the difference of means?
+"""Comparisons of several runs a side, which differ in their training seeds.
 
-Test examples and training seeds are two sources of chance, crossed: each run is measured on each
-example. The squared error of the difference is the sum of three parts: the variance of a side's
-run means over their number, for either side, and the variance of the differences of examples, each
+Test examples and training seeds are two crossed sources of chance: each run is measured on each
+example. The squared error of the difference is the sum of three parts: for either side, the
+variance of the run means over the number of runs; and the variance of the differences of examples,
 averaged over the runs, over the number of examples. The interval is that of Student's t with the
-degrees of freedom of Welch and Satterthwaite. With few runs the runs decide both. What chance of
-an example is different in each run is counted twice, which makes the interval a little too wide.
+degrees of freedom of Welch and Satterthwaite. With few runs, the runs dominate both. Noise that
+depends on both example and run is counted twice, which makes the interval slightly too wide.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import UsageError
 
 
-def as_run_lists(a, b, kind):
-    """Two lists of scores of one kind, from two scores or lists; raises UsageError."""
-    found = [[side] if isinstance(side, kind) else side for side in (a, b)]
-    for side in found:
-        listed = isinstance(side, list | tuple) and len(side) > 0
-        if not listed or not all(isinstance(one, kind) for one in side):
+def as_run_lists(a: Any, b: Any, kind: type) -> list[Sequence]:
+    """Two lists of scores of one kind, from two scores or lists. Raises UsageError."""
+    groups = [[side] if isinstance(side, kind) else side for side in (a, b)]
+    for side in groups:
+        is_list = isinstance(side, list | tuple) and len(side) > 0
+        if not is_list or not all(isinstance(run, kind) for run in side):
             raise UsageError(
                 f"a side of a comparison is one {kind.__name__} or a list of those of several"
                 f" runs, got {side!r:.100}"
             )
-    if {1} < {len(side) for side in found}:
+    if {1} < {len(side) for side in groups}:
         raise UsageError(
-            f"{len(found[0])} runs stand against {len(found[1])}: how much seeds change the single"
-            " one cannot be told; give one run a side, or two or more a side"
+            f"got {len(groups[0])} runs against {len(groups[1])}: the effect of seeds on the single"
+            " one is unknown; give one run a side, or two or more a side"
         )
-    return found
+    return groups
 
 
-def check_distinct_runs(side):
-    """Raises UsageError if two runs of a side, arrays of numbers, are one run twice."""
-    for (i, one), (j, other) in itertools.combinations(enumerate(side, 1), 2):
-        if np.array_equal(one, other) and np.ptp(one) > 0:
+def check_distinct_runs(side: Sequence[np.ndarray]) -> None:
+    """Raises UsageError if two runs of a side, arrays of numbers, are the same run."""
+    for (i, a), (j, b) in itertools.combinations(enumerate(side, 1), 2):
+        if np.array_equal(a, b) and np.ptp(a) > 0:
             raise UsageError(
-                f"runs {i} and {j} of a side have the same numbers to the bit: one run given twice;"
-                " give runs of different training seeds"
+                f"runs {i} and {j} of a side have identical numbers: the same run is given twice;"
+                " give runs with different training seeds"
             )
 
 
-def compare_runs(a, b, example_error, n):
+def compare_runs(
+    a: Sequence[float], b: Sequence[float], example_error: float, n: int
+) -> tuple[tuple[float, float], float]:
     """(interval, p) of the difference of two means over runs.
 
     Args:
         a, b: the numbers of the runs of either side, two or more.
-        example_error: standard error of the difference that is due to the choice of examples.
+        example_error: standard error of the difference due to the choice of examples.
         n: number of examples.
     """
     from scipy import special
@@ -57,11 +61,11 @@ def compare_runs(a, b, example_error, n):
     difference = np.mean(a) - np.mean(b)
     parts = [(np.var(side, ddof=1) / len(side), len(side) - 1) for side in (a, b)]
     parts.append((example_error**2, n - 1))
-    square = sum(part for part, _ in parts)
-    if not square:
+    variance = sum(part for part, _ in parts)
+    if not variance:
         return (float(difference),) * 2, float(difference == 0)
-    freedom = square**2 / sum(part**2 / degrees for part, degrees in parts)
-    error = math.sqrt(square)
-    half = error * special.stdtrit(freedom, 0.975)  # Student's t: its quantile, and its CDF
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    error = math.sqrt(variance)
+    half = error * special.stdtrit(freedom, 0.975)  # quantile of Student's t
     p = 2 * special.stdtr(freedom, -abs(difference) / error)
     return (float(difference - half), float(difference + half)), float(p)

@@ -1,4 +1,4 @@
-"""A number that tells generated images from real ones, and what it may be compared with."""
+"""A score of a set of generated images, and a ranking of comparable scores."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ class Score:
 
     Args:
         value: the number.
-        name: what was measured and by which extractor, as "recall (k=3), mnist-classifier-v1
-            sha256:...".
-        n_real: how many real images it rests on.
-        n_generated: how many generated ones.
+        name: the metric and its extractor, as "recall (k=3), mnist-classifier-v1 sha256:...".
+        n_real: number of real images.
+        n_generated: number of generated images.
         split: the real images, as "mnist test".
-        lower_is_better: which way is down.
-        error: standard error of the value, where it is known.
-        floor: the same Score of other real images in place of the generated ones; what a perfect
-            model would have.
+        lower_is_better: the direction of the metric.
+        error: standard error of the value, if known.
+        floor: the same Score of other real images in place of generated ones: the score of a
+            perfect model.
 
     Raises:
         UsageError: the value or its error is NaN or infinite.
@@ -44,11 +43,11 @@ class Score:
             )
 
     @property
-    def ratio(self):
-        """Value over the floor's value; NaN without a floor, or with one of 0 or less."""
+    def ratio(self) -> float:
+        """Value over the floor's value; NaN without a floor, or if that is 0 or less."""
         return self.value / self.floor.value if self.floor and self.floor.value > 0 else math.nan
 
-    def __str__(self):
+    def __str__(self) -> str:
         floor = f"; real images {self.floor._number()}" if self.floor else ""
         return (
             f"{self.name}: {self._number()}{floor}"
@@ -59,12 +58,11 @@ class Score:
         return f"{self.value:.4g}" + (f" ± {self.error:.2g}" if self.error is not None else "")
 
 
-def rank(scores):
-    """A dict of Scores by the names of models, the same with the best first.
+def rank(scores: dict[str, Score]) -> dict[str, Score]:
+    """A dict of Scores by the names of models, sorted from best to worst.
 
-    All must be one measurement: by one extractor, against as many of the same real images, for
-    as many generated ones. A distance or a recall of fewer images is another number, not a noisier
-    one.
+    All must be one measurement: by one extractor, against the same real images, for equally many
+    generated images. A distance or a recall of fewer images is another number, not a noisier one.
 
     Raises:
         UsageError: the scores are not of one kind.
@@ -77,7 +75,7 @@ def rank(scores):
         )
         raise UsageError(
             f"scores of different kinds cannot be ranked. {listed}. Measure all models with one"
-            " extractor, on the same real images and with as many generated ones"
+            " extractor, on the same real images and with equally many generated ones"
         )
     return dict(
         sorted(scores.items(), key=lambda s: s[1].value if s[1].lower_is_better else -s[1].value)

@@ -1,11 +1,14 @@
-"""A number for a whole test set of texts: by which protocol, how sure, better than which other."""
+"""A score of a test set of texts with its interval, and comparisons of two scores."""
+
+from __future__ import annotations
 
 import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +21,17 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, eq=False)
 class CorpusScore:
-    """A score that is a function of sums over the test set, as BLEU is.
+    """A score that is a function of sums over the test set, such as BLEU.
 
     Args:
         value: the number.
         name: as "BLEU".
         protocol: all that changes its meaning: tokens, case, number of references, versions.
         unit: as "%".
-        higher_is_better: which way is up.
-        statistics: float array [n, k], what each text adds to the sums.
+        higher_is_better: the direction of the metric.
+        statistics: float array [n, k], the contribution of each text to the sums.
         combine: from sums [k] to the value.
-        references: `fingerprint_of` the references, in the order of the texts.
+        references: `fingerprint_texts` of the references, in the order of the texts.
     """
 
     value: float
@@ -37,44 +40,45 @@ class CorpusScore:
     unit: str
     higher_is_better: bool
     statistics: np.ndarray = field(repr=False)
-    combine: Callable = field(repr=False)
+    combine: Callable[[np.ndarray], float] = field(repr=False)
     references: str
 
     @classmethod
-    def of(cls, statistics, combine, **what):
-        """The score of statistics [n, k]; raises UsageError if they are NaN or infinite."""
+    def from_statistics(cls, statistics: Any, combine: Callable, **fields: Any) -> CorpusScore:
+        """The score of statistics [n, k]. Raises UsageError if they are NaN or infinite."""
         statistics = np.asarray(statistics, np.float64)
-        check_finite_numbers(statistics.reshape(-1), f"statistics of {what['name']!r}")
+        check_finite_numbers(statistics.reshape(-1), f"statistics of {fields['name']!r}")
         return cls(
-            float(combine(statistics.sum(0))), statistics=statistics, combine=combine, **what
+            float(combine(statistics.sum(0))), statistics=statistics, combine=combine, **fields
         )
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Number of texts."""
         return len(self.statistics)
 
     @functools.cached_property
-    def resampled(self):
-        """The value on 1,000 test sets drawn from this one, always the same ones: float64 [1000].
+    def resampled(self) -> np.ndarray:
+        """The value on 1,000 test sets resampled from this one, with a fixed seed: float64 [1000].
 
         The bootstrap of Koehn, "Statistical Significance Tests for Machine Translation
         Evaluation" (2004).
         """
-        drawn = np.random.default_rng(0).multinomial(self.n, np.full(self.n, 1 / self.n), RESAMPLES)
-        return np.array([self.combine(sums) for sums in drawn @ self.statistics])
+        random = np.random.default_rng(0)
+        counts = random.multinomial(self.n, np.full(self.n, 1 / self.n), RESAMPLES)
+        return np.array([self.combine(sums) for sums in counts @ self.statistics])
 
     @property
-    def interval(self):
-        """(low, high): 95 %, about the choice of test texts, for this one model.
+    def interval(self) -> tuple[float, float]:
+        """(low, high): 95 % interval for the choice of test texts, for this one model.
 
-        Of a single text, infinitely wide: there is no other one to be drawn.
+        Infinite for a single text.
         """
         if self.n < 2:
             return -math.inf, math.inf
         return tuple(np.percentile(self.resampled, [2.5, 97.5]).tolist())
 
-    def __str__(self):
+    def __str__(self) -> str:
         low, high = self.interval
         return (
             f"{self.name}: {self.value:.2f} [{low:.2f}, {high:.2f}] {self.unit}, {self.n:,} texts"
@@ -85,7 +89,7 @@ class CorpusScore:
 class TextComparison(Comparison):
     """A `Comparison` of two models on the same texts."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         low, high = self.interval
         return (
             f"{self.difference:+.2f} [{low:+.2f}, {high:+.2f}] {self.unit}, p = {self.p:.2g};"
@@ -93,31 +97,33 @@ class TextComparison(Comparison):
         )
 
 
-def compare_texts(a, b):
+def compare_texts(
+    a: CorpusScore | Sequence[CorpusScore], b: CorpusScore | Sequence[CorpusScore]
+) -> TextComparison:
     """Difference a - b on the same references, as a `TextComparison`.
 
-    All are resampled alike, so that a text which is hard for both sides does not blur the
-    difference. With one run each, p is the share of differences on the other side of 0, two-sided,
-    the measured one among them. Several runs a side: see `zoo.metrics.run_groups`.
+    All scores are resampled alike, so that the difference is paired by text. With one run each, p
+    is the two-sided fraction of resampled differences on the other side of 0, the measured one
+    included. Several runs a side: see `zoo.metrics.run_groups`.
 
     Args:
-        a, b: a `CorpusScore`; or a list of those of several runs that differ in their training
-            seeds and in nothing else, two or more on either side.
+        a, b: a `CorpusScore`; or a list of those of several runs that differ only in their training
+            seeds, two or more on either side.
 
     Raises:
-        UsageError: they are of two protocols, of other references, or of fewer than 2 texts; or
-            several runs stand against one.
+        UsageError: they have different protocols or references, or fewer than 2 texts; or several
+            runs are compared with one.
     """
     a, b = as_run_lists(a, b, CorpusScore)
     first = a[0]
-    for one in [*a, *b]:
-        _check_alike(first, one)
+    for score in [*a, *b]:
+        _check_comparable(first, score)
     for side in (a, b):
-        check_distinct_runs([one.statistics for one in side])
+        check_distinct_runs([run.statistics for run in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 texts or more, got {first.n}; give more of them")
-    means = [[one.value for one in side] for side in (a, b)]
-    resampled = [np.mean([one.resampled for one in side], 0) for side in (a, b)]
+    means = [[run.value for run in side] for side in (a, b)]
+    resampled = [np.mean([run.resampled for run in side], 0) for side in (a, b)]
     difference, differences = float(np.mean(means[0]) - np.mean(means[1])), np.subtract(*resampled)
     runs = len(a), len(b)
     if runs == (1, 1):
@@ -129,12 +135,12 @@ def compare_texts(a, b):
     return TextComparison(difference, interval, p, first.n, first.unit, runs)
 
 
-def _check_alike(a, b):
-    """Raises UsageError unless two CorpusScores are of one protocol, of the same references."""
+def _check_comparable(a, b):
+    """Raises UsageError unless two CorpusScores have one protocol and the same references."""
     if (a.name, a.protocol) != (b.name, b.protocol):
         raise UsageError(
             f"cannot compare {a.name} by {a.protocol!r} with {b.name} by {b.protocol!r}; they are"
-            " two measurements, so measure both models in one way"
+            " different metrics; measure both models in the same way"
         )
     if a.references != b.references:
         raise UsageError(
@@ -144,11 +150,11 @@ def _check_alike(a, b):
         )
 
 
-def rank_texts(scores):
-    """A dict of CorpusScores by the names of models, the same with the best first.
+def rank_texts(scores: dict[str, CorpusScore]) -> dict[str, CorpusScore]:
+    """A dict of CorpusScores by the names of models, sorted from best to worst.
 
     Raises:
-        UsageError: they are of different protocols or references.
+        UsageError: they have different protocols or references.
     """
     kinds = {(s.name, s.protocol, s.references): label for label, s in scores.items()}
     if len(kinds) > 1:
@@ -162,8 +168,10 @@ def rank_texts(scores):
     )
 
 
-def check_texts(hypotheses, references):
-    """(hypotheses, a list of references for each, their count as text), or a UsageError."""
+def check_texts(
+    hypotheses: Iterable[str], references: Iterable[str | Iterable[str]]
+) -> tuple[list[str], list[list[str]], str]:
+    """(hypotheses, a list of references for each, their count as text). Raises UsageError."""
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise UsageError("a score needs lists of texts, got one text; write [text]")
     hypotheses = list(hypotheses)
@@ -173,17 +181,17 @@ def check_texts(hypotheses, references):
             f"there are {len(hypotheses):,} hypotheses and {len(references):,} references; each"
             " hypothesis needs its own, and there must be one or more"
         )
-    for number, (hypothesis, right) in enumerate(zip(hypotheses, references, strict=True), 1):
-        if not right or not all(isinstance(text, str) for text in [hypothesis, *right]):
+    for number, (hypothesis, texts) in enumerate(zip(hypotheses, references, strict=True), 1):
+        if not texts or not all(isinstance(text, str) for text in [hypothesis, *texts]):
             raise UsageError(
                 f"text {number:,} must be a str with one or more str as references, got"
-                f" {hypothesis!r} and {right!r}"
+                f" {hypothesis!r} and {texts!r}"
             )
-    counts = sorted({len(right) for right in references})
-    shown = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
-    return hypotheses, references, shown
+    counts = sorted({len(texts) for texts in references})
+    count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+    return hypotheses, references, count
 
 
-def fingerprint_texts(references):
+def fingerprint_texts(references: list[list[str]]) -> str:
     """SHA-256 in hex of lists of references."""
     return hashlib.sha256(json.dumps(references).encode()).hexdigest()

@@ -1,18 +1,18 @@
-"""How good translations are: BLEU by named protocols, chrF, exact match, perplexity.
+"""Scores of translations: BLEU by named protocols, chrF, exact match, perplexity.
 
     hypotheses = model.translate(test.texts["source"])
     for protocol in metrics.BLEU_PROTOCOLS:
         print(metrics.bleu(hypotheses, test.texts["target"], protocol))
 
-Papers mean different numbers by BLEU, 1 to 3 points apart, so it is asked for by its protocol:
+Papers report different numbers as BLEU, 1 to 3 points apart, so a protocol is required:
 
     13a           cased, tokenized by sacrebleu as at WMT: the one to report
     13a-lower     the same in lower case
-    moses-lower   lower case, in Moses' normalized tokens, as the papers on multimodal translation
+    moses-lower   lower case, in Moses' normalized tokens, as in papers on multimodal translation
     words-lower   lower case, in words and punctuation marks, close to spaCy's tokens in notebooks
 
-Hypotheses are what a model says by itself, from the source alone. The score of predictions made
-with the right words before them (teacher forcing) is no BLEU.
+Hypotheses must be generated from the source alone. A score of predictions with teacher forcing is
+not a BLEU.
 """
 
 import functools
@@ -20,6 +20,8 @@ import importlib.metadata
 import itertools
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,54 +33,61 @@ ROUNDING, LARGEST = 1e-3, 700  # nats a token; e^700 is near the largest float
 BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 
 
-def bleu(hypotheses, references, protocol="13a", language="en"):
+def bleu(
+    hypotheses: Sequence[str],
+    references: Sequence[str | Sequence[str]],
+    protocol: str = "13a",
+    language: str = "en",
+) -> CorpusScore:
     """BLEU-4 of Papineni et al. (2002), by sacrebleu (Post 2018, arXiv 1804.08771), in %.
 
     Args:
         hypotheses: list of str, one for each sentence.
         references: list of str, or of lists of str.
         protocol: see the module.
-        language: of the texts, for Moses' rules; the other protocols do not ask.
+        language: of the texts, for Moses' rules; not used by the other protocols.
 
-    Returns: a `CorpusScore`; its protocol ends in sacrebleu's signature.
+    Returns:
+        A `CorpusScore`; its protocol ends in sacrebleu's signature.
 
     Raises:
-        UsageError: the lists do not fit together. UnknownNameError: the protocol.
+        UsageError: the lists do not match.
+        UnknownNameError: the protocol.
     """
     from sacrebleu.metrics import BLEU
 
     if protocol not in BLEU_PROTOCOLS:
         raise UnknownNameError("BLEU protocol", protocol, BLEU_PROTOCOLS)
     if protocol in ("13a", "13a-lower"):
-        measure = BLEU(lowercase=protocol == "13a-lower", force=True)
-        return _score("BLEU", measure, hypotheses, references, protocol)
+        metric = BLEU(lowercase=protocol == "13a-lower", force=True)
+        return _score("BLEU", metric, hypotheses, references, protocol)
     split, name = _moses(language) if protocol == "moses-lower" else (_words, protocol)
-    measure = BLEU(tokenize="none", force=True)
-    return _score("BLEU", measure, hypotheses, references, name, split)
+    metric = BLEU(tokenize="none", force=True)
+    return _score("BLEU", metric, hypotheses, references, name, split)
 
 
-def chrf(hypotheses, references):
+def chrf(hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]) -> CorpusScore:
     """chrF2 of Popovic (2015): F-score of character 6-grams, by sacrebleu, in %.
 
     Args:
-        as `bleu`.
+        hypotheses, references: as in `bleu`.
     """
     from sacrebleu.metrics import CHRF
 
     return _score("chrF", CHRF(), hypotheses, references, "chrF2, cased")
 
 
-def _score(name, measure, hypotheses, references, protocol, split=str):
-    """The score by one of sacrebleu's metrics, of texts that `split` prepares."""
+def _score(name, metric, hypotheses, references, protocol, split=str):
+    """The score by one of sacrebleu's metrics, of texts prepared by `split`."""
     hypotheses, references, _ = check_texts(hypotheses, references)
-    prepared = [[split(text) for text in right] for right in references]
+    prepared = [[split(text) for text in texts] for texts in references]
     streams = [*itertools.zip_longest(*prepared)]  # the first of each, the second of each, ...
-    rows = measure._extract_corpus_statistics([split(text) for text in hypotheses], streams)
-    return CorpusScore.of(
+    rows = metric._extract_corpus_statistics([split(text) for text in hypotheses], streams)
+    return CorpusScore.from_statistics(
         rows,
-        lambda sums: measure._aggregate_and_compute([np.rint(sums).astype(int).tolist()]).score,
+        lambda sums: metric._aggregate_and_compute([np.rint(sums).astype(int).tolist()]).score,
         name=name,
-        protocol=f"{protocol}, sacrebleu {measure.get_signature().format()}",
+        protocol=f"{protocol}, sacrebleu {metric.get_signature().format()}",
         unit="%",
         higher_is_better=True,
         references=fingerprint_texts(references),
@@ -102,17 +111,19 @@ def _moses(language):
     return split, f"moses-lower ({language}, sacremoses {version})"
 
 
-def exact_match(hypotheses, references):
-    """Share of hypotheses that are one of their references, character by character, in %.
+def exact_match(
+    hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]
+) -> CorpusScore:
+    """Fraction of hypotheses that equal one of their references, in %.
 
     Args:
-        as `bleu`.
+        hypotheses, references: as in `bleu`.
     """
     hypotheses, references, count = check_texts(hypotheses, references)
-    hits = [[text in right] for text, right in zip(hypotheses, references, strict=True)]
-    return CorpusScore.of(
+    hits = [[text in texts] for text, texts in zip(hypotheses, references, strict=True)]
+    return CorpusScore.from_statistics(
         hits,
-        functools.partial(_share, n=len(hits)),
+        functools.partial(_percentage, n=len(hits)),
         name="exact match",
         protocol=f"whole texts, {count} references",
         unit="%",
@@ -121,26 +132,27 @@ def exact_match(hypotheses, references):
     )
 
 
-def _share(sums, n):
+def _percentage(sums, n):
     return 100 * sums[0] / n
 
 
-def perplexity(nll, tokens, references, vocabulary):
+def perplexity(nll: Any, tokens: Any, references: Sequence[str], vocabulary: Any) -> CorpusScore:
     """exp of the mean negative log-likelihood of a token, END included.
 
-    It is the one number here for which a model is given the right words. It depends on what a
-    token is, so models with different vocabularies cannot be compared by it.
+    The only metric here that uses teacher forcing. It depends on the tokens, so models with
+    different vocabularies do not compare.
 
     Args:
-        nll: of each text, in nats, summed over its tokens: [n].
+        nll: negative log-likelihood of each text, in nats, summed over its tokens: [n].
         tokens: number of tokens of each text, END included: [n].
         references: the texts.
-        vocabulary: the `zoo.text.Vocabulary` they were cut by.
+        vocabulary: the `zoo.text.Vocabulary` of the tokens.
 
-    Returns: a `CorpusScore`.
+    Returns:
+        A `CorpusScore`.
 
     Raises:
-        UsageError: the lists do not fit together, a text has no token, or a number is not finite,
+        UsageError: the lists do not match, a text has no token, or a number is not finite,
             negative, or so large that the perplexity would be infinite.
     """
     nll, tokens = np.asarray(nll, np.float64), np.asarray(tokens, np.float64)
@@ -150,13 +162,13 @@ def perplexity(nll, tokens, references, vocabulary):
             f" {len(references):,} texts, got {nll.shape} and {tokens.shape}"
         )
     check_finite_numbers(nll, "negative log-likelihoods")
-    each = nll / tokens
-    if not (each.min() > -ROUNDING and each.max() < LARGEST):
+    per_token = nll / tokens
+    if not (per_token.min() > -ROUNDING and per_token.max() < LARGEST):
         raise UsageError(
-            f"perplexity needs 0 to {LARGEST} nats a token, got {each.min():.4g} to"
-            f" {each.max():.4g}; give sums of negative log-likelihoods, in nats"
+            f"perplexity needs 0 to {LARGEST} nats a token, got {per_token.min():.4g} to"
+            f" {per_token.max():.4g}; give sums of negative log-likelihoods, in nats"
         )
-    return CorpusScore.of(
+    return CorpusScore.from_statistics(
         np.stack([nll, tokens], 1),
         lambda sums: math.exp(sums[0] / sums[1]),
         name="perplexity",

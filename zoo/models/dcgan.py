@@ -4,6 +4,8 @@ Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv 1511.06434; the loss of I
 al., 2014, arXiv 1406.2661; for 28 x 28 pixels, the networks of the TensorFlow tutorial.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,34 +18,39 @@ from blocks.resample import feature_map_sizes
 
 @zoo.register("dcgan")
 class DCGAN(zoo.Model):
-    """Two actors: a generator that draws, a discriminator that tells drawings from the data.
+    """Convolutional GAN: a generator and a discriminator, each with its own optimizer.
 
     Calling it maps noise [batch, latent_dim + components] to images [batch, h, w, c] in [0, 1].
 
     Args:
         image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
         latent_dim: number of dimensions of the noise.
-        filters: channels of convolutions that halve the size; the generator has them backwards.
-        dropout: share of the discriminator's features dropped while training.
-        objective: a name in `adversarial.LOSSES`, or such as `NonSaturating(smoothing=0.1)`.
-        penalty: on the discriminator: "r1", "gradient", None, or such as `R1(0.1, every=16)`.
-        matching: weight of `adversarial.feature_matching` in what the generator minimizes.
-        components: clouds the noise consists of, `blocks.mixture_noise`; 0: a single one.
-        finest: channels of one more layer of the generator, at full size; 0: no such layer.
+        filters: channels of the discriminator's convolutions, each of which halves the size; the
+            generator mirrors them.
+        dropout: dropout rate of the discriminator.
+        objective: a key of `adversarial.LOSSES`, or an object such as
+            `NonSaturating(smoothing=0.1)`.
+        penalty: penalty on the discriminator: "r1", "gradient", None, or an object such as
+            `R1(0.1, every=16)`.
+        feature_matching_weight: weight of `adversarial.feature_matching` in the generator's loss.
+        components: number of mixture components of the noise, see `blocks.mixture_noise`; 0 for
+            plain Gaussian noise.
+        full_size_filters: channels of an additional layer of the generator at full size; 0 for
+            none.
     """
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        latent_dim=100,
-        filters=(64, 128),
-        dropout=0.0,
-        objective="non_saturating",
-        penalty="r1",
-        feature_matching_weight=0.0,
-        components=0,
-        full_size_filters=0,
-        **kwargs,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 100,
+        filters: tuple[int, ...] = (64, 128),
+        dropout: float = 0.0,
+        objective: Any = "non_saturating",
+        penalty: Any = "r1",
+        feature_matching_weight: float = 0.0,
+        components: int = 0,
+        full_size_filters: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
@@ -62,8 +69,10 @@ class DCGAN(zoo.Model):
         *scales, (rows, columns) = feature_map_sizes(size, len(self.filters))
         base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
-        wider = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True), (full_size_filters, size)]
+        mirrored = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True)]
+        mirrored.append((full_size_filters, size))
         last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
+        last["strides"] = 1 if full_size_filters else 2
         self.generator = Stack(
             [
                 keras.layers.Dense(rows * columns * base, use_bias=False, dtype=dtype),
@@ -72,8 +81,8 @@ class DCGAN(zoo.Model):
                 keras.layers.Reshape((rows, columns, base), dtype=dtype),
                 Upsample(self.filters[-1], strides=1, **up),
             ]
-            + [Upsample(n, output_size=scale, **up) for n, scale in wider if n]
-            + [Upsample(channels, strides=1 if full_size_filters else 2, output_size=size, **last)],
+            + [Upsample(n, output_size=scale, **up) for n, scale in mirrored if n]
+            + [Upsample(channels, output_size=size, **last)],
             dtype=dtype,
         )
         down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
@@ -86,17 +95,17 @@ class DCGAN(zoo.Model):
             dtype=dtype,
         )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         self.generator.build((None, self.latent_dim + self.components))
         self.discriminator.build((None, *self.image_shape))
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {
             "generator": zoo.optimizers.Adam(2e-4, beta_1=0.5, use_ema=True, ema_momentum=0.999),
             "discriminator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         real = 2 * batch["image"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = self.synthesize(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
@@ -113,9 +122,8 @@ class DCGAN(zoo.Model):
                 self.iterations,
                 self.next_seed(),
             )
-            generator_total = generator_loss + self.feature_matching_loss(
-                real_features, fake_features
-            )
+            matching_loss = self.feature_matching_loss(real_features, fake_features)
+            generator_total = generator_loss + matching_loss
             discriminator_total = discriminator_loss + tf.reduce_mean(penalty)
         self.minimize(generator_total, generator_tape, "generator")
         self.minimize(discriminator_total, discriminator_tape, "discriminator")
@@ -126,13 +134,11 @@ class DCGAN(zoo.Model):
             "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
         }
 
-    def eval_step(self, batch):
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         real = 2 * batch["image"] - 1
         fake = self.synthesize(self.noise(tf.shape(real)[0]), batch)
-        (real_logits, _), (fake_logits, _) = (
-            self.discriminate(real, batch),
-            self.discriminate(fake, batch),
-        )
+        real_logits, _ = self.discriminate(real, batch)
+        fake_logits, _ = self.discriminate(fake, batch)
         return {
             "generator_loss": self.objective.generator(real_logits, fake_logits),
             "discriminator_loss": self.objective.discriminator(real_logits, fake_logits),
@@ -140,37 +146,41 @@ class DCGAN(zoo.Model):
             "fake_score": tf.sigmoid(fake_logits),
         }
 
-    def synthesize(self, noise, batch, training=False):
-        """The generator's images [batch, h, w, c] in [-1, 1] from noise, as `call`."""
+    def synthesize(
+        self, noise: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """Generated images [batch, h, w, c] in [-1, 1] for noise [batch, n]."""
         return self.generator(noise, training=training)
 
-    def discriminate(self, images, batch, training=False):
-        """The discriminator's logits [batch], above 0: "real", and the features it says it by."""
+    def discriminate(
+        self, images: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The discriminator's logits [batch], positive for real, and its features [batch, n]."""
         logits, features = self.discriminator(images, training=training, return_features=True)
         return tf.cast(logits[:, 0], tf.float32), features
 
-    def feature_matching_loss(self, real_features, fake_features):
-        """How unlike the data drawings are together, which no judgement of one tells: a scalar."""
-        return self.feature_matching_weight * adversarial.feature_matching(
-            real_features, fake_features
-        )
+    def feature_matching_loss(
+        self, real_features: tf.Tensor, fake_features: tf.Tensor
+    ) -> tf.Tensor:
+        """The weighted feature matching loss of a batch, a scalar."""
+        loss = adversarial.feature_matching(real_features, fake_features)
+        return self.feature_matching_weight * loss
 
-    def noise(self, n, seed=None):
-        """`n` points of the generator's input space, [n, latent_dim + components]:
-        `mixture_noise`."""
+    def noise(self, n: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+        """`n` samples of the noise, [n, latent_dim + components]."""
         return mixture_noise(n, self.latent_dim, self.components, self.as_seed(seed))
 
-    def generator_inputs(self, n, seed=None):
-        """`n` inputs of the generator: here, nothing but noise."""
+    def generator_inputs(self, n: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+        """`n` inputs of the generator: noise, and in subclasses its condition."""
         return self.noise(n, seed)
 
-    def on_weights_averaged(self):
+    def on_weights_averaged(self) -> None:
         update_batch_norm(self.generator, (self.generator_inputs(256, seed) for seed in range(32)))
 
-    def call(self, noise, training=False):
+    def call(self, noise: tf.Tensor, training: bool = False) -> tf.Tensor:
         return (self.generator(noise, training=training) + 1) / 2
 
     @zoo.checked_method(n="n")
-    def sample(self, n, seed=None):
-        """`n` drawings: [n, h, w, c] in [0, 1]; the same noise for the same `seed`."""
+    def sample(self, n: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+        """`n` generated images [n, h, w, c] in [0, 1]; the same for the same `seed`."""
         return tf.cast(self(self.generator_inputs(n, seed)), tf.float32)

@@ -1,10 +1,13 @@
 """Instance-Conditioned GAN.
 
 Arantxa Casanova, Marlene Careil, Jakob Verbeek, Michal Drozdzal, Adriana Romero-Soriano, 2021,
-arXiv 2109.05070, with the networks of `dcgan`: the data are a mixture of overlapping
-neighbourhoods, one around each image, and both actors are told in which one they are. The
-discriminator judges by projection, Miyato, Koyama (2018, arXiv 1802.05637), eq. 3.
+arXiv 2109.05070, with the networks of `dcgan`: the data are modeled as a mixture of overlapping
+neighborhoods, one around each image, and both networks are conditioned on the neighborhood. The
+discriminator is a projection discriminator, Miyato, Koyama (2018, arXiv 1802.05637), eq. 3.
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,117 +21,143 @@ from zoo.models.dcgan import DCGAN
 
 @zoo.register("instance_dcgan")
 class InstanceDCGAN(DCGAN):
-    """`dcgan` whose actors are told roughly what an image is like; no labels needed.
+    """`dcgan` conditioned on noisy features of a training image; needs no labels.
 
-    An image is told by its principal components, blurred by noise: whatever could have had these
-    is its neighbourhood. A drawing is of the neighbourhood of the real image beside it.
+    The features are the image's principal components plus Gaussian noise, which defines the
+    neighborhood. In training, a generated image is conditioned on the features of the real image at
+    the same index of the batch.
 
-    Calling it maps noise beside an image's features to images [batch, h, w, c] in [0, 1].
+    Calling it maps noise followed by features, [batch, latent_dim + components + num_features], to
+    images [batch, h, w, c] in [0, 1].
 
     Args:
-        features: principal components of an image that are told.
-        spread: deviation of the noise on them, where theirs is 1 on average: how wide a
-            neighbourhood is, from 0 up.
-        instances: images of the data that are remembered, by their features, to draw around.
+        num_features: number of principal components.
+        feature_noise_std: standard deviation of the noise on the features, whose own standard
+            deviation is 1 on average: the width of a neighborhood.
+        num_instances: number of training images whose features are stored for sampling.
         **kwargs: as in `dcgan`.
     """
 
-    def __init__(self, num_features=128, feature_noise_std=0.3, num_instances=10_000, **kwargs):
+    def __init__(
+        self,
+        num_features: int = 128,
+        feature_noise_std: float = 0.3,
+        num_instances: int = 10_000,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.num_features = positive_int(num_features, "num_features")
         self.feature_noise_std = non_negative_float(feature_noise_std, "feature_noise_std")
         self.num_instances = positive_int(num_instances, "num_instances")
-        self.discriminator.layers.pop()  # in place of a judgement: one, and a weight for each
-        head = keras.layers.Dense(1 + self.num_features, dtype=self.dtype_policy)
-        self.discriminator.layers.append(head)
+        self.discriminator.layers.pop()  # replaced by a logit and a weight for each feature
+        projection = keras.layers.Dense(1 + self.num_features, dtype=self.dtype_policy)
+        self.discriminator.layers.append(projection)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         self.generator.build((None, self.latent_dim + self.components + self.num_features))
         self.discriminator.build((None, *self.image_shape))
         pixels = tf.TensorShape(self.image_shape).num_elements()
-        fixed = {"initializer": "zeros", "dtype": "float32", "trainable": False}
-        self.mean = self.add_weight((pixels,), name="mean", **fixed)
-        self.basis = self.add_weight((pixels, self.num_features), name="basis", **fixed)
-        self.instance_bank = self.add_weight(
-            (self.num_instances, self.num_features), name="instance_bank", **fixed
-        )
+        options = {"initializer": "zeros", "dtype": "float32", "trainable": False}
+        bank_shape = self.num_instances, self.num_features
+        self.mean = self.add_weight((pixels,), name="mean", **options)
+        self.basis = self.add_weight((pixels, self.num_features), name="basis", **options)
+        self.instance_bank = self.add_weight(bank_shape, name="instance_bank", **options)
 
-    def adapt(self, data):
-        """Remembers the data's first images; finds their principal components, if it has none."""
-        images, seen = [], 0
+    def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
+        """Stores the features of the first images; fits the PCA first unless it is fitted."""
+        images, count = [], 0
         for batch in data:
             images.append(flatten(batch["image"]))
-            seen += len(images[-1])
-            if seen >= self.num_instances:
+            count += len(images[-1])
+            if count >= self.num_instances:
                 break
-        if not seen:
+        if not count:
             return
         images = tf.concat(images, axis=0)[: self.num_instances]
-        if not tf.math.count_nonzero(self.basis):  # what was trained with others, keeps them
+        if not tf.math.count_nonzero(self.basis):  # the networks depend on a fitted basis
             self.fit_pca(images)
-        self.instance_bank.assign(
-            self.embed(tf.gather(images, tf.range(self.num_instances) % len(images)))
-        )
+        rows = tf.range(self.num_instances) % len(images)
+        self.instance_bank.assign(self.embed(tf.gather(images, rows)))
 
-    def fit_pca(self, images):
-        """The principal components of images [n, pixels] become what an image is told by."""
+    def fit_pca(self, images: tf.Tensor) -> None:
+        """Sets the mean and the scaled principal components from images [n, pixels]."""
         from sklearn.utils.extmath import randomized_svd
 
         mean = tf.reduce_mean(images, axis=0)
-        few = min(self.num_features, *images.shape)  # of few images there are few components
-        *_, components = randomized_svd((images - mean).numpy(), few, random_state=0)
+        rank = min(self.num_features, *images.shape)
+        *_, components = randomized_svd((images - mean).numpy(), rank, random_state=0)
         basis = tf.transpose(components)
-        deviation = tf.sqrt(tf.reduce_mean(tf.matmul(images - mean, basis) ** 2))
-        padding = ((0, 0), (0, self.num_features - few))
+        std = tf.sqrt(tf.reduce_mean(tf.matmul(images - mean, basis) ** 2))
+        padding = ((0, 0), (0, self.num_features - rank))
         self.mean.assign(mean)
-        self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, deviation), padding))
+        self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, std), padding))
 
-    def embed(self, images):
-        """The features [n, features] of images [n, h, w, c] in [0, 1]."""
+    def embed(self, images: tf.Tensor) -> tf.Tensor:
+        """The features [n, num_features] of images [n, h, w, c] in [0, 1]."""
         return tf.matmul(flatten(images) - self.mean, self.basis)
 
-    def perturb(self, features, seed):
-        """A point in the neighbourhood of each of `features` [n, features]."""
-        return features + self.feature_noise_std * tf.random.stateless_normal(
-            tf.shape(features), seed
-        )
+    def perturb(self, features: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Features [n, num_features] plus Gaussian noise: a point in each one's neighborhood."""
+        noise = tf.random.stateless_normal(tf.shape(features), seed)
+        return features + self.feature_noise_std * noise
 
-    def condition(self, batch):
-        """A batch, and `near` each of its images a point of features."""
+    def condition(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The batch with the noisy features of its images as "condition"."""
         return {**batch, "condition": self.perturb(self.embed(batch["image"]), self.next_seed())}
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return super().train_step(self.condition(batch))
 
-    def eval_step(self, batch):
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return super().eval_step(self.condition(batch))
 
-    def synthesize(self, noise, batch, training=False):
+    def synthesize(
+        self, noise: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
         return super().synthesize(tf.concat([noise, batch["condition"]], axis=-1), batch, training)
 
-    def discriminate(self, images, batch, training=False):
-        judgements, seen = self.discriminator(images, training=training, return_features=True)
-        judgements = tf.cast(judgements, tf.float32)
-        fit = tf.reduce_sum(judgements[:, 1:] * batch["condition"], axis=1)
-        return judgements[:, 0] + fit / self.num_features**0.5, seen
+    def discriminate(
+        self, images: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs, features = self.discriminator(images, training=training, return_features=True)
+        outputs = tf.cast(outputs, tf.float32)
+        projection = tf.reduce_sum(outputs[:, 1:] * batch["condition"], axis=1)
+        return outputs[:, 0] + projection / self.num_features**0.5, features
 
-    def feature_matching_loss(self, real_features, fake_features):
-        return self.feature_matching_weight * adversarial.feature_matching(
-            real_features, fake_features, unbiased=True
-        )
+    def feature_matching_loss(
+        self, real_features: tf.Tensor, fake_features: tf.Tensor
+    ) -> tf.Tensor:
+        loss = adversarial.feature_matching(real_features, fake_features, unbiased=True)
+        return self.feature_matching_weight * loss
 
-    def generator_inputs(self, n, seed=None, reference=None):
-        """Inputs of the generator: noise beside a point near an instance, or near `like`."""
+    def generator_inputs(
+        self,
+        n: int,
+        seed: int | tf.Tensor | None = None,
+        reference: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         seed = self.as_seed(seed)
-        chosen, moved = (tf.random.experimental.stateless_fold_in(seed, i) for i in (2, 3))
+        fold_in = tf.random.experimental.stateless_fold_in
+        row_seed, noise_seed = fold_in(seed, 2), fold_in(seed, 3)
         if reference is None:
-            rows = tf.random.stateless_uniform((n,), chosen, 0, self.num_instances, tf.int32)
+            rows = tf.random.stateless_uniform((n,), row_seed, 0, self.num_instances, tf.int32)
             features = tf.gather(self.instance_bank, rows)
         else:
             features = tf.broadcast_to(self.embed(reference), (n, self.num_features))
-        return tf.concat([self.noise(n, seed), self.perturb(features, moved)], axis=-1)
+        return tf.concat([self.noise(n, seed), self.perturb(features, noise_seed)], axis=-1)
 
     @zoo.checked_method(n="n", reference="reference")
-    def sample(self, n, seed=None, reference=None):
-        """`n` drawings [n, h, w, c] in [0, 1]; near the images `like`, one or n, if given."""
+    def sample(
+        self,
+        n: int,
+        seed: int | tf.Tensor | None = None,
+        reference: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """`n` generated images [n, h, w, c] in [0, 1].
+
+        Args:
+            n: number of images.
+            seed: the same seed gives the same images; None gives new ones.
+            reference: images [1 or n, h, w, c] to condition on; by default random instances.
+        """
         return tf.cast(self(self.generator_inputs(n, seed, reference)), tf.float32)

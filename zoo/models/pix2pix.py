@@ -3,6 +3,9 @@
 Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros, 2016, arXiv 1611.07004.
 """
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 import zoo
@@ -14,7 +17,7 @@ from blocks.unet import default_levels
 
 @zoo.register("pix2pix")
 class Pix2Pix(zoo.Model):
-    """Two actors: a generator that translates pictures, a discriminator that knows the originals.
+    """Conditional GAN for image translation: a U-Net generator and a PatchGAN discriminator.
 
     Calling it maps source images [batch, h, w, source_channels] to target images [batch, h, w, c],
     both in [0, 1]. Batches hold pairs, "source" and "target".
@@ -22,14 +25,15 @@ class Pix2Pix(zoo.Model):
     Args:
         image_shape: (rows, columns, channels) of the target; the source has the same size.
         source_channels: channels of the source.
-        filters: channels of the U-Net's first level, twice as many at each further one, up to
-            eight times.
-        levels: how often the U-Net halves the size; None: as often as 2 divides it, at most 8.
-        discriminator_filters: channels of the PatchGAN's convolutions; four see 70 x 70 pixels.
+        filters: channels of the U-Net's first level; they double at each level, up to a factor of
+            eight.
+        levels: number of times the U-Net halves the size; None halves it while it is even, at most
+            8 times.
+        discriminator_filters: channels of the PatchGAN's convolutions; four of them give patches of
+            70 x 70 pixels.
         norm: "batch", "instance", "layer" or None, in both networks.
-        dropout: share of the features dropped in the first three levels of the decoder: the
-            noise z.
-        l1_weight: lambda of eq. 4, the weight of the distance from the truth.
+        dropout: dropout rate in the first three levels of the decoder: the noise z.
+        l1_weight: lambda of eq. 4, the weight of the L1 distance to the target.
         objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
             object as in `blocks.adversarial`.
     """
@@ -39,16 +43,16 @@ class Pix2Pix(zoo.Model):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        source_channels=3,
-        filters=64,
-        levels=None,
-        discriminator_filters=(64, 128, 256, 512),
-        norm="batch",
-        dropout=0.5,
-        l1_weight=100.0,
-        objective="non_saturating",
-        **kwargs,
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        source_channels: int = 3,
+        filters: int = 64,
+        levels: int | None = None,
+        discriminator_filters: tuple[int, ...] = (64, 128, 256, 512),
+        norm: str | None = "batch",
+        dropout: float = 0.5,
+        l1_weight: float = 100.0,
+        objective: Any = "non_saturating",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
@@ -67,26 +71,26 @@ class Pix2Pix(zoo.Model):
         self.generator = UNet(channels, filters, levels, norm, dropout, dtype=dtype)
         self.discriminator = PatchDiscriminator(self.discriminator_filters, norm, dtype=dtype)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         *size, channels = self.image_shape
         self.generator.build((None, *size, self.source_channels))
         self.discriminator.build((None, *size, self.source_channels + channels))
 
     @property
-    def batch_spec(self):
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
         *size, channels = self.image_shape
         return {
             "source": tf.TensorSpec((None, *size, self.source_channels), tf.float32),
             "target": tf.TensorSpec((None, *size, channels), tf.float32),
         }
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {
             "generator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
             "discriminator": zoo.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
@@ -95,7 +99,7 @@ class Pix2Pix(zoo.Model):
             l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
             gan_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
             generator_loss = gan_loss + self.l1_weight * l1  # eq. 4
-            # Halved, so that D learns more slowly than G (section 3.3).
+            # Halved, so that D is trained more slowly than G (section 3.3).
             discriminator_loss = tf.reduce_mean(
                 self.objective.discriminator(real_logits, fake_logits) / 2
             )
@@ -109,7 +113,7 @@ class Pix2Pix(zoo.Model):
             "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
         }
 
-    def eval_step(self, batch):
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
         fake = self.synthesize(x, self.next_seed())
         real_logits, fake_logits = self.discriminate(x, y), self.discriminate(x, fake)
@@ -123,30 +127,32 @@ class Pix2Pix(zoo.Model):
             "fake_score": adversarial.per_example(tf.sigmoid(fake_logits)),
         }
 
-    def synthesize(self, x, seed=None, training=False):
+    def synthesize(
+        self, x: tf.Tensor, seed: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         """G(x, z) [batch, h, w, c] of x [batch, h, w, source_channels], all in [-1, 1].
 
-        The noise z is dropout, drawn from the `seed`; without one there is none.
+        The noise z is dropout with the `seed`, an int32[2]; None gives no noise.
         """
         return tf.cast(self.generator(x, seed=seed, training=training), tf.float32)
 
-    def discriminate(self, x, y, training=False):
-        """D(x, y) as logits [batch, rows, columns, 1], one for each patch; above 0 is "real"."""
+    def discriminate(self, x: tf.Tensor, y: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """D(x, y) as logits [batch, rows, columns, 1], one per patch, positive for real."""
         pair = tf.concat([x, y], axis=-1)
         return tf.cast(self.discriminator(pair, training=training), tf.float32)
 
-    def call(self, source, training=False):
+    def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
         seed = self.next_seed() if training else None
         return (self.generator(2 * source - 1, seed=seed, training=training) + 1) / 2
 
     @zoo.checked_method(images="source")
-    def translate(self, images, seed=None):
-        """What the source `images` [n, h, w, source_channels] become: [n, h, w, c] in [0, 1].
+    def translate(self, images: tf.Tensor, seed: int | tf.Tensor | None = None) -> tf.Tensor:
+        """Translates source images [n, h, w, source_channels] to target images [n, h, w, c].
 
         Args:
-            images: in [0, 1].
-            seed: of the dropout that the paper leaves on at test time; the same seed gives the
-                same pictures, another one others. Without a seed there is none.
+            images: in [0, 1], as are the translations.
+            seed: seed of the dropout, which the paper applies at test time too; the same seed gives
+                the same images. None turns dropout off.
         """
         noise = None if seed is None else self.as_seed(seed)
         return (self.synthesize(2 * images - 1, noise) + 1) / 2

@@ -1,7 +1,10 @@
-"""Matrix Factorization Techniques for Recommender Systems, in its simplest form.
+"""Matrix factorization with a dot product, for recommender systems.
 
-Yehuda Koren, Robert Bell, Chris Volinsky, 2009, Computer 42(8) 30-37, equations 1 and 2.
+Yehuda Koren, Robert Bell, Chris Volinsky, "Matrix Factorization Techniques for Recommender
+Systems", 2009, Computer 42(8) 30-37, equations 1 and 2.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,20 +12,21 @@ import tensorflow as tf
 import zoo
 from blocks.checks import interval, non_negative_float, positive_int
 
-MAX_ROWS = 2**26  # users, or items
+MAX_ROWS = 2**26  # of an embedding
 
 
 @zoo.register("simple_dot")
 class SimpleDot(zoo.Model):
-    """A point for each user and for each item; a rating is the dot product of two points.
+    """Matrix factorization: a rating is the dot product of a user's and an item's embedding.
 
     Calling it maps {"user": ids [batch], "item": ids [batch]} to ratings [batch].
 
     Args:
-        num_users, num_items: how many there are; ids count from 0.
-        embedding_dim: dimensions of the space of points.
-        l2_weight: weight, lambda, of the squared lengths of the points in the loss.
-        rating_range: lowest and highest rating there is: `predict_ratings` keeps within them.
+        num_users: number of users; ids are 0 ... num_users - 1.
+        num_items: number of items; ids are 0 ... num_items - 1.
+        embedding_dim: number of dimensions of the embeddings.
+        l2_weight: weight, lambda, of the squared norms of the embeddings in the loss.
+        rating_range: (lowest, highest) rating; `predict_ratings` clips to it.
     """
 
     input_feature = ("user", "item")
@@ -31,12 +35,12 @@ class SimpleDot(zoo.Model):
 
     def __init__(
         self,
-        num_users=400,
-        num_items=150,
-        embedding_dim=16,
-        l2_weight=0.02,
-        rating_range=(1.0, 5.0),
-        **kwargs,
+        num_users: int = 400,
+        num_items: int = 150,
+        embedding_dim: int = 16,
+        l2_weight: float = 0.02,
+        rating_range: tuple[float, float] = (1.0, 5.0),
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_users = positive_int(num_users, "num_users", maximum=MAX_ROWS)
@@ -44,58 +48,54 @@ class SimpleDot(zoo.Model):
         self.embedding_dim = positive_int(embedding_dim, "embedding_dim")
         self.l2_weight = non_negative_float(l2_weight, "l2_weight")
         self.rating_range = interval(rating_range, "rating_range")
-        self.user_embedding = keras.layers.Embedding(
-            num_users, embedding_dim, dtype=self.dtype_policy
-        )
-        self.item_embedding = keras.layers.Embedding(
-            num_items, embedding_dim, dtype=self.dtype_policy
-        )
-        self.dot = keras.layers.Dot(axes=1, dtype=self.dtype_policy)
+        dtype = self.dtype_policy
+        self.user_embedding = keras.layers.Embedding(num_users, embedding_dim, dtype=dtype)
+        self.item_embedding = keras.layers.Embedding(num_items, embedding_dim, dtype=dtype)
+        self.dot = keras.layers.Dot(axes=1, dtype=dtype)
 
-    def build(self, input_shape=None):
-        points = (None, self.embedding_dim)
+    def build(self, input_shape: tuple | None = None) -> None:
+        embedded_shape = (None, self.embedding_dim)
         self.user_embedding.build((None,))
         self.item_embedding.build((None,))
-        self.dot.build([points, points])
+        self.dot.build([embedded_shape, embedded_shape])
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {"": zoo.optimizers.Adam(1e-2)}
 
     @property
-    def batch_spec(self):
-        kinds = {"user": tf.int32, "item": tf.int32, "rating": tf.float32}
-        return {name: tf.TensorSpec((None,), dtype) for name, dtype in kinds.items()}
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
+        dtypes = {"user": tf.int32, "item": tf.int32, "rating": tf.float32}
+        return {name: tf.TensorSpec((None,), dtype) for name, dtype in dtypes.items()}
 
-    def check_feature(self, name, value, spec):
+    def check_feature(self, name: str, value: tf.Tensor, spec: tf.TensorSpec) -> None:
         super().check_feature(name, value, spec)
         if name in self.input_feature:
-            count = getattr(self, f"num_{name}s")
-            self.check_ids(f"{name!r} ids", value, count, f"num_{name}s=N for N of them")
+            argument = f"num_{name}s"
+            count = getattr(self, argument)
+            self.check_ids(f"{name!r} ids", value, count, f"{argument}=N for N of them")
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            found = {k: tf.reduce_mean(v) for k, v in self.eval_step(batch).items()}
-        self.minimize(found["loss"], tape)
-        return found
+            losses = {k: tf.reduce_mean(v) for k, v in self.eval_step(batch).items()}
+        self.minimize(losses["loss"], tape)
+        return losses
 
-    def eval_step(self, batch):
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         error = batch["rating"] - self(batch)  # r - q . p, eq. 1
         squared_norms = sum(
             tf.reduce_sum(tf.cast(x, tf.float32) ** 2, -1) for x in self.embed(batch)
         )
         return {"loss": error**2 + self.l2_weight * squared_norms, "error": tf.abs(error)}  # eq. 2
 
-    def embed(self, x):
-        """The points [batch, embedding_dim] of users and of items."""
-        return self.user_embedding(x["user"]), self.item_embedding(x["item"])
+    def embed(self, ids: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """The embeddings [batch, embedding_dim] of users and of items."""
+        return self.user_embedding(ids["user"]), self.item_embedding(ids["item"])
 
-    def call(self, x):
-        p, q = self.embed(x)
+    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        p, q = self.embed(inputs)
         return tf.cast(self.dot([p, q])[:, 0], tf.float32)
 
-    # Verb.
-
     @zoo.checked_method(users="user", items="item")
-    def predict_ratings(self, users, items):
-        """How the users [n] would rate the items [n]: float32 [n] within `rating_range`."""
+    def predict_ratings(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Predicted ratings of the items [n] by the users [n]: float32 [n] in `rating_range`."""
         return tf.clip_by_value(self({"user": users, "item": items}), *self.rating_range)

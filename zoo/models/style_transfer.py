@@ -3,6 +3,9 @@
 Leon A. Gatys, Alexander S. Ecker, Matthias Bethge, 2015, arXiv 1508.06576.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -15,21 +18,22 @@ from blocks.style import Canvas, gram_matrix, layer_error, to_rgb_batch, total_v
 
 @zoo.register("style_transfer")
 class StyleTransfer(zoo.Model):
-    """Paints the content of one picture in the style of another; the canvas is all that learns.
+    """Neural style transfer: the pixels of a canvas are the only trained weights.
 
-    Batches hold "content" and "style"; of several pairs the canvas becomes a compromise. Calling it
-    maps pictures [batch, h, w, c] to their style, all Gram matrices in a row: [batch, numbers].
+    Batches hold "content" and "style"; with several pairs the loss is their mean. Calling it maps
+    images [batch, h, w, c] to their style, the concatenated Gram matrices: [batch, numbers].
 
     Args:
         image_shape: (rows, columns, channels) of the canvas; 1 or 3 channels.
-        feature_network: the network that looks, as in `blocks.feature_network.FeatureNetwork`:
-            "random", the default, since it needs no file; "vgg19", the paper's; a path; or a Keras
-            model, of which this one keeps a copy.
-        content_layers: names of the layers that the content is compared in.
-        style_layers: those that the style is compared in.
+        feature_network: the network of the losses, as in `blocks.feature_network.FeatureNetwork`:
+            "random", the default, which needs no file; "vgg19", as in the paper; a path; or a Keras
+            model, which is copied.
+        content_layers: names of the layers of the content loss.
+        style_layers: names of the layers of the style loss.
         content_weight: alpha of eq. 7.
         style_weight: beta of eq. 7.
-        total_variation_weight: of the total variation, which the paper has not: it smooths.
+        total_variation_weight: weight of the total variation, a smoothness term that is not in the
+            paper.
     """
 
     input_feature = "content"
@@ -37,14 +41,14 @@ class StyleTransfer(zoo.Model):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        feature_network="random",
-        content_layers=("block3_conv1",),
-        style_layers=("block1_conv1", "block2_conv1", "block3_conv1"),
-        content_weight=1.0,
-        style_weight=50.0,
-        total_variation_weight=1.0,
-        **kwargs,
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        feature_network: str | keras.Model = "random",
+        content_layers: tuple[str, ...] = ("block3_conv1",),
+        style_layers: tuple[str, ...] = ("block1_conv1", "block2_conv1", "block3_conv1"),
+        content_weight: float = 1.0,
+        style_weight: float = 50.0,
+        total_variation_weight: float = 1.0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
@@ -62,49 +66,53 @@ class StyleTransfer(zoo.Model):
         self.network = FeatureNetwork(self.feature_network, [*layers], dtype=self.dtype_policy)
         self.canvas = Canvas(self.image_shape, dtype=self.dtype_policy)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         self.network.build((None, *self.image_shape))
         self.canvas.build()
 
     @property
-    def batch_spec(self):
+    def batch_spec(self) -> dict[str, tf.TensorSpec]:
         spec = tf.TensorSpec((None, *self.image_shape), tf.float32)
         return {"content": spec, "style": spec}
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {"": zoo.optimizers.Adam(0.02)}
 
-    def adapt(self, data):
-        """Begins at white noise, unless the canvas has been painted on before."""
+    def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
+        """Initializes a blank canvas with white noise."""
         if self.canvas.is_blank():
             self.canvas.pixels.assign(self.noise(self.canvas.pixels.shape))
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         targets = self.targets(batch["content"], batch["style"])
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(self.canvas.pixels.value)  # the network does not learn
+            tape.watch(self.canvas.pixels.value)  # the network is frozen
             losses = self.losses(self.canvas(), targets)
             loss = tf.reduce_mean(losses["loss"])
         self.minimize(loss, tape)
         return {name: tf.reduce_mean(value) for name, value in losses.items()}
 
-    def eval_step(self, batch):
+    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self.losses(self.canvas(), self.targets(batch["content"], batch["style"]))
 
-    def content_features(self, features):
-        """F^l of the content layers."""
+    def content_features(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """F^l: the feature maps of the content layers."""
         return {layer: features[layer] for layer in self.content_layers}
 
-    def gram_matrices(self, features):
-        """G^l of the style layers, eq. 3."""
+    def gram_matrices(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """G^l: the Gram matrices of the style layers, eq. 3."""
         return {layer: gram_matrix(features[layer]) for layer in self.style_layers}
 
-    def targets(self, content, style):
-        """What the canvas is to have: P^l of the content and A^l of the style."""
+    def targets(
+        self, content: tf.Tensor, style: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """P^l of the content images and A^l of the style images."""
         return self.content_features(self.network(content)), self.gram_matrices(self.network(style))
 
-    def losses(self, x, targets):
-        """Losses of a picture x [1, h, w, c] by name; one number for each pair aimed at."""
+    def losses(
+        self, x: tf.Tensor, targets: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
+    ) -> dict[str, tf.Tensor]:
+        """The losses of an image x [1, h, w, c] by name; [n] for the targets of n pairs."""
         features, (p, a) = self.network(x), targets
         content = layer_error(self.content_features(features), p)  # eq. 1
         style = layer_error(self.gram_matrices(features), a)  # eq. 4, 5
@@ -117,48 +125,56 @@ class StyleTransfer(zoo.Model):
             "total_variation": variation,
         }
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         grams = self.gram_matrices(self.network(images)).values()
         return tf.concat([tf.reshape(g, (-1, g.shape[1] * g.shape[2])) for g in grams], axis=-1)
 
-    def noise(self, shape, seed=None):
+    def noise(self, shape: tuple[int, ...], seed: int | tf.Tensor | None = None) -> tf.Tensor:
         """White noise in [0, 1)."""
         return tf.random.stateless_uniform(shape, self.as_seed(seed))
 
-    def stylized_image(self):
-        """The canvas as a picture: [h, w, c] in [0, 1]."""
+    def stylized_image(self) -> tf.Tensor:
+        """The canvas as an image: [h, w, c] in [0, 1]."""
         return tf.clip_by_value(self.canvas()[0], 0.0, 1.0)
 
     @zoo.checked_method(content="single_image", style="single_image", steps="steps")
     def stylize(
-        self, content, style, steps=300, optimizer="lbfgs", init="content", seed=None, callback=None
-    ):
-        """Paints `content` in the style of `style` on a canvas of its own; nothing here changes.
+        self,
+        content: Any,
+        style: Any,
+        steps: int = 300,
+        optimizer: str | keras.optimizers.Optimizer = "lbfgs",
+        init: str = "content",
+        seed: int | tf.Tensor | None = None,
+        callback: Callable[[tf.Tensor, dict[str, Any]], None] | None = None,
+    ) -> tuple[tf.Tensor, list[dict[str, Any]]]:
+        """Renders `content` in the style of `style`; the weights of the model do not change.
 
         Args:
-            content, style: pictures [h, w, 1 or 3], floats in [0, 1] or uint8, of any size.
-            steps: iterations of the optimizer.
-            optimizer: "lbfgs", "adam", or a new Keras optimizer. To them, pixels have no bounds.
-            init: "content", or "noise" as in the paper.
-            seed: of the noise.
-            callback: called with (picture, entry of the history) at the start and now and then.
+            content, style: images [h, w, 1 or 3], floats in [0, 1] or uint8, of any size.
+            steps: number of iterations of the optimizer.
+            optimizer: "lbfgs", "adam", or an unbuilt Keras optimizer; pixels are unbounded.
+            init: initial image, "content" or "noise" (as in the paper).
+            seed: seed of the noise.
+            callback: called with (image, entry of the history) at the start and every 10 steps.
 
         Returns:
-            (picture [h, w, 3] in [0, 1], history: a list of what `descent` says on its way).
+            (image [h, w, 3] in [0, 1], history: the entries of `minimize_image`).
 
         Raises:
-            ValueError: no picture, one too small for the network, an unknown word.
+            ValueError: an argument that is not an image, an image too small for the network, or an
+                unknown `init` or `optimizer`.
         """
         content, style = to_rgb_batch(content, "content"), to_rgb_batch(style, "style")
         self.network.check(content.shape)
         self.network.check(style.shape)
-        noisy = one_of(init, ("content", "noise"), "init") == "noise"
-        x = self.noise(content.shape, seed) if noisy else content
+        from_noise = one_of(init, ("content", "noise"), "init") == "noise"
+        x = self.noise(content.shape, seed) if from_noise else content
         optimizer = self.configure_optimizers()[""] if optimizer == "adam" else optimizer
         targets, history = self.targets(content, style), []
-        for entry, at in minimize_image(lambda x: self.losses(x, targets), x, steps, optimizer):
+        for entry, batch in minimize_image(lambda x: self.losses(x, targets), x, steps, optimizer):
             history.append(entry)
-            shown = tf.clip_by_value(at[0], 0.0, 1.0)
+            image = tf.clip_by_value(batch[0], 0.0, 1.0)
             if callback:
-                callback(shown, entry)
-        return shown, history
+                callback(image, entry)
+        return image, history

@@ -1,9 +1,12 @@
 """Attention Is All You Need.
 
 Ashish Vaswani, Noam Shazeer, Niki Parmar, Jakob Uszkoreit, Llion Jones, Aidan N. Gomez, Lukasz
-Kaiser, Illia Polosukhin, 2017, arXiv 1706.03762; normalized before each sublayer: Ruibin Xiong et
-al., "On Layer Normalization in the Transformer Architecture", 2020, arXiv 2002.04745.
+Kaiser, Illia Polosukhin, 2017, arXiv 1706.03762; normalization before each sublayer: Ruibin Xiong
+et al., "On Layer Normalization in the Transformer Architecture", 2020, arXiv 2002.04745.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,140 +23,167 @@ WARMUP = 2000  # steps; the paper's larger model on larger data takes 4000
 
 @zoo.register("transformer")
 class Transformer(zoo.Translator):
-    """Layers of attention read a sentence; layers of attention say another, word by word.
+    """Encoder-decoder Transformer (pre-norm) for sequence-to-sequence tasks.
 
-    Calling it maps source ids [batch, s] to annotations [batch, s, units], zeros at padding.
+    Calling it maps source ids [batch, s] to annotations [batch, s, hidden_dim], zeros at padding.
 
     Args:
-        source_vocabulary, target_vocabulary: how many ids there are, or the vocabulary.
-        units: width of a word's vector and of every layer, a multiple of num_heads.
-        hidden_units: width inside the feed-forward networks.
+        source_vocabulary, target_vocabulary: the number of ids, or the vocabulary.
+        hidden_dim: width of the embeddings and of every layer, a multiple of num_heads.
+        intermediate_dim: width of the hidden layer of the feed-forward networks.
         num_heads: heads of each attention.
-        encoder_layers, decoder_layers: how many there are.
-        tied: which tables of vectors are one: None, "output" (the target words' and the output
-            layer's), or "all" (the source words' too, for a joint vocabulary).
-        dropout: share of the features dropped while training, of words and of each sublayer.
-        label_smoothing: share of the target distribution that goes to all words alike.
-        own_words: share of the words before that are not the right ones but the model's own
-            guesses; a number, or a callable of the step: scheduled sampling.
+        num_encoder_layers, num_decoder_layers: number of layers.
+        tie_embeddings: which tables are shared: None, "output" (target embedding and output
+            layer), or "all" (the source embedding too, for a joint vocabulary).
+        dropout: fraction of features dropped during training, of embeddings and of each sublayer.
+        label_smoothing: fraction of the target distribution spread evenly over all tokens.
+        scheduled_sampling: probability of replacing a decoder input by the model's own prediction
+            during training; a number, or a callable of the step.
     """
 
     def __init__(
         self,
-        source_vocabulary=8000,
-        target_vocabulary=8000,
-        units=128,
-        hidden_units=256,
-        num_heads=4,
-        encoder_layers=4,
-        decoder_layers=4,
-        tied="output",
-        dropout=0.3,
-        label_smoothing=0.1,
-        own_words=0.0,
-        **kwargs,
+        source_vocabulary: Any = 8000,
+        target_vocabulary: Any = 8000,
+        hidden_dim: int = 128,
+        intermediate_dim: int = 256,
+        num_heads: int = 4,
+        num_encoder_layers: int = 4,
+        num_decoder_layers: int = 4,
+        tie_embeddings: str | None = "output",
+        dropout: float = 0.3,
+        label_smoothing: float = 0.1,
+        scheduled_sampling: float | Callable = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(source_vocabulary, target_vocabulary, **kwargs)
-        self.units = positive_int(units, "units")
-        self.hidden_units = positive_int(hidden_units, "hidden_units")
+        self.hidden_dim = positive_int(hidden_dim, "hidden_dim")
+        self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
         self.num_heads = positive_int(num_heads, "num_heads")
-        self.encoder_layers = positive_int(encoder_layers, "encoder_layers", maximum=1000)
-        self.decoder_layers = positive_int(decoder_layers, "decoder_layers", maximum=1000)
-        self.tied = one_of(tied, (None, "output", "all"), "tied")
+        self.num_encoder_layers = positive_int(
+            num_encoder_layers, "num_encoder_layers", maximum=1000
+        )
+        self.num_decoder_layers = positive_int(
+            num_decoder_layers, "num_decoder_layers", maximum=1000
+        )
+        self.tie_embeddings = one_of(tie_embeddings, (None, "output", "all"), "tie_embeddings")
         self.dropout = fraction(dropout, "dropout")
         self.label_smoothing = fraction(label_smoothing, "label_smoothing")
-        self.own_words = fraction_or_schedule(own_words, "own_words")
-        if tied == "all" and self.source_vocabulary != self.target_vocabulary:
-            raise ValueError("tied='all' needs one vocabulary for both sides")
+        self.scheduled_sampling = fraction_or_schedule(scheduled_sampling, "scheduled_sampling")
+        shared = tie_embeddings == "all"
+        if shared and self.source_vocabulary != self.target_vocabulary:
+            raise ValueError("tie_embeddings='all' needs one vocabulary for both sides")
 
         dtype = self.dtype_policy
 
-        def table(size):
-            return TokenEmbedding(size, units, scaled=True, dtype=dtype)
+        def embedding(feature):
+            size = self.vocabulary_sizes[feature]
+            return TokenEmbedding(size, hidden_dim, scaled=True, dtype=dtype)
 
         def layers(kind, count):
             return [
-                kind(units, num_heads, hidden_units, dropout, dtype=dtype) for _ in range(count)
+                kind(hidden_dim, num_heads, intermediate_dim, dropout, dtype=dtype)
+                for _ in range(count)
             ]
 
-        self.source_words = table(self.sizes["source"])
-        self.target_words = self.source_words if tied == "all" else table(self.sizes["target"])
+        self.source_embedding = embedding("source")
+        self.target_embedding = self.source_embedding if shared else embedding("target")
         self.positions = SinusoidalPositions(dtype=dtype)
-        self.drop = keras.layers.Dropout(dropout, dtype=dtype)
-        self.encoder = layers(EncoderLayer, encoder_layers)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
+        self.encoder = layers(EncoderLayer, num_encoder_layers)
         self.encoder_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
-        self.decoder = layers(DecoderLayer, decoder_layers)
+        self.decoder = layers(DecoderLayer, num_decoder_layers)
         self.decoder_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
-        size = self.sizes["target"]
-        self.output_layer = None if tied else keras.layers.Dense(size, dtype=dtype)
+        size = self.vocabulary_sizes["target"]
+        self.output_layer = None if tie_embeddings else keras.layers.Dense(size, dtype=dtype)
 
-    def build(self, input_shape=None):
-        words = (None, None, self.units)
-        self.source_words.build((None, None))
-        if not self.target_words.built:
-            self.target_words.build((None, None))
+    def build(self, input_shape: tuple | None = None) -> None:
+        shape = (None, None, self.hidden_dim)
+        self.source_embedding.build((None, None))
+        if not self.target_embedding.built:
+            self.target_embedding.build((None, None))
         for layer in (self.positions, *self.encoder, self.encoder_norm, self.decoder_norm):
-            layer.build(words)
+            layer.build(shape)
         for layer in self.decoder:
-            layer.build(words, words)
+            layer.build(shape, shape)
         if self.output_layer:
-            self.output_layer.build(words)
+            self.output_layer.build(shape)
 
-    def configure_optimizers(self):
-        rate = InverseSquareRoot((self.units * WARMUP) ** -0.5, WARMUP)  # eq. 3
-        how = {"beta_2": 0.98, "epsilon": 1e-9, "use_ema": True, "ema_momentum": 0.999}
-        return {"": zoo.optimizers.Adam(rate, **how)}
+    def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        learning_rate = InverseSquareRoot((self.hidden_dim * WARMUP) ** -0.5, WARMUP)  # eq. 3
+        options = {"beta_2": 0.98, "epsilon": 1e-9, "use_ema": True, "ema_momentum": 0.999}
+        return {"": zoo.optimizers.Adam(learning_rate, **options)}
 
-    def train_step(self, batch):
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x, y = batch["source"], batch["target"]
         with tf.GradientTape() as tape:
-            known = self.read(x, training=True)  # z, section 3.1
-            heard = self.mixed(known, y[:, :-1], self.own_words)  # outputs, shifted right
-            logits = self.teach(known, heard, training=True)
-            scores = self.scores(logits, y[:, 1:])
-        self.minimize(scores["loss"], tape)
-        return scores
+            encoded = self.encode(x, training=True)  # z, section 3.1
+            inputs = self.sample_decoder_inputs(encoded, y[:, :-1], self.scheduled_sampling)
+            logits, _ = self.decode(encoded, inputs, training=True)
+            losses = self.token_losses(logits, y[:, 1:])
+        self.minimize(losses["loss"], tape)
+        return losses
 
-    def read(self, source, training=False):
-        mask = self.source_words.mask(source)
-        x = self.drop(self.positions(self.source_words(source)), training=training)
+    def encode(self, source: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        mask = self.source_embedding.mask(source)
+        x = self.positions(self.source_embedding(source))
+        x = self.dropout_layer(x, training=training)
         for layer in self.encoder:
             x = layer(x, mask=mask, training=training)
         x = self.encoder_norm(x)
         return {"values": tf.where(mask[..., None], x, tf.zeros((), x.dtype)), "mask": mask}
 
-    def teach(self, known, words, training=False):
-        x = self.drop(self.positions(self.target_words(words)), training=training)
+    def decode(
+        self, encoded: dict[str, tf.Tensor], tokens: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        x = self.positions(self.target_embedding(tokens))
+        x, weights = self.dropout_layer(x, training=training), []
         for layer in self.decoder:
-            x = layer(x, known["values"], values_mask=known["mask"], training=training)
-        return self.logits(x)
+            x, layer_weights = layer(
+                x,
+                encoded["values"],
+                values_mask=encoded["mask"],
+                training=training,
+                return_weights=True,
+            )
+            weights.append(layer_weights)
+        return self.logits(x), _mean_weights(weights)
 
-    def start(self, known, limit):
-        batch = tf.shape(known["mask"])[0]
+    def initial_state(
+        self, encoded: dict[str, tf.Tensor], max_length: int | tf.Tensor
+    ) -> dict[str, Any]:
+        batch, source = tf.shape(encoded["mask"])[0], (encoded["values"], encoded["mask"])
         return {
-            "taken": tf.zeros((batch,), tf.int32),  # steps
-            "memories": [x.prepare_memory(known["values"], known["mask"]) for x in self.decoder],
-            "caches": [x.start(batch, limit) for x in self.decoder],
+            "position": tf.zeros((batch,), tf.int32),
+            "memories": [layer.prepare_memory(*source) for layer in self.decoder],
+            "caches": [layer.init_cache(batch, max_length) for layer in self.decoder],
         }
 
-    def say(self, words, state):
-        taken = tf.reduce_max(state["taken"])
-        x = self.positions(self.target_words(words[:, None]), start=taken)[:, 0]
-        caches, looks = [], []
+    def decode_step(
+        self, tokens: tf.Tensor, state: dict[str, Any]
+    ) -> tuple[tf.Tensor, dict[str, Any], tf.Tensor]:
+        position = tf.reduce_max(state["position"])
+        x = self.positions(self.target_embedding(tokens[:, None]), start=position)[:, 0]
+        caches, weights = [], []
         layers = zip(self.decoder, state["memories"], state["caches"], strict=True)
         for layer, memory, cache in layers:
-            x, weights, cache = layer.step(x, memory, cache, taken)
+            x, layer_weights, cache = layer.step(x, memory, cache, position)
             caches.append(cache)
-            looks.append(tf.reduce_mean(weights, axis=1))  # over the heads
-        weights = tf.reduce_mean(tf.stack(looks), axis=0)  # over the layers
-        return self.logits(x), state | {"taken": state["taken"] + 1, "caches": caches}, weights
+            weights.append(layer_weights)
+        state = state | {"position": state["position"] + 1, "caches": caches}
+        return self.logits(x), state, _mean_weights(weights)
 
-    def logits(self, x):
-        """Scores of the next word from the last layer's outputs, float32."""
+    def logits(self, x: tf.Tensor) -> tf.Tensor:
+        """Logits of the next token from the last layer's outputs, float32."""
         x = self.decoder_norm(x)
         if self.output_layer is None:
-            return self.target_words.logits(x)
+            return self.target_embedding.logits(x)
         return tf.cast(self.output_layer(x), tf.float32)
 
-    def call(self, source, training=False):
-        return self.read(tf.cast(source, tf.int32), training)["values"]
+    def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.encode(tf.cast(source, tf.int32), training)["values"]
+
+
+def _mean_weights(weights):
+    """The mean over layers and heads: a list of [b, heads, ...] to [b, ...]."""
+    return tf.reduce_mean(tf.stack([tf.reduce_mean(w, axis=1) for w in weights]), axis=0)

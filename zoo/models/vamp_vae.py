@@ -1,8 +1,11 @@
 """VAE with a VampPrior.
 
-Jakub M. Tomczak, Max Welling, 2018, arXiv 1705.07120. The best prior for a given encoder is the
-mean of q(z|x) over the data; the VampPrior is that mean over a few hundred learned pictures.
+Jakub M. Tomczak, Max Welling, 2018, arXiv 1705.07120. The optimal prior for an encoder is the
+mean of q(z|x) over the data; the VampPrior is that mean over a few hundred trained pseudo-inputs.
 """
+
+from collections.abc import Iterable
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,28 +17,28 @@ from zoo.models.vae import VAE
 
 @zoo.register("vamp_vae")
 class VampVAE(VAE):
-    """`vae` with p(z) = 1/K sum_k q(z|u_k), eq. 11; the pseudo-inputs u_k are learned.
+    """`vae` with p(z) = 1/K sum_k q(z|u_k), eq. 11, with trained pseudo-inputs u_k.
 
-    They start as training images: the first that `adapt` meets, which the trainer sees to.
+    `adapt` initializes them with the first training images; the trainer calls it.
 
     Args:
         latent_dim: number of dimensions of z.
-        num_pseudo_inputs: K, the number of pseudo-inputs; a step encodes them beside its batch.
+        num_pseudo_inputs: K, the number of pseudo-inputs; each step encodes all of them.
         **kwargs: as in `vae`, without `kl_estimator="analytic"`.
     """
 
-    micro_batches = 1  # every piece would encode all pseudo-inputs anew
+    micro_batches = 1  # each micro-batch would encode all pseudo-inputs
 
-    def __init__(self, latent_dim=2, num_pseudo_inputs=500, **kwargs):
+    def __init__(self, latent_dim: int = 2, num_pseudo_inputs: int = 500, **kwargs: Any):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.num_pseudo_inputs = positive_int(num_pseudo_inputs, "num_pseudo_inputs")
 
-    def make_prior(self):
+    def make_prior(self) -> VampPrior:
         shape, dtype = self.image_shape, self.dtype_policy
         return VampPrior(self.latent_dim, self.encoder, shape, self.num_pseudo_inputs, dtype=dtype)
 
-    def adapt(self, data):
-        """Starts the pseudo-inputs from the first images of the batches; too few are repeated."""
+    def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
+        """Initializes the pseudo-inputs with the first images, repeated if there are too few."""
         images = tf.zeros((0, *self.image_shape))
         for batch in data:
             images = tf.concat([images, batch["image"]], 0)

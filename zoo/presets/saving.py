@@ -41,10 +41,11 @@ def save(
     own = model.get_config()
     arguments = {key: own[key] for key in registry.arguments(type(model))}
     config, vocabularies = vocabulary_files.split(arguments)
-    facts = f"{count:,} parameters, {dtype}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
     files = {
         preset.WEIGHTS: raw,
-        preset.CARD: cards.render(card, name, architecture, facts).encode(),
+        preset.CARD: cards.render(
+            card, name, architecture, weight_facts(count, dtype, raw)
+        ).encode(),
         **vocabularies,
     }
     versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras")}
@@ -60,6 +61,11 @@ def save(
         **package_of(type(model)),
     }
     return write_folder(target, record, files)
+
+
+def weight_facts(parameters: int, dtype: str, raw: bytes) -> str:
+    """The line of a card about the weights: how many, dtype, bytes, hash."""
+    return f"{parameters:,} parameters, {dtype}, {len(raw) / 2**20:.2f} MB, sha256 `{sha256(raw)}`"
 
 
 def file_facts(files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
@@ -203,7 +209,7 @@ def _example_batch(model, n=3, length=6):
         if spec.dtype.is_floating:
             values = random.random(shape)
         elif spec.shape.rank == 2:
-            size = getattr(model, "sizes", {}).get(name, text.END + 2)
+            size = getattr(model, "vocabulary_sizes", {}).get(name, text.END + 2)
             values = random.integers(text.END + 1, size, shape)
             values[:, 0], values[:, -1] = text.START, text.END
         else:

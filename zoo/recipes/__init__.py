@@ -1,4 +1,4 @@
-"""Recipes by name: what has to be done, to the last seed, to get one number again.
+"""Recipes by name: everything needed, to the last seed, to reproduce one result.
 
     recipe = zoo.recipes.get("vae.mnist_gated")
     zoo.recipes.run.reproduce(recipe, "cpu-hour")    # or: zoo reproduce vae.mnist_gated
@@ -10,36 +10,36 @@ import fnmatch
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, gans, translation, vaes
-from zoo.recipes.metric_spec import Measure
+from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
-__all__ = ["Budget", "Measure", "Recipe", "Reference", "get", "names", "register"]
+__all__ = ["Budget", "MetricSpec", "Recipe", "Reference", "get", "names", "register"]
 
-_recipes = {}
+_recipes: dict[str, Recipe] = {}
 
 
-def register(recipe):
-    """Makes a recipe known by its name; raises UsageError if the name is taken or malformed."""
+def register(recipe: Recipe) -> Recipe:
+    """Registers a recipe under its name; raises UsageError if the name is taken or malformed."""
     model, dot, tag = recipe.name.partition(".")
     if model != recipe.model or not tag.isidentifier():
         raise UsageError(
-            f"a recipe's name is its model's, a dot and a tag, like 'vae.mnist_d2'; got"
+            f"the name of a recipe must be its model's, a dot and a tag, like 'vae.mnist_d2'; got"
             f" {recipe.name!r} for the model {recipe.model!r}"
         )
     if recipe.name in _recipes:
-        raise UsageError(f"there is a recipe {recipe.name!r} already; choose another tag")
+        raise UsageError(f"the name of the recipe {recipe.name!r} is taken; choose another tag")
     _recipes[recipe.name] = recipe
     return recipe
 
 
-def get(name):
+def get(name: str) -> Recipe:
     """The `Recipe` of that name; raises UnknownNameError."""
     if name not in _recipes:
         raise UnknownNameError("recipe", name, _recipes)
     return _recipes[name]
 
 
-def names(pattern="*"):
+def names(pattern: str = "*") -> list[str]:
     """Sorted names of all recipes that match a wildcard pattern, as in `names("vae.*")`."""
     return sorted(fnmatch.filter(_recipes, pattern))
 

@@ -1,21 +1,21 @@
-"""Recipes of the models that say what is in an image."""
+"""Recipes of the captioning models."""
 
 from zoo.data.caption_config import CaptionConfig
-from zoo.recipes.metric_spec import Measure
+from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
-# Scenes of shapes: one caption is right, so a share of right ones says everything.
+# Scenes of shapes have one correct caption each, so exact match is the main metric.
 
 SHAPES = Recipe(
     name="captioning.shapes",
-    title="Scenes of one to three coloured shapes, said in words",
+    title="Captions of scenes with one to three colored shapes",
     model="captioning",
     config={
         "encoder": [32, 64, 128],
         "embedding_dim": 64,
         "units": 128,
         "dropout": 0.1,
-        "doubly_stochastic": 0.0,  # most of a scene is empty
+        "doubly_stochastic_weight": 0.0,  # most of a scene is empty
     },
     data="shapes",
     train="train",
@@ -24,26 +24,26 @@ SHAPES = Recipe(
     batch_size=64,
     learning_rate=2e-3,
     schedule="cosine",
-    ema=0.99,
-    clip=5.0,
-    texts=CaptionConfig(limit=24),
-    best=False,
+    ema_momentum=0.99,
+    clip_norm=5.0,
+    text_config=CaptionConfig(max_length=24),
+    select_best_epoch=False,
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(8),
         "paper": Budget(25),
     },
-    metrics=(Measure("exact_match"), Measure("caption_scores", score="CIDEr-D", beam=1)),
-    limits="No scene of the test is in the training data; captions of it are.",
+    metrics=(MetricSpec("exact_match"), MetricSpec("caption_scores", score="CIDEr-D", num_beams=1)),
+    limitations="No test scene is in the training data; captions of test scenes are.",
 )
 
-# Flickr8k, with what a frozen network sees.
+# Flickr8k, with features of a frozen network.
 
 SCORES = ("BLEU-4", "BLEU-1", "BLEU-2", "BLEU-3", "ROUGE-L", "CIDEr-D")
 
 FLICKR8K = Recipe(
     name="captioning.flickr8k",
-    title="Photographs, five captions each, as MobileNetV2 sees them",
+    title="Captions of photographs, from MobileNetV2 features",
     model="captioning",
     config={
         "image_shape": [7, 7, 1280],
@@ -53,7 +53,7 @@ FLICKR8K = Recipe(
         "dropout": 0.5,
         "annotation_dropout": 0.3,
         "label_smoothing": 0.1,
-        "doubly_stochastic": 0.0,  # captions are shorter than the list of places
+        "doubly_stochastic_weight": 0.0,  # captions are shorter than the list of positions
     },
     data="flickr8k",
     train="train",
@@ -62,9 +62,9 @@ FLICKR8K = Recipe(
     batch_size=64,
     learning_rate=1.5e-3,
     schedule="cosine",
-    ema=0.999,
-    clip=5.0,
-    texts=CaptionConfig(
+    ema_momentum=0.999,
+    clip_norm=5.0,
+    text_config=CaptionConfig(
         lowercase=True,
         truncate=True,
         min_count=5,
@@ -72,15 +72,15 @@ FLICKR8K = Recipe(
         network="MobileNetV2",
         mirrored=True,
     ),
-    best=False,
+    select_best_epoch=False,
     budgets={
         "smoke": Budget(1, train_examples=32, samples=8),
         "cpu-hour": Budget(5),
         "paper": Budget(15),
     },
     metrics=(
-        *(Measure("caption_scores", score=score, beam=3) for score in SCORES),
-        Measure("caption_scores", score="BLEU-4", beam=1),
+        *(MetricSpec("caption_scores", score=score, num_beams=3) for score in SCORES),
+        MetricSpec("caption_scores", score="BLEU-4", num_beams=1),
     ),
     references=(
         Reference(
@@ -94,7 +94,7 @@ FLICKR8K = Recipe(
             "Xu et al., hard attention",
         ),
     ),
-    limits="MobileNetV2 knows ImageNet and does not learn here.",
+    limitations="MobileNetV2 was trained on ImageNet and is frozen here.",
 )
 
 RECIPES = (SHAPES, FLICKR8K)

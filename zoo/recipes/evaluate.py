@@ -1,74 +1,109 @@
-"""What a recipe asks of a trained model, from its measures to the numbers of a record."""
+"""Evaluation of a recipe: from a trained model and metric specs to the numbers of a record."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.files import write_atomically
+from zoo.recipes.metric_spec import MetricSpec
+from zoo.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.data.array_dataset import ArrayDataset
+    from zoo.data.text_config import TextConfig
+    from zoo.data.text_dataset import TextDataset
+    from zoo.model import Model
+    from zoo.training.trainer import Trainer
 
 
-def check(recipe, budget, train, test):
-    """Raises, before anything is trained, what would stop the measuring."""
+def check_feasible(
+    recipe: Recipe,
+    budget: str,
+    train: "ArrayDataset | TextDataset",
+    test: "ArrayDataset | TextDataset",
+) -> None:
+    """Raises, before anything is trained, the errors that would stop the evaluation."""
     from zoo import metrics
     from zoo.metrics.caption_metrics import CAPTION_METRICS
     from zoo.metrics.latents import require_labels
 
-    for one in recipe.measures(budget):
-        if one.name == "bleu" and one.told["protocol"] not in metrics.BLEU_PROTOCOLS:
-            raise UnknownNameError("BLEU protocol", one.told["protocol"], metrics.BLEU_PROTOCOLS)
-        if one.name == "caption_scores" and one.told["score"] not in CAPTION_METRICS:
-            raise UnknownNameError("caption score", one.told["score"], CAPTION_METRICS)
-        if one.name == "knn_accuracy":
+    for spec in recipe.metric_specs(budget):
+        arguments = spec.resolved
+        if spec.name == "bleu" and arguments["protocol"] not in metrics.BLEU_PROTOCOLS:
+            raise UnknownNameError("BLEU protocol", arguments["protocol"], metrics.BLEU_PROTOCOLS)
+        if spec.name == "caption_scores" and arguments["score"] not in CAPTION_METRICS:
+            raise UnknownNameError("caption score", arguments["score"], CAPTION_METRICS)
+        if spec.name == "knn_accuracy":
             require_labels(train.take(1))
             require_labels(test.take(1))
-        if one.generated:
-            metrics.load_classifier(one.told["extractor"]).check(test.take(1)["image"])
-            if train.num_examples < one.told["images"]:
+        if spec.generated:
+            classifier = metrics.load_classifier(arguments["extractor"])
+            classifier.check(test.take(1)["image"])
+            if train.num_examples < arguments["images"]:
                 raise UsageError(
-                    f"a floor for {one.told['images']:,} generated images needs as many training"
-                    f" images, got {train.num_examples:,}: ask for fewer (images= of the measure)"
+                    f"a floor for {arguments['images']:,} generated images needs as many training"
+                    f" images, got {train.num_examples:,}: ask for fewer (images= of the metric)"
                 )
 
 
-def evaluated(recipe, budget, trainer, train, test):
-    """({metric: number as the record holds it}, {metric: values of single images}).
+def evaluate_recipe(
+    recipe: Recipe,
+    budget: str,
+    trainer: "Trainer",
+    train: "Callable[[], ArrayDataset | TextDataset]",
+    test: "ArrayDataset | TextDataset",
+) -> "tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]":
+    """Computes all metrics of a recipe.
 
     Args:
-        trainer: has the weights to be measured, or their averages.
-        train: called for the training images, in order.
-        test: the test images.
+        recipe: with the metrics.
+        budget: name of a budget.
+        trainer: has the weights to be evaluated, or their averages.
+        train: called for the training examples, in order.
+        test: the test examples.
+
+    Returns ({metric: its entry in the record}, {metric: values of single images}).
     """
-    numbers, values = {}, {}
-    judged = functools.cache(functools.partial(judge, trainer, train, test))
-    spoken = functools.cache(functools.partial(speak, trainer, test, recipe.texts))
-    for measure in recipe.measures(budget):
-        each = None
-        if measure.generated:
-            found = judged(measure.told["extractor"], measure.told["images"])[measure.name]
-        elif measure.metric.of == "texts":
-            told = measure.told
-            said = spoken(told["beam"], told["length_penalty"], told.get("texts"))
-            found = scored(measure, said, recipe.texts.references(test.corpus))
+    entries, values = {}, {}
+    score_images = functools.cache(functools.partial(image_metrics, trainer, train, test))
+    generate = functools.cache(functools.partial(generate_texts, trainer, test, recipe.text_config))
+    for spec in recipe.metric_specs(budget):
+        each, arguments = None, spec.resolved
+        if spec.generated:
+            entry = score_images(arguments["extractor"], arguments["images"])[spec.name]
+        elif spec.metric.domain == "texts":
+            search = arguments["num_beams"], arguments["length_penalty"], arguments.get("texts")
+            references = recipe.text_config.references(test.corpus)
+            entry = score_texts(spec, generate(*search), references)
         else:
             with trainer.averaged_weights() as model:
-                found, each = measured(measure, model, train, test)
-        numbers[measure.key] = {
-            **found,
-            "unit": measure.metric.unit,
-            "lower_is_better": measure.metric.lower_is_better,
-            "protocol": recipe.protocol(budget, measure),
+                entry, each = compute_metric(spec, model, train, test)
+        entries[spec.key] = {
+            **entry,
+            "unit": spec.metric.unit,
+            "lower_is_better": spec.metric.lower_is_better,
+            "protocol": recipe.protocol(budget, spec),
         }
         if each is not None:
-            values[measure.key] = each
-    return numbers, values
+            values[spec.key] = each
+    return entries, values
 
 
-def measured(measure, model, train, test):
-    """(a dict about one number, the values of single images or None)."""
+def compute_metric(
+    spec: MetricSpec,
+    model: "Model",
+    train: "Callable[[], ArrayDataset]",
+    test: "ArrayDataset",
+) -> "tuple[dict[str, Any], np.ndarray | None]":
+    """(entry of a metric in a record, values of single images or None)."""
     from zoo import metrics
 
-    arguments, sign = measure.arguments, 1
-    match measure.name:
+    arguments, sign = spec.arguments, 1
+    match spec.name:
         case "active_units":
             count, variances = metrics.active_units(model, test, **arguments)
             return {"value": count, "n": len(variances)}, None
@@ -76,40 +111,52 @@ def measured(measure, model, train, test):
             value, p = metrics.aggregate_mmd(model, test, **arguments)
             return {"value": value, "p": p}, None
         case "reconstruction_error":
-            found = metrics.reconstruction_error(model, test, **arguments)
+            estimate = metrics.reconstruction_error(model, test, **arguments)
         case "knn_accuracy":
-            found = metrics.knn_accuracy(model, train(), test, **arguments)
+            estimate = metrics.knn_accuracy(model, train(), test, **arguments)
         case "log_likelihood" | "elbo":
-            sign = -1  # a bound on log p becomes nats to be paid
+            sign = -1  # a bound on log p is recorded as a loss
             arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
-            found = metrics.log_likelihood(model, test, **arguments)
+            estimate = metrics.log_likelihood(model, test, **arguments)
         case "l1" | "psnr" | "ssim":
-            found = getattr(metrics, measure.name)(*metrics.translate(model, test))
-    interval = sorted(sign * end for end in found.interval)
-    number = {"value": sign * found.mean, "interval": interval, "n": found.n}
-    return number | {"images": found.images}, sign * found.values
+            estimate = getattr(metrics, spec.name)(*metrics.translate(model, test))
+    interval = sorted(sign * end for end in estimate.interval)
+    entry = {"value": sign * estimate.mean, "interval": interval, "n": estimate.n}
+    return entry | {"images": estimate.images}, sign * estimate.values
 
 
-def speak(trainer, test, texts, beam, length_penalty, count):
-    """What the model says of the first `count` of the test, of all if None; the run keeps it."""
-    search = {"beam": beam, "length_penalty": length_penalty} if beam > 1 else {}
+def generate_texts(
+    trainer: "Trainer",
+    test: "TextDataset",
+    text_config: "TextConfig",
+    num_beams: int,
+    length_penalty: float,
+    count: int | None,
+) -> list[str]:
+    """The texts that the model generates for the first `count` test examples; None: for all.
+
+    They are also written to the run's folder.
+    """
+    search = {"num_beams": num_beams, "length_penalty": length_penalty} if num_beams > 1 else {}
     with trainer.averaged_weights() as model:
-        said = texts.generate(model, test.corpus, count, **search)
+        texts = text_config.generate(model, test.corpus, count, **search)
     if trainer.workdir:
-        lines = "".join(f"{' '.join(line.split())}\n" for line in said).encode()
-        path = trainer.workdir.path / f"test-beam{beam}.txt"
+        lines = "".join(f"{' '.join(line.split())}\n" for line in texts).encode()
+        path = trainer.workdir.path / f"test-beam{num_beams}.txt"
         write_atomically(path, lambda file: file.write(lines))
-    return said
+    return texts
 
 
-def scored(measure, said, references):
-    """A dict about the number that a metric of texts gives to what was said."""
+def score_texts(
+    spec: MetricSpec, texts: list[str], references: list[str] | list[list[str]]
+) -> dict[str, Any]:
+    """The entry of a metric of texts in a record."""
     from zoo import metrics
 
-    told = measure.told
-    protocol = [told["protocol"]] if measure.name == "bleu" else []
-    score = getattr(metrics, measure.name)(said, references[: len(said)], *protocol)
-    score = score[told["score"]] if measure.name == "caption_scores" else score
+    arguments = spec.resolved
+    protocol = [arguments["protocol"]] if spec.name == "bleu" else []
+    score = getattr(metrics, spec.name)(texts, references[: len(texts)], *protocol)
+    score = score[arguments["score"]] if spec.name == "caption_scores" else score
     return {
         "value": score.value,
         "interval": [*score.interval],
@@ -119,21 +166,30 @@ def scored(measure, said, references):
     }
 
 
-def judge(trainer, train, test, extractor, images):
-    """All that a network says of `images` generated images: {metric: a dict about its number}.
+def image_metrics(
+    trainer: "Trainer",
+    train: "Callable[[], ArrayDataset]",
+    test: "ArrayDataset",
+    extractor: str,
+    images: int,
+) -> dict[str, dict[str, Any]]:
+    """All metrics of `images` generated images by one classifier: {metric: entry in a record}.
 
-    The real ones are those of `test`; floors are of as many images of `train()`, drawn with seed 0.
+    The real images are those of `test`; floors are of as many images of `train()`, drawn with
+    seed 0.
     """
     from zoo import metrics
     from zoo.metrics.model_outputs import sample_rows
 
     net = metrics.load_classifier(extractor)
-    see = functools.partial(metrics.extract_features, net, name=net.name, progress=True)
-    known, real = (see(whole(data), split=f"{data.name} {data.split}") for data in (train(), test))
+    extract = functools.partial(metrics.extract_features, net, name=net.name, progress=True)
+    known, real = (
+        extract(all_images(data), split=f"{data.name} {data.split}") for data in (train(), test)
+    )
     with trainer.averaged_weights() as model:
-        made = see(metrics.generate(model, images), split=f"{model.name}, seed 0")
+        generated = extract(metrics.generate(model, images), split=f"{model.name}, seed 0")
     rows = sample_rows(known.n, images, seed=0)
-    other = replace(
+    reference = replace(
         known,
         values=known.values[rows],
         labels=known.labels[rows],
@@ -143,32 +199,32 @@ def judge(trainer, train, test, extractor, images):
         "extractor": net.name,
         "n": images,
         "n_real": real.n,
-        "images": metrics.fingerprint(whole(test)),
+        "images": metrics.fingerprint(all_images(test)),
     }
-    found = {
+    entries = {
         name: common
         | {"value": score.value, "floor": score.floor.value}
         | ({} if score.error is None else {"error": score.error})
-        for name, score in metrics.image_scores(real, made, other).items()
+        for name, score in metrics.image_scores(real, generated, reference).items()
     }
     histogram = functools.partial(
         metrics.label_histogram_distance, real.labels, num_classes=net.num_classes
     )
-    distance, dropped = histogram(made.labels)
-    floor, _ = histogram(other.labels)
-    found["label_histogram"] = common | {"value": distance, "dropped": dropped, "floor": floor}
-    copied = metrics.memorization(known, made, real)
-    found["memorization"] = common | {
-        "value": copied.ratio,
+    distance, dropped = histogram(generated.labels)
+    floor, _ = histogram(reference.labels)
+    entries["label_histogram"] = common | {"value": distance, "dropped": dropped, "floor": floor}
+    copies = metrics.memorization(known, generated, real)
+    entries["memorization"] = common | {
+        "value": copies.ratio,
         "floor": 1.0,  # test images, by definition
-        "z": copied.z,
-        "copies": copied.copies,
-        "copies_in_test": copied.copies_in_test,
-        "n_train": copied.n_train,
+        "z": copies.z,
+        "copies": copies.copies,
+        "copies_in_test": copies.copies_in_test,
+        "n_train": copies.n_train,
     }
-    return found
+    return entries
 
 
-def whole(data):
-    """All images of a `zoo.data.ArrayDataset`, in order: [n, h, w, c]."""
+def all_images(data: "ArrayDataset") -> "np.ndarray":
+    """All images of a data set, in order: [n, h, w, c]."""
     return data.take(data.num_examples)["image"]

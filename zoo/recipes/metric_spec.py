@@ -1,158 +1,191 @@
-"""What is asked of a trained model: a metric, its arguments, and how both are written down."""
+"""Metrics of a recipe: which metric, with which arguments, and how both are written in a record."""
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from zoo.checks import NUMBERS, check_optional_numbers
 from zoo.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
-class Metric:
-    """How a metric of `zoo.metrics` is written down; `key` and `text` are format strings.
+class MetricDefinition:
+    """How a metric of `zoo.metrics` is written in a record.
 
-    `of` is what it is taken over: "images", or "texts", which a model translates for it. `takes`
-    are the arguments that it may have beside those of `defaults` and those that its names mention.
+    Attributes:
+        key: format string of its name.
+        description: format string of its part of the protocol.
+        unit: of its value.
+        lower_is_better: whether a smaller value is better.
+        defaults: arguments and their values, which a `MetricSpec` may override.
+        domain: what it is computed on: "images", or "texts" that the model generates.
+        optional: arguments that may be given besides those of `defaults` and of the format strings.
     """
 
     key: str
-    text: str
+    description: str
     unit: str
     lower_is_better: bool = True
-    defaults: dict = field(default_factory=dict)
-    of: str = "images"
-    takes: tuple = ()
+    defaults: dict[str, Any] = field(default_factory=dict)
+    domain: str = "images"
+    optional: tuple[str, ...] = ()
 
     @property
-    def arguments(self):
-        """The names of all arguments that a `Measure` of it may have."""
-        mentioned = re.findall(r"{(\w+)}", self.key + self.text)
-        return {*mentioned, *self.defaults, *self.takes} - {"search", "how"}
+    def arguments(self) -> set[str]:
+        """The names of all arguments that a `MetricSpec` of it may have."""
+        formatted = re.findall(r"{(\w+)}", self.key + self.description)
+        return {*formatted, *self.defaults, *self.optional} - {"search", "search_description"}
 
 
-NOISE = ("images", "seed", "chunk")
-MADE = {"images": 10_000}
-SEARCH = {"beam": 1, "length_penalty": 0.6, "texts": None}  # how a model looks for its words
+BOUND = ("images", "seed", "chunk")
+GENERATED = {"images": 10_000}
+SEARCH = {"num_beams": 1, "length_penalty": 0.6, "texts": None}  # how texts are generated
 METRICS = {
-    # Bounds on the log-likelihood are kept with the sign changed: nats that one has to pay.
-    "log_likelihood": Metric("is_{samples}", "IS-{samples}", "nats", takes=NOISE),
-    "elbo": Metric("negative_elbo", "-ELBO", "nats", takes=NOISE),
-    "active_units": Metric("active_units", "active units", "units", False, takes=("threshold",)),
-    "reconstruction_error": Metric("reconstruction_error", "reconstruction error", "squared error"),
-    "aggregate_mmd": Metric(
+    # Bounds on the log-likelihood are recorded with a negative sign, as a loss in nats.
+    "log_likelihood": MetricDefinition("iwae_{samples}", "IWAE-{samples}", "nats", optional=BOUND),
+    "elbo": MetricDefinition("negative_elbo", "-ELBO", "nats", optional=BOUND),
+    "active_units": MetricDefinition(
+        "active_units", "active units", "units", False, optional=("threshold",)
+    ),
+    "reconstruction_error": MetricDefinition(
+        "reconstruction_error", "reconstruction error", "squared error"
+    ),
+    "aggregate_mmd": MetricDefinition(
         "aggregate_mmd",
         "MMD of codes to prior",
         "MMD^2",
         defaults={"images": 2000},
-        takes=("seed", "permutations"),
+        optional=("seed", "permutations"),
     ),
-    "knn_accuracy": Metric(
+    "knn_accuracy": MetricDefinition(
         "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
     ),
-    # Generated images, as a network sees them: `extractor` is a name of
-    # `zoo.metrics.load_classifier`.
-    "frechet": Metric("frechet", "Frechet distance by {extractor}", "features^2", True, MADE),
-    "kernel": Metric("kernel", "kernel distance by {extractor}", "MMD^2", True, MADE),
-    "precision": Metric("precision", "precision (k=3) by {extractor}", "share", False, MADE),
-    "recall": Metric("recall", "recall (k=3) by {extractor}", "share", False, MADE),
-    "density": Metric("density", "density (k=5) by {extractor}", "ratio", False, MADE),
-    "coverage": Metric("coverage", "coverage (k=5) by {extractor}", "share", False, MADE),
-    "label_histogram": Metric(
-        "label_histogram", "distance of label histograms by {extractor}", "share", True, MADE
+    # Of generated images, by the features of a classifier, `zoo.metrics.load_classifier`.
+    "frechet": MetricDefinition(
+        "frechet", "Frechet distance by {extractor}", "features^2", True, GENERATED
     ),
-    "memorization": Metric(
+    "kernel": MetricDefinition(
+        "kernel", "kernel distance by {extractor}", "MMD^2", True, GENERATED
+    ),
+    "precision": MetricDefinition(
+        "precision", "precision (k=3) by {extractor}", "fraction", False, GENERATED
+    ),
+    "recall": MetricDefinition(
+        "recall", "recall (k=3) by {extractor}", "fraction", False, GENERATED
+    ),
+    "density": MetricDefinition(
+        "density", "density (k=5) by {extractor}", "ratio", False, GENERATED
+    ),
+    "coverage": MetricDefinition(
+        "coverage", "coverage (k=5) by {extractor}", "fraction", False, GENERATED
+    ),
+    "label_histogram": MetricDefinition(
+        "label_histogram",
+        "distance of label histograms by {extractor}",
+        "fraction",
+        True,
+        GENERATED,
+    ),
+    "memorization": MetricDefinition(
         "memorization",
         "distance to the nearest training image over that of test images by {extractor}",
         "ratio",
         False,
-        MADE,
+        GENERATED,
     ),
-    # Images that a model makes of others, each beside its true one.
-    "l1": Metric("l1", "L1 distance", "of the range"),
-    "psnr": Metric("psnr", "PSNR", "dB", False),
-    "ssim": Metric("ssim", "SSIM", "SSIM", False),
-    # What a model says by itself, beside what people say.
-    "exact_match": Metric(
-        "exact_match_{search}", "exact match, {how}", "%", False, SEARCH, "texts"
+    # Of images translated by the model, each compared with its target.
+    "l1": MetricDefinition("l1", "L1 distance", "of the range"),
+    "psnr": MetricDefinition("psnr", "PSNR", "dB", False),
+    "ssim": MetricDefinition("ssim", "SSIM", "SSIM", False),
+    # Of texts generated by the model, compared with reference texts.
+    "exact_match": MetricDefinition(
+        "exact_match_{search}", "exact match, {search_description}", "%", False, SEARCH, "texts"
     ),
-    "bleu": Metric(
-        "bleu_{protocol}_{search}", "BLEU {protocol}, {how}", "%", False, SEARCH, "texts"
+    "bleu": MetricDefinition(
+        "bleu_{protocol}_{search}",
+        "BLEU {protocol}, {search_description}",
+        "%",
+        False,
+        SEARCH,
+        "texts",
     ),
-    # By COCO's definitions; `score` is a name that `zoo.metrics.caption_scores` gives.
-    "caption_scores": Metric(
-        "coco_{score}_{search}", "COCO {score}, {how}", "%", False, SEARCH, "texts"
+    # By COCO's definitions; `score` is a key of what `zoo.metrics.caption_scores` returns.
+    "caption_scores": MetricDefinition(
+        "coco_{score}_{search}", "COCO {score}, {search_description}", "%", False, SEARCH, "texts"
     ),
-    "chrf": Metric("chrf_{search}", "chrF2, {how}", "%", False, SEARCH, "texts"),
+    "chrf": MetricDefinition(
+        "chrf_{search}", "chrF2, {search_description}", "%", False, SEARCH, "texts"
+    ),
 }
 
 
 @dataclass(frozen=True, init=False)
-class Measure:
-    """A metric and its arguments: `Measure("log_likelihood", samples=5000, images=1000)`.
+class MetricSpec:
+    """A metric and its arguments: `MetricSpec("log_likelihood", samples=5000, images=1000)`.
 
     Args:
         name: a key of `METRICS`.
-        **arguments: of the function in `zoo.metrics`; `images` is how many of the test images are
-            drawn with seed 0, all of them if it is left out. With an `extractor`, `images` is how
-            many are generated. Of what a model says, `texts` is how many of the test texts are
-            taken, the first ones, and `beam` is 1 for greedy.
+        **arguments: of the function in `zoo.metrics`. `images` is the number of test images, drawn
+            with seed 0; default all. With an `extractor`, `images` is the number of generated
+            images. For metrics of texts, `texts` is the number of test texts, the first ones, and
+            `num_beams` is 1 for greedy search.
 
-    Raises UsageError: no such metric; one of its arguments is missing, not one of them, or not a
-        number in its range.
+    Raises UsageError: an unknown metric; an argument that is missing, unknown or out of range.
     """
 
     name: str
-    arguments: dict
+    arguments: dict[str, Any]
 
-    def __init__(self, name, **arguments):
+    def __init__(self, name: str, **arguments: Any) -> None:
         if name not in METRICS:
             raise UnknownNameError("metric", name, METRICS)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", arguments)
         try:
-            self.key, self.text  # noqa: B018  (they name every argument that there must be)
+            self.key, self.description  # noqa: B018  (they contain every required argument)
         except KeyError as error:
             raise UsageError(f"the metric {name!r} needs the argument {error}") from error
         for argument in arguments:
             if argument not in self.metric.arguments:
-                what = f"argument of the metric {name!r}"
-                raise UnknownNameError(what, argument, self.metric.arguments)
+                kind = f"argument of the metric {name!r}"
+                raise UnknownNameError(kind, argument, self.metric.arguments)
         check_optional_numbers(**{k: v for k, v in arguments.items() if k in NUMBERS})
 
     @property
-    def metric(self):
+    def metric(self) -> MetricDefinition:
         return METRICS[self.name]
 
     @property
-    def generated(self):
-        """Whether it is about images that the model generates."""
-        return "extractor" in self.told
+    def generated(self) -> bool:
+        """Whether it is computed on generated images."""
+        return "extractor" in self.resolved
 
     @property
-    def told(self):
-        """All arguments, with the defaults of the metric, and words for the search."""
-        told = self.metric.defaults | self.arguments
-        if self.metric.of == "texts":
-            beam = told["beam"]
-            told["search"] = "greedy" if beam == 1 else f"beam{beam}"
-            told["how"] = f"beam of {beam}, length penalty {told['length_penalty']:g}"
-            told["how"] = "greedy" if beam == 1 else told["how"]
-        return told
+    def resolved(self) -> dict[str, Any]:
+        """All arguments, the metric's defaults included, and the search in words."""
+        arguments = self.metric.defaults | self.arguments
+        if self.metric.domain == "texts":
+            beams, penalty = arguments["num_beams"], arguments["length_penalty"]
+            search = f"beam of {beams}, length penalty {penalty:g}"
+            arguments["search"] = "greedy" if beams == 1 else f"beam{beams}"
+            arguments["search_description"] = "greedy" if beams == 1 else search
+        return arguments
 
     @property
-    def key(self):
+    def key(self) -> str:
         """Its name in a record."""
-        return self.metric.key.format(**self.told)
+        return self.metric.key.format(**self.resolved)
 
     @property
-    def text(self):
-        """Its part of the protocol: what, on which images or texts, in which unit."""
-        images, texts = self.told.get("images"), self.told.get("texts")
-        which = f"all test {self.metric.of}"
+    def description(self) -> str:
+        """Its part of the protocol: metric, images or texts, unit."""
+        images, texts = self.resolved.get("images"), self.resolved.get("texts")
+        examples = f"all test {self.metric.domain}"
         if texts:
-            which = f"the first {texts:,} test texts"
+            examples = f"the first {texts:,} test texts"
         elif self.generated:
-            which = f"{images:,} generated images, all test images"
+            examples = f"{images:,} generated images, all test images"
         elif images:
-            which = f"{images:,} test images drawn with seed 0"
-        return f"{self.metric.text.format(**self.told)} on {which}, {self.metric.unit}"
+            examples = f"{images:,} test images drawn with seed 0"
+        metric = self.metric.description.format(**self.resolved)
+        return f"{metric} on {examples}, {self.metric.unit}"

@@ -1,31 +1,29 @@
-"""Records of results: JSON files that hold a number with everything it means nothing without.
+"""Records of results: JSON files that hold a number with everything it depends on.
 
-A record lies in one file, its per-image values in an `.npz` beside it. The record holds the
-checksum of the values and, as `digest`, one of itself: what was edited by hand or damaged is not
-read. Importing this module needs no TensorFlow.
+A record is one file, with its per-image values in an `.npz` beside it. It holds the checksum of the
+values and, as `digest`, its own: a record that was edited or damaged is not read. Importing this
+module needs no TensorFlow.
 """
 
 import contextlib
-import datetime
 import glob
-import importlib.metadata
 import io
 import json
-import os
-import platform
-import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zoo.environment import import_tensorflow
 from zoo.errors import UnknownNameError, UsageError, ZooError, one_line
 from zoo.files import digest, nan_to_null, sha256, write_atomically, write_json
-from zoo.version import __version__
 
-HOME = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.metrics import Comparison
+
 RESULTS = Path("benchmarks/results")
-AGAIN = "Restore the file, or make it anew with the command that made it (`zoo reproduce`)"
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-KINDS = ("reproduction", "speed", "style", "finetuning", "yardstick")
+ADVICE = "Restore the file, or write it again with the command that wrote it (`zoo reproduce`)"
+KINDS = ("reproduction", "speed", "style_transfer", "finetuning", "metric_sensitivity")
 
 
 class RecordError(ZooError):
@@ -33,40 +31,42 @@ class RecordError(ZooError):
 
 
 class Record(dict):
-    """What a record's file holds.
+    """The content of a record's file.
 
     Attributes:
         path: the file.
     """
 
-    def __init__(self, content, path):
+    def __init__(self, content: dict[str, Any], path: str | Path) -> None:
         super().__init__(content)
         self.path = Path(path)
 
     @property
-    def smoke(self):
+    def smoke(self) -> bool:
         """Whether it only shows that the recipe runs."""
         return self.get("budget") == "smoke"
 
     @property
-    def dirty(self):
-        """Whether nobody can tell which code it was made with."""
+    def dirty(self) -> bool:
+        """Whether the code that it was made with is unknown."""
         return not self.get("commit") or self["commit"].endswith("-dirty")
 
 
-def write(path, record, values=None):
+def write(
+    path: str | Path, record: dict[str, Any], values: "dict[str, np.ndarray] | None" = None
+) -> Record:
     """Writes a record, all or nothing, and returns it as `read` does.
 
     Args:
         path: NAME.json.
-        record: what is known, as JSON has it; `kind` is one of `KINDS`.
-        values: metric -> one number an image, kept as float32 in NAME.npz.
+        record: its content, as JSON values; `kind` is one of `KINDS`.
+        values: metric -> one number per image, stored as float32 in NAME.npz.
 
-    Raises UsageError: another kind, and WriteError: the disk would not take it.
+    Raises UsageError for another kind, WriteError if the disk is full.
     """
     path, record = Path(path), json.loads(json.dumps(nan_to_null(record)))
     if record.get("kind") not in KINDS:
-        raise UsageError(f"a record's kind is one of {KINDS}, got {record.get('kind')!r}")
+        raise UsageError(f"the kind of a record must be one of {KINDS}, got {record.get('kind')!r}")
     if values:
         import numpy as np
 
@@ -84,22 +84,22 @@ def write(path, record, values=None):
 def _write_pair(path, record, raw):
     """Writes a record and its values; a process that is killed leaves the old or the new pair.
 
-    New values have a name with their checksum until their record is there; `_values` reads both.
+    New values have a name with their checksum until their record exists; `_values` reads both.
     """
-    waiting = path.with_name(_waiting(record["values"]))
-    write_atomically(waiting, lambda out: out.write(raw))
+    pending = path.with_name(_pending_name(record["values"]))
+    write_atomically(pending, lambda out: out.write(raw))
     write_json(path, record)
-    waiting.replace(path.with_suffix(".npz"))
+    pending.replace(path.with_suffix(".npz"))
     for other in path.parent.glob(f"{glob.escape(path.stem)}.{'[0-9a-f]' * 12}.npz"):
         other.unlink(missing_ok=True)  # of a write that was killed
 
 
-def _waiting(values):
+def _pending_name(values):
     return f"{Path(values['file']).stem}.{values['sha256'][:12]}.npz"
 
 
-def read(path):
-    """The `Record` in a file; raises RecordError unless it and its values are as written."""
+def read(path: str | Path) -> Record:
+    """The `Record` in a file; raises RecordError if it or its values were changed."""
     record = _read(path)
     try:
         _values(record)
@@ -111,20 +111,21 @@ def read(path):
 
 
 def _read(path):
-    """The `Record` in a file, without a look at its values."""
+    """The `Record` in a file, its values not checked."""
     try:
         record = Record(json.loads(Path(path).read_text(encoding="utf-8")), path)
         intact = record["kind"] in KINDS and record["digest"] == digest(record)
         if record.get("values"):  # both are texts, and the file is beside the record
             record.path.with_name(record["values"]["file"] + record["values"]["sha256"])
-    except Exception as error:  # what damaged JSON raises cannot be listed
+    except Exception as error:  # damaged JSON may raise anything
         raise RecordError(
-            f"{path} is damaged or no record ({type(error).__name__}: {one_line(error)}). {AGAIN}"
+            f"{path} is damaged or not a record ({type(error).__name__}: {one_line(error)})."
+            f" {ADVICE}"
         ) from error
     if not intact:
         raise RecordError(
-            f"{path} was changed after it was written: its digest is not that of its content."
-            f" {AGAIN}"
+            f"{path} was changed after it was written: its digest does not match its content."
+            f" {ADVICE}"
         )
     return record
 
@@ -134,44 +135,44 @@ def _values(record):
     values = record.get("values")
     if not values:
         return b""
-    fault = f"No such file, or it cannot be read: {values['file']}"
-    for name in (_waiting(values), values["file"]):
+    fault = f"{values['file']} is missing or cannot be read"
+    for name in (_pending_name(values), values["file"]):
         with contextlib.suppress(OSError):
             raw = record.path.with_name(name).read_bytes()
             if sha256(raw) == values["sha256"]:
                 return raw
             fault = f"{name} is damaged: its checksum is not the one in {record.path.name}"
-    raise RecordError(f"{record.path.parent}: {fault}. {AGAIN}")
+    raise RecordError(f"{record.path.parent}: {fault}. {ADVICE}")
 
 
-def all(folder=RESULTS):
+def read_all(folder: str | Path = RESULTS) -> list[Record]:
     """All records of a folder, sorted by file name; raises RecordError if one is damaged."""
     return [read(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
-def rank(records, metric):
-    """Records from best to worst in a metric; raises UsageError unless they may be compared."""
-    found = {record.path.stem: record.get("metrics", {}).get(metric, {}) for record in records}
-    kinds = {name: (one.get("protocol"), one.get("extractor")) for name, one in found.items()}
-    if len(set(kinds.values())) > 1 or (None, None) in kinds.values():
-        told = "; ".join(
+def rank(records: list[Record], metric: str) -> list[Record]:
+    """Records from best to worst in a metric; raises UsageError if they are not comparable."""
+    entries = {record.path.stem: record.get("metrics", {}).get(metric, {}) for record in records}
+    protocols = {name: (e.get("protocol"), e.get("extractor")) for name, e in entries.items()}
+    if len(set(protocols.values())) > 1 or (None, None) in protocols.values():
+        listed = "; ".join(
             f"{name}: {protocol}" + (f" ({extractor})" if extractor else "")
-            for name, (protocol, extractor) in kinds.items()
+            for name, (protocol, extractor) in protocols.items()
         )
         raise UsageError(
-            f"only numbers of one protocol have a rank, got for {metric}: {told}. Group the"
+            f"only numbers of one protocol can be ranked, got for {metric}: {listed}. Group the"
             " records by protocol first"
         )
 
-    def worse(record):
-        one = record["metrics"][metric]
-        return one["value"] if one["lower_is_better"] else -one["value"]
+    def loss(record):
+        entry = record["metrics"][metric]
+        return entry["value"] if entry["lower_is_better"] else -entry["value"]
 
-    return sorted(records, key=worse)
+    return sorted(records, key=loss)
 
 
-def paired(a, b, metric):
-    """Difference a - b of two records in a metric, image by image: a `zoo.metrics.Comparison`.
+def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> "Comparison":
+    """The difference a - b of two records in a metric, paired by image.
 
     Args:
         a, b: records; or lists of the records of several runs that differ in their seeds, two or
@@ -181,107 +182,89 @@ def paired(a, b, metric):
     Raises UsageError unless protocol and test images are the same, RecordError without values.
     """
     import_tensorflow()
-    from zoo.metrics import Estimate, compare
+    from zoo import metrics
 
     def estimate(record):
-        numbers = record.get("metrics", {})
-        if metric not in numbers:
-            raise UnknownNameError(f"metric of {record.path.stem}", metric, numbers)
-        each, one = values(record, metric), numbers[metric]
-        told = one["protocol"], one["unit"], not one["lower_is_better"], one["images"]
-        return Estimate(each, *told)
+        entries = record.get("metrics", {})
+        if metric not in entries:
+            raise UnknownNameError(f"metric of {record.path.stem}", metric, entries)
+        entry = entries[metric]
+        return metrics.Estimate(
+            values(record, metric),
+            entry["protocol"],
+            entry["unit"],
+            not entry["lower_is_better"],
+            entry["images"],
+        )
 
     def estimates(side):
-        return estimate(side) if isinstance(side, Record) else [estimate(one) for one in side]
+        return estimate(side) if isinstance(side, Record) else [estimate(run) for run in side]
 
-    return compare(estimates(a), estimates(b))
+    return metrics.compare(estimates(a), estimates(b))
 
 
-def standing(record, reference):
-    """How a record stands to a published number (a dict as the recipe's), in capitals.
+def compare_to_reference(record: Record, reference: dict[str, Any]) -> str:
+    """How a record compares to a published result (a dict as in the recipe), in capitals.
 
-    "WITHIN INTERVAL", "BETTER" or "NOT YET" only where the record has a metric of the very protocol
-    of the published number; else "OTHER PROTOCOL".
+    "WITHIN INTERVAL", "BETTER" or "BELOW REFERENCE" if the record has a metric with exactly the
+    protocol of the published result; else "OTHER PROTOCOL".
     """
-    for one in record["metrics"].values():
-        if one["protocol"] == reference["protocol"] and one.get("interval"):
-            low, high = one["interval"]
+    for entry in record["metrics"].values():
+        if entry["protocol"] == reference["protocol"] and entry.get("interval"):
+            low, high = entry["interval"]
             if low <= reference["value"] <= high:
                 return "WITHIN INTERVAL"
-            return "BETTER" if (low > reference["value"]) ^ one["lower_is_better"] else "NOT YET"
+            better = (low > reference["value"]) ^ entry["lower_is_better"]
+            return "BETTER" if better else "BELOW REFERENCE"
     return "OTHER PROTOCOL"
 
 
-def beside(record, reference):
-    """A published number and how the record stands to it, as one line."""
+def format_reference(record: Record, reference: dict[str, Any] | None) -> str:
+    """A published result and how the record compares to it, as one line."""
     if reference is None:
         return "NO REFERENCE: none published"
     value = f"{reference['value']:g}"
     if reference["plus_minus"]:
         value += f" ± {reference['plus_minus']:g}"
-    how = f" ({reference['note']})" if reference["note"] else ""
-    return f"{standing(record, reference)}: published {value}{how}, {reference['source']}"
+    note = f" ({reference['note']})" if reference["note"] else ""
+    comparison = compare_to_reference(record, reference)
+    return f"{comparison}: published {value}{note}, {reference['source']}"
 
 
-def written(number):
-    """A number of a record, beside it the floor that real images have, and what it lacks."""
-    notes = [f"floor {number['floor']:.4g}"] if "floor" in number else []
-    if number.get("dropped"):
-        notes.append(f"never {', '.join(map(str, number['dropped']))}")
-    return f"{number['value']:.5g}" + (f" ({'; '.join(notes)})" if notes else "")
+def format_value(entry: dict[str, Any]) -> str:
+    """The value of a metric, with the floor that real images have and the labels never generated.
+
+    Args:
+        entry: of the metric in a record.
+    """
+    notes = [f"floor {entry['floor']:.4g}"] if "floor" in entry else []
+    if entry.get("dropped"):
+        notes.append(f"never {', '.join(map(str, entry['dropped']))}")
+    return f"{entry['value']:.5g}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def certainty(number):
-    """How sure a number of a record is: its interval, its error, its p, or nothing."""
-    if number.get("interval"):
-        return "{:.5g} to {:.5g}".format(*number["interval"])
-    if "error" in number:
-        return f"± {1.96 * number['error']:.2g}"
-    return f"p = {number['p']:.2g}" if "p" in number else ""
+def format_uncertainty(entry: dict[str, Any]) -> str:
+    """The uncertainty of a metric in a record: its interval, its error, its p value, or ""."""
+    if entry.get("interval"):
+        return "{:.5g} to {:.5g}".format(*entry["interval"])
+    if "error" in entry:
+        return f"± {1.96 * entry['error']:.2g}"
+    return f"p = {entry['p']:.2g}" if "p" in entry else ""
 
 
-def values(record, metric):
-    """The numbers of single images behind a mean, float32 [n]; raises RecordError."""
+def values(record: Record, metric: str) -> "np.ndarray":
+    """The values of single images of which a metric is the mean: float32 [n].
+
+    Raises RecordError if there are none.
+    """
     import numpy as np
 
     file = record.path.with_suffix(".npz")
     try:
         with np.load(io.BytesIO(_values(record))) as arrays:
             return arrays[metric]
-    except Exception as error:  # what NumPy raises for a damaged archive cannot be listed
+    except Exception as error:  # a damaged archive may raise anything
         raise RecordError(
-            f"{file} has no values of {metric} ({one_line(error)}); make the record anew with"
+            f"{file} has no values of {metric} ({one_line(error)}); write the record again with"
             " `zoo reproduce`"
         ) from error
-
-
-def circumstances():
-    """Versions, machine, date and commit: what a number means nothing without."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {
-        "versions": versions | {"zoo": __version__, "python": platform.python_version()},
-        "device": {"cpu": cpu(), "cores": os.cpu_count(), "system": platform.platform()},
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
-    }
-
-
-def commit():
-    """The commit this library is at, "-dirty" if files differ from it; None without git."""
-    if not (HOME / ".git").exists():
-        return None
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(git, cwd=HOME, capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip() or None
-
-
-def cpu():
-    """The processor's name."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

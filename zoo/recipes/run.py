@@ -1,10 +1,12 @@
-"""`zoo reproduce`: from a recipe to a record, by one command that goes on where it stopped."""
+"""`zoo reproduce`: from a recipe to a record, by one command that resumes where it stopped."""
 
 import functools
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zoo import data as datasets
 from zoo import factory, recipes
@@ -14,22 +16,37 @@ from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
 from zoo.log import log_message
 from zoo.recipes import evaluate, records
-from zoo.recipes.memory import peak_mb
+from zoo.recipes.environment import environment, peak_mb
+from zoo.recipes.recipe import Recipe
 from zoo.training.workdir import RUNS, Workdir, differences
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data.array_dataset import ArrayDataset
+    from zoo.data.text_dataset import TextDataset
+    from zoo.model import Model
+    from zoo.training.trainer import Trainer
 
 BUDGETS = ("smoke", "cpu-hour", "paper")
 
 
-def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
-    """Trains, evaluates and writes down what a recipe says; goes on where it stopped.
+def reproduce(
+    recipe: str | Recipe,
+    budget: str = "cpu-hour",
+    results: str | Path = records.RESULTS,
+    workdir: str | Path | None = None,
+) -> records.Record:
+    """Trains and evaluates a recipe and writes a record; resumes where it stopped.
 
     Args:
         recipe: a name, or a `zoo.recipes.Recipe`.
         budget: "smoke", "cpu-hour" or "paper".
-        results: folder that gets the record, NAME.BUDGET.json.
+        results: folder of the record, NAME.BUDGET.json.
         workdir: folder of the run; default runs/reproduce/NAME-BUDGET.
 
-    Returns the `recipes.records.Record`. The folder of the run gets `model.keras`, as measured.
+    Returns the `recipes.records.Record`. The evaluated model is saved as `model.keras` in the
+    run's folder.
 
     Raises before anything is trained: DataNotPreparedError; UsageError if the folder holds a run of
     other settings; WriteError if the record could not be written. KeyboardInterrupt after a signal
@@ -43,22 +60,23 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
     recipe.budget(budget)
     check_writable(file)
     workdir = Path(workdir or RUNS / "reproduce" / f"{recipe.name}-{budget}")
-    check_same(workdir, recipe.training(budget))
-    train, valid, test = recipe.splits(budget)
-    shown = load(recipe, train, training=True)
-    looked = functools.partial(load, recipe, vocabulary=getattr(shown, "vocabularies", None))
-    data = shown, valid and looked(valid), looked(test)
-    evaluate.check(recipe, budget, data[0], data[2])
-    facts = records.circumstances()
-    trainer, train_seconds = trained(recipe, budget, workdir, *data[:2])
+    check_same_run(workdir, recipe.training(budget))
+    train_split, valid_split, test_split = recipe.splits(budget)
+    train = load_split(recipe, train_split, training=True)
+    vocabulary = getattr(train, "vocabularies", None)
+    load_fixed = functools.partial(load_split, recipe, vocabulary=vocabulary)
+    valid, test = valid_split and load_fixed(valid_split), load_fixed(test_split)
+    evaluate.check_feasible(recipe, budget, train, test)
+    facts = environment()
+    trainer, train_seconds = train_recipe(recipe, budget, workdir, train, valid)
     position = dict(trainer.state.position)
-    if recipe.best:
+    if recipe.select_best_epoch:
         trainer.restore(best=True)
-    at = trainer.state.position["epoch"]
-    log_message(f"evaluating {recipe.name} as it was after epoch {at}")
+    epoch = trainer.state.position["epoch"]
+    log_message(f"evaluating {recipe.name} with the weights after epoch {epoch}")
     began = time.perf_counter()
-    known = functools.partial(looked, train)
-    numbers, values = evaluate.evaluated(recipe, budget, trainer, known, data[2])
+    load_train = functools.partial(load_fixed, train_split)
+    entries, values = evaluate.evaluate_recipe(recipe, budget, trainer, load_train, test)
     with trainer.averaged_weights() as model:
         save_model(model, workdir / "model.keras")
     record = {
@@ -66,10 +84,10 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
         "name": recipe.name,
         "budget": budget,
         "protocol": recipe.protocol(budget),
-        "metrics": numbers,
+        "metrics": entries,
         "epochs": position["epoch"],
         "steps": position["step"],
-        "evaluated_epoch": at,
+        "evaluated_epoch": epoch,
         "train_seconds": train_seconds,
         "seconds": train_seconds + time.perf_counter() - began,
         "peak_mb": peak_mb(),
@@ -83,58 +101,76 @@ def reproduce(recipe, budget="cpu-hour", results=records.RESULTS, workdir=None):
 # Training.
 
 
-def trained(recipe, budget, workdir, train, valid):
-    """(trainer, seconds of training) of a run that is complete."""
+def train_recipe(
+    recipe: Recipe,
+    budget: str,
+    workdir: Path,
+    train: "ArrayDataset | TextDataset",
+    valid: "ArrayDataset | TextDataset | None",
+) -> "tuple[Trainer, float]":
+    """(trainer, seconds of training) of a finished run; resumes one that is not finished."""
     import keras
 
     from zoo.training.callbacks import TrainingTime
 
-    spent = recipe.budget(budget)
-    stopwatch = TrainingTime(workdir / "seconds.json")
-    callbacks = [stopwatch]
-    if spent.patience is not None:
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=spent.patience))
-    trainer = trainer_of(recipe, budget, workdir, train, callbacks)
+    limits = recipe.budget(budget)
+    training_time = TrainingTime(workdir / "seconds.json")
+    callbacks = [training_time]
+    if limits.patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=limits.patience))
+    trainer = build_trainer(recipe, budget, workdir, train, callbacks)
     write_json(workdir / "recipe.json", recipe.training(budget))
     trainer.restore()
     position = trainer.state.position
-    if position["epoch"] >= spent.epochs or trainer.state.ended:
+    if position["epoch"] >= limits.epochs or trainer.state.ended:
         log_message(f"{workdir} is complete: {position['epoch']} epochs, {position['step']} steps")
-        return trainer, stopwatch.seconds
+        return trainer, training_time.seconds
     log_message(
         f"training {recipe.name} on {train.describe()}; {workdir}, from step {position['step']}"
     )
     try:
-        trainer.fit(train, epochs=spent.epochs, validation=valid)
+        trainer.fit(train, epochs=limits.epochs, validation=valid)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
-            f"interrupted at step {position['step']}; the same command goes on from there"
+            f"interrupted at step {position['step']}; run the same command again to resume"
         ) from error
-    return trainer, stopwatch.seconds
+    return trainer, training_time.seconds
 
 
-def trainer_of(recipe, budget, workdir, train, callbacks=()):
-    """The trainer of a run, before it takes up what the run has saved."""
-    spent = recipe.budget(budget)
+def build_trainer(
+    recipe: Recipe,
+    budget: str,
+    workdir: Path,
+    train: "ArrayDataset | TextDataset",
+    callbacks: "Iterable[keras.callbacks.Callback]" = (),
+) -> "Trainer":
+    """The trainer of a run, before it restores what the run has saved."""
     from zoo.training.trainer import Trainer
 
+    epochs = recipe.budget(budget).epochs
     return Trainer(
-        build(recipe, spent.epochs, train),
+        build_model(recipe, epochs, train),
         workdir,
-        optimizers=optimizers(recipe, spent.epochs * len(train)),
+        optimizers=build_optimizers(recipe, epochs * len(train)),
         callbacks=callbacks,
         micro_batches=recipe.micro_batches,
         jit_compile=recipe.jit_compile,
         seed=recipe.seed,
         save_every=1000,
-        figures_every=max(1, spent.epochs // 10),
+        figures_every=max(1, epochs // 10),
     )
 
 
-def load(recipe, split, training=False, vocabulary=None):
-    """A split of the data: shuffled to train on; whole, in order and fixed to look at.
+def load_split(
+    recipe: Recipe, split: str, training: bool = False, vocabulary: Any = None
+) -> "ArrayDataset | TextDataset":
+    """A split of the data: shuffled for training, otherwise complete, in order and fixed.
 
-    Texts are cut by a vocabulary, or by the one that they make.
+    Args:
+        recipe: with the data.
+        split: in TFDS syntax.
+        training: whether it is the training data.
+        vocabulary: of texts; None: built from the split.
     """
     common = {
         "batch_size": recipe.batch_size,
@@ -142,8 +178,8 @@ def load(recipe, split, training=False, vocabulary=None):
         "drop_remainder": training,
         "seed": recipe.seed,
     }
-    if recipe.texts:
-        return recipe.texts.load(recipe.data, split, vocabulary, **common)
+    if recipe.text_config:
+        return recipe.text_config.load(recipe.data, split, vocabulary, **common)
     fixed = recipe.binarize == "dynamic" and not training
     return datasets.load(
         recipe.data,
@@ -155,30 +191,32 @@ def load(recipe, split, training=False, vocabulary=None):
     )
 
 
-def build(recipe, epochs, train):
-    """The model, with the warm-up of its KL if there is one, and the words of the data."""
+def build_model(recipe: Recipe, epochs: int, train: "ArrayDataset | TextDataset") -> "Model":
+    """The model, with its KL warm-up if there is one, and the vocabularies of the data."""
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
     config = dict(recipe.config)
-    warmup = recipe.warmup_epochs
+    warmup = recipe.kl_warmup_epochs
     if warmup:
         steps = round((warmup if warmup >= 1 else warmup * epochs) * len(train))
         config["kl_weight"] = keras.optimizers.schedules.PolynomialDecay(0.0, max(1, steps), 1.0)
-    if recipe.texts:
+    if recipe.text_config:
         config |= vocabulary_arguments(config, train)
     return factory.get(recipe.model, **config)
 
 
-def optimizers(recipe, steps):
-    """Adam with the recipe's rate, one for each part if there are several; None: the model's."""
+def build_optimizers(
+    recipe: Recipe, steps: int
+) -> "keras.optimizers.Optimizer | dict[str, keras.optimizers.Optimizer] | None":
+    """Adam with the recipe's rate, one per part if there are several; None: the model's own."""
     rate = recipe.learning_rate
     if isinstance(rate, dict):
-        return {part: adam(recipe, one, steps) for part, one in rate.items()}
-    return None if rate is None else adam(recipe, rate, steps)
+        return {part: _build_adam(recipe, part_rate, steps) for part, part_rate in rate.items()}
+    return None if rate is None else _build_adam(recipe, rate, steps)
 
 
-def adam(recipe, rate, steps):
+def _build_adam(recipe, rate, steps):
     """Adam with the recipe's schedule, clipping and moving average."""
     import keras
 
@@ -189,46 +227,46 @@ def adam(recipe, rate, steps):
     return Adam(
         rate,
         *recipe.betas,
-        global_clipnorm=recipe.clip,
-        use_ema=recipe.ema is not None,
-        ema_momentum=0.99 if recipe.ema is None else recipe.ema,
+        global_clipnorm=recipe.clip_norm,
+        use_ema=recipe.ema_momentum is not None,
+        ema_momentum=0.99 if recipe.ema_momentum is None else recipe.ema_momentum,
     )
 
 
-def check_same(workdir, training):
-    """Raises UsageError, listing what differs, if the folder holds a run of other settings."""
-    path = workdir / "recipe.json"
+def check_same_run(workdir: Path, training: dict[str, Any]) -> None:
+    """Raises UsageError, listing the differences, if the folder holds a run of other settings."""
     if not Workdir(workdir).checkpoints.paths():
         return
-    had = had_recipe(path)
-    other = differences(had, training)
-    if other or not had:
-        what = ", ".join(text for text, _ in other) or "no recipe.json, as another command made it"
-        wanted = ", ".join(text for _, text in other) or "a recipe"
+    saved = _saved_recipe(workdir / "recipe.json")
+    differing = differences(saved, training)
+    if differing or not saved:
+        old = ", ".join(text for text, _ in differing)
+        old = old or "no recipe.json, as another command made it"
+        new = ", ".join(text for _, text in differing) or "a recipe"
         raise UsageError(
-            f"the run in {workdir} has {what}, got {wanted}: move that folder away to train anew,"
-            " or use another --workdir"
+            f"the run in {workdir} has {old}, got {new}: move that folder away to train again, or"
+            " use another --workdir"
         )
 
 
-def had_recipe(path):
-    """What a run's recipe.json holds, {} without the file; raises RecordError if it is damaged."""
+def _saved_recipe(path):
+    """The content of a run's recipe.json, {} without the file; raises RecordError if damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise TypeError(f"it holds a {type(found).__name__}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
     except FileNotFoundError:
         return {}
-    except Exception as error:  # what damaged JSON raises cannot be listed
+    except Exception as error:  # damaged JSON may raise anything
         raise records.RecordError(
-            f"{path} is damaged ({one_line(error)}), so that nobody can tell which recipe the run"
-            f" was trained by: move {path.parent} away to train again, or use another --workdir"
+            f"{path} is damaged ({one_line(error)}), so the recipe of the run is unknown: move"
+            f" {path.parent} away to train again, or use another --workdir"
         ) from error
-    return found
+    return content
 
 
-def save_model(model, path):
+def save_model(model: "Model", path: Path) -> None:
     """Writes a .keras file, all or nothing."""
-    unfinished = path.with_name(f".{path.name}.tmp{path.suffix}")  # Keras asks for the suffix
+    unfinished = path.with_name(f".{path.name}.tmp{path.suffix}")  # Keras requires the suffix
     model.save(unfinished)
     unfinished.replace(path)

@@ -1,16 +1,18 @@
-"""Recipes of the models that translate."""
+"""Recipes of the translation models."""
+
+from typing import Any
 
 from zoo.data.text_config import TextConfig
-from zoo.recipes.metric_spec import Measure
+from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
-# Dates, letter by letter: whether attention has been learned can be read off the answers.
+# Dates, character by character: the attention weights show what was learned.
 
 DATES = Recipe(
     name="seq2seq.dates",
-    title="Dates as people write them, in nine languages, to ISO 8601",
+    title="Written dates, in nine languages, to ISO 8601",
     model="seq2seq",
-    config={"embedding_dim": 64, "units": 128, "tied": "output", "dropout": 0.1},
+    config={"embedding_dim": 64, "units": 128, "tie_embeddings": "output", "dropout": 0.1},
     data="dates",
     train="train",
     valid="validation",
@@ -18,46 +20,62 @@ DATES = Recipe(
     batch_size=64,
     learning_rate=2e-3,
     schedule="cosine",
-    ema=0.99,
-    clip=1.0,
-    texts=TextConfig(tokenizer="characters", limit=64),
+    ema_momentum=0.99,
+    clip_norm=1.0,
+    text_config=TextConfig(tokenizer="characters", max_length=64),
     budgets={
         "smoke": Budget(1, train_examples=640, samples=50),
         "cpu-hour": Budget(3),
         "paper": Budget(20),
     },
-    metrics=(Measure("exact_match"), Measure("chrf")),
-    limits="No date of the test is in the training data; its words are.",
+    metrics=(MetricSpec("exact_match"), MetricSpec("chrf")),
+    limitations="No test date is in the training data; the words of test dates are.",
 )
 
-# Multi30k from German to English. All four meanings of BLEU stand side by side, greedy and by a
-# beam of 5; the first is the one to report.
+# Multi30k from German to English. The record has four variants of BLEU, each by greedy search and
+# by a beam of 5; the first is the one to report.
 
 PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 BLEU = tuple(
-    Measure("bleu", protocol=protocol, beam=beam) for protocol in PROTOCOLS for beam in (5, 1)
+    MetricSpec("bleu", protocol=protocol, num_beams=n) for protocol in PROTOCOLS for n in (5, 1)
 )
 LUONG = {
     "embedding_dim": 256,
     "units": 512,
     "cell": "lstm",
-    "alignment": "general",
-    "order": "luong",
-    "tied": "all",
+    "attention": "general",
+    "attention_order": "luong",
+    "tie_embeddings": "all",
     "dropout": 0.4,
     "label_smoothing": 0.1,
 }
-BAHDANAU = LUONG | {"alignment": "additive", "order": "bahdanau"}
+BAHDANAU = LUONG | {"attention": "additive", "attention_order": "bahdanau"}
 
 
-def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), **settings):
-    told = {
+def multi30k_recipe(
+    model: str,
+    title: str,
+    config: dict[str, Any],
+    epochs: tuple[int, int],
+    tag: str = "multi30k_de_en",
+    references: tuple[Reference, ...] = (),
+    **overrides: Any,
+) -> Recipe:
+    """A recipe of a translation model on Multi30k, from German to English.
+
+    Args:
+        model, title, config, references: as in `Recipe`.
+        epochs: of the budgets "cpu-hour" and "paper".
+        tag: of its name.
+        **overrides: other fields of the `Recipe`.
+    """
+    settings = {
         "batch_size": 64,
         "learning_rate": 1e-3,
         "schedule": "cosine",
-        "ema": 0.999,
-        "clip": 1.0,
-        **settings,
+        "ema_momentum": 0.999,
+        "clip_norm": 1.0,
+        **overrides,
     }
     return Recipe(
         name=f"{model}.{tag}",
@@ -68,29 +86,29 @@ def multi30k(model, title, config, epochs, tag="multi30k_de_en", references=(), 
         train="train",
         valid="validation",
         test="test",
-        texts=TextConfig(("de", "en"), tokenizer="bpe", vocabulary_size=8000),
-        best=False,
+        text_config=TextConfig(("de", "en"), tokenizer="bpe", vocabulary_size=8000),
+        select_best_epoch=False,
         budgets={
             "smoke": Budget(1, train_examples=640, samples=20),
             "cpu-hour": Budget(epochs[0]),
             "paper": Budget(epochs[1]),
         },
-        metrics=(*BLEU, Measure("chrf", beam=5), Measure("chrf")),
+        metrics=(*BLEU, MetricSpec("chrf", num_beams=5), MetricSpec("chrf")),
         references=references,
-        limits="The test split is test_2016_flickr. Published numbers are about other tokens, other"
-        " splits or the other direction: the protocols closest to them are listed.",
-        **told,
+        limitations="The test split is test_2016_flickr. Published results use other tokenizations,"
+        " other splits or the other direction; their notes name the closest protocols.",
+        **settings,
     )
 
 
 TUTORIAL = "bentrevett/pytorch-seq2seq@b3cd54c"
-NOTE = "greedy, lower-cased spaCy tokens: words-lower comes closest"
+NOTE = "greedy, lowercase spaCy tokens: words-lower is the closest protocol"
 ATTENTION = (
     Reference(28.3, TUTORIAL, f"Bahdanau's model, words; {NOTE}"),
     Reference(
         38.45,
         "maximus-21/Neural-Machine-Translation@07b184d",
-        "multiplicative attention, 8,000 joint sub-words; 13a, greedy, on the validation split",
+        "multiplicative attention, 8,000 joint subwords; 13a, greedy, on the validation split",
     ),
 )
 SMALL = (
@@ -98,20 +116,20 @@ SMALL = (
     Reference(
         41.02,
         "LividWo/Revisit-MMT@dc368d0",
-        "the Transformer of this size, from English to German; lower-cased Moses tokens, beam of 5",
+        "the Transformer of this size, from English to German; lowercase Moses tokens, beam of 5",
     ),
 )
 
 RECIPES = (
     DATES,
-    multi30k(
+    multi30k_recipe(
         "seq2seq",
         "German to English, Luong's attention",
         LUONG,
         (16, 45),
         references=ATTENTION,
     ),
-    multi30k(
+    multi30k_recipe(
         "seq2seq",
         "German to English, Bahdanau's attention",
         BAHDANAU,
@@ -119,16 +137,16 @@ RECIPES = (
         tag="multi30k_de_en_additive",
         references=ATTENTION,
     ),
-    multi30k(
+    multi30k_recipe(
         "transformer",
         "German to English, a small Transformer",
-        {"tied": "all"},
+        {"tie_embeddings": "all"},
         (40, 120),
         references=SMALL,
         batch_size=128,
         learning_rate=None,
         schedule="constant",
-        ema=None,
-        clip=None,
+        ema_momentum=None,
+        clip_norm=None,
     ),
 )

@@ -1,27 +1,28 @@
-"""Recipes of the variational auto-encoders."""
+"""Recipes of the variational autoencoders."""
 
-from zoo.recipes.recipe import Budget, Measure, Recipe, Reference
+from zoo.recipes.metric_spec import MetricSpec
+from zoo.recipes.recipe import Budget, Recipe, Reference
 
-PRIORS = {
+PRIOR_TITLES = {
     "vae": "a standard normal prior",
     "mixture_vae": "a mixture of Gaussians as prior",
     "vamp_vae": "a VampPrior",
     "flow_vae": "a flow as prior",
 }
-DATA = {
+SPLITS = {
     "mnist": {"train": "train[:50000]", "valid": "train[50000:]", "test": "test"},
     "kmnist": {"train": "test[:8000]", "valid": "test[8000:9000]", "test": "test[9000:]"},
 }
-ORDER = "The order of the images is that of TFDS: the splits are as large as in the literature"
-LIMITS = {
-    "mnist": f"{ORDER}, but hold other images than those of the original files.",
-    "kmnist": "Trained, validated and tested on parts of the 10,000 test images alone; numbers on"
-    " the usual split of 60,000 and 10,000 are other numbers.",
+ORDER_NOTE = "Images are in TFDS order, so the splits are as large as in the literature"
+LIMITATIONS = {
+    "mnist": f"{ORDER_NOTE} but contain other images than those of the original files.",
+    "kmnist": "Trained, validated and tested on parts of the 10,000 test images only; results are"
+    " not comparable with those on the usual split of 60,000 and 10,000.",
 }
-SMOKE = Budget(1, train_examples=2000, is_images=100)
-REST = (Measure("elbo"), Measure("active_units"))
+SMOKE = Budget(1, train_examples=2000, importance_sampling_images=100)
+OTHER_METRICS = (MetricSpec("elbo"), MetricSpec("active_units"))
 
-# Gated networks on dynamic MNIST, the experiment that most published numbers are about.
+# Gated networks on dynamically binarized MNIST, the experiment with the most published results.
 
 GATED = {
     "vae": {},
@@ -32,10 +33,11 @@ GATED = {
 PUBLISHED = {"vae": (84.45, 0.12), "vamp_vae": (82.43, 0.06)}
 
 
-def gated(model):
+def gated_recipe(model: str) -> Recipe:
+    """The gated 300-300 networks of Tomczak and Welling (2018) on dynamic MNIST."""
     return Recipe(
         name=f"{model}.mnist_gated",
-        title=f"Gated 300-300 networks, 40 codes, {PRIORS[model]}, dynamic MNIST",
+        title=f"Gated 300-300 networks, 40 codes, {PRIOR_TITLES[model]}, dynamic MNIST",
         model=model,
         config={
             "latent_dim": 40,
@@ -45,26 +47,27 @@ def gated(model):
             **GATED[model],
         },
         data="mnist",
-        **DATA["mnist"],
+        **SPLITS["mnist"],
         binarize="dynamic",
-        # The VampPrior's step encodes its 500 pictures too: larger batches, fewer of those.
+        # A step of the VampPrior also encodes its 500 pseudo-inputs: fewer, larger batches.
         batch_size=400 if model == "vamp_vae" else 200,
         learning_rate=4e-3 if model == "vamp_vae" else 3e-3,
         schedule="cosine",
-        ema=0.999,
+        ema_momentum=0.999,
         micro_batches=1 if model == "vamp_vae" else 2,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
         metrics=(
-            Measure("log_likelihood", samples=5000, images=1000),
-            Measure("log_likelihood", samples=500),
-            *REST,
+            MetricSpec("log_likelihood", samples=5000, images=1000),
+            MetricSpec("log_likelihood", samples=500),
+            *OTHER_METRICS,
         ),
-        references=published(model),
-        limits=LIMITS["mnist"],
+        references=published_references(model),
+        limitations=LIMITATIONS["mnist"],
     )
 
 
-def published(model):
+def published_references(model: str) -> tuple[Reference, ...]:
+    """The published log-likelihood of a model, if there is one."""
     if model not in PUBLISHED:
         return ()
     value, plus_minus = PUBLISHED[model]
@@ -73,17 +76,17 @@ def published(model):
             value,
             "Exemplar VAE (Norouzi et al., 2020), figure density_estimation,"
             " sajadn/Exemplar-VAE@4dbd091",
-            "after up to 2,000 epochs, IS-5000 on all 10,000 test images",
-            "mnist train[:50000] / train[50000:] / test, binarized anew each epoch, test once"
-            " (seed 777); IS-5000 on all test images, nats",
+            "after up to 2,000 epochs, IWAE-5000 on all 10,000 test images",
+            "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
+            " (seed 777); IWAE-5000 on all test images, nats",
             plus_minus,
         ),
     )
 
 
-# The experiment of the TensorFlow Probability introduction, on binary images.
+# The experiment of the TensorFlow Probability introduction, on binarized images.
 
-SPACES = {
+PRIOR_CONFIGS = {
     "vae": {},
     "mixture_vae": {"num_components": 16},
     "vamp_vae": {"num_pseudo_inputs": 500},
@@ -91,50 +94,52 @@ SPACES = {
 }
 
 
-def introduction(model, data, dims):
+def tfp_recipe(model: str, data: str, dims: int) -> Recipe:
+    """A convolutional VAE as in the TensorFlow Probability introduction."""
     return Recipe(
         name=f"{model}.{data}_d{dims}",
-        title=f"Convolutions, {dims} codes, {PRIORS[model]}, dynamic {data.upper()}",
+        title=f"Convolutions, {dims} codes, {PRIOR_TITLES[model]}, dynamic {data.upper()}",
         model=model,
-        config={"latent_dim": dims, **SPACES[model]},
+        config={"latent_dim": dims, **PRIOR_CONFIGS[model]},
         data=data,
-        **DATA[data],
+        **SPLITS[data],
         binarize="dynamic",
         batch_size=256,
         learning_rate=1e-3,
         micro_batches=1 if model == "vamp_vae" else 4,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(40), "paper": Budget(40)},
-        metrics=(Measure("log_likelihood", samples=200, images=1000), *REST),
-        limits="The TensorFlow Probability introduction prints no number and gives grey values to"
-        f" a Bernoulli; here pixels are drawn. {LIMITS[data]}",
+        metrics=(MetricSpec("log_likelihood", samples=200, images=1000), *OTHER_METRICS),
+        limitations="The TensorFlow Probability introduction has no result and uses gray pixels"
+        f" with a Bernoulli likelihood; here pixels are binarized. {LIMITATIONS[data]}",
     )
 
 
-# What a maximum mean discrepancy does in place of the KL: judged by codes and reconstructions.
+# The maximum mean discrepancy instead of the KL, measured by codes and reconstructions.
 
 
-def information(model):
+def mmd_recipe(model: str) -> Recipe:
+    """A VAE with 8 codes, for the comparison of the MMD with the KL."""
     return Recipe(
         name=f"{model}.mnist",
         title=f"Convolutions, 8 codes, {'MMD' if model == 'mmd_vae' else 'KL'}, dynamic MNIST",
         model=model,
         config={"latent_dim": 8},
         data="mnist",
-        **DATA["mnist"],
+        **SPLITS["mnist"],
         binarize="dynamic",
         batch_size=256,
         learning_rate=1e-3,
         budgets={"smoke": SMOKE, "cpu-hour": Budget(20), "paper": Budget(40)},
         metrics=(
-            Measure("reconstruction_error"),
-            Measure("aggregate_mmd"),
-            Measure("knn_accuracy"),
+            MetricSpec("reconstruction_error"),
+            MetricSpec("aggregate_mmd"),
+            MetricSpec("knn_accuracy"),
         ),
-        limits=LIMITS["mnist"],
+        limitations=LIMITATIONS["mnist"],
     )
 
 
-# Crystals at 64 pixels: data that anybody can grow, weights that anybody may have.
+# Simulated snow crystals at 64 pixels: data and weights without restrictions.
 
 SNOWFLAKES = Recipe(
     name="vae.snowflakes",
@@ -155,23 +160,23 @@ SNOWFLAKES = Recipe(
     learning_rate=2e-3,
     schedule="cosine",
     budgets={
-        "smoke": Budget(1, train_examples=512, is_images=50),
+        "smoke": Budget(1, train_examples=512, importance_sampling_images=50),
         "cpu-hour": Budget(30),
         "paper": Budget(200),
     },
-    metrics=(Measure("log_likelihood", samples=200), *REST),
-    limits="Crystals of Reiter's automaton, with twelve symmetries each: there is nothing published"
-    " to compare with.",
+    metrics=(MetricSpec("log_likelihood", samples=200), *OTHER_METRICS),
+    limitations="Crystals of Reiter's cellular automaton, with twelve symmetries each: there are no"
+    " published results to compare with.",
 )
 
 RECIPES = (
     SNOWFLAKES,
-    *(gated(model) for model in GATED),
+    *(gated_recipe(model) for model in GATED),
     *(
-        introduction(model, data, dims)
+        tfp_recipe(model, data, dims)
         for data in ("kmnist", "mnist")
         for dims in (2, 40)
-        for model in SPACES
+        for model in PRIOR_CONFIGS
     ),
-    *(information(model) for model in ("vae", "mmd_vae")),
+    *(mmd_recipe(model) for model in ("vae", "mmd_vae")),
 )

@@ -1,10 +1,12 @@
-"""What every vocabulary does, and the checks of text and of ids."""
+"""Base class of all tokenizers, and the checks of text and of ids."""
 
 import hashlib
 import itertools
 import json
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +16,17 @@ from zoo.files import user_path, write_json
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
-STRANGE = "\u2047"  # decoded UNKNOWN: a double question mark
-FILE = "vocabulary.json"
+UNKNOWN_TEXT = "\u2047"  # what UNKNOWN is decoded to: a double question mark
+FILE_NAME = "vocabulary.json"
 
 
-def readable(texts, what="line"):
+def to_str_list(texts: Iterable[str | bytes], what: str = "line") -> list[str]:
     """A list of str from str or UTF-8 bytes.
 
-    Raises UsageError that names the first one (counted from 1) which is neither.
+    Args:
+        what: what an error message calls a text.
+
+    Raises UsageError that names the first invalid text, counted from 1.
     """
     if isinstance(texts, str | bytes):
         raise UsageError(
@@ -29,112 +34,145 @@ def readable(texts, what="line"):
         )
     if not isinstance(texts, Iterable):
         raise UsageError(f"expected a list of sentences, got {short_repr(texts)}")
-    found = []
+    strings = []
     for number, text in enumerate(texts, 1):
         try:
             text = text.decode() if isinstance(text, bytes) else text
-            text.encode()  # half a surrogate pair is a str, but no text
-            found.append(str(text))
-        except UnicodeError as error:
+            text.encode()  # half a surrogate pair is a valid str, but not valid text
+            strings.append(str(text))
+        except (UnicodeDecodeError, UnicodeEncodeError) as error:
             raise UsageError(
                 f"{what} {number:,} is not UTF-8 text: {error.reason} at position {error.start} of"
                 f" {text[:60]!r}; save it as UTF-8"
             ) from error
         except (AttributeError, TypeError) as error:
             raise UsageError(f"{what} {number:,} must be text, got {short_repr(text)}") from error
-    return found
+    return strings
 
 
-def normal(texts, lowercase=False):
-    """`readable` in Unicode's normal form C, lower-cased if so asked: what is encoded."""
-    texts = [unicodedata.normalize("NFC", text) for text in readable(texts)]
-    return [text.lower() for text in texts] if lowercase else texts
+def normalize(texts: Iterable[str | bytes], lowercase: bool = False) -> list[str]:
+    """`to_str_list` in Unicode's normal form C, and in lower case if `lowercase`."""
+    normal = [unicodedata.normalize("NFC", text) for text in to_str_list(texts)]
+    return [text.lower() for text in normal] if lowercase else normal
 
 
-def check_flags(**values):
-    """Raises UsageError for what must be True or False, and is not."""
+def check_flags(**values: bool) -> None:
+    """Raises UsageError for an argument that is neither True nor False."""
     for name, value in values.items():
         if not isinstance(value, bool):
             raise UsageError(f"{name} must be True or False, got {short_repr(value)}")
 
 
 class Vocabulary:
-    """What `Tokenizer` and `Words` share. Two with the same `to_json` are equal."""
+    """Base of `SentencePieceTokenizer` and `WordTokenizer`. Equal `to_json` means equal."""
 
-    def encode(self, texts):
-        """A list of texts, str or UTF-8 bytes, as a list of lists of ids; "" has no ids."""
+    def encode(self, texts: Iterable[str | bytes]) -> list[list[int]]:
+        """Texts, str or UTF-8 bytes, as lists of ids; "" gives an empty list."""
         raise NotImplementedError
 
-    def decode(self, ids):
+    def decode(self, ids: Any) -> list[str]:
         """Texts of ids: lists of lists, or an array [n, t]; each ends before its first END."""
         raise NotImplementedError
 
-    def pieces(self, ids):
-        """The piece of text that each id of one sentence stands for: labels of an axis."""
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The text of each id of one sentence, for example as labels of an axis."""
         raise NotImplementedError
 
-    def to_dict(self):
+    @property
+    def kind(self) -> str:
+        """The unit of text that gets an id: "sub-words", "words" or "characters"."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> "Vocabulary":
+        """The inverse of `to_dict`."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
         """The constructor's arguments as JSON values, and "kind"."""
         raise NotImplementedError
 
-    def array(self, texts, marked=False, limit=None, truncate=False):
-        """Encoded texts, filled up with 0: int32 [n, longest], at least one column.
+    def __len__(self) -> int:
+        raise NotImplementedError
 
-        marked: put START and END around each.
-        limit, truncate: see `fit`.
+    def encode_batch(
+        self,
+        texts: Iterable[str | bytes],
+        add_start_end: bool = False,
+        max_length: int | None = None,
+        truncate: bool = False,
+    ) -> np.ndarray:
+        """Encoded texts, padded with 0: int32 [n, longest], with one column or more.
+
+        Args:
+            add_start_end: whether to put START and END around each text.
+            max_length, truncate: as in `limit_length`.
         """
-        ids = fit(self.encode(texts), marked, limit, truncate)
-        found = np.full((len(ids), max(1, *map(len, ids))) if ids else (0, 1), PAD, np.int32)
-        for row, sentence in zip(found, ids, strict=True):
+        ids = limit_length(self.encode(texts), add_start_end, max_length, truncate)
+        batch = np.full((len(ids), max(1, *map(len, ids))) if ids else (0, 1), PAD, np.int32)
+        for row, sentence in zip(batch, ids, strict=True):
             row[: len(sentence)] = sentence
-        return found
+        return batch
 
-    def to_json(self):
-        """The whole vocabulary as text."""
+    def to_json(self) -> str:
+        """The complete vocabulary as text."""
         return json.dumps(self.to_dict())
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """SHA-256 in hex of `to_json`."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
-    def save(self, folder):
-        """Write `folder`/vocabulary.json, whole or not at all; returns its path."""
-        path = user_path(folder) / FILE
+    def save(self, folder: str | Path) -> Path:
+        """Writes `folder`/vocabulary.json atomically; returns its path."""
+        path = user_path(folder) / FILE_NAME
         write_json(path, self.to_dict() | {"sha256": self.fingerprint})
         return path
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.to_json() == other.to_json()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind}, {len(self):,} ids, {self.fingerprint[:8]}>"
 
 
-def fit(ids, marked=False, limit=None, truncate=False, what="line"):
-    """Lists of ids with START and END (`marked`), none longer than `limit` with these two.
+def limit_length(
+    ids: list[list[int]],
+    add_start_end: bool = False,
+    max_length: int | None = None,
+    truncate: bool = False,
+    what: str = "line",
+) -> list[list[int]]:
+    """Lists of ids, with START and END around each if asked for, of at most `max_length` ids.
 
-    Raises UsageError naming the first that is longer; with `truncate`, cuts it before its END.
+    Args:
+        add_start_end: whether to add START and END; `max_length` counts them.
+        max_length: maximum number of ids; None: no limit.
+        truncate: cut longer lists before their END instead of raising an error.
+        what: what an error message calls a list.
+
+    Raises UsageError that names the first list that is too long.
     """
-    check_optional_numbers(limit=limit)
-    if limit is not None and limit <= 2 * marked:
-        raise UsageError(f"a limit of {limit} has no room for an id between START and END")
-    room = None if limit is None else limit - 2 * marked
+    check_optional_numbers(max_length=max_length)
+    if max_length is not None and max_length <= 2 * add_start_end:
+        raise UsageError(f"max_length={max_length} leaves no room for an id between START and END")
+    room = None if max_length is None else max_length - 2 * add_start_end
     for number, sentence in enumerate(ids, 1):
         if room is not None and not truncate and len(sentence) > room:
             raise UsageError(
-                f"{what} {number:,} has {len(sentence) + 2 * marked:,} ids, more than the limit"
-                f" of {limit}; raise it, leave it out, or pass truncate=True"
+                f"{what} {number:,} has {len(sentence) + 2 * add_start_end:,} ids, more than"
+                f" max_length={max_length}; raise max_length, leave the text out, or pass"
+                " truncate=True"
             )
-    return [[START, *s[:room], END] if marked else s[:room] for s in ids]
+    return [[START, *s[:room], END] if add_start_end else s[:room] for s in ids]
 
 
-def sentences_of(ids):
-    """Lists of ids without PAD and START, up to and without the first END."""
+def strip_special(ids: Any) -> list[list[int]]:
+    """Lists of ids without PAD and START, each cut before its first END."""
     ids = ids.to_list() if hasattr(ids, "to_list") else ids  # a RaggedTensor
     rows = [np.asarray(row, np.int64).tolist() for row in ids]
-    whole = (itertools.takewhile(lambda i: i != END, row) for row in rows)
-    return [[i for i in row if i not in (PAD, START)] for row in whole]
+    sentences = (itertools.takewhile(lambda i: i != END, row) for row in rows)
+    return [[i for i in sentence if i not in (PAD, START)] for sentence in sentences]

@@ -1,7 +1,9 @@
-"""Words and characters from a list, in Python or inside a TensorFlow graph."""
+"""Tokenizer of words or characters from a list, in Python or inside a TensorFlow graph."""
 
 import collections
 import functools
+from collections.abc import Iterable
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -13,15 +15,15 @@ from zoo.text.vocabulary import (
     PAD,
     SPECIAL,
     START,
-    STRANGE,
     UNKNOWN,
+    UNKNOWN_TEXT,
     Vocabulary,
     check_flags,
-    normal,
-    sentences_of,
+    normalize,
+    strip_special,
 )
 
-# In the language of RE2. Cf are characters of no width, M combining marks.
+# Regular expressions of RE2. Cf are characters without width, M combining marks.
 SPACES = r"[\pZ\x{0B}\x{1C}-\x{1F}\x{85}]"
 FLAG = r"[\x{1F1E6}-\x{1F1FF}]{2}"
 SIGN = rf"(?:{FLAG}|[^\pL\pM\pN\p{{Cf}}\s])"
@@ -29,22 +31,22 @@ SKIN = r"\x{1F3FB}-\x{1F3FF}"
 SYMBOL = rf"\p{{Cf}}*{SIGN}(?:\x{{200D}}{SIGN}|[\pM\p{{Cf}}{SKIN}])*"
 
 
-class Words(Vocabulary):
-    """Characters or words from a list, by `keras.layers.StringLookup`: also inside a graph.
+class WordTokenizer(Vocabulary):
+    """Words or characters from a list, by `keras.layers.StringLookup`, also inside a graph.
 
-    `words(tensor)` and `words.strings(ids)` are `encode` and `decode` for tensors, but for the
-    normal form, which TensorFlow does not know. Words are what stands between white space, of any
-    kind that Unicode has; punctuation is a word of its own. What has no width (a joiner, a
-    variation selector, a combining mark) belongs to its neighbor, so an emoji of several signs is
-    one word. Decoded words are joined by spaces, decoded characters by nothing.
+    `tokenizer(tensor)` and `tokenizer.detokenize(ids)` are `encode` and `decode` for tensors,
+    without the normal form, which TensorFlow does not support. Words are separated by white space
+    of any kind that Unicode has; each punctuation mark is a word. Characters without width (a
+    joiner, a variation selector, a combining mark) stay with their neighbor, so an emoji of several
+    code points is one word. Decoded words are joined by spaces, decoded characters by nothing.
 
     Args:
         words: list of str; word i has the id i + 4.
         unit: "word" or "character".
-        lowercase: lower-case all that is encoded.
+        lowercase: whether to lower-case texts before encoding.
     """
 
-    def __init__(self, words, unit="word", lowercase=False):
+    def __init__(self, words: Iterable[str], unit: str = "word", lowercase: bool = False):
         if unit not in ("word", "character"):
             raise UnknownNameError("unit", unit, ("word", "character"))
         check_flags(lowercase=lowercase)
@@ -56,14 +58,26 @@ class Words(Vocabulary):
         self.words, self.unit, self.lowercase = words, unit, lowercase
 
     @property
-    def kind(self):
+    def kind(self) -> str:
+        """ "words" or "characters"."""
         return f"{self.unit}s"
 
     @classmethod
-    def train(cls, sentences, vocabulary_size=None, unit="word", lowercase=False, min_count=1):
-        """The words of a corpus, the most frequent first, those seen `min_count` times or more.
+    def train(
+        cls,
+        sentences: Iterable[str | bytes],
+        vocabulary_size: int | None = None,
+        unit: str = "word",
+        lowercase: bool = False,
+        min_count: int = 1,
+    ) -> Self:
+        """The words of a corpus, the most frequent first.
 
-        vocabulary_size: the four special ids counted; None takes all.
+        Args:
+            sentences: str or UTF-8 bytes.
+            vocabulary_size: maximum number of ids, including the four special ones; None: no limit.
+            unit, lowercase: as in the constructor.
+            min_count: rarer words are left out.
         """
         check_optional_numbers(vocabulary_size=vocabulary_size)
         check_numbers(min_count=min_count)
@@ -73,18 +87,18 @@ class Words(Vocabulary):
                 f" {vocabulary_size}"
             )
         empty = cls([], unit, lowercase)
-        texts = normal(sentences, lowercase)
+        texts = normalize(sentences, lowercase)
         counts = collections.Counter(
             word.decode() for row in empty.split(texts).to_list() for word in row
         )
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        known = [w for w in ranked if counts[w] >= min_count and w not in SPECIAL]
-        if not known:
-            raise UsageError("a vocabulary needs a corpus, got no sentence that holds text")
+        words = [w for w in ranked if counts[w] >= min_count and w not in SPECIAL]
+        if not words:
+            raise UsageError("a vocabulary needs a corpus, got no sentence that contains text")
         room = None if vocabulary_size is None else vocabulary_size - len(SPECIAL)
-        return cls(known[:room], unit, lowercase)
+        return cls(words[:room], unit, lowercase)
 
-    def split(self, texts):
+    def split(self, texts: Any) -> tf.RaggedTensor:
         """Strings [n] as a ragged tensor of words or characters [n, None]."""
         texts = tf.convert_to_tensor(texts, tf.string)
         if self.lowercase:
@@ -96,54 +110,55 @@ class Words(Vocabulary):
         invisible = tf.strings.regex_full_match(words.flat_values, r"\p{Cf}+")  # with no neighbor
         return tf.ragged.boolean_mask(words, words.with_flat_values(~invisible))
 
-    def __call__(self, texts):
+    def __call__(self, texts: Any) -> tf.RaggedTensor:
         """Strings [n] -> ids, an int32 RaggedTensor [n, None]."""
-        return tf.cast(self.tables[0](self.split(texts)), tf.int32)
+        return tf.cast(self.lookup_layers[0](self.split(texts)), tf.int32)
 
-    def strings(self, ids):
-        """int [n, t] -> strings [n], each up to its first END."""
+    def detokenize(self, ids: Any) -> tf.Tensor:
+        """int [n, t] -> strings [n], each cut before its first END."""
         ids = tf.convert_to_tensor(ids)
         inside = tf.cumsum(tf.cast(ids == END, tf.int32), axis=1) == 0
-        words = tf.ragged.boolean_mask(self.tables[1](ids), inside & (ids != PAD) & (ids != START))
+        strings = self.lookup_layers[1](ids)
+        words = tf.ragged.boolean_mask(strings, inside & (ids != PAD) & (ids != START))
         return tf.strings.reduce_join(words, -1, separator=" " if self.unit == "word" else "")
 
     @functools.cached_property
-    def tables(self):
-        """Two Keras layers, text -> id and id -> text: what is exported must hold them."""
+    def lookup_layers(self) -> list[keras.layers.StringLookup]:
+        """Two Keras layers, text to id and id to text; an exported module must track them."""
         tokens = [f" {SPECIAL[START]}", f" {SPECIAL[END]}", *self.words]  # no split gives a space
-        with tf.init_scope():  # they outlive the graph that asked first
+        with tf.init_scope():  # the tables outlive the graph in which they are first used
             return [
                 keras.layers.StringLookup(
-                    vocabulary=tokens, mask_token="", oov_token=STRANGE, invert=invert
+                    vocabulary=tokens, mask_token="", oov_token=UNKNOWN_TEXT, invert=invert
                 )
                 for invert in (False, True)
             ]
 
-    def encode(self, texts):
-        return self(normal(texts, self.lowercase)).to_list()
+    def encode(self, texts: Iterable[str | bytes]) -> list[list[int]]:
+        return self(normalize(texts, self.lowercase)).to_list()
 
-    def decode(self, ids):
+    def decode(self, ids: Any) -> list[str]:
         size = len(self)
-        names = [*SPECIAL, *self.words]
-        names[UNKNOWN] = STRANGE
+        tokens = [*SPECIAL, *self.words]
+        tokens[UNKNOWN] = UNKNOWN_TEXT
         join = (" " if self.unit == "word" else "").join
         return [
-            join(names[i if 0 <= i < size else UNKNOWN] for i in row) for row in sentences_of(ids)
+            join(tokens[i if 0 <= i < size else UNKNOWN] for i in row) for row in strip_special(ids)
         ]
 
-    def pieces(self, ids):
-        names = [*SPECIAL, *self.words]
-        return [names[int(i)] if 0 <= i < len(names) else STRANGE for i in ids]
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        tokens = [*SPECIAL, *self.words]
+        return [tokens[int(i)] if 0 <= i < len(tokens) else UNKNOWN_TEXT for i in ids]
 
-    def to_dict(self):
-        own = {"unit": self.unit, "lowercase": self.lowercase, "words": self.words}
-        return {"kind": self.kind, **own}
+    def to_dict(self) -> dict[str, Any]:
+        config = {"unit": self.unit, "lowercase": self.lowercase, "words": self.words}
+        return {"kind": self.kind, **config}
 
     @classmethod
-    def from_dict(cls, found):
-        if not isinstance(found["words"], list):
-            raise UsageError(f"words must be a list, got {short_repr(found['words'])}")
-        return cls(found["words"], found["unit"], found["lowercase"])
+    def from_dict(cls, config: dict[str, Any]) -> Self:
+        if not isinstance(config["words"], list):
+            raise UsageError(f"words must be a list, got {short_repr(config['words'])}")
+        return cls(config["words"], config["unit"], config["lowercase"])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(SPECIAL) + len(self.words)

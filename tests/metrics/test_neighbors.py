@@ -7,7 +7,7 @@ import pytest
 from feature_sets import normal, of, two
 
 from zoo import metrics
-from zoo.metrics import neighbours
+from zoo.metrics import neighbors
 
 
 def naive_prdc(x, y, k):
@@ -41,7 +41,7 @@ def test_neighbourhoods_agree_with_brute_force_also_in_pieces(k, monkeypatch):
     x, y = two()
     want = naive_prdc(x.values, y.values, k)
     assert prdc(x, y, k) == pytest.approx(want)
-    monkeypatch.setattr(neighbours, "MEGABYTES", 0.003)  # 6 rows at once
+    monkeypatch.setattr(neighbors, "MEGABYTES", 0.003)  # 6 rows at once
     assert prdc(x, y, k) == pytest.approx(want)
 
 
