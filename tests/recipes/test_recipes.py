@@ -290,7 +290,7 @@ def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypat
     again = functools.partial(reproduction.reproduce, results=tmp_path, workdir=tmp_path / "run")
     small = np.random.default_rng(0).random((120, 8, 8))
     np.savez(tmp_path / "small.npz", image=small)
-    with pytest.raises(UsageError, match=r"sees images \(28, 28, 1\), got .*8, 8, 1"):
+    with pytest.raises(UsageError, match=r"takes images \(28, 28, 1\), got .*8, 8, 1"):
         again(tiny_gan(tmp_path, data=str(tmp_path / "small.npz")), "smoke")
     with pytest.raises(UnknownNameError, match="unknown classifier 'FCD'"):
         again(tiny_gan(tmp_path, metrics=fidelity_metrics("FCD")), "smoke")
@@ -368,7 +368,7 @@ def check_saved(workdir, record):
         for a, b in zip(evaluated.weights, model.weights, strict=True):
             np.testing.assert_array_equal(a, b)
     card = zoo.info("made/vae.tiny")["card"]
-    assert f"| iwae_5 | {record['metrics']['is_5']['value']:.5g} |" in card
+    assert f"| iwae_5 | {record['metrics']['iwae_5']['value']:.5g} |" in card
     assert "OTHER PROTOCOL: published 1 (made up), nowhere" in card
     assert "`zoo reproduce vae.tiny --budget smoke`" in card
     missing = CliRunner().invoke(main, ["save", workdir, "made/other", "--results", "nowhere"])
