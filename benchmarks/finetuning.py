@@ -1,20 +1,19 @@
-"""What weights that have learned something else are worth, against fresh ones at equal budget.
+"""Fine-tuning compared with training from scratch, at equal budget.
 
     python -m benchmarks.finetuning kmnist --source vae.mnist --record
     python -m benchmarks.finetuning labels --source vae.mnist --record
     python -m benchmarks.finetuning direction --source seq2seq.multi30k_de_en --record
     python -m benchmarks.finetuning domain --source seq2seq.multi30k_de_en --record
 
-    kmnist       a VAE of digits learns a few Japanese characters
-    labels       the encoder of a VAE of digits becomes a classifier, with 10 labels a digit
-    direction    a translator from German to English learns the way back from a few pairs
-    domain       it learns dates, from nine languages to ISO 8601, by the words it has
+    kmnist       a VAE of digits, fine-tuned on a few Japanese characters
+    labels       the encoder of a VAE of digits, fine-tuned as a classifier on 10 labels per digit
+    direction    a German-English translator, fine-tuned on a few English-German pairs
+    domain       the same, fine-tuned on dates in nine languages to ISO 8601, with its vocabulary
 
-Each way has the same network, data, order of the data, optimizer, seeds and number of steps; only
-what it begins with differs. --source is the reference of any preset with such a network. With
---record it writes benchmarks/results/finetuning.CASE.BUDGET.json; `python -m
-benchmarks.result_figures finetuning` draws the curves. The cpu-hour budget takes some ten minutes
-on one thread.
+All methods have the same network, data, data order, optimizer, seeds and number of steps; they
+differ in the initial weights. --source is any preset with such a network. With --record it writes
+benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.result_figures finetuning`
+plots the curves. The cpu-hour budget takes about ten minutes on one thread.
 """
 
 import argparse
@@ -22,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -30,11 +30,11 @@ from benchmarks.finetuning_tasks import (
     FROZEN,
     SCRATCH,
     TUNED,
-    Spent,
+    TaskBudget,
     characters,
     dates,
     digits,
-    way_back,
+    reverse_direction,
 )
 from zoo import metrics, presets, threads
 from zoo.recipes import environment, records
@@ -42,22 +42,22 @@ from zoo.recipes import environment, records
 ROOT = Path(__file__).parent.parent
 
 
-# What is compared: both have a score of each seed.
+# Comparisons of the scores of two methods, one per seed.
 
 
-def over_images(ours, theirs):
-    """Means over the seeds, image by image."""
-    mean = [replace(s[0], values=np.mean([one.values for one in s], 0)) for s in (ours, theirs)]
-    return metrics.compare(*mean)
+def over_images(ours: list, theirs: list) -> metrics.Comparison:
+    """Means over the seeds, paired by image."""
+    means = [replace(s[0], values=np.mean([e.values for e in s], 0)) for s in (ours, theirs)]
+    return metrics.compare(*means)
 
 
-def over_texts(ours, theirs):
-    """By a paired bootstrap, of one seed."""
+def over_texts(ours: list, theirs: list) -> metrics.TextComparison:
+    """A paired bootstrap, of one seed."""
     return metrics.compare_texts(*ours, *theirs)
 
 
-def over_seeds(ours, theirs):
-    """Run by run, with Student's t: few runs are compared."""
+def over_seeds(ours: list, theirs: list) -> metrics.Comparison:
+    """Paired by seed, with Student's t since there are few runs."""
     differences = np.subtract(ours, theirs)
     mean, error, student = differences.mean(), stats.sem(differences), stats.t(len(ours) - 1)
     half = student.ppf(0.975) * error
@@ -65,57 +65,57 @@ def over_seeds(ours, theirs):
     return metrics.Comparison(mean, (mean - half, mean + half), p, len(ours), "%")
 
 
-def number(score):
+def to_number(score: Any) -> float:
     """A score as one number."""
     return float(getattr(score, "mean", getattr(score, "value", score)))
 
 
-# The cases.
+# The experiments.
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case.
+    """An experiment.
 
     Attributes:
-        source: preset that it is meant for.
-        runs: one of `benchmarks.finetuning_tasks`.
-        compare: a `metrics.Comparison` of the scores of two ways.
-        metric, unit, lower_is_better: what the scores are.
-        protocol: with the attributes of a `Spent` in braces.
-        budgets: name -> `Spent`.
-        ways: that are compared with `SCRATCH`.
+        source: default preset.
+        task: a function of `benchmarks.finetuning_tasks`.
+        compare: the scores of two methods -> a `metrics.Comparison`.
+        metric, unit, lower_is_better: of the scores.
+        protocol: a format string with the attributes of a `TaskBudget`.
+        budgets: name -> `TaskBudget`.
+        methods: compared with `SCRATCH`.
     """
 
     source: str
-    runs: Callable
+    task: Callable
     compare: Callable
     metric: str
     unit: str
     lower_is_better: bool
     protocol: str
-    budgets: dict
-    ways: tuple = (TUNED,)
+    budgets: dict[str, TaskBudget]
+    methods: tuple[str, ...] = (TUNED,)
 
 
 PAIRS = {
-    "smoke": Spent((2, 4), examples=64, tests=20, batch_size=32),
-    "cpu-hour": Spent((75, 150, 300, 600), examples=2000, tests=1000, batch_size=32),
+    "smoke": TaskBudget((2, 4), examples=64, test_examples=20, batch_size=32),
+    "cpu-hour": TaskBudget((75, 150, 300, 600), examples=2000, test_examples=1000, batch_size=32),
 }
 CASES = {
     "kmnist": Case(
         "vae.mnist",
         characters,
         over_images,
-        "IS-20",
+        "IWAE-20",
         "nats",
         True,
-        "A VAE learns {examples:,} images of KMNIST, binarized anew each epoch. They are"
-        " test[:{examples}]: the split train is not used. IS-20 on test[-{tests}:], binarized once"
-        " (seed 777); mean of {seeds} seeds, interval over images",
+        "A VAE is trained on {examples:,} images of KMNIST, binarized again each epoch. They are"
+        " test[:{examples}]: the split train is not used. IWAE-20 on test[-{test_examples}:],"
+        " binarized once (seed 777); mean of {seeds} seeds, interval over images",
         {
-            "smoke": Spent((2, 4), examples=64, tests=20, batch_size=32),
-            "cpu-hour": Spent((50, 100, 200, 500, 1000, 2000), 1000, 1000, 50, seeds=2),
+            "smoke": TaskBudget((2, 4), examples=64, test_examples=20, batch_size=32),
+            "cpu-hour": TaskBudget((50, 100, 200, 500, 1000, 2000), 1000, 1000, 50, seeds=2),
         },
     ),
     "labels": Case(
@@ -125,26 +125,26 @@ CASES = {
         "accuracy",
         "%",
         False,
-        "The encoder of a VAE and two dense layers learn to tell digits from {examples} labels of"
-        " MNIST, as many of each digit, drawn from train[50000:]. Pixels are 0 or 1 (threshold)."
-        " Accuracy on test[:{tests}]; mean of {seeds} seeds (of images, weights, order), interval"
-        " over seeds",
+        "The encoder of a VAE and two dense layers classify digits, trained on {examples} labels of"
+        " MNIST, equally many per digit, drawn from train[50000:]. Pixels are 0 or 1 (threshold)."
+        " Accuracy on test[:{test_examples}]; mean of {seeds} seeds (of images, weights, order),"
+        " interval over seeds",
         {
-            "smoke": Spent((2, 4), examples=20, tests=100, batch_size=10, seeds=2),
-            "cpu-hour": Spent((20, 50, 100, 200, 500), 100, 10_000, 50, seeds=10),
+            "smoke": TaskBudget((2, 4), examples=20, test_examples=100, batch_size=10, seeds=2),
+            "cpu-hour": TaskBudget((20, 50, 100, 200, 500), 100, 10_000, 50, seeds=10),
         },
         (FROZEN, TUNED),
     ),
     "direction": Case(
         "seq2seq.multi30k_de_en",
-        way_back,
+        reverse_direction,
         over_texts,
         "BLEU 13a",
         "%",
         False,
-        "A translator from German to English learns from English to German: multi30k"
-        " train[:{examples}]. BLEU 13a, greedy, on test[:{tests}]; one seed, paired bootstrap over"
-        " texts",
+        "A German-English translator is trained from English to German: multi30k"
+        " train[:{examples}]. BLEU 13a, greedy, on test[:{test_examples}]; one seed, paired"
+        " bootstrap over texts",
         PAIRS,
     ),
     "domain": Case(
@@ -154,52 +154,54 @@ CASES = {
         "exact match",
         "%",
         False,
-        "A translator from German to English learns dates in nine languages, to ISO 8601, by the"
-        " sub-words it has: dates train[:{examples}]. Exact match, greedy, on test[:{tests}]; one"
-        " seed, paired bootstrap over texts",
+        "A German-English translator is trained on dates in nine languages, to ISO 8601, with its"
+        " own vocabulary: dates train[:{examples}]. Exact match, greedy, on"
+        " test[:{test_examples}]; one seed, paired bootstrap over texts",
         PAIRS,
     ),
 }
 
 
-def measured(case, source, spent):
-    """Rows for a record: every other way against `SCRATCH`, at each number of steps."""
+def run_experiment(case: Case, source: str, budget: TaskBudget) -> list[dict[str, Any]]:
+    """Rows of a record: every method compared with `SCRATCH`, at each number of steps."""
     scores = {}
-    for way in (SCRATCH, *case.ways):
-        scores[way] = [[] for _ in spent.steps]
-        for seed in range(spent.seeds):
-            found = zip(spent.steps, case.runs(source, way, seed, spent), strict=True)
-            for k, (steps, score) in enumerate(found):
-                scores[way][k].append(score)
-                log(f"{way}, seed {seed}, {steps:,} steps: {case.metric} {number(score):.5g}")
+    for method in (SCRATCH, *case.methods):
+        scores[method] = [[] for _ in budget.steps]
+        for seed in range(budget.seeds):
+            results = zip(budget.steps, case.task(source, method, seed, budget), strict=True)
+            for k, (steps, score) in enumerate(results):
+                scores[method][k].append(score)
+                value = f"{case.metric} {to_number(score):.5g}"
+                log(f"{method}, seed {seed}, {steps:,} steps: {value}")
     return [
-        row(case, way, steps, scores[way][k], scores[SCRATCH][k])
-        for way in case.ways
-        for k, steps in enumerate(spent.steps)
+        _row(case, method, steps, scores[method][k], scores[SCRATCH][k])
+        for method in case.methods
+        for k, steps in enumerate(budget.steps)
     ]
 
 
-def row(case, way, steps, ours, theirs):
-    found = case.compare(ours, theirs)
-    each = [[number(score) for score in scores] for scores in (ours, theirs)]
+def _row(case, method, steps, ours, theirs):
+    comparison = case.compare(ours, theirs)
+    by_seed = [[to_number(score) for score in scores] for scores in (ours, theirs)]
     return {
-        "way": way,
+        "method": method,
         "steps": steps,
-        "value": float(np.mean(each[0])),
-        "scratch": float(np.mean(each[1])),
-        "difference": float(found.difference),
-        "interval": [float(end) for end in found.interval],
-        "p": float(found.p),
-        "n": found.n,
-        "by_seed": each,
+        "value": float(np.mean(by_seed[0])),
+        "from_scratch": float(np.mean(by_seed[1])),
+        "difference": float(comparison.difference),
+        "interval": [float(end) for end in comparison.interval],
+        "p": float(comparison.p),
+        "n": comparison.n,
+        "by_seed": by_seed,
     }
 
 
-def log(text):
+def log(text: str) -> None:
+    """Prints a line with the time."""
     print(time.strftime("%H:%M:%S"), text, flush=True)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.finetuning",
         description=__doc__,
@@ -211,20 +213,25 @@ def main(arguments=None):
     parser.add_argument("--record", action="store_true", help="write the record")
     options = parser.parse_args(arguments)
     case = CASES[options.case]
-    spent, source = case.budgets[options.budget], options.source or case.source
+    budget, source = case.budgets[options.budget], options.source or case.source
     preset, facts, began = presets.info(source), environment.environment(), time.perf_counter()
-    rows = measured(case, source, spent)
-    for one in rows:
-        told = "{way}, {steps:,} steps: {value:.5g} against {scratch:.5g}, {difference:+.3g}"
-        log(told.format(**one) + " [{:+.3g}, {:+.3g}]".format(*one["interval"]))
+    rows = run_experiment(case, source, budget)
+    for row in rows:
+        line = "{method}, {steps:,} steps: {value:.5g}, from scratch {from_scratch:.5g},"
+        interval = " {difference:+.3g} [{:+.3g}, {:+.3g}]".format(*row["interval"], **row)
+        log(line.format(**row) + interval)
     record = {
         "kind": "finetuning",
         "name": options.case,
         "budget": options.budget,
-        "protocol": case.protocol.format(**asdict(spent)),
+        "protocol": case.protocol.format(**asdict(budget)),
         "source": {key: preset[key] for key in ("name", "model", "digest")},
-        "metric": {k: getattr(case, k) for k in ("metric", "unit", "lower_is_better")},
-        "settings": asdict(spent),
+        "metric": {
+            "name": case.metric,
+            "unit": case.unit,
+            "lower_is_better": case.lower_is_better,
+        },
+        "settings": asdict(budget),
         "seconds": time.perf_counter() - began,
         "threads": threads.thread_counts(),
         **facts,

@@ -1,35 +1,36 @@
-"""Pictures of reproduced models side by side, in docs/figures.
+"""Figures of reproduced models, in docs/figures.
 
     python -m benchmarks.result_figures [NAME...]
 
-Takes the models as `zoo reproduce` left them in runs/reproduce; a run that is not complete is gone
-on with first.
+Uses the runs of `zoo reproduce` in runs/reproduce; an unfinished run is resumed first.
 
     kmnist_d2, mnist_d2
-                 the TFP introduction: characters and latent grid of both priors
-    mmd          VAE and MMD-VAE: reconstructions, draws from the prior and from fitted codes
-    gated        the likelihood net: draws under both priors, and the learned pseudo-inputs
+                 the TFP introduction: samples and latent grid of both priors
+    mmd          VAE and MMD-VAE: reconstructions, samples of the prior and of fitted codes
+    gated        gated networks: samples with both priors, and the trained pseudo-inputs
     dcgan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
-                 real images, generated ones, and the same noise over the epochs
+                 real images, generated images, and fixed noise over the epochs
     instance_dcgan_fashion_mnist
-                 the same, and test images with drawings of their neighbourhoods
+                 the same, and images conditioned on test images
     pix2pix_facades_128
                  label maps, translations and photographs of the test split
     seq2seq_dates
-                 where the translator looks while it writes a date
+                 attention while translating dates
     seq2seq_multi30k_de_en, seq2seq_multi30k_de_en_additive, transformer_multi30k_de_en
-                 the five best and five worst translations of short test sentences, by chrF, and
-                 where the translator looked; below each what a person wrote
+                 the five best and five worst translations of short test sentences, by chrF, with
+                 their attention, and the reference below each
     captioning_shapes
-                 where the captioner looks while it says what it sees
-    finetuning   fine-tuned against from scratch, from the records of benchmarks.finetuning
+                 attention while captioning
+    finetuning   fine-tuned and from scratch, from the records of benchmarks.finetuning
 """
 
 import argparse
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -44,7 +45,8 @@ from zoo.recipes import run as reproduction
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "figures"
-SIDE = 560  # pixels of each picture
+SIDE = 560  # pixels of each panel
+Panels = list[tuple[str, np.ndarray]]  # (caption, image)
 DATES = (
     "the 4th of July 2031",
     "7.3.65",
@@ -55,56 +57,54 @@ DATES = (
 )
 
 
-def opened(name, budget="cpu-hour"):
-    """(model with the weights that were evaluated, training data, test data) of a recipe."""
+def load_run(name: str, budget: str = "cpu-hour") -> tuple[Any, Any, Any]:
+    """(model with the evaluated weights, training data, test data) of a recipe."""
     recipe = recipes.get(name)
-    kept = folder(name, budget) / "recipe.json"
-    if kept.exists():  # its data may be a person's own
-        recipe = replace(recipe, data=json.loads(kept.read_text())["data"])
+    saved = run_folder(name, budget) / "recipe.json"
+    if saved.exists():  # its data may be a path
+        recipe = replace(recipe, data=json.loads(saved.read_text())["data"])
     train, valid, test = recipe.splits(budget)
     data = reproduction.load_split(recipe, train, training=True)
     valid = valid and reproduction.load_split(recipe, valid)
-    trainer, _ = reproduction.train_recipe(recipe, budget, folder(name, budget), data, valid)
-    trainer.restore(select_best_epoch=recipe.select_best_epoch)
-    with (
-        trainer.averaged_weights() as model
-    ):  # leave the averages in place: nothing is trained here
+    trainer, _ = reproduction.train_recipe(recipe, budget, run_folder(name, budget), data, valid)
+    trainer.restore(best=recipe.select_best_epoch)
+    with trainer.averaged_weights() as model:  # the averages are kept: nothing is trained here
         weights = model.get_weights()
     model.set_weights(weights)
     return model, data, reproduction.load_split(recipe, test)
 
 
-def folder(name, budget="cpu-hour"):
-    """Where `zoo reproduce` left the run."""
+def run_folder(name: str, budget: str = "cpu-hour") -> Path:
+    """The folder of the run of `zoo reproduce`."""
     return runs.RUNS / "reproduce" / f"{name}-{budget}"
 
 
-def introduction(data):
-    """[(caption, picture)]"""
-    pictures = []
+def tfp_introduction(data: str) -> Panels:
+    """Both priors of the TFP introduction."""
+    panels = []
     for name, prior in (("vae", "N(0, I)"), ("mixture_vae", "mixture of 16")):
-        model, *_ = opened(f"{name}.{data}_d2")
-        pictures.append((f"{prior}: samples", figures.samples(model, 100)))
-        pictures.append((f"{prior}: latent grid", figures.latent_grid(model)))
-    return pictures
+        model, *_ = load_run(f"{name}.{data}_d2")
+        panels.append((f"{prior}: samples", figures.samples(model, 100)))
+        panels.append((f"{prior}: latent grid", figures.latent_grid(model)))
+    return panels
 
 
-def mmd():
-    pictures = []
+def mmd() -> Panels:
+    panels = []
     for name in ("vae", "mmd_vae"):
-        model, train, test = opened(f"{name}.mnist")
+        model, train, test = load_run(f"{name}.mnist")
         density = metrics.fit_latent_density(model, train, num_components=10)
         fitted = model.decode(density.sample(100, seed=(0, 1)))
-        again = figures.reconstructions(model, test.take(16)["image"])
-        pictures.append((f"{name}: reconstructions", again))
-        pictures.append((f"{name}: prior", figures.samples(model, 100)))
-        pictures.append((f"{name}: density fitted to codes", figures.grid(fitted)))
-    return pictures
+        reconstructions = figures.reconstructions(model, test.take(16)["image"])
+        panels.append((f"{name}: reconstructions", reconstructions))
+        panels.append((f"{name}: prior", figures.samples(model, 100)))
+        panels.append((f"{name}: density fitted to codes", figures.grid(fitted)))
+    return panels
 
 
-def gated():
-    vae, *_ = opened("vae.mnist_gated")
-    vamp, *_ = opened("vamp_vae.mnist_gated")
+def gated() -> Panels:
+    vae, *_ = load_run("vae.mnist_gated")
+    vamp, *_ = load_run("vamp_vae.mnist_gated")
     inputs = np.clip(vamp.latent_prior.pseudo_inputs, 0, 1)
     return [
         ("N(0, I): samples", figures.samples(vae, 100)),
@@ -113,29 +113,29 @@ def gated():
     ]
 
 
-def actors(name):
-    model, _, test = opened(name)
+def gan_samples(name: str) -> Panels:
+    model, _, test = load_run(name)
     return [
         ("real images", figures.grid(test.take(64)["image"])),
         ("generated images", figures.samples(model)),
         (
-            "the same noise at each epoch",
-            figures.sample_series(folder(name) / "figures" / "samples"),
+            "fixed noise at each epoch",
+            figures.sample_series(run_folder(name) / "figures" / "samples"),
         ),
     ]
 
 
-def neighbourhoods(name="instance_dcgan.fashion_mnist", each=7):
-    model, _, test = opened(name)
+def conditioned_samples(name: str = "instance_dcgan.fashion_mnist", each: int = 7) -> Panels:
+    model, _, test = load_run(name)
     images = test.take(8)["image"]
-    drawn = model.sample(8 * each, seed=0, reference=np.repeat(images, each, axis=0)).numpy()
-    rows = np.concatenate([images[:, None], drawn.reshape(8, each, *images.shape[1:])], axis=1)
-    like = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
-    return [*actors(name), ("test images, on the left, and drawings like them", like)]
+    samples = model.sample(8 * each, seed=0, reference=np.repeat(images, each, axis=0)).numpy()
+    rows = np.concatenate([images[:, None], samples.reshape(8, each, *images.shape[1:])], axis=1)
+    grid = figures.grid(rows.reshape(-1, *images.shape[1:]), columns=1 + each)
+    return [*gan_samples(name), ("test images, on the left, and samples conditioned on them", grid)]
 
 
-def translations():
-    model, _, test = opened("pix2pix.facades_128")
+def facades() -> Panels:
+    model, _, test = load_run("pix2pix.facades_128")
     batch = test.take(16)
     sides = {"label map": batch["source"], "photograph": batch["target"]}
     sides["translation"] = model.translate(batch["source"], seed=0)
@@ -143,50 +143,50 @@ def translations():
     return [(f"{side}s", figures.grid(sides[side], columns=4)) for side in order]
 
 
-def dates():
-    model = load_model(str(folder("seq2seq.dates")))
+def dates() -> Panels:
+    model = load_model(str(run_folder("seq2seq.dates")))
     return [(text, figures.attention(model.attention_maps([text]))) for text in DATES]
 
 
-def sentences(name, short=60, each=5):
-    model = load_model(str(folder(name)))
+def translations(name: str, short: int = 60, each: int = 5) -> Panels:
+    model = load_model(str(run_folder(name)))
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
-    sources, right = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
-    said = model.translate(sources, num_beams=5)
-    like = CHRF().sentence_score
-    scores = [like(one, [other]).score for one, other in zip(said, right, strict=True)]
+    sources, references = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
+    generated = model.translate(sources, num_beams=5)
+    chrf = CHRF().sentence_score
+    scores = [chrf(a, [b]).score for a, b in zip(generated, references, strict=True)]
     order = np.argsort(scores, kind="stable")
-    chosen = [*order[-each:], *order[:each]]
     return [
-        (right[i], figures.attention(model.attention_maps([sources[i]], [said[i]]))) for i in chosen
+        (references[i], figures.attention(model.attention_maps([sources[i]], [generated[i]])))
+        for i in [*order[-each:], *order[:each]]
     ]
 
 
-def scenes():
+def scenes() -> Panels:
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    looks = load_model(str(folder("captioning.shapes"))).attention_maps(images)
-    return [("", figures.caption_maps(images, looks))]
+    maps = load_model(str(run_folder("captioning.shapes"))).attention_maps(images)
+    return [("", figures.caption_maps(images, maps))]
 
 
-def gains():
-    found = records.read_all(ROOT / records.RESULTS)
-    return [("", gain(one)) for one in found if one["kind"] == "finetuning"]
+def finetuning() -> Panels:
+    all_records = records.read_all(ROOT / records.RESULTS)
+    return [("", plot_finetuning(r)) for r in all_records if r["kind"] == "finetuning"]
 
 
-def gain(record):
-    """The curves of a record of fine-tuning: every way, with the interval of its difference."""
+def plot_finetuning(record: records.Record) -> np.ndarray:
+    """The curves of a fine-tuning record: every method, with the interval of its difference."""
     figure, axes = figures.plot(SIDE, SIDE * 3 // 4)
-    told, ways = record["metric"], {}
+    metric, methods = record["metric"], {}
     for row in record["results"]:
-        ways.setdefault(row["way"], []).append(row)
-    for (way, rows), colour in zip(ways.items(), figures.PALETTE, strict=False):
+        methods.setdefault(row["method"], []).append(row)
+    for (method, rows), color in zip(methods.items(), figures.PALETTE, strict=False):
         steps, values = ([row[key] for row in rows] for key in ("steps", "value"))
         half = [(row["interval"][1] - row["interval"][0]) / 2 for row in rows]
-        axes.errorbar(steps, values, half, fmt="o-", color=colour, capsize=3, label=way)
-    scratch = [row["scratch"] for row in rows]
-    axes.plot(steps, scratch, "s--", color="#777777", label="from scratch")
-    label = f"{told['metric']}, {told['unit']}"
+        axes.errorbar(steps, values, half, fmt="o-", color=color, capsize=3, label=method)
+    from_scratch = [row["from_scratch"] for row in rows]
+    axes.plot(steps, from_scratch, "s--", color="#777777", label="from scratch")
+    label = f"{metric['name']}, {metric['unit']}"
     axes.set(title=record["name"], xlabel="steps", ylabel=label, xscale="log")
     axes.set_xticks(steps, [f"{count:,}" for count in steps], minor=False)
     axes.set_xticks([], minor=True)
@@ -194,30 +194,30 @@ def gain(record):
     return figures.to_array(figure)
 
 
-PICTURES = {
-    "finetuning": gains,
+FIGURES: dict[str, Callable[[], Panels]] = {
+    "finetuning": finetuning,
     "mmd": mmd,
     "gated": gated,
-    "instance_dcgan_fashion_mnist": neighbourhoods,
-    "pix2pix_facades_128": translations,
+    "instance_dcgan_fashion_mnist": conditioned_samples,
+    "pix2pix_facades_128": facades,
     "seq2seq_dates": dates,
     "captioning_shapes": scenes,
 }
-PICTURES |= {f"{data}_d2": functools.partial(introduction, data) for data in ("kmnist", "mnist")}
-PICTURES |= {
-    name.replace(".", "_"): functools.partial(kind, name)
-    for kind, pattern in ((actors, "dcgan.*"), (sentences, "*.multi30k_*"))
+FIGURES |= {f"{data}_d2": functools.partial(tfp_introduction, data) for data in ("kmnist", "mnist")}
+FIGURES |= {
+    name.replace(".", "_"): functools.partial(make, name)
+    for make, pattern in ((gan_samples, "dcgan.*"), (translations, "*.multi30k_*"))
     for name in recipes.names(pattern)
 }
 
 
-def draw(name, path):
-    """Writes the pictures of a name beside each other, as many in a row as belong together."""
-    captions, pictures = zip(*PICTURES[name](), strict=True)
-    if len(pictures) == 1:
-        figures.save(path, pictures[0])
+def write_figure(name: str, path: Path) -> None:
+    """Writes the panels of a figure as a grid."""
+    captions, images = zip(*FIGURES[name](), strict=True)
+    if len(images) == 1:
+        figures.save(path, images[0])
         return
-    tiles = [ImageOps.pad(Image.fromarray(p), (SIDE, SIDE), color="white") for p in pictures]
+    tiles = [ImageOps.pad(Image.fromarray(p), (SIDE, SIDE), color="white") for p in images]
     columns = 3 if len(tiles) % 3 == 0 else 2
     figures.grid(
         np.stack([np.asarray(tile) for tile in tiles]),
@@ -229,13 +229,13 @@ def draw(name, path):
     )
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.result_figures", description=__doc__
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*PICTURES, []])
-    for name in parser.parse_args(arguments).names or PICTURES:
-        draw(name, FOLDER / f"{name}.png")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*FIGURES, []])
+    for name in parser.parse_args(arguments).names or FIGURES:
+        write_figure(name, FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OWN_PROCESS = {"distribution.md"}  # divides the CPU, which must come before all else
-# Tracing the steps of a model is the most of a card's time, and no part of what a card shows.
-EAGER = {"models", "finetuning.md"}
+# Tracing takes most of their time; graphs of all models are tested in tests/models.
+EAGER = {"models", "finetuning.md", "concepts.md"}
 
 
 def blocks(path, *languages):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import finetuning
 from benchmarks.migrate import tables
 from zoo import recipes
 from zoo.presets import format_1
@@ -31,9 +32,11 @@ def migrate_records(old: Path, new: Path, digests: dict[str, str]) -> None:
         if migrated["kind"] == "reproduction":
             migrated, names = migrate_reproduction(record, migrated)
             values = format_1.rename_keys(values, names)
-        if "source" in migrated:
-            source = migrated["source"]
+        if migrated["kind"] == "finetuning":
+            case, source = finetuning.CASES[migrated["name"]], migrated["source"]
             source["digest"] = digests.get(source["digest"], source["digest"])
+            migrated["protocol"] = case.protocol.format(**migrated["settings"])
+            migrated["metric"]["name"] = case.metric
         del migrated["digest"]
         migrated.pop("values", None)
         target = new / tables.FILES.get(path.name, path.name)
@@ -64,10 +67,20 @@ def migrate_reproduction(
     saved, today = migrated["recipe"], json.loads(json.dumps(asdict(recipe)))
     _, saved["config"] = format_1.upgrade_config(old["recipe"]["model"], saved["config"])
     saved |= {"name": recipe.name, "model": recipe.model} | {key: today[key] for key in PROSE}
-    for key, value in saved.items():
-        if today.get(key, "missing") != value:
-            print(f"{old['name']}: {key} is {value}, in today's recipe {today.get(key)}")
+    for path, value, now in differences(saved, today):
+        print(f"{old['name']}: {path} is {value}, in today's recipe {now}")
     return migrated, names
+
+
+def differences(saved: Any, today: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """[(path, saved value, today's)] of what a saved recipe has and today's has differently."""
+    if isinstance(saved, dict) and isinstance(today, dict):
+        return [
+            difference
+            for key, value in saved.items()
+            for difference in differences(value, today.get(key, "nothing"), f"{path}.{key}")
+        ]
+    return [] if saved == today else [(path.removeprefix("."), saved, today)]
 
 
 def protocol_of(recipe: recipes.Recipe, record: dict[str, Any], spec: recipes.MetricSpec) -> str:
@@ -98,8 +111,7 @@ def rename(value: Any, path: str) -> Any:
     for pattern, values in tables.VALUES.items():
         if matches(path, pattern):
             value = values.get(value, value)
-    protocols = tables.PROTOCOLS if path.endswith(".protocol") else ()
-    return substitute(value, (*tables.TEXTS, *protocols))
+    return substitute(value, tables.TEXTS)
 
 
 def rename_key(key: str, path: str) -> str:

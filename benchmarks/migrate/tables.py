@@ -21,6 +21,7 @@ KEYS = {
     "reproduction.recipe.texts": "text_config",
     "reproduction.recipe.sub_batches": "micro_batches",
     "reproduction.recipe.texts.tokens": "tokenizer",
+    "reproduction.recipe.texts.limit": "max_length",
     "reproduction.recipe.budgets.*.is_images": "importance_sampling_images",
     "reproduction.recipe.budgets.*.train_images": "train_examples",
     "reproduction.recipe.metrics.*.arguments.beam": "num_beams",
@@ -30,6 +31,8 @@ KEYS = {
     "finetuning.results.*.scratch": "from_scratch",
     "speed.worst_relative_difference": "max_relative_difference",
     "style_transfer.settings.features": "network",
+    "style_transfer.settings.config.variation_weight": "total_variation_weight",
+    "style_transfer.results.*.variation": "total_variation",
     "style_transfer.settings.features_sha256": "network_sha256",
     "metric_sensitivity.results.*.as they are": "unaltered",
     "metric_sensitivity.results.*.moved by half a pixel": "shifted by half a pixel",
@@ -39,11 +42,15 @@ KEYS = {
 VALUES = {
     "*.kind": KINDS,
     "reproduction.recipe.binarize": {"once": "fixed"},
-    "finetuning.metric.metric": {"IS-20": "IWAE-20"},
 }
 
 # Replaced with `re.sub` in all keys and texts of a record, in this order.
-TEXTS = ((r"\bFCD-(\w+)-v1\b", r"\1-classifier-v1"),)
-
-# Protocols of records that have no recipe: old -> new, replaced in the text.
-PROTOCOLS = ((r"\bIS-20\b", "IWAE-20"), ("binarized anew each epoch", "binarized again each epoch"))
+TEXTS = (
+    (r"\bFCD-(\w+)-v1\b", r"\1-classifier-v1"),
+    ("^Training images, altered, in place", "Altered training images in place"),
+    (
+        r"drawn with seed 0, against all test images\.$",
+        "drawn with seed 0, compared with all test images.",
+    ),
+    (r"iterations of L-BFGS against (\S+) steps", r"iterations of L-BFGS and \1 steps"),
+)

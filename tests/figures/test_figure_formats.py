@@ -178,7 +178,7 @@ def test_every_curve_is_drawn_also_where_colours_run_out():
         (lambda: figures.translations(Translator(), IMAGES[:2], IMAGES), "one shape"),
         (lambda: figures.translations(Translator(), IMAGES, IMAGES, n=0), "n must be"),
         (lambda: figures.loss_trajectories({"a": STEPS}, by="steps"), "Did you mean 'step'"),
-        (lambda: figures.loss_trajectories({"a": STEPS, "b": []}), "hold no entries"),
+        (lambda: figures.loss_trajectories({"a": STEPS, "b": []}), "have no entries"),
     ],
 )
 def test_numbers_and_counts_are_checked(draw, message):

@@ -10,13 +10,13 @@ import tensorflow as tf
 
 import zoo
 from benchmarks import finetuning, finetuning_tasks, result_figures, results_page
-from benchmarks.finetuning_tasks import SCRATCH, TUNED, Spent
+from benchmarks.finetuning_tasks import SCRATCH, TUNED, TaskBudget
 from zoo import text
 from zoo.data import corpora
 from zoo.errors import UsageError
 from zoo.recipes import records
 
-TINY = Spent((1, 2), examples=10, tests=10, batch_size=5)
+TINY = TaskBudget((1, 2), examples=10, test_examples=10, batch_size=5)
 SENTENCES = [f"{a} {b}" for a in ("ein", "one", "der", "the") for b in ("cat", "Hund", "dog")]
 
 
@@ -51,11 +51,11 @@ def eager(monkeypatch):
     translate = zoo.Translator.translate
     brief = lambda model, texts, **how: translate(model, texts, **{**how, "limit": 8})  # noqa: E731
     monkeypatch.setattr(zoo.Translator, "translate", brief)
-    finetuning_tasks.black_and_white.cache_clear()
+    finetuning_tasks.load_binary_mnist.cache_clear()
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
-    finetuning_tasks.black_and_white.cache_clear()
+    finetuning_tasks.load_binary_mnist.cache_clear()
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
@@ -64,13 +64,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.exper
 @pytest.mark.parametrize("name", ("kmnist", "labels", "direction"))
 def test_ways_differ_in_the_weights_alone_so_fresh_ones_gain_nothing(name, sources):
     case = CASES[name]
-    ours, theirs = ([*case.runs(sources[name], way, 0, TINY)] for way in (TUNED, SCRATCH))
-    assert [*map(finetuning.number, ours)] == [*map(finetuning.number, theirs)]
+    ours, theirs = ([*case.task(sources[name], way, 0, TINY)] for way in (TUNED, SCRATCH))
+    assert [*map(finetuning.to_number, ours)] == [*map(finetuning.to_number, theirs)]
     if name != "labels":
         found = case.compare(ours[:1], theirs[:1])
         assert found.difference == 0 and found.interval == (0, 0)
-    other = next(case.runs(sources[name], SCRATCH, 1, TINY))  # fresh weights of another seed
-    assert name != "kmnist" or finetuning.number(other) != finetuning.number(theirs[0])
+    other = next(case.task(sources[name], SCRATCH, 1, TINY))  # fresh weights of another seed
+    assert name != "kmnist" or finetuning.to_number(other) != finetuning.to_number(theirs[0])
 
 
 def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
@@ -82,7 +82,7 @@ def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
     command = ["labels", f"--source={sources['labels']}", "--budget=smoke"]
     finetuning.main([*command, "--record"])
     record = records.read(tmp_path / records.RESULTS / "finetuning.labels.smoke.json")
-    assert [(row["way"], row["steps"]) for row in record["results"]] == [
+    assert [(row["method"], row["steps"]) for row in record["results"]] == [
         ("frozen", 1),
         ("frozen", 2),
         ("fine-tuned", 1),
@@ -93,8 +93,8 @@ def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
         assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
         assert row["interval"][0] <= row["difference"] <= row["interval"][1]
     page = results_page.render([record])
-    assert "| fine-tuned | 2 |" in page and "from `vae`" in page and "from 10 labels" in page
-    assert result_figures.gain(record).ndim == 3
+    assert "| fine-tuned | 2 |" in page and "from `vae`" in page and "on 10 labels" in page
+    assert result_figures.plot_finetuning(record).ndim == 3
     assert "fine-tuned, seed 1, 2 steps: accuracy" in capsys.readouterr().out
 
 
@@ -106,7 +106,7 @@ def test_differences_of_few_runs_have_students_interval():
 
 def test_a_few_labels_are_as_many_of_each():
     labels = np.arange(60) % 10
-    one, other = (finetuning_tasks.few(labels, 30, seed) for seed in (0, 1))
+    one, other = (finetuning_tasks.balanced_rows(labels, 30, seed) for seed in (0, 1))
     assert np.bincount(labels[one]).tolist() == [3] * 10 and len({*one}) == 30
     assert {*one} != {*other}
 
@@ -114,6 +114,6 @@ def test_a_few_labels_are_as_many_of_each():
 def test_a_translator_with_two_vocabularies_is_refused(sources, monkeypatch):
     model = zoo.get(sources["direction"])
     model.vocabularies["target"] = text.WordTokenizer.train(["other words"])
-    monkeypatch.setattr(finetuning_tasks, "begun", lambda *_: model)
+    monkeypatch.setattr(finetuning_tasks, "initial_model", lambda *_: model)
     with pytest.raises(UsageError, match="must have one vocabulary for both"):
-        next(finetuning_tasks.way_back("two", TUNED, 0, TINY))
+        next(finetuning_tasks.reverse_direction("two", TUNED, 0, TINY))

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -35,9 +36,19 @@ def test_a_metric_can_be_maximized():
     assert improved == [True, True, False, False]
 
 
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory):
+    """The workdir of a run of two epochs, to be copied."""
+    workdir = tmp_path_factory.mktemp("two_epochs")
+    run(workdir).fit(data, epochs=2)
+    return workdir
+
+
 @pytest.mark.parametrize("damage", ["cut short", "flipped bits", "empty", "not a checkpoint"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capsys, damage):
-    run(tmp_path).fit(data, epochs=2)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    tmp_path, capsys, damage, two_epochs
+):
+    shutil.copytree(two_epochs, tmp_path, dirs_exist_ok=True)
     newest = Checkpoints(tmp_path / "checkpoints").paths()[-1]
     content = bytearray(newest.read_bytes())
     if damage == "cut short":

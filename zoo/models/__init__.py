@@ -1,1 +1,1 @@
-"""One paper, one file; the file's name is the name it registers."""
+"""The models of the zoo, one paper per file; a file has the name that its model registers."""

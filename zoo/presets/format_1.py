@@ -19,7 +19,43 @@ MODELS: dict[str, tuple[str, str]] = {}
 
 # New model -> {old argument: new}; "*" is for all models. With None in place of the new name, the
 # argument is dropped; it must be 0, None, False or empty.
-ARGUMENTS: dict[str, dict[str, str | None]] = {}
+_GAN = {"matching": "feature_matching_weight", "finest": "full_size_filters"}
+_VAE = {"units": "dense_units", "head": "output_distribution", "kl": "kl_estimator"}
+_TRANSLATOR = {"tied": "tie_embeddings", "own_words": "scheduled_sampling"}
+ARGUMENTS: dict[str, dict[str, str | None]] = {
+    "captioning": {"tied": "tie_embeddings", "doubly_stochastic": "doubly_stochastic_weight"},
+    "conditional_dcgan": {"classes": "num_classes", **_GAN},
+    "dcgan": {**_GAN},
+    "flow_vae": {"couplings": "num_couplings", **_VAE},
+    "instance_dcgan": {
+        "features": "num_features",
+        "spread": "feature_noise_std",
+        "instances": "num_instances",
+        **_GAN,
+    },
+    "mixture_vae": {"components": "num_components", **_VAE},
+    "mmd_vae": {**_VAE},
+    "seq2seq": {"alignment": "attention", "order": "attention_order", **_TRANSLATOR},
+    "simple_dot": {
+        "users": "num_users",
+        "items": "num_items",
+        "penalty": "l2_weight",
+        "scale": "rating_range",
+    },
+    "style_transfer": {
+        "features": "feature_network",
+        "variation_weight": "total_variation_weight",
+    },
+    "transformer": {
+        "units": "hidden_dim",
+        "hidden_units": "intermediate_dim",
+        "encoder_layers": "num_encoder_layers",
+        "decoder_layers": "num_decoder_layers",
+        **_TRANSLATOR,
+    },
+    "vae": {**_VAE},
+    "vamp_vae": {"components": "num_pseudo_inputs", **_VAE},
+}
 
 # New argument -> {old value: new value}.
 VALUES: dict[str, dict[str, str]] = {}
@@ -35,7 +71,10 @@ VOCABULARY_KEYS: dict[str, str] = {}
 VOCABULARY_KINDS: dict[str, str] = {}
 
 # Old -> new metrics in the golden outputs.
-METRICS: dict[str, str] = {}
+METRICS: dict[str, str] = {
+    "uneven": "doubly_stochastic_penalty",
+    "variation": "total_variation",
+}
 
 # New model -> ((pattern, replacement), ...) of paths in its weights file, such as
 # "decoder/cell/attention/vars/0"; applied one after the other by `re.sub`. "*" is for all models.
@@ -45,7 +84,18 @@ WEIGHTS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"(transformer_decoder_layer(?:_\d+)?)/cross(_norm)?/", r"\1/cross_attention\2/"),
         (r"(transformer_(?:en|de)coder_layer(?:_\d+)?)/feed(_norm)?/", r"\1/feed_forward\2/"),
         (r"cell/mix/", "cell/attention_layer/"),
+        (r"(upsample(?:_\d+)?/layers)/(?:thin_)?conv2d_transpose/", r"\1/fast_conv2d_transpose/"),
     ),
+    "captioning": (
+        (r"^annotate/", "image_encoder/"),
+        (r"^layers/dense/", "initial_state_layers/dense/"),
+    ),
+    "simple_dot": ((r"^item_points/", "item_embedding/"),),
+}
+
+# (new model, new argument, its value) -> further patterns of models that have this value.
+CONDITIONAL_WEIGHTS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
+    ("captioning", "cell", "lstm"): ((r"^layers/dense_1/", "initial_state_layers/dense_1/"),),
 }
 
 
@@ -96,6 +146,9 @@ def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
     Returns None if the paths have not changed.
     """
     patterns = WEIGHTS.get("*", ()) + WEIGHTS.get(record["model"], ())
+    for (model, argument, value), more in CONDITIONAL_WEIGHTS.items():
+        if record["model"] == model and record["config"].get(argument) == value:
+            patterns += more
     if record["format"] != 1 or not patterns:
         return None
 
