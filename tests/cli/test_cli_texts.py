@@ -111,7 +111,7 @@ BAD = {
     ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages are two",
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
-    ("train", "seq2seq", "--data", "mnist"): "mnist holds images, no pairs of texts",
+    ("train", "seq2seq", "--data", "mnist"): "mnist holds images, not pairs of texts",
     ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
     ("train", "seq2seq", "--data", "."): "choose the files",
@@ -205,7 +205,7 @@ def test_a_reproduction_records_its_metrics_and_translations(tmp_path):
 
 
 def test_recipes_of_text_and_of_images_do_not_mix(tmp_path):
-    with pytest.raises(UsageError, match="reads texts: binarize, augment"):
+    with pytest.raises(UsageError, match="trains on texts: leave out binarize, augment"):
         tiny(tmp_path, binarize="fixed")
     recipe = zoo.recipes.get("seq2seq.multi30k_de_en")
     assert recipe.protocol() == (
@@ -227,7 +227,7 @@ def test_an_attention_map_is_dark_where_weights_are_large():
     assert picture.mean() < clear.mean()
     with pytest.raises(UsageError, match="no maps"):
         figures.attention([])
-    with pytest.raises(UsageError, match=r"2 target and 1 source pieces.*got \(1, 2\)"):
+    with pytest.raises(UsageError, match=r"2 target and 1 source tokens.*got \(1, 2\)"):
         figures.attention([(["a"], ["b", "c"], [[1, 0]])])
 
 

@@ -193,7 +193,7 @@ def test_old_names_of_models_arguments_values_metrics_and_weights_are_translated
 ):
     made = presets.load(place)
     config = format_1.rename_keys(made.config(), {"units": "width", "cell": "kind"})
-    config |= {"kind": "gated", "gone": 0, "own_words": 0.5}
+    config |= {"kind": "gated", "gone": 0, "scheduled_sampling": 0.5}
     golden = format_1.rename_keys(made.record["golden_outputs"], {"nll": "log_loss"})
     make_format_1(
         place,
@@ -203,19 +203,19 @@ def test_old_names_of_models_arguments_values_metrics_and_weights_are_translated
         golden=golden,
     )
     names = {"*": {"width": "units"}, "seq2seq": {"kind": "cell", "gone": None}}
-    monkeypatch.setattr(format_1, "MODELS", {"old_name": ("own_words", "seq2seq")})
+    monkeypatch.setattr(format_1, "MODELS", {"old_name": ("scheduled_sampling", "seq2seq")})
     monkeypatch.setattr(format_1, "ARGUMENTS", names)
     monkeypatch.setattr(format_1, "VALUES", {"cell": {"gated": made.config()["cell"]}})
     monkeypatch.setattr(format_1, "METRICS", {"log_loss": "nll"})
     monkeypatch.setattr(format_1, "WEIGHTS", {"*": ((r"^speaker/", "decoder/"),)})
     again = zoo.get(str(place), pretrained=True)
     assert same(translator, again)
-    assert again.get_config() == translator.get_config() | {"own_words": 0.5}
+    assert again.get_config() == translator.get_config() | {"scheduled_sampling": 0.5}
     assert presets.load(place).record["golden_outputs"] == made.record["golden_outputs"]
     rewrite(place, config=config | {"gone": 3})
     with pytest.raises(PresetError, match="seq2seq no longer has the argument gone=3"):
         presets.load(place)
-    rewrite(place, config=config | {"own_words": 0.0})
+    rewrite(place, config=config | {"scheduled_sampling": 0.0})
     assert presets.load(place).model == "old_name"
 
 
