@@ -23,8 +23,6 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OWN_PROCESS = {"distribution.md"}  # divides the CPU, which must come before all else
-# Tracing takes most of their time; graphs of all models are tested in tests/models.
-EAGER = {"models", "finetuning.md", "concepts.md"}
 
 
 def blocks(path, *languages):
@@ -79,7 +77,7 @@ def registered_for_now():
 
 @with_code
 def test_the_code_of_a_document_runs_from_top_to_bottom(
-    path, tmp_path, monkeypatch, registered_for_now, request
+    path, tmp_path, monkeypatch, registered_for_now
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))  # drawn data stay here
@@ -88,8 +86,6 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return
-    if EAGER & {path.name, path.parent.name}:
-        request.getfixturevalue("eager_steps")
     namespace = {"__name__": "__main__"}
     for code in runnable(path):
         exec(code, namespace)
