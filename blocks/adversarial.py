@@ -122,7 +122,8 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor, unbiased: bool = False) -
         unbiased: subtract the expected sampling error of the means; the result may be negative, and
             both batches must have the same size.
     """
-    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    real = tf.cast(real, tf.float32)
+    fake = tf.cast(fake, tf.float32)
     distance = tf.reduce_sum((tf.reduce_mean(real, 0) - tf.reduce_mean(fake, 0)) ** 2)
     if unbiased:  # leaves out the product of each pair's difference with itself
         n = tf.cast(tf.shape(real)[0], tf.float32)

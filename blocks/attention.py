@@ -59,7 +59,8 @@ class Attention(keras.layers.Layer):
                 f"the mask of values of shape {tuple(values.shape)} must have shape"
                 f" {tuple(values.shape[:2])}, got {tuple(mask.shape)}"
             )
-        keys, values = self.project_keys(values), self.project_values(values)
+        keys = self.project_keys(values)
+        values = self.project_values(values)
         return {"keys": keys, "values": values, "mask": mask}
 
     def attend(
@@ -167,7 +168,8 @@ class MultiplicativeAttention(Attention):
         self.scaled = boolean(scaled, "scaled")
 
     def build(self, query_shape: tuple, values_shape: tuple) -> None:
-        query_width, values_width = query_shape[-1], values_shape[-1]
+        query_width = query_shape[-1]
+        values_width = values_shape[-1]
         if self.kind == "dot" and values_width != query_width:
             raise ValueError(
                 f"dot attention needs queries as wide as the values, got {query_width} and"
@@ -212,7 +214,8 @@ class MultiHeadAttention(Attention):
             raise ValueError(
                 f"num_heads must divide units={units}, got {num_heads}: change one of the two"
             )
-        dense, dtype = keras.layers.Dense, self.dtype_policy
+        dense = keras.layers.Dense
+        dtype = self.dtype_policy
         self.query, self.key, self.value, self.output_layer = (
             dense(units, dtype=dtype) for _ in range(4)
         )

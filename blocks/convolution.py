@@ -78,7 +78,9 @@ def _sum_of_taps(x, kernel):
     x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c].
     """
     size, _, filters, channels = kernel.shape
-    batch, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
+    batch = tf.shape(x)[0]
+    height = x.shape[1]
+    width = x.shape[2]
     taps = tf.reshape(kernel, (size * size * filters, channels))
     products = tf.matmul(tf.reshape(x, (-1, channels)), taps, transpose_b=True)
     products = tf.reshape(tf.transpose(products), (size, size, filters, batch, height, width))
@@ -124,16 +126,20 @@ def _frequency_matrices(rows, columns, size):
     [rows * columns, products].
     """
     radius = size // 2
-    height, width = rows + radius, columns + radius
+    height = rows + radius
+    width = columns + radius
     pixels = [(i / height, j / width) for i in range(rows) for j in range(columns)]
     window = range(-radius, radius + 1)
     taps = [(i / height, j / width) for i in window for j in window]
-    from_pixels, from_taps, to_pixels = [], [], []
+    from_pixels = []
+    from_taps = []
+    to_pixels = []
     for frequency in [(u, v) for u in range(height) for v in range(width)]:
         opposite = -frequency[0] % height, -frequency[1] % width
         if frequency > opposite:
             continue
-        x, w = _complex_waves(frequency, pixels), _complex_waves(frequency, taps)
+        x = _complex_waves(frequency, pixels)
+        w = _complex_waves(frequency, taps)
         y = [z.conjugate() / (height * width) for z in x]
         if frequency == opposite:
             from_pixels.append([z.real for z in x])
@@ -161,7 +167,8 @@ def _frequency_products(x, kernel, from_pixels, from_taps, to_pixels):
         tf.constant(matrix, x.dtype) for matrix in (from_pixels, from_taps, to_pixels)
     )
     filters, channels = kernel.shape[2:]
-    batch, rows, columns = tf.shape(x)[0], *x.shape[1:3]
+    batch = tf.shape(x)[0]
+    rows, columns = x.shape[1:3]
     factors = tf.reshape(tf.transpose(x, (1, 2, 0, 3)), (rows * columns, -1))
     factors = tf.reshape(from_pixels @ factors, (-1, batch, channels))
     window = from_taps @ tf.reshape(kernel, (-1, filters * channels))

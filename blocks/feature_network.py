@@ -158,7 +158,8 @@ def _vgg(
         dtype: dtype policy of the layers.
     """
     pixels = x = keras.Input((None, None, 3))
-    x, index = preprocessing(x), 0
+    x = preprocessing(x)
+    index = 0
     for block, (count, width) in enumerate(zip(BLOCKS, filters, strict=True), 1):
         for k in range(1, count + 1):
             x = keras.layers.Conv2D(

@@ -93,9 +93,12 @@ class DiagonalMixture(tfd.MixtureSameFamily):
     """
 
     def _log_prob(self, z):
-        loc, scale = self.components_distribution.mean(), self.components_distribution.stddev()
+        loc = self.components_distribution.mean()
+        scale = self.components_distribution.stddev()
         center = tf.reduce_mean(loc, axis=0)  # smaller numbers lose less precision when squared
-        z, loc, precision = z - center, loc - center, scale**-2
+        z = z - center
+        loc = loc - center
+        precision = scale**-2
         squares = (
             tf.tensordot(z**2, precision, [[-1], [-1]])
             - 2 * tf.tensordot(z, loc * precision, [[-1], [-1]])
@@ -229,7 +232,8 @@ class FlowPrior(Prior):
         self.num_couplings = positive_int(num_couplings, "num_couplings")
         self.units = positive_int(units, "units")
         transformed = latent_dim - latent_dim // 2
-        dense, dtype = keras.layers.Dense, self.dtype_policy
+        dense = keras.layers.Dense
+        dtype = self.dtype_policy
         small = keras.initializers.RandomNormal(stddev=1e-3)
         self.networks = [
             Stack(

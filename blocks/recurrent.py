@@ -161,7 +161,8 @@ class AttentionCell(keras.layers.Layer):
             memory: from `attention.prepare_memory`.
             state: the states of the inner cell; None: zeros.
         """
-        batch, dtype = tf.shape(memory["mask"])[0], self.compute_dtype
+        batch = tf.shape(memory["mask"])[0]
+        dtype = self.compute_dtype
 
         def zeros(sizes):
             return [tf.zeros((batch, size), dtype) for size in sizes]

@@ -74,7 +74,8 @@ def scan(
 
     Returns the states of all steps, each [t, b, ...].
     """
-    length, batch = tf.shape(tf.nest.flatten(inputs)[0])[0], tf.shape(initial_state[0])[0]
+    length = tf.shape(tf.nest.flatten(inputs)[0])[0]
+    batch = tf.shape(initial_state[0])[0]
     slots = [kernel.gradient_slots(length, batch) for kernel in kernels]
     zeros = [tf.zeros((batch, k.kernel.shape[0]), k.kernel.dtype) for k in kernels]
     count = len(initial_state)
@@ -149,7 +150,8 @@ def split_cell(
     )
     input_size = kernel.shape[0] - feedback_size
     input_kernel, feedback_kernel = tf.split(kernel, [input_size, feedback_size])
-    recurrent, feedback_product = DeferredKernel(recurrent), DeferredKernel(feedback_kernel)
+    recurrent = DeferredKernel(recurrent)
+    feedback_product = DeferredKernel(feedback_kernel)
     bias, cell_step = _STEPS[type(cell)](cell, recurrent, bias)
 
     def project(inputs):

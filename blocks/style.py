@@ -29,7 +29,8 @@ def total_variation(images: tf.Tensor) -> tf.Tensor:
 
     The sum of the vertical and the horizontal mean; h and w must be at least 2.
     """
-    down, across = images[:, 1:] - images[:, :-1], images[:, :, 1:] - images[:, :, :-1]
+    down = images[:, 1:] - images[:, :-1]
+    across = images[:, :, 1:] - images[:, :, :-1]
     return sum(tf.reduce_mean(tf.square(d), axis=(1, 2, 3)) for d in (down, across))
 
 
@@ -71,7 +72,8 @@ def to_rgb_batch(image: Any, argument: str) -> tf.Tensor:
             f" {x.dtype.name} {tuple(x.shape)}"
         )
     x = tf.cast(x, tf.float32) / (255 if x.dtype == tf.uint8 else 1)
-    low, high = float(tf.reduce_min(x)), float(tf.reduce_max(x))
+    low = float(tf.reduce_min(x))
+    high = float(tf.reduce_max(x))
     if not (low >= 0 and high <= 1):
         raise ValueError(f"{argument} must have pixels in [0, 1], got {low:.4g} to {high:.4g}")
     return tf.broadcast_to(x, (*x.shape[:2], 3))[None]

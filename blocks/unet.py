@@ -97,7 +97,8 @@ class UNet(keras.layers.Layer):
         self, inputs: tf.Tensor, seed: tf.Tensor | None = None, training: bool | None = None
     ) -> tf.Tensor:
         self.check_size(*inputs.shape[1:3])
-        x, skips = inputs, []
+        x = inputs
+        skips = []
         for layer in self.down:
             x = layer(x, training=training)
             skips.append(x)

@@ -149,3 +149,108 @@ def test_type_checkers_see_the_lazy_names_and_the_hints():
     assert imported == {name: module or "zoo" for name, module in zoo._LAZY.items()}
     assert set(zoo._LAZY) <= set(zoo.__all__)
     assert (ROOT / "zoo/py.typed").exists() and (ROOT / "blocks/py.typed").exists()
+
+
+# Names that say nothing by themselves, or for which the field has another word.
+BANNED = {  # fmt: skip
+    "anew",
+    "answer",
+    "answers",
+    "asked",
+    "blame",
+    "cloud",
+    "drawing",
+    "drawn",
+    "given",
+    "heard",
+    "judge",
+    "kept",
+    "known",
+    "look",
+    "looks",
+    "opened",
+    "owe",
+    "painted",
+    "painting",
+    "picture",
+    "said",
+    "say",
+    "says",
+    "seen",
+    "settle",
+    "settled",
+    "shown",
+    "speak",
+    "speaker",
+    "spoken",
+    "taken",
+    "teach",
+    "tell",
+    "told",
+    "worded",
+}
+
+
+def public_names(path):
+    """The public functions, classes, methods and their arguments that a file defines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+            spec = getattr(node, "args", None)
+            yield from (one.arg for one in [*spec.args, *spec.kwonlyargs] if spec) if spec else ()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_public_names_are_the_fields_terms(path):
+    parts = {
+        part
+        for name in public_names(path)
+        for part in re.sub("([A-Z])", r"_\1", name).lower().split("_")
+    }
+    assert parts & BANNED == set()
+
+
+def own_attributes():
+    """Names of the private attributes and methods that the sources themselves define."""
+    defined = {
+        "_asdict",  # public by the documentation of named tuples
+        "_get_variable_index",  # how Keras' guide writes an optimizer's `update_step`
+        "_network",  # set by `object.__setattr__`, so that Keras does not track it
+        "_aggregate_and_compute",  # sacrebleu has no public statistics of a sentence
+        "_extract_corpus_statistics",
+    }
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                defined.add(node.name)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                defined.add(node.attr)
+    return defined
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_no_private_attribute_of_another_library_is_used(path):
+    private = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr)
+    }
+    assert private - own_attributes() == set()
+
+
+def packed(path):
+    """Lines that hold several assignments: `a, b = x, y`, but for an exchange of two names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            target = node.targets[0]
+            if isinstance(target, ast.Tuple) and not any(
+                isinstance(x, ast.Starred) for x in target.elts
+            ):
+                names = {ast.unparse(part) for part in target.elts}
+                if names != {ast.unparse(part) for part in node.value.elts}:
+                    yield node.lineno
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_a_line_holds_one_statement(path):
+    assert [*packed(path)] == []

@@ -71,7 +71,9 @@ def export(
     folder = Path(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists already; choose another folder, or remove it")
-    archive, tables, descriptions = keras.export.ExportArchive(), tf.Module(), {}
+    archive = keras.export.ExportArchive()
+    tables = tf.Module()
+    descriptions = {}
     for name, (function, specs) in signatures(model, num_beams, max_length).items():
         try:
             traced = archive.add_endpoint(name, function, specs).get_concrete_function()
@@ -114,7 +116,8 @@ def signatures(
     specs["codes"] = _codes_spec(model)
     functions = {}
     for method in filter(lambda method: hasattr(model, method), METHODS):
-        function, arguments = getattr(model, method), METHODS[method]
+        function = getattr(model, method)
+        arguments = METHODS[method]
         if "label" in inspect.signature(function).parameters:
             arguments = (*arguments, "label")
         functions[method] = function, [specs[name] for name in arguments]
@@ -151,7 +154,8 @@ def _text_signature(model, num_beams, max_length):
 
     def translate(texts):
         ids = model.vocabulary("source")(texts)
-        lengths, most = ids.row_lengths(), tf.constant(max_length, tf.int64)
+        lengths = ids.row_lengths()
+        most = tf.constant(max_length, tf.int64)
         message = f"a text has more ids than max_length={max_length}: cut it, or export with more"
         tf.debugging.assert_less_equal(lengths, most, message)
         padded = tf.pad(ids.to_tensor(), ((0, 0), (0, 1)))  # one column at least

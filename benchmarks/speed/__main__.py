@@ -266,7 +266,7 @@ def main(arguments=None):
             "protocol": PROTOCOL.format(**settings, **DECODING if model in DECODED else TRAINING),
             "settings": settings,
             **circumstances(),
-            "worst_relative_difference": {model: differences[model]},
+            "max_relative_difference": {model: differences[model]},
             "results": {model: measured},
         }
         if keep:

@@ -125,7 +125,8 @@ def load(
     check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
     check_optional_numbers(image_size=image_size)
     check_protocols(binarize, augment)
-    named, pairs = source_names.is_named(source), source_names.parse_pairs(source)
+    named = source_names.is_named(source)
+    pairs = source_names.parse_pairs(source)
     has_ratings = named and info(source).kind == "ratings"
     if binarize_seed != BINARIZE_SEED and binarize != "fixed":
         raise UsageError(
@@ -149,21 +150,27 @@ def load(
             drop_remainder=drop_remainder,
             data_dir=data_dir,
         )
-    class_names, num_classes = None, None
+    class_names = None
+    num_classes = None
     if named:
-        name, arrays = source, tfds_store.read_images(source, split, image_size, data_dir)
+        name = source
+        arrays = tfds_store.read_images(source, split, image_size, data_dir)
         class_names = tfds_store.class_names(source, data_dir)
     elif pairs:
-        name, arrays = pairs[1].name, image_pairs.read_pairs(*pairs, split, image_size)
+        name = pairs[1].name
+        arrays = image_pairs.read_pairs(*pairs, split, image_size)
     else:
-        name, images = "arrays", None
+        name = "arrays"
+        images = None
         if isinstance(source, (str, os.PathLike)):
             path = user_path(source)
             if not path.exists():
                 raise _missing_source_error(source)
-            name, images = path.name, image_sources.from_path(path, split, image_size)
+            name = path.name
+            images = image_sources.from_path(path, split, image_size)
         images = images or image_sources.ImageSource(image_sources.from_arrays(source))
-        class_names, num_classes = images.class_names, count_classes(images.arrays)
+        class_names = images.class_names
+        num_classes = count_classes(images.arrays)
         arrays = image_sources.slice_split(
             images.arrays, split, images.splits, name, ordered=class_names is None
         )

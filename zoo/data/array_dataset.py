@@ -61,12 +61,16 @@ class ArrayDataset:
         check_protocols(binarize, augment)
         arrays = check_arrays(arrays)
         _check_images_for(arrays, binarize, augment)
-        self.name, self.split = name, split
+        self.name = name
+        self.split = split
         self.class_names = None if class_names is None else tuple(class_names)
         self.num_classes = count_classes(arrays, self.class_names, num_classes)
-        self.batch_size, self.drop_remainder = batch_size, drop_remainder
-        self.shuffle, self.seed = shuffle, seed
-        self.binarize, self.binarize_seed = binarize, binarize_seed
+        self.batch_size = batch_size
+        self.drop_remainder = drop_remainder
+        self.shuffle = shuffle
+        self.seed = seed
+        self.binarize = binarize
+        self.binarize_seed = binarize_seed
         self.augment = augment
         self.num_examples = len(next(iter(arrays.values())))
         if not len(self):

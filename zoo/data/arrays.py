@@ -101,7 +101,8 @@ def as_images(images: np.ndarray, label: str = "images") -> np.ndarray:
         )
     with np.errstate(over="ignore"):  # values that become infinite are refused below
         images = images.astype(np.float32, copy=False)
-    low, high = images.min(initial=0), images.max(initial=0)
+    low = images.min(initial=0)
+    high = images.max(initial=0)
     if np.isnan(low):
         raise UsageError(f"{label} must be in [0, 1], got {np.isnan(images).sum():,} NaN values")
     if low < 0 or high > 1:
@@ -139,7 +140,8 @@ def _as_ids(name, values):
         wrong = values[~(np.isfinite(values) & (values == np.floor(values)))]
         if len(wrong):
             raise UsageError(f"{expected}, got {wrong[0]:g}")
-    low, high = values.min(initial=0), values.max(initial=0)
+    low = values.min(initial=0)
+    high = values.max(initial=0)
     if low < 0 or high >= 2**63:
         raise UsageError(f"{expected}, got {low if low < 0 else high}")
     return values if values.dtype == np.int32 else values.astype(np.int64)

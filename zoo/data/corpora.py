@@ -80,7 +80,8 @@ def load_pairs(
         Others: as `zoo.data.load`.
     """
     _check_text(split=split)
-    named, files = source_names.is_named(source), isinstance(source, tuple | list)
+    named = source_names.is_named(source)
+    files = isinstance(source, tuple | list)
     folder = not named and not files and user_path(source).is_dir()
     if columns is not None and (named or files or folder):
         raise UsageError(f"columns are for a table; leave them out for {short_repr(str(source))}")
@@ -98,7 +99,8 @@ def load_pairs(
         sides = _parallel(*source)
         name = Path(source[0]).name
     elif folder:
-        path, splits = user_path(source), (split.partition("[")[0].strip(),)
+        path = user_path(source)
+        splits = (split.partition("[")[0].strip(),)
         if languages is None:
             raise UsageError(f"choose the files of {path} to read, as in languages=('de', 'en')")
         name = path.name
@@ -244,8 +246,10 @@ def _named_captions(name, split, image_size, data_dir):
             f"{name} holds {dataset.kind}, not captions of images; load it with {dataset.loader}"
         )
     builder, data = tfds_store.open_split(name, split, data_dir)
-    size, decode = image_size or dataset.image_size, builder.info.features["image"].decode_example
-    captions, arrays = [], {name: [] for name in dataset.features if name != "captions"}
+    size = image_size or dataset.image_size
+    decode = builder.info.features["image"].decode_example
+    captions = []
+    arrays = {name: [] for name in dataset.features if name != "captions"}
     with tfds_store.read_errors(name, builder.data_dir):
         for example in data.as_numpy_iterator():
             image = decode(example["image"]).numpy()

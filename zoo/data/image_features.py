@@ -56,7 +56,8 @@ class PretrainedNetwork:
         check_numbers(size=size)
         self.size = size
         self.name = network if isinstance(network, str) else network.name
-        self.model, self.preprocess = network, tf.identity
+        self.model = network
+        self.preprocess = tf.identity
         if isinstance(network, str):
             build, preprocess = _find_application(network)
             self.preprocess = functools.partial(preprocess, data_format="channels_last")

@@ -60,7 +60,8 @@ def read_each(
     files: Iterable[Path], channels: int | None = None, size: int | None = None
 ) -> list[np.ndarray]:
     """`read_image` of each file, as a list; one message for all animated files."""
-    images, animated = [], []
+    images = []
+    animated = []
     for file in files:
         pixels, is_animated = _decode(file)
         images.append(_convert(pixels, channels, size))
@@ -140,9 +141,11 @@ def center_square(images: np.ndarray | tf.Tensor, size: int) -> np.ndarray | tf.
 
 
 def _center_square(tf, images, size):
-    height, width = images.shape[-3], images.shape[-2]
+    height = images.shape[-3]
+    width = images.shape[-2]
     side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    top = (height - side) // 2
+    left = (width - side) // 2
     images = tf.image.crop_to_bounding_box(images, top, left, side, side)
     scaled = tf.image.resize(images, (size, size), antialias=True)
     return tf.saturate_cast(tf.round(scaled) if images.dtype == tf.uint8 else scaled, images.dtype)

@@ -183,7 +183,8 @@ def slice_split(
         UsageError: the split cannot be parsed or is empty, or stratification has no labels.
     """
     parts = parse_split(split, splits)
-    count, label = len(next(iter(arrays.values()))), arrays.get("label")
+    count = len(next(iter(arrays.values())))
+    label = arrays.get("label")
     rows = split_slice(split, parts, count)
     order = parts["order"] or ("ordered" if ordered or label is None else "stratified")
     if order == "stratified" and label is None:

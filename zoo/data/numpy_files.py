@@ -14,7 +14,8 @@ from zoo.log import log_message_once
 IMAGE_KEYS = ("image", "images", "x", "arr_0")
 LABEL_KEYS = ("label", "labels", "y")
 PAIR_KEYS = ("source", "target")
-LARGE, RATIO = 2**30, 200  # larger arrays that are compressed by more than RATIO are refused
+LARGE = 2**30
+RATIO = 200  # arrays larger than LARGE that are compressed by more than RATIO are refused
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -76,7 +77,8 @@ def _check_declared(stream, size):
     if version not in HEADERS:
         raise UsageError(f"its format {version} is for arrays with named fields")
     shape, _, dtype = HEADERS[version](stream)
-    declared, available = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    declared = math.prod(shape) * dtype.itemsize
+    available = size - stream.tell()
     if min(shape, default=0) < 0 or (declared > available and not dtype.hasobject):
         raise UsageError(
             f"its header declares {dtype} {shape}, {declared:,} bytes, but has {available:,}"

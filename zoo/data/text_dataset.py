@@ -107,12 +107,18 @@ class TextDataset:
         self.vocabularies = {
             name: tokenizer[name] if separate else tokenizer for name in corpus.texts
         }
-        self.name, self.split = corpus.name, corpus.split
-        self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        self.shuffle, self.seed = shuffle, seed
-        self.multiple, self.drop_remainder = multiple, drop_remainder
+        self.name = corpus.name
+        self.split = corpus.split
+        self.batch_size = batch_size
+        self.batch_tokens = batch_tokens
+        self.shuffle = shuffle
+        self.seed = seed
+        self.multiple = multiple
+        self.drop_remainder = drop_remainder
         self.num_examples = len(corpus)
-        self._lengths, self._flat, self._starts = {}, {}, {}
+        self._lengths = {}
+        self._flat = {}
+        self._starts = {}
         with tf.device("CPU:0"):
             for name, texts in corpus.texts.items():
                 label = f"{corpus.name} {corpus.split}: {name}"
@@ -144,7 +150,8 @@ class TextDataset:
         check_numbers(epoch=epoch)
         order, edges, batch_order = self._plan(epoch)
         widths = {name: tf.constant(width) for name, width in self._widths(order, edges).items()}
-        order, edges = tf.constant(order), tf.constant(edges)
+        order = tf.constant(order)
+        edges = tf.constant(edges)
         size = self.batch_size
         even = size and (self.drop_remainder or self.num_examples % size == 0)
 
@@ -173,7 +180,8 @@ class TextDataset:
         """The boundaries of the batches of sentences in this order."""
         if self.batch_size:
             return np.append(np.arange(0, len(order), self.batch_size), len(order))
-        edges, widest = [0], 0
+        edges = [0]
+        widest = 0
         for i, width in enumerate(
             np.max([self._padded_lengths(n)[order] for n in self._lengths], 0)
         ):
@@ -198,7 +206,8 @@ class TextDataset:
         """The texts of some rows, at these widths, and their arrays."""
         batch = {}
         for name, width in widths.items():
-            flat, column = self._flat[name], tf.range(width)
+            flat = self._flat[name]
+            column = tf.range(width)
             index = tf.gather(self._starts[name], rows)[:, None] + column
             inside = column < tf.gather(self._lengths[name], rows)[:, None]
             ids = tf.gather(flat, tf.minimum(index, tf.size(flat, tf.int64) - 1))

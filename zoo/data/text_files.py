@@ -72,7 +72,8 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
         columns: two different integers, counted from 0.
     """
     _check_columns(columns)
-    sides, width = [[] for _ in columns], None
+    sides = [[] for _ in columns]
+    width = None
     for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
         if cells == [line] and not line.strip():
@@ -112,7 +113,8 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
     texts = read_lines(path)
     rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
     for index, (number, name, caption) in enumerate(rows):
-        name, caption = name.strip(), caption.strip()
+        name = name.strip()
+        caption = caption.strip()
         if not index and (name.lower(), caption.lower()) == HEADER:
             continue
         if not name or not caption:

@@ -271,7 +271,8 @@ def _check_part(builder, dataset, part):
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"
     except Exception as error:
-        count, reason = 0, one_line(error)
+        count = 0
+        reason = one_line(error)
     if count <= 0:
         raise UsageError(
             f"the split {short_repr(part)} of {dataset.name} cannot be read ({reason}); write it"

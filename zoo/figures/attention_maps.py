@@ -12,7 +12,8 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import plot, save
 
 MAPS = 12  # maximum per figure
-TOKEN, MARGIN = 22, 150  # pixels of a token, and of the margin
+TOKEN = 22  # pixels
+MARGIN = 150  # pixels
 
 
 def attention(

@@ -39,7 +39,8 @@ def caption_maps(
             " maps"
         )
     columns = 1 + max(len(tokens) for tokens, _ in maps)
-    tiles, captions = [], []
+    tiles = []
+    captions = []
     for image, (tokens, weights) in zip(pixels(images), maps, strict=True):
         h, w = image.shape[:2]
         size = (max(1, round(TILE * w / h)), TILE)

@@ -30,7 +30,8 @@ def latent_grid(
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    decode, prior = require_method(model, "decode"), require_method(model, "prior")()
+    decode = require_method(model, "decode")
+    prior = require_method(model, "prior")()
     if (latent_dim := getattr(model, "latent_dim", None)) != 2:
         raise UsageError(f"latent_grid plots a plane and needs latent_dim=2, got {latent_dim}")
     draws = convert_to_numpy(prior.sample(4096, seed=tf.constant([0, 0], tf.int32)))
@@ -95,7 +96,8 @@ def prior_components(
     check_numbers(n=n)
     from matplotlib.patches import Ellipse
 
-    decode, prior = require_method(model, "decode"), require_method(model, "prior")()
+    decode = require_method(model, "decode")
+    prior = require_method(model, "prior")()
     if not hasattr(prior, "mixture_distribution"):
         raise UsageError(f"prior_components needs a mixture as prior, got {type(prior).__name__}")
     weights = convert_to_numpy(prior.mixture_distribution.probs_parameter())

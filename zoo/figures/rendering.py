@@ -14,8 +14,11 @@ from zoo.figures.formats import DPI, check_format, write
 
 SIDE = 900  # maximum pixels of a grid of small images
 PADDING = 2  # white pixels between its images
-WHITE, INK, RED = 255, (64, 64, 64), (230, 0, 0)
-BLUE, ORANGE = "#4477aa", "#cc5500"
+WHITE = 255
+INK = (64, 64, 64)
+RED = (230, 0, 0)
+BLUE = "#4477aa"
+ORANGE = "#cc5500"
 # Paul Tol's "muted" scheme, safe for color-blind readers, and a gray.
 PALETTE = ["#332288", "#cc6677", "#117733", "#88ccee", "#ddcc77"]
 PALETTE += ["#882255", "#44aa99", "#aa4499", "#999933", "#777777"]
@@ -79,16 +82,19 @@ def grid(
         raise UsageError(f"captions are one for each of the {n} images, got {len(captions)}")
     if columns is None:
         columns = min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
-    columns, rows = min(n, columns), -(-n // columns)
+    rows = -(-n // columns)
+    columns = min(n, columns)
     fits = ((SIDE - padding * (k + 1)) // (k * size) for k, size in ((rows, h), (columns, w)))
     scale = max(1, min(fits)) if scale is None else scale
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     if captions is not None:
         tiles = np.concatenate([tiles, [text_strip(t, tiles.shape[2]) for t in captions]], axis=1)
-    h, w = tiles.shape[1] + padding, tiles.shape[2] + padding
+    h = tiles.shape[1] + padding
+    w = tiles.shape[2] + padding
     image = np.full((rows * h + padding, columns * w + padding, 3), WHITE, np.uint8)
     for k, tile in enumerate(tiles):
-        top, left = padding + k // columns * h, padding + k % columns * w
+        top = padding + k // columns * h
+        left = padding + k % columns * w
         image[top : top + h - padding, left : left + w - padding] = tile
     if title:
         image = np.vstack([text_strip(title, image.shape[1]), image])

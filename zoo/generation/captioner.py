@@ -146,7 +146,8 @@ class Captioner(SequenceGenerator):
         token is END, if it came within `max_length`.
         """
         check_numbers(max_length=max_length)
-        vocabulary, images = self.vocabulary("caption"), self.validate_source(images)
+        vocabulary = self.vocabulary("caption")
+        images = self.validate_source(images)
         if captions is None:
             result = self.generate(images, max_length=max_length, **options)
             tokens, weights = self.best_sequences(result)

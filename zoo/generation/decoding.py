@@ -151,7 +151,8 @@ def beam_search(
     """
     check_numbers(num_beams=num_beams)
     check_length_penalty(length_penalty)
-    n, positions = _batch_size(state, max_length), tf.range(max_length)
+    n = _batch_size(state, max_length)
+    positions = tf.range(max_length)
     state = tf.nest.map_structure(lambda x: tf.repeat(x, num_beams, axis=0), state)
 
     def penalized(log_probs, length):
@@ -170,7 +171,8 @@ def beam_search(
         log_probs = tf.reshape(tf.nn.log_softmax(logits), [n, num_beams, size])
         totals = alive["log_probs"][..., None] + log_probs
         best, index = tf.math.top_k(tf.reshape(totals, [n, num_beams * size]), 2 * num_beams)
-        parent, chosen = index // size, index % size
+        parent = index // size
+        chosen = index % size
         current = positions == time
         candidates = {
             "log_probs": best,
@@ -266,8 +268,7 @@ def _masked_result(tokens, lengths, log_probs, scores, aux):
     inside = tf.range(tf.shape(tokens)[-1]) < lengths[..., None]
 
     def mask(x):
-        ones = tf.ones(tf.rank(x) - tf.rank(inside), tf.int32)
-        shape = tf.concat([tf.shape(inside), ones], 0)
+        shape = tf.concat([tf.shape(inside), tf.ones(tf.rank(x) - tf.rank(inside), tf.int32)], 0)
         return tf.where(tf.reshape(inside, shape), x, tf.zeros_like(x))
 
     return DecodingResult(tokens, lengths, log_probs, scores, tf.nest.map_structure(mask, aux))
@@ -280,8 +281,7 @@ def _batch_size(state, max_length):
     tensors = tf.nest.flatten(state)
     if not tensors:
         raise UsageError("the state must contain a tensor [n, ...] for n sequences, got none")
-    size = tensors[0].shape[0]
-    return tf.shape(tensors[0])[0] if size is None else size
+    return tf.shape(tensors[0])[0] if tensors[0].shape[0] is None else tensors[0].shape[0]
 
 
 def _gather_rows(x, indices):
@@ -296,5 +296,5 @@ def _select(tensors, indices):
 def _transpose(x, a, b):
     """x with the axes a and b exchanged."""
     axes = list(range(len(x.shape)))
-    axes[a], axes[b] = b, a
+    axes[a], axes[b] = axes[b], axes[a]
     return tf.transpose(x, axes)

@@ -104,7 +104,8 @@ class SequenceGenerator(Model):
     # Losses. `train_step` is defined by the subclass.
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch[self.input_feature], batch[self.target_feature]
+        x = batch[self.input_feature]
+        y = batch[self.target_feature]
         logits, weights = self.decode(self.encode(x), y[:, :-1])
         return self.token_losses(logits, y[:, 1:], weights, axis=1)
 
@@ -230,7 +231,8 @@ class SequenceGenerator(Model):
         """The attention weights [n, t, s] for targets [n, t]: ids without START."""
         encoded = self.encode(self.validate_source(source))
         state = self.initial_state(encoded, target.shape[1])
-        tokens, steps = tf.fill(len(target), text.START), []
+        tokens = tf.fill(len(target), text.START)
+        steps = []
         for next_tokens in tf.unstack(tf.constant(target), axis=1):
             _, state, weights = self.decode_step(tokens, state)
             steps.append(tf.cast(weights, tf.float32))
@@ -239,7 +241,8 @@ class SequenceGenerator(Model):
 
     def best_sequences(self, result: decoding.DecodingResult) -> tuple[np.ndarray, np.ndarray]:
         """The best beam of each source: (tokens [n, t], attention weights [n, t, s])."""
-        tokens, weights = result.tokens.numpy(), result.aux.numpy()
+        tokens = result.tokens.numpy()
+        weights = result.aux.numpy()
         return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
 
     def vocabulary(self, feature: str) -> text.Vocabulary:

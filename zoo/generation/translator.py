@@ -141,7 +141,8 @@ class Translator(SequenceGenerator):
 
     def _attention_map(self, source, target, weights):
         """(source tokens, target tokens, weights [t, s]) of one text, without its padding."""
-        s, t = (source != text.PAD).sum(), (target != text.PAD).sum()
+        s = (source != text.PAD).sum()
+        t = (target != text.PAD).sum()
         source_vocabulary, target_vocabulary = map(self.vocabulary, _FEATURES)
         source_tokens = source_vocabulary.tokens(source[:s])
         return source_tokens, target_vocabulary.tokens(target[:t]), weights[:t, :s]

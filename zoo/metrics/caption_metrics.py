@@ -21,7 +21,8 @@ from zoo.metrics.text_scores import CorpusScore, check_texts, fingerprint_texts
 
 ORDERS = 4
 CAPTION_METRICS = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "ROUGE-L", "CIDEr-D")
-TINY, SMALL = 1e-15, 1e-9  # COCO's guards against 0 / 0
+TINY = 1e-15  # COCO's guards against 0 / 0
+SMALL = 1e-9
 BETA = 1.2  # of ROUGE-L: weight of recall over precision
 SIGMA = 6.0  # of CIDEr-D: width of the length penalty, in words
 TOKEN = re.compile(
@@ -92,7 +93,8 @@ def _matches(hypothesis, references):
     most = functools.reduce(
         lambda a, b: a | b, map(_count_ngrams, references)
     )  # | takes the larger count
-    hits, totals = [0] * ORDERS, [0] * ORDERS
+    hits = [0] * ORDERS
+    totals = [0] * ORDERS
     for gram, count in _count_ngrams(hypothesis).items():
         hits[len(gram) - 1] += min(count, most[gram])
         totals[len(gram) - 1] += count
@@ -101,7 +103,9 @@ def _matches(hypothesis, references):
 
 
 def _bleu(sums, order):
-    hits, totals, (length, closest) = sums[:ORDERS], sums[ORDERS:-2], sums[-2:]
+    hits = sums[:ORDERS]
+    totals = sums[ORDERS:-2]
+    (length, closest) = sums[-2:]
     precisions = (hits[:order] + TINY) / (totals[:order] + SMALL)
     ratio = (length + TINY) / (closest + SMALL)
     return 100 * math.exp(np.log(precisions).mean() + min(0.0, 1 - 1 / ratio))
@@ -124,7 +128,9 @@ def _longest_common(a, b):
     for x in a:
         before = 0
         for j, y in enumerate(b):
-            before, row[j + 1] = row[j + 1], before + 1 if x == y else max(row[j], row[j + 1])
+            above = row[j + 1]
+            row[j + 1] = before + 1 if x == y else max(row[j], above)
+            before = above
     return row[-1]
 
 

@@ -71,12 +71,14 @@ def load_classifier(name: str) -> Classifier:
     """
     if not isinstance(name, str) or name not in CLASSIFIERS:
         raise UnknownNameError("classifier", name, CLASSIFIERS)
-    path, advice = WEIGHTS / f"{name}.npz", "install the library again"
+    path = WEIGHTS / f"{name}.npz"
+    advice = "install the library again"
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"the weights of {name} are missing ({error}); {advice}") from error
-    actual, expected = hashlib.sha256(raw).hexdigest(), CLASSIFIERS[name]
+    actual = hashlib.sha256(raw).hexdigest()
+    expected = CLASSIFIERS[name]
     if actual != expected:
         raise CheckpointError(
             f"{path} is damaged or another file: its SHA-256 is {actual[:8]}..., that of {name}"

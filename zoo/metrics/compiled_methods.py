@@ -25,7 +25,8 @@ def compile_method(
         fixed_shapes: trace each shape separately, for functions that need static shapes.
     """
     graphs = _graphs.setdefault(model, {})
-    variables, settings = list(model.variables), _settings(model)
+    variables = list(model.variables)
+    settings = _settings(model)
     before, graph = graphs.get(key, (None, None))
     if graph is None or before[1] != settings or not _same(before[0], variables):
         reference = weakref.ref(model)

@@ -38,7 +38,8 @@ def frechet_distance(real: ImageFeatures, generated: ImageFeatures) -> Score:
         ProtocolWarning: there are no more images than features, so the bias is large.
     """
     x, y = feature_tables(real, generated)
-    n, d = min(len(x), len(y)), x.shape[1]
+    n = min(len(x), len(y))
+    d = x.shape[1]
     if n <= d:
         warnings.warn(
             f"a Frechet distance of {n:,} images in {d:,} features: the covariances lack full"
@@ -48,7 +49,8 @@ def frechet_distance(real: ImageFeatures, generated: ImageFeatures) -> Score:
             ProtocolWarning,
             stacklevel=2,
         )
-    a, b = _covariance_root(x), _covariance_root(y)
+    a = _covariance_root(x)
+    b = _covariance_root(y)
     shift = ((x.mean(0) - y.mean(0)) ** 2).sum()
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     value = shift + (a**2).sum() + (b**2).sum() - 2 * overlap
@@ -101,7 +103,8 @@ def _squared_mmd(x, y):
         return (a @ b.T / a.shape[1] + 1) ** 3
 
     def within(a):  # without pairs of an image with itself
-        similar, n = kernel(a, a), len(a)
+        similar = kernel(a, a)
+        n = len(a)
         return (similar.sum() - np.trace(similar)) / (n * (n - 1))
 
     return within(x) + within(y) - 2 * kernel(x, y).mean()

@@ -103,7 +103,8 @@ def extract_features(
         check_finite(images, f"images of {split!r}")
     console = Console(stderr=True)
     visible = progress and console.is_terminal
-    values, labels = [], []
+    values = []
+    labels = []
     starts = range(0, len(images), batch_size)
     for start in track(starts, f"features by {name}", console=console, disable=not visible):
         batch = images[start : start + batch_size]

@@ -66,7 +66,8 @@ def l1(a: Any, b: Any) -> Estimate:
 
 def _per_pair(a, b, function):
     """The function's value for each pair: float64 [n]."""
-    a, b = np.asarray(a), np.asarray(b)
+    a = np.asarray(a)
+    b = np.asarray(b)
     if a.ndim != 4 or a.shape != b.shape or not a.size:
         raise UsageError(
             f"pairs are images [n, h, w, c] of one shape, got {a.shape} and {b.shape}; give each"

@@ -42,7 +42,8 @@ def mmd(x: Any, y: Any, permutations: int = 1000, seed: int = 0) -> tuple[float,
             rows, or a code is NaN, infinite or larger than 1e15.
     """
     check_numbers(permutations=permutations, seed=seed)
-    x, y = np.asarray(x), np.asarray(y)
+    x = np.asarray(x)
+    y = np.asarray(y)
     tables = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1] > 0
     if not tables or min(len(x), len(y)) < 2:
         raise UsageError(
@@ -56,7 +57,8 @@ def mmd(x: Any, y: Any, permutations: int = 1000, seed: int = 0) -> tuple[float,
             raise UsageError(
                 f"codes {name} are as large as {largest:.3g}; scale them below {LARGEST:g}"
             )
-    x, y = x.astype(np.float32), y.astype(np.float32)
+    x = x.astype(np.float32)
+    y = y.astype(np.float32)
     both = tf.concat([x, y], 0)
     similar = kernel(both, both).numpy().astype(np.float64)
     np.fill_diagonal(similar, 0)  # without pairs of a point with itself

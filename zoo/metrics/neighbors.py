@@ -133,7 +133,8 @@ def memorization(
         UsageError: different extractors, or half of the test images are training images.
     """
     training, new, test = feature_tables(train, generated, real_test)
-    distances, expected = _nearest(training, 2, new), _nearest(training, 2, test)
+    distances = _nearest(training, 2, new)
+    expected = _nearest(training, 2, test)
     typical = np.median(expected[:, 0])
     if typical == 0:
         raise UsageError(
@@ -158,7 +159,9 @@ def _copies(distances):
 
 def _mann_whitney_z(a, b):
     """Standardized number of pairs with a > b, ties as 1/2: about N(0, 1) if a and b agree."""
-    b, n, m = np.sort(b), len(a), len(b)
+    b = np.sort(b)
+    n = len(a)
+    m = len(b)
     u = sum(np.searchsorted(b, a, side).sum() for side in ("left", "right")) / 2
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 

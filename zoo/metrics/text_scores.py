@@ -124,7 +124,8 @@ def compare_texts(
         raise UsageError(f"a comparison needs 2 texts or more, got {first.n}; give more of them")
     means = [[run.value for run in side] for side in (a, b)]
     resampled = [np.mean([run.resampled for run in side], 0) for side in (a, b)]
-    difference, differences = float(np.mean(means[0]) - np.mean(means[1])), np.subtract(*resampled)
+    difference = float(np.mean(means[0]) - np.mean(means[1]))
+    differences = np.subtract(*resampled)
     runs = len(a), len(b)
     if runs == (1, 1):
         interval = tuple(np.percentile(differences, [2.5, 97.5]).tolist())

@@ -29,7 +29,8 @@ from zoo.errors import UnknownNameError, UsageError
 from zoo.metrics.estimate import check_finite_numbers
 from zoo.metrics.text_scores import CorpusScore, check_texts, fingerprint_texts
 
-ROUNDING, LARGEST = 1e-3, 700  # nats a token; e^700 is near the largest float
+ROUNDING = 1e-3  # nats per token
+LARGEST = 700  # nats per token; e^700 is near the largest float
 BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
 
 
@@ -102,7 +103,8 @@ def _moses(language):
     """(lower case, normalized punctuation, Moses' tokens; the protocol's name)."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
-    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
+    normalizer = MosesPunctNormalizer(language)
+    tokenizer = MosesTokenizer(language)
 
     def split(text):
         return tokenizer.tokenize(normalizer.normalize(text.lower()), return_str=True, escape=False)
@@ -155,7 +157,8 @@ def perplexity(nll: Any, tokens: Any, references: Sequence[str], vocabulary: Any
         UsageError: the lists do not match, a text has no token, or a number is not finite,
             negative, or so large that the perplexity would be infinite.
     """
-    nll, tokens = np.asarray(nll, np.float64), np.asarray(tokens, np.float64)
+    nll = np.asarray(nll, np.float64)
+    tokens = np.asarray(tokens, np.float64)
     if not nll.shape == tokens.shape == (len(references),) or not (tokens > 0).all():
         raise UsageError(
             f"perplexity needs a sum and a number of tokens from 1 up for each of the"

@@ -91,7 +91,8 @@ class BatchChecks:
             value = tf.convert_to_tensor(value)
         except (ValueError, TypeError) as error:
             raise BatchError(f"{self.name} cannot take {name!r}: {one_line(error)}") from error
-        new, old = spec.dtype, value.dtype
+        new = spec.dtype
+        old = value.dtype
         if new.is_integer and old.is_integer and new != old:
             value = tf.clip_by_value(value, max(old.min, new.min), min(old.max, new.max))
         castable = new.is_integer and old.is_integer or new.is_floating and old.is_floating

@@ -71,7 +71,9 @@ class Captioning(zoo.Captioner):
             doubly_stochastic_weight, "doubly_stochastic_weight"
         )
 
-        dtype, dense, drop = self.dtype_policy, keras.layers.Dense, keras.layers.Dropout
+        dtype = self.dtype_policy
+        dense = keras.layers.Dense
+        drop = keras.layers.Dropout
         pair = {"repeats": 2, "norm": "batch", "dtype": dtype}  # widens the receptive field
         layers = [Downsample(n, **pair) for n in encoder] if from_channels else [encoder]
         layers = [layer for layer in layers if layer is not None]
@@ -107,7 +109,8 @@ class Captioning(zoo.Captioner):
         return {"": zoo.optimizers.Adam(4e-4, global_clipnorm=5.0)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch[self.input_feature], batch["caption"]
+        x = batch[self.input_feature]
+        y = batch["caption"]
         with tf.GradientTape() as tape:
             encoded = self.encode(x, training=True)  # annotations a_i, section 3.1.1; h_0, c_0
             logits, alpha = self.decode(encoded, y[:, :-1], training=True)  # eq. 7; eq. 5

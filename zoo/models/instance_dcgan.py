@@ -65,7 +65,8 @@ class InstanceDCGAN(DCGAN):
 
     def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
         """Stores the features of the first images; fits the PCA first unless it is fitted."""
-        images, count = [], 0
+        images = []
+        count = 0
         for batch in data:
             images.append(flatten(batch["image"]))
             count += len(images[-1])
@@ -138,7 +139,8 @@ class InstanceDCGAN(DCGAN):
     ) -> tf.Tensor:
         seed = self.as_seed(seed)
         fold_in = tf.random.experimental.stateless_fold_in
-        row_seed, noise_seed = fold_in(seed, 2), fold_in(seed, 3)
+        row_seed = fold_in(seed, 2)
+        noise_seed = fold_in(seed, 3)
         if reference is None:
             rows = tf.random.stateless_uniform((n,), row_seed, 0, self.num_instances, tf.int32)
             features = tf.gather(self.instance_bank, rows)

@@ -91,7 +91,8 @@ class Pix2Pix(zoo.Model):
         }
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
+        x = 2 * batch["source"] - 1
+        y = 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
             real_logits = self.discriminate(x, y, training=True)  # D(x, y)
@@ -114,9 +115,11 @@ class Pix2Pix(zoo.Model):
         }
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = 2 * batch["source"] - 1, 2 * batch["target"] - 1
+        x = 2 * batch["source"] - 1
+        y = 2 * batch["target"] - 1
         fake = self.synthesize(x, self.next_seed())
-        real_logits, fake_logits = self.discriminate(x, y), self.discriminate(x, fake)
+        real_logits = self.discriminate(x, y)
+        fake_logits = self.discriminate(x, fake)
         l1 = adversarial.per_example(tf.abs(y - fake))
         gan_loss = self.objective.generator(real_logits, fake_logits)
         return {

@@ -87,7 +87,8 @@ class Seq2Seq(zoo.Translator):
         if units % 2:
             raise ValueError(f"units must be even, half for each direction, got {units}")
 
-        dtype, dense = self.dtype_policy, keras.layers.Dense
+        dtype = self.dtype_policy
+        dense = keras.layers.Dense
         self.source_embedding = TokenEmbedding(source_size, embedding_dim, dtype=dtype)
         separate = TokenEmbedding(target_size, embedding_dim, dtype=dtype)
         self.target_embedding = self.source_embedding if shared else separate
@@ -104,7 +105,8 @@ class Seq2Seq(zoo.Translator):
         self.output_layer = None if tie_embeddings else dense(target_size, dtype=dtype)
 
     def build(self, input_shape: tuple | None = None) -> None:
-        embedded, annotations = (None, None, self.embedding_dim), (None, None, self.units)
+        embedded = (None, None, self.embedding_dim)
+        annotations = (None, None, self.units)
         self.source_embedding.build((None, None))
         if not self.target_embedding.built:
             self.target_embedding.build((None, None))
@@ -120,7 +122,8 @@ class Seq2Seq(zoo.Translator):
         return {"": zoo.optimizers.Adam(1e-3, global_clipnorm=1.0)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch["source"], batch["target"]
+        x = batch["source"]
+        y = batch["target"]
         with tf.GradientTape() as tape:
             encoded = self.encode(x, training=True)  # annotations h_j, eq. 7
             inputs = self.sample_decoder_inputs(encoded, y[:, :-1], self.scheduled_sampling)

@@ -113,7 +113,8 @@ class StyleTransfer(zoo.Model):
         self, x: tf.Tensor, targets: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
     ) -> dict[str, tf.Tensor]:
         """The losses of an image x [1, h, w, c] by name; [n] for the targets of n pairs."""
-        features, (p, a) = self.network(x), targets
+        features = self.network(x)
+        (p, a) = targets
         content = layer_error(self.content_features(features), p)  # eq. 1
         style = layer_error(self.gram_matrices(features), a)  # eq. 4, 5
         variation = total_variation(x) + tf.zeros_like(content)
@@ -165,13 +166,15 @@ class StyleTransfer(zoo.Model):
             ValueError: an argument that is not an image, an image too small for the network, or an
                 unknown `init` or `optimizer`.
         """
-        content, style = to_rgb_batch(content, "content"), to_rgb_batch(style, "style")
+        content = to_rgb_batch(content, "content")
+        style = to_rgb_batch(style, "style")
         self.network.check(content.shape)
         self.network.check(style.shape)
         from_noise = one_of(init, ("content", "noise"), "init") == "noise"
         x = self.noise(content.shape, seed) if from_noise else content
         optimizer = self.configure_optimizers()[""] if optimizer == "adam" else optimizer
-        targets, history = self.targets(content, style), []
+        targets = self.targets(content, style)
+        history = []
         for entry, batch in minimize_image(lambda x: self.losses(x, targets), x, steps, optimizer):
             history.append(entry)
             image = tf.clip_by_value(batch[0], 0.0, 1.0)

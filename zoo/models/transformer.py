@@ -115,7 +115,8 @@ class Transformer(zoo.Translator):
         return {"": zoo.optimizers.Adam(learning_rate, **options)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        x, y = batch["source"], batch["target"]
+        x = batch["source"]
+        y = batch["target"]
         with tf.GradientTape() as tape:
             encoded = self.encode(x, training=True)  # z, section 3.1
             inputs = self.sample_decoder_inputs(encoded, y[:, :-1], self.scheduled_sampling)
@@ -137,7 +138,8 @@ class Transformer(zoo.Translator):
         self, encoded: dict[str, tf.Tensor], tokens: tf.Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
         x = self.positions(self.target_embedding(tokens))
-        x, weights = self.dropout_layer(x, training=training), []
+        x = self.dropout_layer(x, training=training)
+        weights = []
         for layer in self.decoder:
             x, layer_weights = layer(
                 x,
@@ -152,7 +154,8 @@ class Transformer(zoo.Translator):
     def initial_state(
         self, encoded: dict[str, tf.Tensor], max_length: int | tf.Tensor
     ) -> dict[str, Any]:
-        batch, source = tf.shape(encoded["mask"])[0], (encoded["values"], encoded["mask"])
+        batch = tf.shape(encoded["mask"])[0]
+        source = (encoded["values"], encoded["mask"])
         return {
             "position": tf.zeros((batch,), tf.int32),
             "memories": [layer.prepare_memory(*source) for layer in self.decoder],
@@ -164,7 +167,8 @@ class Transformer(zoo.Translator):
     ) -> tuple[tf.Tensor, dict[str, Any], tf.Tensor]:
         position = tf.reduce_max(state["position"])
         x = self.positions(self.target_embedding(tokens[:, None]), start=position)[:, 0]
-        caches, weights = [], []
+        caches = []
+        weights = []
         layers = zip(self.decoder, state["memories"], state["caches"], strict=True)
         for layer, memory, cache in layers:
             x, layer_weights, cache = layer.step(x, memory, cache, position)

@@ -34,7 +34,8 @@ class VampVAE(VAE):
         self.num_pseudo_inputs = positive_int(num_pseudo_inputs, "num_pseudo_inputs")
 
     def make_prior(self) -> VampPrior:
-        shape, dtype = self.image_shape, self.dtype_policy
+        shape = self.image_shape
+        dtype = self.dtype_policy
         return VampPrior(self.latent_dim, self.encoder, shape, self.num_pseudo_inputs, dtype=dtype)
 
     def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:

@@ -119,7 +119,8 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
         where: the preset or file, for error messages.
         files: whether it may contain paths, as a .keras file of one's own does.
     """
-    waiting, objects = [("", config, 0)], 0
+    waiting = [("", config, 0)]
+    objects = 0
     while waiting:
         key, value, depth = waiting.pop()
         if isinstance(value, str):
@@ -161,7 +162,8 @@ def _is_allowed(part):
     """Whether Keras may make an object of a dict with a `class_name` and a `config`."""
     import keras
 
-    kind, module = part["class_name"], part.get("module")
+    kind = part["class_name"]
+    module = part.get("module")
     if type(kind) is not str:
         return False
     if kind in KERAS_VALUES:

@@ -177,7 +177,8 @@ def parse_reference(reference: str) -> tuple[str, Callable[..., Path]]:
             " https://host/folder without '..' (plain http only for this machine), or the path of a"
             " folder"
         )
-    base, host = reference.rstrip("/"), urlsplit(reference).hostname
+    base = reference.rstrip("/")
+    host = urlsplit(reference).hostname
     digest = hashlib.sha256(base.encode()).hexdigest()
     return f"https/{host}-{digest[:16]}", web.make_getter(lambda name: f"{base}/{name}")
 

@@ -109,7 +109,8 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
     Raises PresetError if an argument has a value that no model takes any more.
     """
     record = rename_keys(record, FIELDS)
-    model, config = record.get("model"), record.get("config")
+    model = record.get("model")
+    config = record.get("config")
     if isinstance(model, str) and isinstance(config, dict):
         try:
             model, config = upgrade_config(model, config)
@@ -190,7 +191,8 @@ def _upgrade_objects(value):
     if not isinstance(value, dict):
         return value
     value = {key: _upgrade_objects(item) for key, item in value.items()}
-    registered, arguments = value.get("registered_name"), value.get("config")
+    registered = value.get("registered_name")
+    arguments = value.get("config")
     if isinstance(registered, str) and isinstance(arguments, dict):
         value["config"] = rename_keys(arguments, OBJECT_ARGUMENTS.get(registered, {}))
     for key in ("module", "class_name", "registered_name"):

@@ -77,7 +77,8 @@ class Preset:
 
         overrides = config or {}
         arguments = registry.arguments(self.get_class())
-        own, parameters = self.config(), self.record["parameters"]
+        own = self.config()
+        parameters = self.record["parameters"]
         configuration.check(own, self.model, arguments, parameters, self.folder)
         try:
             with building.limited_variables(parameters, adapted=bool(overrides)):
@@ -115,7 +116,8 @@ class Preset:
         from zoo.presets import building, weights
 
         try:
-            count, expected = building.count_parameters(model), self.record["parameters"]
+            count = building.count_parameters(model)
+            expected = self.record["parameters"]
             if count > expected:
                 raise ValueError(f"that makes {count:,} parameters, not {expected:,}")
             rename = format_1.weight_renamer(self.record)

@@ -14,7 +14,9 @@ from zoo.files import digest
 from zoo.presets import configuration, format_1, vocabulary_files
 
 FORMAT = 2
-CONFIG, WEIGHTS, CARD = "config.json", "model.weights.h5", "card.md"
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+CARD = "card.md"
 DTYPES = ("float32", "float16", "int8")  # of stored weights, see `quantization`
 MAX_CONFIG_BYTES = 2**23
 MAX_CARD_BYTES = 2**20
@@ -108,7 +110,8 @@ def _check_files(record, where):
 
 def _check_sizes(record, where):
     """Raises PresetError if a file is too large, or too large or small for the parameters."""
-    parameters, size = record["parameters"], record["files"][WEIGHTS]["size"]
+    parameters = record["parameters"]
+    size = record["files"][WEIGHTS]["size"]
     most = min(MAX_WEIGHTS_BYTES, 6 * max(parameters, 0) + 2**24)
     least = {"float32": 2, "float16": 2, "int8": 1 / 16}[record["dtype"]] * parameters - 2**20
     if parameters < 0 or not least <= size <= most:

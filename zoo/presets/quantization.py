@@ -68,7 +68,8 @@ def dequantized(datasets: Mapping[str, h5py.Dataset], name: str, dtype: str) -> 
 
     Raises ValueError for scales of another shape.
     """
-    dataset, scale = datasets[name], datasets.get(name + SCALE_SUFFIX)
+    dataset = datasets[name]
+    scale = datasets.get(name + SCALE_SUFFIX)
     if dtype != "int8" or scale is None:
         return dataset[()]
     shapes = zip(scale.shape, dataset.shape, strict=True)

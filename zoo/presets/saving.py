@@ -146,7 +146,8 @@ def _weights_bytes(model, dtype):
         raise UsageError(
             f"dtype of the weights must be one of {preset_record.DTYPES}, got {dtype!r}"
         )
-    raw, count = io.BytesIO(), 0
+    raw = io.BytesIO()
+    count = 0
     with saved_arrays(model) as arrays, h5py.File(raw, "w") as file:
         for name, dataset in arrays.items():
             quantization.write(file, name, to_numpy(dataset), dtype)
@@ -159,7 +160,8 @@ def check_golden_outputs(preset: preset.Preset, model: Model) -> None:
 
     Done once a process, in float32, and only for images small enough to take no time.
     """
-    golden, key = preset.record.get("golden_outputs"), preset.record["digest"]
+    golden = preset.record.get("golden_outputs")
+    key = preset.record["digest"]
     pixels = math.prod(getattr(model, "image_shape", None) or ())
     usual = model.dtype_policy.compute_dtype == "float32" and not tf.distribute.has_strategy()
     if golden is None or key in verified or not usual or pixels > MAX_IMAGE:
@@ -203,7 +205,8 @@ def golden_outputs(model: Model) -> dict[str, list[float]]:
 
 def _example_batch(model, n=3, length=6):
     """A batch that fits a model: random images and ids between START and END, labels 0."""
-    random, batch = np.random.default_rng(0), {}
+    random = np.random.default_rng(0)
+    batch = {}
     for name, spec in model.batch_spec.items():
         shape = [n, *(size or length for size in spec.shape[1:])]
         if spec.dtype.is_floating:
@@ -211,7 +214,8 @@ def _example_batch(model, n=3, length=6):
         elif spec.shape.rank == 2:
             size = getattr(model, "vocabulary_sizes", {}).get(name, text.END + 2)
             values = random.integers(text.END + 1, size, shape)
-            values[:, 0], values[:, -1] = text.START, text.END
+            values[:, 0] = text.START
+            values[:, -1] = text.END
         else:
             values = np.zeros(shape)
         batch[name] = tf.constant(values, spec.dtype)

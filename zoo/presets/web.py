@@ -55,7 +55,9 @@ def make_getter(
     """
 
     def get(name, folder, limit, whole=True):
-        url, path, partial = url_of(name), folder / name, folder / f"{name}.half"
+        url = url_of(name)
+        path = folder / name
+        partial = folder / f"{name}.half"
         if path.exists():
             return path
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,8 @@ def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
 
     Raises UnreachableError if there is no response, or it is too slow.
     """
-    items, stopped = queue.Queue(maxsize=8), threading.Event()
+    items = queue.Queue(maxsize=8)
+    stopped = threading.Event()
 
     def put(item):
         while not stopped.is_set():
@@ -158,12 +161,14 @@ def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
     reader.start()
     try:
         yield _next_item(items, url, RESPONSE_TIMEOUT)
-        end, count = time.monotonic() + STALL_TIMEOUT, 0
+        end = time.monotonic() + STALL_TIMEOUT
+        count = 0
         while chunk := _next_item(items, url, end - time.monotonic()):
             yield chunk
             count += len(chunk)
             if count >= MIN_BYTES:
-                end, count = time.monotonic() + STALL_TIMEOUT, 0
+                end = time.monotonic() + STALL_TIMEOUT
+                count = 0
     finally:
         stopped.set()
 

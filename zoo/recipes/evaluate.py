@@ -68,11 +68,13 @@ def evaluate_recipe(
 
     Returns ({metric: its entry in the record}, {metric: values of single images}).
     """
-    entries, values = {}, {}
+    entries = {}
+    values = {}
     score_images = functools.cache(functools.partial(image_metrics, trainer, train, test))
     generate = functools.cache(functools.partial(generate_texts, trainer, test, recipe.text_config))
     for spec in recipe.metric_specs(budget):
-        each, arguments = None, spec.resolved
+        each = None
+        arguments = spec.resolved
         if spec.generated:
             entry = score_images(arguments["extractor"], arguments["images"])[spec.name]
         elif spec.metric.domain == "texts":
@@ -102,7 +104,8 @@ def compute_metric(
     """(entry of a metric in a record, values of single images or None)."""
     from zoo import metrics
 
-    arguments, sign = spec.arguments, 1
+    arguments = spec.arguments
+    sign = 1
     match spec.name:
         case "active_units":
             count, variances = metrics.active_units(model, test, **arguments)

@@ -165,7 +165,8 @@ class MetricSpec:
         """All arguments, the metric's defaults included, and the search in words."""
         arguments = self.metric.defaults | self.arguments
         if self.metric.domain == "texts":
-            beams, penalty = arguments["num_beams"], arguments["length_penalty"]
+            beams = arguments["num_beams"]
+            penalty = arguments["length_penalty"]
             search = f"beam of {beams}, length penalty {penalty:g}"
             arguments["search"] = "greedy" if beams == 1 else f"beam{beams}"
             arguments["search_description"] = "greedy" if beams == 1 else search
@@ -179,7 +180,8 @@ class MetricSpec:
     @property
     def description(self) -> str:
         """Its part of the protocol: metric, images or texts, unit."""
-        images, texts = self.resolved.get("images"), self.resolved.get("texts")
+        images = self.resolved.get("images")
+        texts = self.resolved.get("texts")
         examples = f"all test {self.metric.domain}"
         if texts:
             examples = f"the first {texts:,} test texts"

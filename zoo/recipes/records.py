@@ -64,13 +64,15 @@ def write(
 
     Raises UsageError for another kind, WriteError if the disk is full.
     """
-    path, record = Path(path), json.loads(json.dumps(nan_to_null(record)))
+    path = Path(path)
+    record = json.loads(json.dumps(nan_to_null(record)))
     if record.get("kind") not in KINDS:
         raise UsageError(f"the kind of a record must be one of {KINDS}, got {record.get('kind')!r}")
     if values:
         import numpy as np
 
-        raw, file = io.BytesIO(), path.with_suffix(".npz")
+        raw = io.BytesIO()
+        file = path.with_suffix(".npz")
         np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
         record["values"] = {"file": file.name, "sha256": sha256(raw.getvalue())}
     record["digest"] = digest(record)

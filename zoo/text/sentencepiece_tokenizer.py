@@ -51,7 +51,8 @@ class SentencePieceTokenizer(Vocabulary):
                 f"the ids of padding, unknown, start and end must be 0, 1, 2 and 3, got {ids};"
                 " train with pad_id=0, unk_id=1, bos_id=2, eos_id=3"
             )
-        self.model, self.lowercase = model, lowercase
+        self.model = model
+        self.lowercase = lowercase
 
     @property
     def kind(self) -> str:
@@ -131,7 +132,8 @@ class SentencePieceTokenizer(Vocabulary):
         )
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        size, id_to_piece = len(self), self.processor.id_to_piece
+        size = len(self)
+        id_to_piece = self.processor.id_to_piece
         return [id_to_piece(int(i)) if 0 <= i < size else UNKNOWN_TEXT for i in ids]
 
     def to_dict(self) -> dict[str, Any]:

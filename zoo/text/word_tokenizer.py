@@ -55,7 +55,9 @@ class WordTokenizer(Vocabulary):
             raise UsageError(f"words must be a list of str, got {short_repr(words)}")
         if len(set(words)) < len(words) or set(words) & {"", *SPECIAL}:
             raise UsageError(f"words must differ, and none be empty or of {SPECIAL}")
-        self.words, self.unit, self.lowercase = words, unit, lowercase
+        self.words = words
+        self.unit = unit
+        self.lowercase = lowercase
 
     @property
     def kind(self) -> str:

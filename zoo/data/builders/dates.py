@@ -18,7 +18,8 @@ from zoo.checks import check_numbers
 from zoo.errors import UnknownNameError
 
 SPLITS = {"train": 30_000, "validation": 1_000, "test": 1_000}
-FIRST, DAYS = datetime.date(1950, 1, 1), 36_525  # up to 2049-12-31
+FIRST = datetime.date(1950, 1, 1)
+DAYS = 36_525  # up to 2049-12-31
 DAY_RANGES = {"train": (0, 32_525), "validation": (32_525, 34_525), "test": (34_525, DAYS)}
 
 # Language: months, weekdays from Monday on, patterns.
@@ -108,7 +109,8 @@ def generate(
         raise UnknownNameError("split of dates", split, DAY_RANGES)
     days = np.random.default_rng(seed).permutation(DAYS)[slice(*DAY_RANGES[split])]
     codes = [*LANGUAGES]
-    written, iso = [], []
+    written = []
+    iso = []
     for number in range(first, first + n):
         random = np.random.default_rng((seed, [*DAY_RANGES].index(split), number))
         date = FIRST + datetime.timedelta(days=int(days[random.integers(len(days))]))

@@ -22,7 +22,8 @@ from zoo.data.catalog import info
 from zoo.errors import UsageError
 
 SPLITS = {"train": 18_000, "test": 2_000}
-USERS, ITEMS = 400, 150
+USERS = 400
+ITEMS = 150
 NOISE = 0.3  # stars
 FEATURES = ("user", "item", "rating")
 
@@ -30,7 +31,8 @@ FEATURES = ("user", "item", "rating")
 def latent_factors(seed: int = 0) -> dict[str, np.ndarray]:
     """The factors of the ratings, float64: user [400, 2], item [150, 2], bias [150]."""
     random = np.random.default_rng((seed, 0))
-    user, item = random.normal(0, 1, (USERS, 2)), random.normal(0, 0.8, (ITEMS, 2))
+    user = random.normal(0, 1, (USERS, 2))
+    item = random.normal(0, 0.8, (ITEMS, 2))
     return {"user": user, "item": item, "bias": random.normal(0, 0.4, ITEMS)}
 
 
@@ -42,7 +44,8 @@ def generate(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     check_numbers(n=n, seed=seed)
     if not 1 <= n <= USERS * ITEMS:
         raise UsageError(f"generate needs 1 <= n <= {USERS * ITEMS:,} ratings, got n={n}")
-    random, factors = np.random.default_rng((seed, 1)), latent_factors(seed)
+    random = np.random.default_rng((seed, 1))
+    factors = latent_factors(seed)
     user, item = np.divmod(random.permutation(USERS * ITEMS)[:n], ITEMS)
     score = (factors["user"][user] * factors["item"][item]).sum(1) + factors["bias"][item]
     stars = np.round(2 * (3 + score + random.normal(0, NOISE, n))) / 2

@@ -44,7 +44,9 @@ LAYOUTS = (
     ("a {} above a {} above a {}", ((0, 0), (1, 0), (2, 0))),
     ("a {} left of a {} and above a {}", ((0, 0), (0, 1), (1, 0))),
 )
-CELL, RADII, JITTER = 15, (4.8, 6.3), 1.0  # pixels: between centers, of a shape, of a position
+CELL = 15  # pixels between centers
+RADII = (4.8, 6.3)  # pixels, of a shape
+JITTER = 1.0  # pixels, of a position
 
 
 def generate(n: int, seed: int = 0, first: int = 0) -> dict[str, np.ndarray | list[str]]:
@@ -77,7 +79,8 @@ def _scene(random):
     image = np.tile(background, (SIZE * FINE, SIZE * FINE, 1))
     grid = (np.arange(SIZE * FINE) + 0.5) / FINE
     for (row, column), radius, (color, shape) in zip(positions, radii, names, strict=True):
-        y, x = (grid - row) / radius, (grid - column) / radius
+        y = (grid - row) / radius
+        x = (grid - column) / radius
         inside = SHAPES[shape](x[None, :], y[:, None]) < 1
         image[inside] = np.clip(np.array(COLORS[color]) + random.uniform(-0.05, 0.05, 3), 0, 1)
     image = image.reshape(SIZE, FINE, SIZE, FINE, 3).mean((1, 3))

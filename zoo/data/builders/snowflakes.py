@@ -115,12 +115,15 @@ def _grow(air, cells, neighbors):
     turns = air["turns"] * goal[:, None]
     water = np.repeat(air["beta"][None, :, 0], len(cells), axis=0)
     water[0] = 1
-    final, left = np.empty_like(water), np.arange(len(goal))
+    final = np.empty_like(water)
+    left = np.arange(len(goal))
     for _ in range(0, MAX_STEPS, STRIDE):
         length = (water[arm] >= 1).sum(0)
         done = length >= goal[left]
         final[:, left[done]] = water[:, done]
-        water, left, length = water[:, ~done], left[~done], length[~done]
+        water = water[:, ~done]
+        left = left[~done]
+        length = length[~done]
         if not len(left):
             break
         stage = (length[:, None] >= turns[left]).sum(1)
@@ -155,8 +158,10 @@ def _camera(size, radius, index, count):
     y, x = np.meshgrid(grid, grid, indexing="ij")
     b = x / np.sqrt(0.75)  # one arm points up, the next 60 degrees to its right
     a = y - b / 2
-    low_a, low_b = np.floor(a).astype(int), np.floor(b).astype(int)
-    a, b = a - low_a, b - low_b
+    low_a = np.floor(a).astype(int)
+    low_b = np.floor(b).astype(int)
+    a = a - low_a
+    b = b - low_b
     upper = (a + b > 1).astype(int)  # the half of the rhombus
     corners = [(low_a + upper, low_b + upper), (low_a + 1, low_b), (low_a, low_b + 1)]
     weights = [np.abs(1 - a - b), np.where(upper, 1 - b, a), np.where(upper, 1 - a, b)]
@@ -199,7 +204,8 @@ class Snowflakes(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, first, count):
-        images, air = generate(count, first=first), growth_parameters(count, first=first)
+        images = generate(count, first=first)
+        air = growth_parameters(count, first=first)
         for i in range(count):
             stages = {name: air[name][i] for name in ("alpha", "beta", "gamma")}
             yield i, {"image": images[i], **stages}

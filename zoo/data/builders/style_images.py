@@ -26,7 +26,8 @@ def landscape(size: int = SIZE, seed: int = 0) -> np.ndarray:
     """A lake in the evening, with hills, a low sun and firs: uint8 [size, size, 3]."""
     random = np.random.default_rng((seed, 0))
     y, x = np.mgrid[:size, :size] / size
-    shore, sun = 0.6, 0.3 + 0.4 * random.random()
+    shore = 0.6
+    sun = 0.3 + 0.4 * random.random()
     height = np.where(y < shore, y, 2 * shore - y + 0.012 * np.sin(260 * y**2))  # water mirrors
     image = _blend((0.2, 0.38, 0.7), (1.0, 0.75, 0.45), np.clip(height / shore, 0, 1))
     image = _overlay(image, (1.0, 0.96, 0.8), 0.07 - np.hypot(x - sun, height - 0.3))
@@ -54,10 +55,12 @@ def brushwork(size: int = SIZE, seed: int = 0) -> np.ndarray:
     bristles = wave / 4 + 1.6 * (random.random((size, size)) - 0.5)
     blended = bristles.copy()
     for sign in (-1, 1):
-        column, row = x * size, y * size
+        column = x * size
+        row = y * size
         for _ in range(STROKE):
             cell = (row.astype(int) % size, column.astype(int) % size)
-            column, row = column + sign * flow[0][cell], row + sign * flow[1][cell]
+            column = column + sign * flow[0][cell]
+            row = row + sign * flow[1][cell]
             blended += bristles[row.astype(int) % size, column.astype(int) % size]
     rank = blended.ravel().argsort().argsort().reshape(size, size) / (size * size)
     tone = rank * (len(PAINTS) - 1)
