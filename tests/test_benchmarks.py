@@ -1,6 +1,6 @@
-"""The speed benchmark compares equal work, refuses anything else, and its protocol runs.
+"""The speed benchmark rejects variants that compute something else; mutations are found and run.
 
-Nothing here asserts a speed: tests share their machine.
+No test asserts a speed: other processes run at the same time.
 """
 
 import argparse
@@ -23,19 +23,19 @@ TINY = ["--rounds=1", "--steps=1", "--warmup=0", "--batch-size=4"]
 
 
 @pytest.fixture
-def short(monkeypatch):
-    """Models of words with small networks and short sentences."""
+def small_text_models(monkeypatch):
+    """Text models with small networks and short sequences."""
     sizes = {"embedding_dim": 4, "units": 6}
-    words = {"source_vocabulary": 12, "target_vocabulary": 13}
-    places = {"caption_vocabulary": 12, "image_shape": (2, 2, 5)}
-    monkeypatch.setitem(variants.SETTINGS, "seq2seq", sizes | words)
-    monkeypatch.setitem(variants.SETTINGS, "captioning", sizes | places)
-    monkeypatch.setattr(synthetic_data, "LENGTH", 2)
-    monkeypatch.setattr(equivalence, "SAID", 3)
+    vocabularies = {"source_vocabulary": 12, "target_vocabulary": 13}
+    captions = {"caption_vocabulary": 12, "image_shape": (2, 2, 5)}
+    monkeypatch.setitem(variants.MODEL_ARGUMENTS, "seq2seq", sizes | vocabularies)
+    monkeypatch.setitem(variants.MODEL_ARGUMENTS, "captioning", sizes | captions)
+    monkeypatch.setattr(synthetic_data, "SEQUENCE_LENGTH", 2)
+    monkeypatch.setattr(equivalence, "DECODED_LENGTH", 3)
 
 
 def runnable(*names):
-    """Parameters of a test: variants, skipped where what they need is not installed."""
+    """Variants as test parameters; those of PyTorch are skipped if it is not installed."""
     torch = importlib.util.find_spec("torch")
     reason = "PyTorch is not installed: pip install -e '.[benchmarks]'"
     return [
@@ -52,56 +52,58 @@ def runnable(*names):
         "tf.function loop", "keras fit", "zoo train", "eager loop", "pytorch", "pytorch tuned"
     ),
 )
-def test_every_variant_computes_what_the_zoo_computes(variant):
-    found = equivalence.check("mixture_vae", [variant, "zoo", "zoo eager"], batch_size=4)
-    assert [*found] == [variant] and found[variant] <= 1e-4
+def test_every_variant_computes_the_same_as_the_zoo(variant):
+    differences = equivalence.check("mixture_vae", [variant, "zoo", "zoo eager"], batch_size=4)
+    assert [*differences] == [variant] and differences[variant] <= 1e-4
 
 
 @pytest.mark.parametrize("variant", runnable("eager loop", "pytorch"))
-def test_two_networks_are_compared_as_well(variant):
+def test_a_model_of_two_networks_computes_the_same_as_the_zoo(variant):
     assert equivalence.check("dcgan", [variant], batch_size=4)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize("variant", runnable("tf.function loop", "pytorch", "pytorch tuned"))
-def test_a_translator_learns_what_the_zoos_learns(variant, short):
+def test_a_translator_has_the_losses_of_the_zoo(variant, small_text_models):
     assert equivalence.check("seq2seq", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize(
     "variant", runnable("keras fit", "zoo train", "eager loop", "pytorch tuned")
 )
-def test_a_captioner_learns_what_the_zoos_learns(variant, short):
+def test_a_captioner_has_the_losses_of_the_zoo(variant, small_text_models):
     assert equivalence.check("captioning", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
 
 
 @pytest.mark.parametrize(
     "variant", runnable("tf.function step", "eager loop", "pytorch", "pytorch tuned")
 )
-def test_a_translator_says_what_the_zoos_says(variant, short):
+def test_a_translator_decodes_the_tokens_of_the_zoo(variant, small_text_models):
     assert equivalence.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
 
 
-def test_other_words_are_refused(monkeypatch, short):
+def test_other_tokens_are_rejected(monkeypatch, small_text_models):
     from benchmarks.speed import tf_sequences_eager
 
-    shy = lambda model, source, max_length: np.full((len(source), max_length), 4)  # noqa: E731
-    monkeypatch.setattr(tf_sequences_eager, "said", shy)
-    with pytest.raises(AssertionError, match="'eager loop' is not the zoo's computation: words"):
+    def constant_tokens(model, source, max_length):
+        return np.full((len(source), max_length), 4)
+
+    monkeypatch.setattr(tf_sequences_eager, "greedy_decode", constant_tokens)
+    with pytest.raises(AssertionError, match="'eager loop' is not the zoo's computation: tokens"):
         equivalence.check("seq2seq-decode", ["eager loop"], batch_size=3)
 
 
-def test_other_work_is_refused(monkeypatch):
-    def slower_learner():
+def test_another_learning_rate_is_rejected(monkeypatch):
+    def model_with_smaller_learning_rate():
         model = tf_images.KerasVAE()
         model.optimizer.learning_rate = 5e-4
         return model
 
-    monkeypatch.setitem(tf_images.STYLES["keras fit"], "vae", slower_learner)
+    monkeypatch.setitem(tf_images.STYLES["keras fit"], "vae", model_with_smaller_learning_rate)
     with pytest.raises(AssertionError, match="'keras fit' is not the zoo's computation.*step [23]"):
         equivalence.check("vae", ["keras fit"], batch_size=4)
 
 
-def test_pieces_that_learn_nothing_are_refused(monkeypatch):
+def test_micro_batches_without_updates_are_rejected(monkeypatch):
     monkeypatch.setattr(micro_batches, "train_step", lambda model, batch, count: {"loss": 543.0})
     with pytest.raises(AssertionError, match="'zoo train' is not the zoo's computation.*step [23]"):
         equivalence.check("vae", ["zoo train"], batch_size=4)
@@ -110,75 +112,77 @@ def test_pieces_that_learn_nothing_are_refused(monkeypatch):
 def test_nothing_is_timed_when_the_check_fails(monkeypatch):
     monkeypatch.setattr(speed, "measure", lambda *_, **__: pytest.fail("timed unequal work"))
     monkeypatch.setitem(speed.ENVIRONMENT, "KERAS_BACKEND", "no_such_backend")
-    with pytest.raises(SystemExit, match="no ratios, the work is not equal: .*"):
+    with pytest.raises(SystemExit, match="not timed, the work is not equal: .*"):
         speed.main(["vae"])
 
 
-def test_the_zoos_model_takes_the_settings_that_all_variants_share(short):
-    assert {name.removesuffix(variants.DECODE) for name in variants.MODELS} == {*variants.SETTINGS}
-    for name, settings in variants.SETTINGS.items():
-        model = variants.factory("zoo", name)(**settings)
-        assert settings == {key: getattr(model, key) for key in settings}
+def test_the_zoos_model_has_the_arguments_that_all_variants_share(small_text_models):
+    assert {name.removesuffix(variants.DECODE_SUFFIX) for name in variants.MODELS} == {
+        *variants.MODEL_ARGUMENTS
+    }
+    for name, arguments in variants.MODEL_ARGUMENTS.items():
+        model = variants.factory("zoo", name)(**arguments)
+        assert arguments == {key: getattr(model, key) for key in arguments}
 
 
-def test_prepared_images_lie_where_the_networks_expect_them():
+def test_prepared_images_have_the_range_of_the_networks():
     images = np.array([0, 255], "uint8")
-    assert synthetic_data.prepared("vae", images).tolist() == [0, 1]
-    assert synthetic_data.prepared("dcgan", images).tolist() == [-1, 1]
+    assert synthetic_data.prepare("vae", images).tolist() == [0, 1]
+    assert synthetic_data.prepare("dcgan", images).tolist() == [-1, 1]
 
 
-@pytest.mark.parametrize("name", variants.SENTENCES)
-def test_examples_of_words_are_of_the_vocabulary_and_without_padding(name, short):
+@pytest.mark.parametrize("name", variants.TEXT_MODELS)
+def test_text_examples_have_ids_of_the_vocabulary_and_no_padding(name, small_text_models):
     assert (synthetic_data.START, synthetic_data.END) == (text.START, text.END)
-    model = variants.factory("zoo", name)(**variants.settings(name))
-    batch = synthetic_data.examples(name, 5)
+    model = variants.factory("zoo", name)(**variants.model_arguments(name))
+    batch = synthetic_data.make_examples(name, 5)
     model.check_batch(batch)
-    said = batch[model.target_feature]
-    assert said.shape == (5, 3) and (said[:, 0] == text.START).all()
-    assert (said[:, 1] > text.END).all() and (said[:, 2] == text.END).all()
+    target = batch[model.target_feature]
+    assert target.shape == (5, 3) and (target[:, 0] == text.START).all()
+    assert (target[:, 1] > text.END).all() and (target[:, 2] == text.END).all()
 
 
 def test_a_model_has_the_variants_that_make_sense_for_it():
-    assert {"zoo xla", "zoo train"} <= {*variants.of("seq2seq")}
-    assert "zoo translate" in variants.of("seq2seq-decode")
-    assert not {"zoo train", "zoo translate"} & {*variants.of("captioning-decode")}
-    assert variants.of("vae", ["zoo", "zoo xla"]) == ["zoo"]
-    assert "keras fit" not in variants.of("captioning-decode")
+    assert {"zoo xla", "zoo train"} <= {*variants.variants_of("seq2seq")}
+    assert "zoo translate" in variants.variants_of("seq2seq-decode")
+    assert not {"zoo train", "zoo translate"} & {*variants.variants_of("captioning-decode")}
+    assert variants.variants_of("vae", ["zoo", "zoo xla"]) == ["zoo"]
+    assert "keras fit" not in variants.variants_of("captioning-decode")
 
 
-def test_the_base_is_always_among_the_variants_chosen():
-    assert speed.chosen("zoo eager, zoo") == [speed.BASE, "zoo", "zoo eager"]
-    with pytest.raises(argparse.ArgumentTypeError, match="no such variant: {'jax'}"):
-        speed.chosen("zoo,jax")
+def test_the_base_is_always_one_of_the_parsed_variants():
+    assert speed.parse_variants("zoo eager, zoo") == [speed.BASE, "zoo", "zoo eager"]
+    with pytest.raises(argparse.ArgumentTypeError, match="unknown variants: {'jax'}"):
+        speed.parse_variants("zoo,jax")
 
 
-def test_what_cannot_run_here_is_left_out_and_named_once(monkeypatch, capsys):
-    lost = {name: variants.Variant("", needs=("no_such_program",)) for name in ("a", "b")}
-    monkeypatch.setattr(speed, "VARIANTS", {**variants.VARIANTS, **lost})
-    assert speed.installed(["zoo", "a", "b"], speed.Console()) == ["zoo"]
-    assert capsys.readouterr().out == "left out: a, b; not installed: no_such_program\n"
+def test_variants_that_cannot_run_are_skipped_and_requirements_named_once(monkeypatch, capsys):
+    missing = {name: variants.Variant("", requirements=("no_such_program",)) for name in ("a", "b")}
+    monkeypatch.setattr(speed, "VARIANTS", {**variants.VARIANTS, **missing})
+    assert speed.available(["zoo", "a", "b"], speed.Console()) == ["zoo"]
+    assert capsys.readouterr().out == "skipped: a, b; not installed: no_such_program\n"
 
 
 def test_a_round_times_its_steps_and_not_the_one_before(monkeypatch, capsys):
     clock = iter(range(100))
     monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(worker.sys, "stdin", ["go\n"])
-    steps = worker.protocol(warmup=2, steps=3, threads=lambda: {"intra_op": 1})
-    next(steps)
-    said = []
+    timer = worker.step_timer(warmup=2, steps=3, threads=lambda: {"intra_op": 1})
+    next(timer)
+    outputs = []
     for _ in range(1 + 2 + 1 + 3 - 1):  # first, warm-up, untimed, timed
-        steps.send({"loss": 0.0})
-        said.append(capsys.readouterr().out)
-    assert [bool(line) for line in said] == [False, False, True, False, False, False]
+        timer.send({"loss": 0.0})
+        outputs.append(capsys.readouterr().out)
+    assert [bool(output) for output in outputs] == [False, False, True, False, False, False]
     with pytest.raises(SystemExit):
-        steps.send({"loss": 0.0})
+        timer.send({"loss": 0.0})
     assert json.loads(capsys.readouterr().out)["seconds"] == 1
 
 
-def test_ratios_are_made_within_a_round_and_above_one_is_faster():
-    found = speed.summary([1.0, 4.0, 2.0], [2.0, 4.0, 6.0], steps=2, batch_size=10)
-    assert found["ratio"] == 2 and found["ratio_range"] == [1, 3]
-    assert found["ms_per_step"] == 1000 and found["examples_per_s"] == 10
+def test_ratios_are_computed_within_a_round_and_above_one_is_faster():
+    summary = speed.summarize([1.0, 4.0, 2.0], [2.0, 4.0, 6.0], steps=2, batch_size=10)
+    assert summary["ratio"] == 2 and summary["ratio_range"] == [1, 3]
+    assert summary["ms_per_step"] == 1000 and summary["examples_per_s"] == 10
 
 
 @pytest.mark.parametrize(
@@ -197,24 +201,24 @@ def test_a_variant_trains_round_by_round_until_its_input_ends(variant, monkeypat
     ("model", "variant"),
     [("captioning-decode", "zoo"), ("captioning", "pytorch"), ("seq2seq-decode", "pytorch tuned")],
 )
-def test_models_of_words_work_round_by_round_too(model, variant, short, monkeypatch, capsys):
-    if needs := variants.VARIANTS[variant].missing():
-        pytest.skip(f"not installed: {needs}")
+def test_text_models_run_round_by_round_too(model, variant, small_text_models, monkeypatch, capsys):
+    if missing := variants.VARIANTS[variant].missing():
+        pytest.skip(f"not installed: {missing}")
     monkeypatch.setattr(worker.sys, "stdin", ["go\n"])
     with pytest.raises(SystemExit):
         worker.main(model, variant, batch_size=4, warmup=0, steps=1)
-    ready, only = map(json.loads, capsys.readouterr().out.splitlines())
-    assert ready["first_step_s"] > 0 and only["seconds"] > 0
+    ready, result = map(json.loads, capsys.readouterr().out.splitlines())
+    assert ready["first_step_s"] > 0 and result["seconds"] > 0
 
 
 def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "check", lambda *_: {"zoo train": 1e-7})
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    file = tmp_path / "all.json"
-    options = [*TINY, "--variants=zoo train", "--json", str(file), "--record"]
-    found = speed.main(["vae", *options])
-    assert json.loads(file.read_text()) == found
-    record = found["vae"]
+    path = tmp_path / "all.json"
+    options = [*TINY, "--variants=zoo train", "--json", str(path), "--record"]
+    all_records = speed.main(["vae", *options])
+    assert json.loads(path.read_text()) == all_records
+    record = all_records["vae"]
     results = record["results"]["vae"]
     assert results.keys() == {speed.BASE, "zoo train"}
     assert results[speed.BASE]["ratio"] == 1
@@ -222,13 +226,13 @@ def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkey
     assert results["zoo train"]["threads"]["intra_op"] == 1
     assert record["versions"]["keras"] == keras.__version__
     assert "1 training steps at batch size 4, in 1 interleaved rounds" in record["protocol"]
-    kept = records.read(tmp_path / "speed.vae.json")
-    assert kept["results"] == record["results"] and kept["kind"] == "speed"
-    shown = capsys.readouterr().out
-    assert "equal losses" in shown and speed.BASE in shown
+    written = records.read(tmp_path / "speed.vae.json")
+    assert written["results"] == record["results"] and written["kind"] == "speed"
+    output = capsys.readouterr().out
+    assert "equal losses" in output and speed.BASE in output
 
 
-def test_a_worker_that_dies_says_why():
+def test_the_error_of_a_failed_worker_is_reported():
     with pytest.raises(RuntimeError, match="unexpected keyword"):
         speed.Worker(speed.BASE, no_such_setting=1)
 

@@ -1,53 +1,54 @@
-"""How fast does the zoo train, beside the same models written without it?
+"""Training and decoding speed of the zoo, compared with the same models written without it.
 
     python -m benchmarks.speed vae mixture_vae dcgan --rounds 5 --steps 20 --record
     python -m benchmarks.speed seq2seq seq2seq-decode captioning captioning-decode --record
 
-The variants of each model do the same work (equal networks, losses, optimizers). The models of
-images learn from 28 x 28 pixels; those of words from 16 a sentence, of a vocabulary of 8,000 or
-5,000, with embeddings of 256, states of 512, additive attention over a sentence or over 8 x 8
-places of an image. "-decode": what they answer, the most probable word 20 times.
+All variants of a model do the same work (equal networks, losses, optimizers). Image models train on
+28 x 28 pixels. Text models have 16 tokens per sequence, vocabularies of 8,000 or 5,000 tokens,
+embeddings of width 256, states of width 512, and additive attention over a sequence or over 8 x 8
+image positions. "-decode": greedy decoding of 20 tokens.
 
-    tf.function loop   TensorFlow's tutorial style: Sequential networks, losses by hand, a Python
-                       loop over a tf.data pipeline; words one after the other, a decoder that
-                       projects the attention's keys at each; the base of all ratios
-    tf.function step   decoding only: a compiled step, called for each word by plain Python, where
-                       no compiler can see that all words project the same keys
-    keras fit          keras.io's style: a keras.Model with its own train_step, and `fit`; of
-                       words all at once, by `layers.RNN`
-    zoo                `Trainer.fit` over the zoo's own pipeline, which with callbacks, logging
-                       and checks of each loss is inside the time; `generate`
-    zoo train          the same with what the command `zoo train` sets before TensorFlow starts:
-                       one thread an operation, each batch in independent pieces side by side
-    zoo translate      the same for decoding: one thread an operation, two halves of a batch
-    zoo threads        captions so, which no command does, since its image network wants all
-                       threads for itself: in Python, `zoo.threads.single_threaded_ops()`
-    zoo xla            the same as zoo with `jit_compile=True`; training on words only
-    zoo eager          the same as zoo with `eager=True`: every step in plain Python
-    eager loop         Keras networks and TFP distributions in plain Python, one persistent tape;
-                       for the GAN and for words, the tutorial's step without its tf.function
-    pytorch            PyTorch as one writes it, fed by indexing tensors
-    pytorch tuned      channels last, fused Adam, and a C library that keeps freed memory; of words
-                       a rewrite in which no loop holds what can be outside of it
-    pytorch compiled   the tuned one through torch.compile; images only
+    tf.function loop   the style of TensorFlow's tutorials: Sequential networks, explicit losses, a
+                       Python loop over a tf.data pipeline; tokens one after the other, with a
+                       decoder that projects the attention's keys in each step; the base of all
+                       ratios
+    tf.function step   decoding only: a compiled step, called for each token from Python, so that
+                       the compiler cannot share the projected keys between tokens
+    keras fit          the style of keras.io: a keras.Model with its own train_step, and `fit`; all
+                       tokens of a sequence in one call, by `layers.RNN`
+    zoo                `Trainer.fit` with the zoo's own pipeline; the time includes callbacks,
+                       logging and the check of each loss; `generate`
+    zoo train          the same with the settings of the command `zoo train`: one thread per
+                       operation, micro-batches in parallel
+    zoo translate      the same for decoding: one thread per operation, two halves of a batch
+    zoo threads        the same for captions: not a setting of any command, because image networks
+                       need all threads; in Python, `zoo.threads.single_threaded_ops()`
+    zoo xla            the same as zoo with `jit_compile=True`; training of text models only
+    zoo eager          the same as zoo with `eager=True`: steps are not compiled
+    eager loop         Keras networks and TFP distributions without tf.function, one persistent
+                       tape; for the GAN and text models, the tutorial's step without tf.function
+    pytorch            the usual style of PyTorch, with batches made by indexing tensors
+    pytorch tuned      channels last, fused Adam, and a C library that reuses freed memory; for text
+                       models, everything that can be is computed outside of the loop
+    pytorch compiled   the tuned variant with torch.compile; image models only
 
-First the claim of equal work is put to the test (`benchmarks.speed.equivalence`): from the same
-weights, with the same noise, every variant must give the zoo's losses over three training steps, or
-the zoo's words. If it does not, nothing is timed. `--check` stops after this. The check allows
-PyTorch
-two differences of convention that cost nothing: its images are mirrored, its Adam's epsilon is
-scaled otherwise.
+First, `benchmarks.speed.equivalence` checks that the work is equal: from the same weights, with the
+same noise, every variant must have the zoo's losses in three training steps, or decode the zoo's
+tokens. If one does not, nothing is timed. `--check` stops after this check. It allows PyTorch two
+differences of convention without effect on speed: mirrored images and another scale of Adam's
+epsilon.
 
-Each variant then lives in a process of its own, which builds, takes its first step, warms up and
-waits. A round lets every process in turn take one untimed step and `--steps` timed ones, while the
-others sleep; the turn rotates from round to round. Nothing is traced anew between rounds.
+Each variant then runs in its own process, which builds the model, takes the first step, warms up
+and waits. In a round, each process in turn takes one untimed step and `--steps` timed steps while
+the others sleep; the order rotates from round to round. Nothing is traced again between rounds.
 
-How to read the table: absolute times drift with the machine, so compare the ratios, which are made
-within each round: (seconds of the tf.function loop) / (seconds of the variant). Above 1 is faster
-than the loop. The median over rounds comes with its range; two variants whose ranges overlap have
-not been told apart. "First" is data, building, tracing and one step, imports excluded. "Peak"
-is the process' largest resident memory, data included: the zoo keeps images as bytes, the
-others as floats. Each variant's threads are in the record; 0 is TensorFlow's own choice.
+How to read the table: absolute times depend on the load of the machine, so compare the ratios,
+which are computed within each round: (seconds of the tf.function loop) / (seconds of the variant).
+Above 1 is faster than the loop. The table has the median and the range over rounds; if the ranges
+of two variants overlap, no difference is shown. "First s" includes data, building, tracing and one
+step, without imports. "Peak MB" is the largest resident memory of the process, including data: the
+zoo stores images as bytes, the other variants as floats. The record has the numbers of threads of
+each variant; 0 means that TensorFlow chooses.
 """
 
 import argparse
@@ -59,46 +60,49 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import rich.box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.synthetic_data import SAID
-from benchmarks.speed.variants import BASE, DECODED, MODELS, PICTURES, VARIANTS, of
+from benchmarks.speed.synthetic_data import DECODED_LENGTH
+from benchmarks.speed.variants import BASE, DECODING, IMAGE_MODELS, MODELS, VARIANTS, variants_of
 from zoo.recipes import environment, records
 
+Results = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 PROTOCOL = (
     "Seconds for {steps} {task} at batch size {batch_size}, in {rounds} interleaved rounds"
-    " after {warmup} warm-up steps; one process a variant, one of them computing at a time, the"
-    " first step of a round not timed. Ratio: seconds of the tf.function loop / seconds of the"
-    " variant in the same round; above 1 is faster. Beforehand every variant gave {equal}."
+    " after {warmup} warm-up steps; one process per variant, of which one computes at a time; the"
+    " first step of a round is not timed. Ratio: seconds of the tf.function loop / seconds of the"
+    " variant in the same round; above 1 is faster. Checked before timing: {check}."
 )
-TRAINING = {
+TRAINING_PROTOCOL = {
     "task": "training steps",
-    "equal": "equal losses over three training steps from equal weights and noise",
+    "check": "equal losses over three training steps from equal weights and noise",
 }
-DECODING = {
-    "task": f"greedy decodings of {SAID} words",
-    "equal": "the same words from equal weights",
+DECODING_PROTOCOL = {
+    "task": f"greedy decodings of {DECODED_LENGTH} tokens",
+    "check": "equal tokens from equal weights",
 }
 
 
 class Worker:
-    """A `benchmarks.speed.worker` process; close it, or use it as a context.
+    """A `benchmarks.speed.worker` process; close it, or use it as a context manager.
 
     Attributes:
-        ready: what it said of its first step.
+        ready: {"first_step_s": ..., "threads": ...}.
     """
 
-    def __init__(self, variant, **settings):
+    def __init__(self, variant: str, **settings: Any):
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
-        settings = json.dumps({"variant": variant, **settings})
+        arguments = json.dumps({"variant": variant, **settings})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.speed.worker", settings],
+            [sys.executable, "-m", "benchmarks.speed.worker", arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -107,70 +111,73 @@ class Worker:
             env=os.environ | ENVIRONMENT | VARIANTS[variant].environment,
         )
         try:
-            self.ready = self.hear()
+            self.ready = self._read()
         except BaseException:
             self.close()
             raise
 
-    def round(self):
-        """Lets it run one round; {"seconds": ..., "peak_mb": ...}."""
+    def run_round(self) -> dict[str, float]:
+        """Runs one round; returns {"seconds": ..., "peak_mb": ...}."""
         print("go", file=self.process.stdin, flush=True)
-        return self.hear()
+        return self._read()
 
-    def hear(self):
+    def _read(self):
+        """The worker's next message."""
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
         self.errors.seek(0)
-        raise RuntimeError(f"a worker died:\n{self.errors.read()[-3000:]}")
+        raise RuntimeError(f"a worker process failed:\n{self.errors.read()[-3000:]}")
 
-    def close(self):
+    def close(self) -> None:
         self.process.kill()
         with self.process:  # closes the pipes and waits
             self.errors.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def check(model, variants):
-    """Variant -> worst relative difference from the zoo; exits with the reason if not equal."""
+def check(model: str, variants: Sequence[str]) -> dict[str, float]:
+    """Variant -> largest relative difference from the zoo; exits with an error if not equal."""
     command = [sys.executable, "-m", "benchmarks.speed.equivalence", model, "--variants", *variants]
     env = os.environ | ENVIRONMENT
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"no ratios, the work is not equal: {done.stderr[-3000:].strip()}")
-    return json.loads(done.stdout)[model]
+    process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"not timed, the work is not equal: {process.stderr[-3000:].strip()}")
+    return json.loads(process.stdout)[model]
 
 
-def measure(model, variants, rounds, **settings):
-    """Variant -> what was measured: lists over rounds, their medians, ratios to the base."""
+def measure(model: str, variants: list[str], rounds: int, **settings: Any) -> Results:
+    """Variant -> measurements: seconds of each round, medians, ratios to the base."""
     with contextlib.ExitStack() as stack:
-        workers = {  # one after the other: nobody's first step is disturbed
+        workers = {  # started one after the other: first steps are timed
             variant: stack.enter_context(Worker(variant, model=model, **settings))
             for variant in variants
         }
-        answers = {variant: [] for variant in variants}
-        for turn in range(rounds):
-            first = turn % len(variants)
+        results = {variant: [] for variant in variants}
+        for index in range(rounds):
+            first = index % len(variants)
             for variant in variants[first:] + variants[:first]:
-                answers[variant].append(workers[variant].round())
+                results[variant].append(workers[variant].run_round())
         ready = {variant: worker.ready for variant, worker in workers.items()}
-    seconds = {variant: [a["seconds"] for a in answers[variant]] for variant in variants}
+    seconds = {variant: [result["seconds"] for result in results[variant]] for variant in variants}
     return {
-        variant: summary(seconds[variant], seconds[BASE], **settings)
+        variant: summarize(seconds[variant], seconds[BASE], **settings)
         | ready[variant]
-        | {"peak_mb": answers[variant][-1]["peak_mb"]}
+        | {"peak_mb": results[variant][-1]["peak_mb"]}
         for variant in variants
     }
 
 
-def summary(seconds, base, steps, batch_size, **_):
-    """Medians over rounds of one variant's seconds, and of its ratios to the base's."""
-    ratios = [b / s for b, s in zip(base, seconds, strict=True)]
+def summarize(
+    seconds: list[float], base_seconds: list[float], steps: int, batch_size: int, **_: Any
+) -> dict[str, Any]:
+    """Medians over rounds of a variant's seconds and of its ratios to the base."""
+    ratios = [b / s for b, s in zip(base_seconds, seconds, strict=True)]
     step = statistics.median(seconds) / steps
     return {
         "seconds": seconds,
@@ -181,15 +188,15 @@ def summary(seconds, base, steps, batch_size, **_):
     }
 
 
-def table(model, measured, settings):
-    """A model's results for people."""
+def results_table(model: str, measured: Results, settings: dict[str, Any]) -> Table:
+    """The table of a model's results for the terminal."""
     title = "{}: {rounds} rounds of {steps} steps, batch {batch_size}".format(model, **settings)
-    shown = Table(title=title, box=rich.box.SIMPLE_HEAD, show_edge=False)
-    shown.add_column("variant", no_wrap=True)
+    table = Table(title=title, box=rich.box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("variant", no_wrap=True)
     for column in ("ms/step", "per s", "ratio", "range", "first s", "peak MB"):
-        shown.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", no_wrap=True)
     for variant, row in measured.items():
-        shown.add_row(
+        table.add_row(
             variant,
             f"{row['ms_per_step']:.1f}",
             f"{row['examples_per_s']:.0f}",
@@ -198,36 +205,37 @@ def table(model, measured, settings):
             f"{row['first_step_s']:.1f}",
             f"{row['peak_mb']:.0f}",
         )
-    return shown
+    return table
 
 
-def chosen(text):
-    """The variants named between commas, and the base."""
+def parse_variants(text: str) -> list[str]:
+    """The variants in a comma-separated list, and the base."""
     names = [BASE, *(name.strip() for name in text.split(","))]
     if unknown := set(names) - VARIANTS.keys():
-        raise argparse.ArgumentTypeError(f"no such variant: {unknown}, there are {[*VARIANTS]}")
+        raise argparse.ArgumentTypeError(f"unknown variants: {unknown}; choose from {[*VARIANTS]}")
     return [variant for variant in VARIANTS if variant in names]
 
 
-def installed(variants, console):
-    """Those that can run here; says which cannot, and why."""
+def available(variants: list[str], console: Console) -> list[str]:
+    """The variants that can run here; prints which are skipped, and what is not installed."""
     missing = {variant: VARIANTS[variant].missing() for variant in variants}
-    left_out = [variant for variant, needs in missing.items() if needs]
-    if left_out:
-        needs = ", ".join(dict.fromkeys(sum(missing.values(), [])))
-        console.print(f"left out: {', '.join(left_out)}; not installed: {needs}")
-    return [variant for variant in variants if variant not in left_out]
+    skipped = [variant for variant, requirements in missing.items() if requirements]
+    if skipped:
+        requirements = ", ".join(dict.fromkeys(sum(missing.values(), [])))
+        console.print(f"skipped: {', '.join(skipped)}; not installed: {requirements}")
+    return [variant for variant in variants if variant not in skipped]
 
 
-def circumstances():
-    """Those of any record, and PyTorch's version where there is one."""
-    found = environment.environment()
+def environment_with_torch() -> dict[str, Any]:
+    """The environment in any record, with the version of PyTorch if it is installed."""
+    entries = environment.environment()
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        found["versions"]["torch"] = importlib.metadata.version("torch")
-    return found
+        entries["versions"]["torch"] = importlib.metadata.version("torch")
+    return entries
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> Results:
+    """Runs the command; returns model -> record."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed",
         description=__doc__,
@@ -235,49 +243,56 @@ def main(arguments=None):
     )
     parser.add_argument("models", nargs="+", choices=MODELS, metavar="MODEL", help=str(MODELS))
     parser.add_argument(
-        "--variants", type=chosen, default=[*VARIANTS], metavar="A,B", help="default: all"
+        "--variants", type=parse_variants, default=[*VARIANTS], metavar="A,B", help="default: all"
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20, help="timed steps a round")
-    parser.add_argument("--warmup", type=int, default=5, help="steps before the first round")
-    parser.add_argument("--batch-size", type=int, help="default: 256 images, 64 sentences")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default: 5)")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps per round (default: 20)")
+    parser.add_argument(
+        "--warmup", type=int, default=5, help="steps before the first round (default: 5)"
+    )
+    parser.add_argument("--batch-size", type=int, help="default: 256 for images, 64 for text")
     parser.add_argument("--check", action="store_true", help="only check that the work is equal")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all records, by model")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all records as JSON")
     parser.add_argument(
         "--record", action="store_true", help=f"write {records.RESULTS}/speed.MODEL.json"
     )
     options = vars(parser.parse_args(arguments))
-    taken = [options.pop(name) for name in ("models", "variants", "check", "json", "record")]
-    models, variants, only_check, file, keep = taken
+    models = options.pop("models")
+    only_check = options.pop("check")
+    json_file = options.pop("json")
+    record = options.pop("record")
 
-    console, found = Console(), {}
-    able = installed(variants, console)
-    ways = {model: of(model, able) for model in models}
-    differences = {model: check(model, ways[model]) for model in models}
-    for model, worst in differences.items():
-        alike = "words" if model in DECODED else "losses"
-        console.print(f"{model}: equal {alike}, to a relative {max(worst.values()):.0e}")
+    console = Console()
+    variants = available(options.pop("variants"), console)
+    variants_by_model = {model: variants_of(model, variants) for model in models}
+    differences = {model: check(model, variants_by_model[model]) for model in models}
+    for model, by_variant in differences.items():
+        quantity = "tokens" if model in DECODING else "losses"
+        worst = max(by_variant.values())
+        console.print(f"{model}: equal {quantity}, to a relative difference of {worst:.0e}")
+    results = {}
     for model in [] if only_check else models:
-        settings = options | {"batch_size": options["batch_size"] or batch_size(model)}
-        measured = measure(model, ways[model], **settings)
-        console.print(table(model, measured, settings))
-        found[model] = {
+        settings = options | {"batch_size": options["batch_size"] or default_batch_size(model)}
+        measured = measure(model, variants_by_model[model], **settings)
+        console.print(results_table(model, measured, settings))
+        protocol = DECODING_PROTOCOL if model in DECODING else TRAINING_PROTOCOL
+        results[model] = {
             "kind": "speed",
-            "protocol": PROTOCOL.format(**settings, **DECODING if model in DECODED else TRAINING),
+            "protocol": PROTOCOL.format(**settings, **protocol),
             "settings": settings,
-            **circumstances(),
+            **environment_with_torch(),
             "max_relative_difference": {model: differences[model]},
             "results": {model: measured},
         }
-        if keep:
-            records.write(ROOT / records.RESULTS / f"speed.{model}.json", found[model])
-    if file:
-        file.write_text(json.dumps(found, indent=1) + "\n")
-    return found
+        if record:
+            records.write(ROOT / records.RESULTS / f"speed.{model}.json", results[model])
+    if json_file:
+        json_file.write_text(json.dumps(results, indent=1) + "\n")
+    return results
 
 
-def batch_size(model):
-    return 256 if model in PICTURES else 64
+def default_batch_size(model: str) -> int:
+    return 256 if model in IMAGE_MODELS else 64
 
 
 if __name__ == "__main__":

@@ -1,176 +1,207 @@
-"""Are the variants that `benchmarks.speed` compares the same computation?
+"""Checks that the variants which `benchmarks.speed` compares are the same computation.
 
-`python -m benchmarks.speed.equivalence vae` copies the zoo's initial weights into each baseline,
+`python -m benchmarks.speed.equivalence vae` copies the zoo's initial weights into each variant,
 gives both the same batch and the same noise, and takes three real training steps with each. Equal
 outputs of every network before the first step and equal losses at each step mean equal networks,
-losses, gradients and optimizers. Dropout, which nobody could compare, is off here; its rate is one
-setting for all variants. Prints the worst relative difference of each as JSON; fails above the
-tolerance.
+losses, gradients and optimizers. Dropout is off here, because its random masks cannot be compared;
+its rate is one argument for all variants. Prints the largest relative difference of each variant
+as JSON; fails above the tolerance.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import zoo
-from benchmarks.speed.synthetic_data import END, SAID, examples, prepared
-from benchmarks.speed.tf_runners import optimizers, tokens
-from benchmarks.speed.variants import DECODED, PICTURES, VARIANTS, factory, of, settings
+from benchmarks.speed.synthetic_data import DECODED_LENGTH, END, make_examples, prepare
+from benchmarks.speed.tf_runners import optimizers, tokens_of
+from benchmarks.speed.variants import (
+    DECODING,
+    IMAGE_MODELS,
+    VARIANTS,
+    factory,
+    model_arguments,
+    variants_of,
+)
 
 TOLERANCE = 1e-4
 STEPS = 3
-LOUDER = 2.0  # weights of a model that says many different words
-NEVER = -1e9
+WEIGHT_SCALE = 2.0  # larger weights, with which a model generates many different tokens
+EXCLUDED = -1e9  # the logit of a token that must not be generated
 
 
-def check(name, variants=VARIANTS, batch_size=16):
-    """Variant -> worst relative difference from the zoo; raises AssertionError above TOLERANCE.
+def check(name: str, variants: Iterable[str] = VARIANTS, batch_size: int = 16) -> dict[str, float]:
+    """Variant -> largest relative difference from the zoo.
 
-    Those that take the zoo's step as it is, and those that cannot run here, are passed over.
+    Variants that use the zoo's own step, and variants that cannot run here, are skipped.
+
+    Raises:
+        AssertionError: a difference is larger than TOLERANCE.
     """
     return {
         variant: compare(name, variant, batch_size)
-        for variant in of(name, variants)
+        for variant in variants_of(name, variants)
         if variant not in ("zoo", "zoo eager") and not VARIANTS[variant].missing()
     }
 
 
-def compare(name, variant, batch_size):
+def compare(name: str, variant: str, batch_size: int) -> float:
+    """Largest relative difference between a variant and the zoo; AssertionError as in `check`."""
     keras.utils.set_random_seed(0)
-    pairs = (pictures if name in PICTURES else sentences)(name, variant, batch_size)
-    differences = {what: difference(*pair) for what, pair in pairs.items()}
+    compare_values = _image_model_values if name in IMAGE_MODELS else _text_model_values
+    pairs = compare_values(name, variant, batch_size)
+    differences = {quantity: _relative_difference(*pair) for quantity, pair in pairs.items()}
     worst = max(differences, key=differences.get)
-    if not differences[worst] <= TOLERANCE:  # a NaN is no agreement
-        a, b = (np.ravel(value)[:3] for value in pairs[worst])
+    if not differences[worst] <= TOLERANCE:  # also fails for NaN
+        expected, actual = (np.ravel(value)[:3] for value in pairs[worst])
         raise AssertionError(
             f"{name}, {variant!r} is not the zoo's computation: {worst} differs by"
-            f" {differences[worst]:.1e} (tolerance {TOLERANCE}): {a} in the zoo, {b} in it"
+            f" {differences[worst]:.1e} (tolerance {TOLERANCE}): expected {expected} as in the zoo,"
+            f" got {actual}"
         )
     return differences[worst]
 
 
-def pictures(name, variant, batch_size):
-    """What -> the zoo's value and the variant's, of a model of images."""
-    chosen = dict.fromkeys(settings(name), 0.0)  # the only setting is dropout
-    ours, theirs = factory("zoo", name)(**chosen), factory(variant, name)(**chosen)
-    ours.prepare(optimizers(name))
+def _image_model_values(name, variant, batch_size):
+    """Quantity -> (value in the zoo, value in the variant) of an image model."""
+    arguments = dict.fromkeys(model_arguments(name), 0.0)  # the only argument is dropout
+    zoo_model = factory("zoo", name)(**arguments)
+    other = factory(variant, name)(**arguments)
+    zoo_model.prepare(optimizers(name))
     pixels = 255 * (np.random.default_rng(0).random((batch_size, 28, 28, 1)) > 0.8)
-    images = prepared(name, pixels.astype("uint8"))
+    images = prepare(name, pixels.astype("uint8"))
     batch = {"image": tf.constant(pixels / 255, tf.float32)}
-    key = tf.constant([1, 2], tf.int32)
-    ours.seed = lambda value=None: key
+    seed = tf.constant([1, 2], tf.int32)
+    zoo_model.next_seed = lambda: seed
     if variant == "zoo train":
-        theirs = ByTrainer(name, theirs, batch, type(theirs).micro_batches, eager=True)
-        theirs.model.seed = ours.seed
-    elif VARIANTS[variant].needs:
-        from benchmarks.speed.torch_weights import Mirror
+        other = TrainerAdapter(name, other, batch, type(other).micro_batches, eager=True)
+        other.model.next_seed = zoo_model.next_seed
+    elif VARIANTS[variant].requirements:
+        from benchmarks.speed.torch_weights import ImageModelAdapter
 
-        theirs = Mirror(theirs)
+        other = ImageModelAdapter(other)
 
-    noise, pairs = copied(ours, theirs, images)
-    theirs.noise, theirs.seed = (lambda _: noise), key  # it draws with the one or the other
-    return pairs | losses(ours, theirs, batch, tf.constant(images))
+    noise, pairs = _copy_weights(zoo_model, other, images)
+    other.noise = lambda _: noise  # a variant samples either with `noise` or with `seed`
+    other.seed = seed
+    return pairs | _losses(zoo_model, other, batch, tf.constant(images))
 
 
-def sentences(name, variant, batch_size):
-    """What -> the zoo's value and the variant's, of a model of words: its losses, or its words."""
-    ours, theirs = (factory(one, name)(**settings(name)) for one in ("zoo", variant))
-    batch = examples(name, batch_size)
-    fed = tuple(map(tf.constant, prepared(name, batch)))
+def _text_model_values(name, variant, batch_size):
+    """Quantity -> (value in the zoo, value in the variant) of a text model: losses, or tokens."""
+    zoo_model, other = (factory(each, name)(**model_arguments(name)) for each in ("zoo", variant))
+    batch = make_examples(name, batch_size)
+    inputs = tuple(map(tf.constant, prepare(name, batch)))
     if variant in ("zoo train", "zoo xla"):
-        count = type(theirs).micro_batches if variant == "zoo train" else 1
-        ours.prepare(optimizers(name))
-        theirs.prepare(optimizers(name))
-        theirs.set_weights(ours.get_weights())
-        theirs = ByTrainer(name, theirs, batch, count, jit_compile=variant == "zoo xla")
-        return losses(ours, theirs, batch, fed)
-    if name in DECODED:  # lively, and without an end
-        ours.set_weights([LOUDER * weight for weight in ours.get_weights()])
-        ours.output_layer.bias.assign(
-            tf.where(tf.range(ours.vocabulary_sizes[ours.target_feature]) > END, 0.0, NEVER)
-        )
-    how = {}
+        micro_batches = type(other).micro_batches if variant == "zoo train" else 1
+        zoo_model.prepare(optimizers(name))
+        other.prepare(optimizers(name))
+        other.set_weights(zoo_model.get_weights())
+        jit_compile = variant == "zoo xla"
+        other = TrainerAdapter(name, other, batch, micro_batches, jit_compile=jit_compile)
+        return _losses(zoo_model, other, batch, inputs)
+    if name in DECODING:  # varied tokens, and never END
+        zoo_model.set_weights([WEIGHT_SCALE * weight for weight in zoo_model.get_weights()])
+        ids = tf.range(zoo_model.vocabulary_sizes[zoo_model.target_feature])
+        zoo_model.output_layer.bias.assign(tf.where(ids > END, 0.0, EXCLUDED))
+    options = {}
     if variant in ("zoo translate", "zoo threads"):
-        theirs.set_weights(ours.get_weights())
-        how = {"micro_batches": 2}
-    elif VARIANTS[variant].needs:
-        from benchmarks.speed.torch_weights import Reader
+        other.set_weights(zoo_model.get_weights())
+        options = {"micro_batches": 2}
+    elif VARIANTS[variant].requirements:
+        from benchmarks.speed.torch_weights import TextModelAdapter
 
-        theirs = Reader(theirs)
-        theirs.set_weights(ours.weights)
+        other = TextModelAdapter(other)
+        other.set_weights(zoo_model.weights)
     else:
-        for variable, value in zip(theirs.network.weights, ours.weights, strict=True):
+        for variable, value in zip(other.network.weights, zoo_model.weights, strict=True):
             variable.assign(value)
-    if name in DECODED:
-        wanted, got = (
-            ours.generate(fed[0], max_length=SAID),
-            theirs.generate(fed[0], max_length=SAID, **how),
-        )
-        return {"words": (tokens(wanted), tokens(got))}
-    ours.prepare(optimizers(name))
-    return losses(ours, theirs, {key: tf.constant(value) for key, value in batch.items()}, fed)
+    if name in DECODING:
+        expected = zoo_model.generate(inputs[0], max_length=DECODED_LENGTH)
+        actual = other.generate(inputs[0], max_length=DECODED_LENGTH, **options)
+        return {"tokens": (tokens_of(expected), tokens_of(actual))}
+    zoo_model.prepare(optimizers(name))
+    batch = {feature: tf.constant(value) for feature, value in batch.items()}
+    return _losses(zoo_model, other, batch, inputs)
 
 
-def losses(ours, theirs, batch, fed):
-    """The losses of each step, as pairs, while both learn from the same batch."""
+def _losses(zoo_model, other, batch, inputs):
+    """The losses of each step, as pairs, while both models train on the same batch."""
     pairs = {}
     for step in range(STEPS):
-        for metric in getattr(theirs, "metrics", []):
+        for metric in getattr(other, "metrics", []):
             metric.reset_state()
-        wanted, got = ours.train_step(batch), theirs.train_step(fed)
-        pairs |= {f"{loss}, step {step + 1}": (wanted[loss], got[loss]) for loss in got}
+        expected = zoo_model.train_step(batch)
+        actual = other.train_step(inputs)
+        pairs |= {f"{loss}, step {step + 1}": (expected[loss], actual[loss]) for loss in actual}
     return pairs
 
 
-class ByTrainer:
-    """The zoo's model as a Trainer trains it; in pieces, each of which is the whole batch."""
+class TrainerAdapter:
+    """The zoo's model, trained by a Trainer; each micro-batch is a copy of the whole batch."""
 
-    def __init__(self, name, model, batch, count=1, **how):
-        how |= {"micro_batches": count, "optimizers": optimizers(name)}
-        self.model, self.trainer = model, zoo.Trainer(model, verbose=False, **how)
-        copies = {name: tf.concat([value] * count, 0) for name, value in batch.items()}
+    def __init__(
+        self,
+        name: str,
+        model: zoo.Model,
+        batch: Mapping[str, Any],
+        micro_batches: int = 1,
+        **kwargs: Any,
+    ):
+        kwargs |= {"micro_batches": micro_batches, "optimizers": optimizers(name)}
+        self.model = model
+        self.trainer = zoo.Trainer(model, verbose=False, **kwargs)
+        copies = {
+            feature: tf.concat([value] * micro_batches, 0) for feature, value in batch.items()
+        }
         self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
         self.prior = model.latent_prior.weights if hasattr(model, "latent_prior") else []
-        self.logs, self.steps = None, 0
+        self.history = None
+        self.steps = 0
 
-    def __getattr__(self, part):
-        return getattr(self.model, part)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
-    def train_step(self, _):
-        if self.logs is None:  # all steps by one fit, which compiles once
-            self.logs = self.trainer.fit(self.data, epochs=STEPS).history
+    def train_step(self, _: Any) -> dict[str, float]:
+        """The logs of one step; the first call trains for all steps, to compile only once."""
+        if self.history is None:
+            self.history = self.trainer.fit(self.data, epochs=STEPS).history
         self.steps += 1
-        return {name: values[self.steps - 1] for name, values in self.logs.items()}
+        return {name: values[self.steps - 1] for name, values in self.history.items()}
 
 
-def copied(ours, theirs, images):
+def _copy_weights(zoo_model, other, images):
     """Copies the weights; returns the noise of the zoo's step and each network's two outputs."""
-    if hasattr(ours, "generator"):
-        noise = ours.noise(len(images))
+    if hasattr(zoo_model, "generator"):
+        noise = zoo_model.noise(len(images))
         inputs = {"generator": noise, "discriminator": images}
     else:
-        q = ours.posterior(images)
-        noise = (q.sample(seed=ours.next_seed()) - q.mean()) / q.stddev()
+        q = zoo_model.posterior(images)
+        noise = (q.sample(seed=zoo_model.next_seed()) - q.mean()) / q.stddev()
         inputs = {"encoder": images, "decoder": noise}
-        for variable, value in zip(theirs.prior, ours.latent_prior.weights, strict=True):
+        for variable, value in zip(other.prior, zoo_model.latent_prior.weights, strict=True):
             variable.assign(value)
     pairs = {}
     for part, value in inputs.items():
-        mine, other = getattr(ours, part), getattr(theirs, part)
-        other.set_weights(mine.get_weights())
-        pairs[part] = mine(value), other(value)
+        zoo_network = getattr(zoo_model, part)
+        other_network = getattr(other, part)
+        other_network.set_weights(zoo_network.get_weights())
+        pairs[part] = zoo_network(value), other_network(value)
     return noise, pairs
 
 
-def difference(a, b):
-    """Largest difference, relative to the largest value; 0 if there is none."""
-    a, b = np.asarray(a), np.asarray(b)
-    apart = np.max(np.abs(a - b))
-    return float(apart / np.max(np.abs(a))) if apart else 0.0
+def _relative_difference(expected, actual):
+    """Largest difference, relative to the largest expected value; 0 if there is no difference."""
+    expected = np.asarray(expected)
+    actual = np.asarray(actual)
+    difference = np.max(np.abs(expected - actual))
+    return float(difference / np.max(np.abs(expected))) if difference else 0.0
 
 
 if __name__ == "__main__":

@@ -1,47 +1,52 @@
-"""What the models learn from, made up: as the zoo is given it, and as the tutorials' users feed it.
+"""Synthetic examples, in the form of the zoo's data sets and in the form of the tutorials.
 
-All sentences are of one length. So nothing in a batch is padding, the zoo's masks change no number,
-and the tutorials, which know no mask but the loss's, can do without.
+All sequences have one length, so no batch has padding: the zoo's masks change no number, and the
+tutorials, which mask only the loss, compute the same.
 """
+
+from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.variants import DECODE, PICTURES, settings
+from benchmarks.speed.variants import DECODE_SUFFIX, IMAGE_MODELS, model_arguments
 
-START, END = 2, 3  # as in zoo.text, which would bring TensorFlow along
-LENGTH = 16  # words a sentence, and of what is said END too
-SAID = 20  # words that are decoded
-EPOCH = 234  # batches, as many as MNIST's at a batch size of 256
-
-
-def batches(model):
-    """How many there are examples for: features of images are large, an epoch repeats them."""
-    return EPOCH // 39 if model.removesuffix(DECODE) == "captioning" else EPOCH
+START, END = 2, 3  # as in zoo.text, which would import TensorFlow
+SEQUENCE_LENGTH = 16  # tokens in a source; tokens in a target without START
+DECODED_LENGTH = 20  # tokens that are decoded
+STEPS_PER_EPOCH = 234  # as many as for MNIST at batch size 256
 
 
-def examples(model, count):
-    """uint8 images, black or white; or a dict of arrays, named as the zoo names them."""
-    random, sizes = np.random.default_rng(0), settings(model)
-    if model in PICTURES:
-        return 255 * random.integers(0, 2, (count, 28, 28, 1), "uint8")
+def num_batches(model: str) -> int:
+    """Number of batches to make examples for: few for image features; an epoch repeats them."""
+    captioning = model.removesuffix(DECODE_SUFFIX) == "captioning"
+    return STEPS_PER_EPOCH // 39 if captioning else STEPS_PER_EPOCH
 
-    def words(vocabulary, length):
-        return random.integers(END + 1, sizes[vocabulary], (count, length), "int32")
 
-    def said(vocabulary):
+def make_examples(model: str, count: int) -> np.ndarray | dict[str, np.ndarray]:
+    """Examples as in the zoo: uint8 images, black or white; or a dict of arrays."""
+    rng = np.random.default_rng(0)
+    sizes = model_arguments(model)
+    if model in IMAGE_MODELS:
+        return 255 * rng.integers(0, 2, (count, 28, 28, 1), "uint8")
+
+    def random_tokens(vocabulary, length):
+        return rng.integers(END + 1, sizes[vocabulary], (count, length), "int32")
+
+    def target_tokens(vocabulary):
         marks = (np.full((count, 1), mark, "int32") for mark in (START, END))
-        return np.insert(words(vocabulary, LENGTH - 1), [0, LENGTH - 1], np.hstack([*marks]), 1)
+        tokens = random_tokens(vocabulary, SEQUENCE_LENGTH - 1)
+        return np.insert(tokens, [0, SEQUENCE_LENGTH - 1], np.hstack([*marks]), 1)
 
-    if model.removesuffix(DECODE) == "seq2seq":
-        source = words("source_vocabulary", LENGTH)
-        return {"source": source, "target": said("target_vocabulary")}
-    image = random.random((count, *sizes["image_shape"]), "float32")
-    return {"image": image, "caption": said("caption_vocabulary")}
+    if model.removesuffix(DECODE_SUFFIX) == "seq2seq":
+        source = random_tokens("source_vocabulary", SEQUENCE_LENGTH)
+        return {"source": source, "target": target_tokens("target_vocabulary")}
+    image = rng.random((count, *sizes["image_shape"]), "float32")
+    return {"image": image, "caption": target_tokens("caption_vocabulary")}
 
 
-def prepared(model, found):
-    """Examples as the tutorials feed them: a pair, or images in [0, 1], for the GAN in [-1, 1]."""
-    if isinstance(found, dict):
-        return tuple(found.values())
-    images = found.astype("float32")
+def prepare(model: str, examples: np.ndarray | dict[str, np.ndarray]) -> Any:
+    """Examples as in the tutorials: a pair, or images in [0, 1], for the GAN in [-1, 1]."""
+    if isinstance(examples, dict):
+        return tuple(examples.values())
+    images = examples.astype("float32")
     return (images - 127.5) / 127.5 if model == "dcgan" else images / 255

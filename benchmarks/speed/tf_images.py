@@ -1,16 +1,18 @@
-"""What the zoo is measured against: its models as people write them without it.
+"""The image models without the zoo, in the two usual styles of TensorFlow.
 
-Two styles, both with the networks, losses and optimizers of `zoo.models`:
+Both have the networks, losses and optimizers of `zoo.models`:
 
 - "keras fit", as on keras.io: a `keras.Model` with its own `train_step`, trained by `fit`.
-- "tf.function loop", as in TensorFlow's CVAE and DCGAN tutorials: Sequential networks, losses
-  written by hand, one `@tf.function`, a Python loop over the data.
+- "tf.function loop", as in TensorFlow's CVAE and DCGAN tutorials: Sequential networks, explicit
+  losses, one `@tf.function`, a Python loop over the data.
 
-Images come as the style's users prepare them: see `benchmarks.speed.variants.prepared`.
+Images are scaled as in the tutorials, see `benchmarks.speed.synthetic_data.prepare`.
 """
 
 import functools
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,7 @@ from keras import layers
 # The networks.
 
 
-def encoder(latent_dim=2):
+def encoder(latent_dim: int = 2) -> keras.Sequential:
     return keras.Sequential(
         [
             layers.Input((28, 28, 1)),
@@ -31,7 +33,7 @@ def encoder(latent_dim=2):
     )
 
 
-def decoder(latent_dim=2):
+def decoder(latent_dim: int = 2) -> keras.Sequential:
     return keras.Sequential(
         [
             layers.Input((latent_dim,)),
@@ -44,7 +46,7 @@ def decoder(latent_dim=2):
     )
 
 
-def generator(latent_dim=100):
+def generator(latent_dim: int = 100) -> keras.Sequential:
     return keras.Sequential(
         [
             layers.Input((latent_dim,)),
@@ -63,7 +65,7 @@ def generator(latent_dim=100):
     )
 
 
-def discriminator(dropout):
+def discriminator(dropout: float) -> keras.Sequential:
     return keras.Sequential(
         [
             layers.Input((28, 28, 1)),
@@ -82,24 +84,28 @@ def discriminator(dropout):
 # The VAE's loss.
 
 
-def log_normal_pdf(z, mean, scale):
+def log_normal_pdf(z: tf.Tensor, mean: Any, scale: Any) -> tf.Tensor:
     square = ((z - mean) / scale) ** 2
     return tf.reduce_sum(-0.5 * (square + math.log(2 * math.pi)) - tf.math.log(scale), axis=-1)
 
 
-def log_mixture_pdf(z, mean, raw_scale, logits):
+def log_mixture_pdf(
+    z: tf.Tensor, mean: tf.Tensor, raw_scale: tf.Tensor, logits: tf.Tensor
+) -> tf.Tensor:
     components = log_normal_pdf(z[:, None], mean, tf.nn.softplus(raw_scale))
     return tf.reduce_logsumexp(tf.nn.log_softmax(logits) + components, axis=-1)
 
 
-def initial_mixture(components=16, latent_dim=2):
+def initial_mixture(
+    components: int = 16, latent_dim: int = 2
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Initial means, raw scales (unit after softplus) and logits of a mixture prior."""
     shape = (components, latent_dim)
     return tf.random.normal(shape), tf.fill(shape, 0.5413), tf.zeros(components)
 
 
-def negative_elbo(model, x):
-    """Batch means of -log p(x|z) and of the Monte-Carlo KL, for either style's model."""
+def negative_elbo(model: Any, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Batch means of -log p(x|z) and of the Monte Carlo KL, for the models of both styles."""
     mean, raw_scale = tf.split(model.encoder(x, training=True), 2, axis=1)
     scale = tf.nn.softplus(raw_scale + 1e-5)
     z = mean + scale * model.noise(mean)
@@ -110,51 +116,51 @@ def negative_elbo(model, x):
     return tf.reduce_mean(nll), tf.reduce_mean(log_normal_pdf(z, mean, scale) - log_p)
 
 
-# The models, in TensorFlow's style ...
+# The models in the style of TensorFlow's tutorials.
 
 
 class TutorialVAE:
-    """The CVAE tutorial: networks, an optimizer, one compiled step; the prior may be a mixture."""
+    """The CVAE tutorial's model, with an optional mixture prior; its step is compiled."""
 
-    def __init__(self, mixture=False):
+    def __init__(self, mixture: bool = False):
         self.encoder, self.decoder = encoder(), decoder()
         self.prior = [tf.Variable(value) for value in initial_mixture()] if mixture else []
         self.optimizer = keras.optimizers.Adam(1e-3)
 
-    def noise(self, mean):
+    def noise(self, mean: tf.Tensor) -> tf.Tensor:
         return tf.random.normal(tf.shape(mean))
 
     @tf.function
-    def train_step(self, x):
+    def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
             nll, kl = negative_elbo(self, x)
             loss = nll + kl
-        networks = self.encoder.trainable_variables + self.decoder.trainable_variables
-        variables = networks + self.prior
+        weights = self.encoder.trainable_variables + self.decoder.trainable_variables
+        variables = weights + self.prior
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return {"loss": loss}
 
 
 class TutorialDCGAN:
-    """The DCGAN tutorial: two networks, two optimizers, one compiled step."""
+    """The DCGAN tutorial's model: two networks, two optimizers, one compiled step."""
 
-    def __init__(self, dropout):
+    def __init__(self, dropout: float):
         self.generator, self.discriminator = generator(), discriminator(dropout)
         self.generator_optimizer = keras.optimizers.Adam(1e-4)
         self.discriminator_optimizer = keras.optimizers.Adam(1e-4)
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
-    def noise(self, images):
+    def noise(self, images: tf.Tensor) -> tf.Tensor:
         return tf.random.normal([tf.shape(images)[0], 100])
 
     @tf.function
-    def train_step(self, images):
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         return gan_step(self, images)
 
 
-def gan_step(model, images):
-    """The DCGAN tutorial's step, for either style's model."""
+def gan_step(model: Any, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The DCGAN tutorial's step, for the models of both styles."""
     entropy = model.cross_entropy
     with tf.GradientTape() as gen_tape, tf.GradientTape() as disc_tape:
         fakes = model.generator(model.noise(images), training=True)
@@ -172,30 +178,31 @@ def gan_step(model, images):
     return {"generator_loss": gen_loss, "discriminator_loss": disc_loss}
 
 
-# ... and in Keras'.
+# The models in the style of keras.io.
 
 
-class Metered(keras.Model):
-    """Keeps a running mean of each loss and returns them all, as keras.io's examples do."""
+class LossTrackingModel(keras.Model):
+    """A model with a running mean of each loss, as in keras.io's examples."""
 
-    def __init__(self, losses):
+    def __init__(self, losses: Iterable[str]):
         super().__init__()
         self.trackers = {name: keras.metrics.Mean(name) for name in losses}
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.Metric]:
         return [*self.trackers.values()]
 
-    def tracked(self, losses):
+    def update_trackers(self, losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Adds the losses of a step; returns the means so far."""
         for name, loss in losses.items():
             self.trackers[name].update_state(loss)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
-class KerasVAE(Metered):
-    """keras.io's VAE, with this library's loss; the prior may be a mixture."""
+class KerasVAE(LossTrackingModel):
+    """keras.io's VAE with the zoo's loss; optional mixture prior."""
 
-    def __init__(self, mixture=False):
+    def __init__(self, mixture: bool = False):
         super().__init__(["loss", "nll", "kl"])
         self.encoder, self.decoder = encoder(), decoder()
         self.prior = []
@@ -208,24 +215,24 @@ class KerasVAE(Metered):
 
     noise = TutorialVAE.noise
 
-    def train_step(self, x):
+    def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
             nll, kl = negative_elbo(self, x)
             loss = nll + kl
         gradients = tape.gradient(loss, self.trainable_weights)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
-        return self.tracked({"loss": loss, "nll": nll, "kl": kl})
+        return self.update_trackers({"loss": loss, "nll": nll, "kl": kl})
 
 
-class KerasDCGAN(Metered):
+class KerasDCGAN(LossTrackingModel):
     """keras.io's GAN, with the tutorial's step."""
 
-    def __init__(self, dropout):
+    def __init__(self, dropout: float):
         super().__init__(["generator_loss", "discriminator_loss"])
         self.generator, self.discriminator = generator(), discriminator(dropout)
         self.compile()
 
-    def compile(self):
+    def compile(self) -> None:
         super().compile()
         self.generator_optimizer = keras.optimizers.Adam(1e-4)
         self.discriminator_optimizer = keras.optimizers.Adam(1e-4)
@@ -233,8 +240,8 @@ class KerasDCGAN(Metered):
 
     noise = TutorialDCGAN.noise
 
-    def train_step(self, images):
-        return self.tracked(gan_step(self, images))
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.update_trackers(gan_step(self, images))
 
 
 STYLES = {

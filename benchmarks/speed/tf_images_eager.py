@@ -1,7 +1,7 @@
-"""The same models in plain Python, as the TensorFlow Probability introductions for R write them.
+"""The image models without `tf.function`, as in the TensorFlow Probability introductions for R.
 
-Networks are Keras models, what is random are TFP distributions, one persistent tape gives every
-part its gradients. There is no `tf.function`: each line runs as it is read.
+Networks are Keras models, distributions are from TFP, and one persistent tape computes the
+gradients of all parts.
 """
 
 import functools
@@ -16,17 +16,17 @@ tfd = tfp.distributions
 
 
 class EagerVAE:
-    """The VAE whose prior may be a mixture: a third model to backpropagate through."""
+    """The VAE; an optional mixture prior is trained with its own optimizer."""
 
-    seed = None  # of the sample from q(z|x)
+    seed: tf.Tensor | None = None  # of the sample from q(z|x)
 
-    def __init__(self, mixture=False):
+    def __init__(self, mixture: bool = False):
         self.encoder, self.decoder = encoder(), decoder()
         self.prior = [tf.Variable(value) for value in initial_mixture()] if mixture else []
         parts = [self.encoder.trainable_variables, self.decoder.trainable_variables, self.prior]
         self.parts = [(part, keras.optimizers.Adam(1e-3)) for part in parts if part]
 
-    def latent_prior(self):
+    def latent_prior(self) -> tfd.Distribution:
         if not self.prior:
             return tfd.MultivariateNormalDiag(tf.zeros(2), tf.ones(2))
         mean, raw_scale, logits = self.prior
@@ -35,7 +35,7 @@ class EagerVAE:
             tfd.MultivariateNormalDiag(mean, tf.nn.softplus(raw_scale)),
         )
 
-    def train_step(self, x):
+    def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape(persistent=True) as tape:
             mean, raw_scale = tf.split(self.encoder(x, training=True), 2, axis=1)
             q = tfd.MultivariateNormalDiag(mean, tf.nn.softplus(raw_scale + 1e-5))
@@ -52,9 +52,9 @@ class EagerVAE:
 
 
 class EagerDCGAN(TutorialDCGAN):
-    """The DCGAN tutorial without its `tf.function`."""
+    """The DCGAN tutorial's model without its `tf.function`."""
 
-    def train_step(self, images):
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         return gan_step(self, images)
 
 

@@ -1,100 +1,138 @@
-"""The loops that train in TensorFlow: by hand, by `keras.Model.fit`, by the zoo's Trainer."""
+"""Training loops in TensorFlow: a Python loop, `keras.Model.fit`, the zoo's Trainer; and decoding.
+
+Each runs until the timer, a `benchmarks.speed.worker.step_timer`, ends the process.
+"""
 
 import itertools
+from collections.abc import Callable, Generator
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import zoo
-from benchmarks.speed.synthetic_data import EPOCH, SAID, prepared
-from benchmarks.speed.variants import SENTENCES, settings
+from benchmarks.speed.synthetic_data import DECODED_LENGTH, STEPS_PER_EPOCH, prepare
+from benchmarks.speed.variants import TEXT_MODELS, model_arguments
 from zoo.threads import single_threaded_ops
 
-ENDLESS = 2**31 - 1  # epochs; the data end earlier
+MANY_EPOCHS = 2**31 - 1  # the timer ends the process before
 
 
-class AfterStep(keras.callbacks.Callback):
-    """Hands each step's logs to the protocol, which may block."""
+class SendLogs(keras.callbacks.Callback):
+    """Sends the logs of each step to the timer, which may block."""
 
-    def __init__(self, protocol):
+    def __init__(self, timer: Generator[None, Any, None]):
         super().__init__()
-        self.protocol = protocol
+        self.timer = timer
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.protocol.send(logs)
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.timer.send(logs)
 
 
-def trainer(name, make, found, batch_size, protocol, as_command=False, **how):
-    """`Trainer.fit`; with the settings that the command `zoo train` makes, if `as_command`."""
-    parts = zoo.registry.get_class(name).micro_batches if as_command else 1
-    if parts > 1:  # as the command does
+def trainer(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray | dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+    as_command: bool = False,
+    **kwargs: Any,
+) -> None:
+    """`Trainer.fit`; `as_command`: with the threads and micro-batches of `zoo train`."""
+    micro_batches = zoo.registry.get_class(name).micro_batches if as_command else 1
+    if micro_batches > 1:  # as in the command
         single_threaded_ops()
     keras.utils.set_random_seed(0)
-    how |= {"micro_batches": parts, "optimizers": optimizers(name), "verbose": False}
-    ours = zoo.Trainer(make(**settings(name)), callbacks=[AfterStep(protocol)], **how)
-    ours.fit(data(found, batch_size), epochs=ENDLESS)
+    kwargs |= {"micro_batches": micro_batches, "optimizers": optimizers(name), "verbose": False}
+    model = make_model(**model_arguments(name))
+    zoo_trainer = zoo.Trainer(model, callbacks=[SendLogs(timer)], **kwargs)
+    zoo_trainer.fit(_zoo_data(examples, batch_size), epochs=MANY_EPOCHS)
 
 
-def data(found, batch_size):
+def _zoo_data(examples, batch_size):
     """The zoo's pipeline: epoch -> batches."""
-    if isinstance(found, dict):
-        kept = zoo.data.ArrayDataset(found, batch_size=batch_size, shuffle=True)
+    if isinstance(examples, dict):
+        data = zoo.data.ArrayDataset(examples, batch_size=batch_size, shuffle=True)
     else:
-        kept = zoo.data.load(found, batch_size=batch_size, shuffle=True)
-    return lambda epoch: kept(epoch).repeat(EPOCH // len(kept))
+        data = zoo.data.load(examples, batch_size=batch_size, shuffle=True)
+    return lambda epoch: data(epoch).repeat(STEPS_PER_EPOCH // len(data))
 
 
-def optimizers(name):
-    """The tutorials' where the zoo's are others."""
-    if name in SENTENCES:
+def optimizers(name: str) -> Any:
+    """The tutorial's optimizers where the zoo's defaults differ."""
+    if name in TEXT_MODELS:
         return zoo.optimizers.Adam(1e-3)
     parts = ("generator", "discriminator") if name == "dcgan" else ()
     return {part: zoo.optimizers.Adam(1e-4) for part in parts} or None
 
 
-def fit(name, make, found, batch_size, protocol):
+def fit(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray | dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+) -> None:
+    """`keras.Model.fit`."""
     keras.utils.set_random_seed(0)
-    batches = dataset(name, found, batch_size)
-    model = make(**settings(name))
-    callbacks = [AfterStep(protocol)]
-    model.fit(batches, epochs=ENDLESS, callbacks=callbacks, shuffle=False, verbose=0)
+    batches = _tutorial_data(name, examples, batch_size)
+    model = make_model(**model_arguments(name))
+    callbacks = [SendLogs(timer)]
+    model.fit(batches, epochs=MANY_EPOCHS, callbacks=callbacks, shuffle=False, verbose=0)
 
 
-def loop(name, make, found, batch_size, protocol):
+def loop(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray | dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+) -> None:
+    """A Python loop that calls the model's `train_step`."""
     keras.utils.set_random_seed(0)
-    batches = dataset(name, found, batch_size)
-    model = make(**settings(name))
+    batches = _tutorial_data(name, examples, batch_size)
+    model = make_model(**model_arguments(name))
     while True:
         for batch in batches:
-            protocol.send(model.train_step(batch))
+            timer.send(model.train_step(batch))
 
 
-def dataset(name, found, batch_size):
-    """The tutorials' pipeline; `prefetch` is a gift to them, they do without."""
-    examples = tf.data.Dataset.from_tensor_slices(prepared(name, found))
-    shuffled = examples.shuffle(examples.cardinality())
+def _tutorial_data(name, examples, batch_size):
+    """The tutorials' pipeline with `prefetch`, which they lack and which makes them faster."""
+    data = tf.data.Dataset.from_tensor_slices(prepare(name, examples))
+    shuffled = data.shuffle(data.cardinality())
     return shuffled.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def decode(name, make, found, batch_size, protocol, as_command=False, **how):
-    """What a model answers, one batch of sources after the other; `as_command` as above."""
+def decode(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+    as_command: bool = False,
+    **kwargs: Any,
+) -> None:
+    """`generate` for one batch of sources after the other; `as_command`: single-threaded ops."""
     if as_command:
         single_threaded_ops()
     keras.utils.set_random_seed(0)
-    model = make(**settings(name))
-    sources = prepared(name, found)[0]
-    for at in itertools.cycle(range(0, len(sources), batch_size)):
-        said = model.generate(sources[at : at + batch_size], max_length=SAID, **how)
-        protocol.send({"words": tf.size(tokens(said))})
+    model = make_model(**model_arguments(name))
+    sources = prepare(name, examples)[0]
+    for start in itertools.cycle(range(0, len(sources), batch_size)):
+        source = sources[start : start + batch_size]
+        output = model.generate(source, max_length=DECODED_LENGTH, **kwargs)
+        timer.send({"tokens": tf.size(tokens_of(output))})
 
 
-def tokens(said):
-    """Those of what the zoo's `generate` returns; a tutorial's returns nothing else."""
-    return getattr(said, "tokens", said)
+def tokens_of(output: Any) -> Any:
+    """The tokens in what `generate` returns: the zoo's returns more, a tutorial's nothing else."""
+    return getattr(output, "tokens", output)
 
 
-def threads():
-    """How many work within and across operations; 0 is TensorFlow's own choice."""
+def threads() -> dict[str, int]:
+    """Threads within and across operations; 0 means that TensorFlow chooses."""
     return {
         "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),

@@ -1,16 +1,25 @@
-"""The tutorials' models of words without their `tf.function`: each line runs as it is read."""
+"""The tutorials' text models without their `tf.function`."""
 
-from benchmarks.speed.tf_sequences import Tutorial, said, styles, taught
+from typing import Any
+
+import tensorflow as tf
+
+from benchmarks.speed.tf_sequences import (
+    TutorialModel,
+    greedy_decode,
+    make_styles,
+    teacher_forcing_step,
+)
 
 
-class Eager(Tutorial):
-    """The same loops in plain Python."""
+class EagerModel(TutorialModel):
+    """The same loops, not compiled."""
 
-    def train_step(self, batch):
-        return taught(self, batch)
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        return teacher_forcing_step(self, batch)
 
-    def generate(self, source, max_length):
-        return said(self, source, max_length)
+    def generate(self, source: tf.Tensor, max_length: int) -> tf.Tensor:
+        return greedy_decode(self, source, max_length)
 
 
-STYLES = styles(**{"eager loop": Eager})
+STYLES = make_styles(**{"eager loop": EagerModel})

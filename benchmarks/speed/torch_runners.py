@@ -1,41 +1,56 @@
-"""The loops that train, and answer, in PyTorch."""
+"""Training and decoding loops in PyTorch, with the arguments of `benchmarks.speed.tf_runners`."""
 
 import itertools
+from collections.abc import Callable, Generator
+from typing import Any
 
+import numpy as np
 import torch
 
-from benchmarks.speed.synthetic_data import SAID, prepared
-from benchmarks.speed.variants import settings
+from benchmarks.speed.synthetic_data import DECODED_LENGTH, prepare
+from benchmarks.speed.variants import model_arguments
 
 
-def loop(name, make, found, batch_size, protocol):
-    """Fed by indexing tensors."""
+def loop(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray | dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+) -> None:
+    """Trains on batches that are made by indexing tensors."""
     torch.manual_seed(0)
-    tensors = fed(name, found)
-    model = make(**settings(name))
+    tensors = _to_tensors(name, examples)
+    model = make_model(**model_arguments(name))
     while True:
         for rows in torch.randperm(len(tensors[0])).split(batch_size):
             batch = tuple(tensor[rows] for tensor in tensors)
-            protocol.send(model.train_step(batch if len(batch) > 1 else batch[0]))
+            timer.send(model.train_step(batch if len(batch) > 1 else batch[0]))
 
 
-def decode(name, make, found, batch_size, protocol):
-    """What a model answers, one batch of sources after the other."""
+def decode(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: dict[str, np.ndarray],
+    batch_size: int,
+    timer: Generator[None, Any, None],
+) -> None:
+    """`generate` for one batch of sources after the other."""
     torch.manual_seed(0)
-    model = make(**settings(name))
-    for source in itertools.cycle(fed(name, found)[0].split(batch_size)):
-        protocol.send({"words": model.generate(source, max_length=SAID).numel()})
+    model = make_model(**model_arguments(name))
+    for source in itertools.cycle(_to_tensors(name, examples)[0].split(batch_size)):
+        timer.send({"tokens": model.generate(source, max_length=DECODED_LENGTH).numel()})
 
 
-def fed(name, found):
-    """Examples as tensors: images with their channels first; or a pair, ids as they are indexed."""
-    ready = prepared(name, found)
-    if not isinstance(ready, tuple):
-        return (torch.from_numpy(ready.transpose(0, 3, 1, 2)),)
-    tensors = map(torch.from_numpy, ready)
+def _to_tensors(name, examples):
+    """Examples as tensors: images [n, c, h, w]; or a pair, with token ids as int64."""
+    prepared = prepare(name, examples)
+    if not isinstance(prepared, tuple):
+        return (torch.from_numpy(prepared.transpose(0, 3, 1, 2)),)
+    tensors = map(torch.from_numpy, prepared)
     return tuple(x if x.is_floating_point() else x.long() for x in tensors)
 
 
-def threads():
-    """How many work within and across operations."""
+def threads() -> dict[str, int]:
+    """Threads within and across operations."""
     return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}

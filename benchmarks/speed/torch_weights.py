@@ -1,105 +1,115 @@
-"""PyTorch's models as the check sees them: TensorFlow's weights, images and noise, in and out.
+"""PyTorch models with the interface of TensorFlow models, for `benchmarks.speed.equivalence`.
 
-Images and kernels change from [..., h, w, c] to [..., c, h, w] and are mirrored, see
-`benchmarks.speed.torch_images`. Adam's epsilon is rescaled at each step: Keras adds it to the root
-of the second moment before the correction of its bias, PyTorch after.
+Weights, images and noise are converted from TensorFlow's layout, and outputs back to it. Images and
+kernels change from [..., h, w, c] to [..., c, h, w] and are mirrored, see
+`benchmarks.speed.torch_images`. Adam's epsilon is rescaled in each step: Keras adds it to the root
+of the second moment before the bias correction, PyTorch after it.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from benchmarks.speed.torch_images import EPSILON
 
 GRID = 7  # rows and columns of every feature map that is flattened
 
 
-class Mirror:
-    """A PyTorch model with the face of a TensorFlow one."""
+class ImageModelAdapter:
+    """A PyTorch image model with the interface of a TensorFlow model."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module):
         self.model = model
-        self.prior = [Weight(value) for value in getattr(model, "prior", [])]
+        self.prior = [WeightAdapter(value) for value in getattr(model, "prior", [])]
         self.steps = 0
 
-    def __getattr__(self, part):
-        return Network(getattr(self.model, part))
+    def __getattr__(self, part: str) -> "NetworkAdapter":
+        return NetworkAdapter(getattr(self.model, part))
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name == "noise":
             noise = to_torch(value(None))
             self.model.noise = lambda _: noise
         else:
             super().__setattr__(name, value)
 
-    def train_step(self, images):
+    def train_step(self, batch: Any) -> dict[str, float]:
         self.steps += 1
         for optimizer in vars(self.model).values():
             if isinstance(optimizer, torch.optim.Adam):
                 for group in optimizer.param_groups:
                     group["eps"] = EPSILON / math.sqrt(1 - group["betas"][1] ** self.steps)
-        return {name: float(v) for name, v in self.model.train_step(self.fed(images)).items()}
+        logs = self.model.train_step(self.convert_batch(batch))
+        return {name: float(value) for name, value in logs.items()}
 
-    def fed(self, images):
+    def convert_batch(self, images: Any) -> torch.Tensor:
         return to_torch(images)
 
 
-class Reader(Mirror):
-    """A PyTorch model of words with the face of a TensorFlow one."""
+class TextModelAdapter(ImageModelAdapter):
+    """A PyTorch text model with the interface of a TensorFlow model."""
 
-    def set_weights(self, weights):
-        """Those of the zoo's model, a Keras variable each, in their order."""
-        arrays = [array for weight in weights for array in torch_words_weights(weight)]
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Copies the Keras variables of the zoo's model, in their order."""
+        arrays = [array for weight in weights for array in text_model_arrays(weight)]
         for parameter, array in zip(self.model.parameters(), arrays, strict=True):
             parameter.data.copy_(torch.from_numpy(array.copy()))
 
-    def fed(self, batch):
-        return tuple(self.given(value) for value in batch)
+    def convert_batch(self, batch: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
+        return tuple(map(_text_input, batch))
 
-    def given(self, value):
-        """Features as they are, ids as they are indexed."""
-        tensor = torch.from_numpy(np.array(value))
-        return tensor if tensor.is_floating_point() else tensor.long()
-
-    def generate(self, source, max_length):
-        return self.model.generate(self.given(source), max_length).numpy()
+    def generate(self, source: Any, max_length: int) -> np.ndarray:
+        return self.model.generate(_text_input(source), max_length).numpy()
 
 
-class Network:
-    def __init__(self, module):
+def _text_input(value):
+    """Image features unchanged, token ids as int64."""
+    tensor = torch.from_numpy(np.array(value))
+    return tensor if tensor.is_floating_point() else tensor.long()
+
+
+class NetworkAdapter:
+    """A PyTorch module with the interface of a Keras network."""
+
+    def __init__(self, module: nn.Module):
         self.module = module
 
-    def set_weights(self, arrays):
+    def set_weights(self, arrays: Sequence[np.ndarray]) -> None:
         names = [name for name, value in self.module.state_dict().items() if value.ndim]
         weights = {n: torch_weight(array) for n, array in zip(names, arrays, strict=True)}
-        self.module.load_state_dict(weights, strict=False)  # without the count of batches seen
+        self.module.load_state_dict(weights, strict=False)  # without num_batches_tracked
 
-    def __call__(self, value):
+    def __call__(self, value: Any) -> np.ndarray:
         with torch.no_grad():
             outputs = self.module.eval()(to_torch(value)).numpy()
         self.module.train()
         return outputs if outputs.ndim < 4 else outputs.transpose(0, 2, 3, 1)[:, ::-1, ::-1]
 
 
-class Weight:
-    def __init__(self, parameter):
+class WeightAdapter:
+    """A PyTorch parameter with the interface of a Keras variable."""
+
+    def __init__(self, parameter: nn.Parameter):
         self.parameter = parameter
 
-    def assign(self, value):
+    def assign(self, value: Any) -> None:
         self.parameter.data.copy_(to_torch(value))
 
 
-def to_torch(value):
-    """Images mirrored and with their channels first; anything else as it is."""
+def to_torch(value: Any) -> torch.Tensor:
+    """Images mirrored and with channels first; other arrays unchanged."""
     value = np.array(value)
     if value.ndim == 4:
         value = value[:, ::-1, ::-1].transpose(0, 3, 1, 2)
     return torch.from_numpy(value.copy())
 
 
-def torch_weight(array):
-    """Any of Keras' weights, as PyTorch's layer of the same kind has it."""
+def torch_weight(array: np.ndarray) -> torch.Tensor:
+    """A Keras weight in the layout of the PyTorch layer of the same kind."""
     if array.ndim == 4:
         array = array[::-1, ::-1].transpose(3, 2, 0, 1)
     else:
@@ -111,12 +121,13 @@ def torch_weight(array):
     return torch.from_numpy(array.copy())
 
 
-def torch_words_weights(weight):
-    """The arrays that PyTorch keeps in place of one of Keras' variables of a model of words."""
-    array, table = np.array(weight), weight.path.endswith("embeddings")
+def text_model_arrays(weight: Any) -> list[np.ndarray]:
+    """The PyTorch parameters that correspond to one Keras variable of a text model."""
+    array = np.array(weight)
     if "gru_cell" in weight.path:
         z, r, new = np.split(array, 3, -1)
         array = np.concatenate([r, z, new], -1)
     if weight.path.endswith("bias"):
-        return [*np.atleast_2d(array)]  # of a GRU two: with the input and with the state
-    return [array if table else array.T]
+        return [*np.atleast_2d(array)]  # a GRU has two: for the input and for the state
+    is_embedding = weight.path.endswith("embeddings")
+    return [array if is_embedding else array.T]

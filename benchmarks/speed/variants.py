@@ -1,77 +1,84 @@
-"""What is compared: the models, the variants of each, the settings that they share.
+"""The models that are compared, the variants of each, and the arguments that all variants share.
 
-Nothing here imports TensorFlow or PyTorch, so that a process holds only what its variant needs.
+This module imports neither TensorFlow nor PyTorch: a process imports only what its variant needs.
 """
 
 import functools
 import importlib
 import importlib.util
 import shutil
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import zoo
 
-PICTURES = ("vae", "mixture_vae", "dcgan")
-SENTENCES = ("seq2seq", "captioning")
-DECODE = "-decode"  # ends the name of a trained model's task to answer, word by word
-DECODED = tuple(name + DECODE for name in SENTENCES)
-MODELS = PICTURES + SENTENCES + DECODED
+IMAGE_MODELS = ("vae", "mixture_vae", "dcgan")
+TEXT_MODELS = ("seq2seq", "captioning")
+DECODE_SUFFIX = "-decode"  # model name + suffix: greedy decoding, not training
+DECODING = tuple(name + DECODE_SUFFIX for name in TEXT_MODELS)
+MODELS = IMAGE_MODELS + TEXT_MODELS + DECODING
 SIZES = {"embedding_dim": 256, "units": 512}
-SETTINGS = {  # where all need to agree
+MODEL_ARGUMENTS = {  # shared by all variants of a model
     "vae": {},
     "mixture_vae": {},
     "dcgan": {"dropout": 0.3},
     "seq2seq": {"source_vocabulary": 8000, "target_vocabulary": 8000, **SIZES},
     "captioning": {"caption_vocabulary": 5000, "image_shape": (8, 8, 1280), **SIZES},
 }
-SIGHT = 256  # width of what the captioning tutorial's one dense layer makes of a place
-OURS = {  # what makes the zoo's model the tutorial's
+ANNOTATION_DIM = 256  # output width of the captioning tutorial's dense layer at each image position
+ZOO_ARGUMENTS = {  # the zoo's model computes the same as the tutorial's with these
     "dcgan": {"penalty": None},
     "seq2seq": {"dropout": 0.0},
     "captioning": {"cell": "gru", "dropout": 0.0, "doubly_stochastic_weight": 0.0},
 }
-KEEP_MEMORY = {  # for glibc: freed memory is kept, and not asked of the system anew at each step
+KEEP_FREED_MEMORY = {  # glibc: freed memory is reused in the next step, not returned to the system
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "10000000000",
 }
-COMPILE_ANEW = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # as at a model's very first step
+NO_COMPILE_CACHE = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # compile as in a first run
 
 
 class Variant(NamedTuple):
-    """One way to train a model, and to let it answer.
+    """One implementation of training and decoding.
 
     Attributes:
-        run: "module.function" (model's name, factory, examples, batch_size, protocol, **arguments)
-            that trains until the protocol ends the process; its module knows its `threads`, and
-            the function `decode` that answers in place of training.
-        baseline: how the modules' names begin whose STYLES hold the factory of each model:
-            [baseline]baselines, and [baseline]sequence_baselines; None is the zoo.
-        arguments: further ones of `run`.
-        environment: variables of its process.
-        needs: packages and programs it cannot do without.
-        models: names of what it is a way of.
+        run: "module.function" with the arguments (model's name, factory, examples, batch_size,
+            timer, **arguments), which trains until the timer ends the process. The module also
+            has the functions `threads` and `decode`; `decode` is run for "-decode" models.
+        modules: name of the modules whose STYLES have the factory of each model, where {} is
+            "images" or "sequences"; None: the zoo.
+        arguments: additional arguments of `run`.
+        environment: environment variables of the process.
+        requirements: packages and programs that must be installed.
+        models: names of the models that have this variant.
     """
 
     run: str
-    baseline: str | None = None
-    arguments: dict = {}
-    environment: dict = {}
-    needs: tuple = ()
-    models: tuple = MODELS
+    modules: str | None = None
+    arguments: dict[str, Any] = {}
+    environment: dict[str, str] = {}
+    requirements: tuple[str, ...] = ()
+    models: tuple[str, ...] = MODELS
 
-    def missing(self):
-        return [n for n in self.needs if not (importlib.util.find_spec(n) or shutil.which(n))]
+    def missing(self) -> list[str]:
+        """The requirements that are not installed."""
+        return [
+            name
+            for name in self.requirements
+            if not (importlib.util.find_spec(name) or shutil.which(name))
+        ]
 
 
-TF, EAGER, TORCH = "", "eager_", "torch_"
+TF, EAGER, TORCH = "tf_{}", "tf_{}_eager", "torch_{}"
 VARIANTS = {
     "tf.function loop": Variant("tf_runners.loop", TF),
-    "tf.function step": Variant("tf_runners.loop", TF, models=DECODED),
-    "keras fit": Variant("tf_runners.fit", TF, models=PICTURES + SENTENCES),
+    "tf.function step": Variant("tf_runners.loop", TF, models=DECODING),
+    "keras fit": Variant("tf_runners.fit", TF, models=IMAGE_MODELS + TEXT_MODELS),
     "zoo": Variant("tf_runners.trainer"),
     "zoo train": Variant(
-        "tf_runners.trainer", arguments={"as_command": True}, models=PICTURES + SENTENCES
+        "tf_runners.trainer", arguments={"as_command": True}, models=IMAGE_MODELS + TEXT_MODELS
     ),
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)
@@ -79,57 +86,64 @@ VARIANTS = {
     "zoo threads": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("captioning-decode",)
     ),
-    "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=SENTENCES),
+    "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=TEXT_MODELS),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER),
-    "pytorch": Variant("torch_runners.loop", TORCH, needs=("torch",)),
+    "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",)),
     "pytorch tuned": Variant(
-        "torch_runners.loop", TORCH, environment=KEEP_MEMORY, needs=("torch",)
+        "torch_runners.loop", TORCH, environment=KEEP_FREED_MEMORY, requirements=("torch",)
     ),
     "pytorch compiled": Variant(
         "torch_runners.loop",
         TORCH,
-        environment=KEEP_MEMORY | COMPILE_ANEW,
-        needs=("torch", "g++"),
-        models=PICTURES,
+        environment=KEEP_FREED_MEMORY | NO_COMPILE_CACHE,
+        requirements=("torch", "g++"),
+        models=IMAGE_MODELS,
     ),
 }
 BASE = next(iter(VARIANTS))
 
 
-def of(model, variants=VARIANTS):
-    """Those of the variants that are ways of this model."""
+def variants_of(model: str, variants: Iterable[str] = VARIANTS) -> list[str]:
+    """Those of the variants that exist for this model."""
     return [variant for variant in variants if model in VARIANTS[variant].models]
 
 
-def runner(variant, model):
-    """The variant's function that works, and the one that tells how many threads it uses."""
-    module, _, name = VARIANTS[variant].run.partition(".")
-    module = importlib.import_module(f"{__package__}.{module}")
-    run = getattr(module, "decode" if model in DECODED else name)
+def runner(variant: str, model: str) -> tuple[Callable[..., None], Callable[[], dict[str, int]]]:
+    """The function that trains or decodes, and the function that returns the thread counts."""
+    module_name, _, name = VARIANTS[variant].run.partition(".")
+    module = _import(module_name)
+    run = getattr(module, "decode" if model in DECODING else name)
     return functools.partial(run, **VARIANTS[variant].arguments), module.threads
 
 
-def factory(variant, model):
-    """What makes the variant's model; everything it needs is imported."""
-    baseline, model = VARIANTS[variant].baseline, model.removesuffix(DECODE)
-    if baseline is not None:
-        family = "" if model in PICTURES else "sequence_"
-        module = importlib.import_module(f"{__package__}.{baseline}{family}baselines")
+def factory(variant: str, model: str) -> Callable[..., Any]:
+    """A function that builds the variant's model; imports all that it needs."""
+    modules = VARIANTS[variant].modules
+    model = model.removesuffix(DECODE_SUFFIX)
+    if modules is not None:
+        module = _import(modules.format("images" if model in IMAGE_MODELS else "sequences"))
         return module.STYLES[variant][model]
     importlib.import_module(zoo.info(model)["module"])
-    return functools.partial(zoo.get, model, **ours(model))
+    return functools.partial(zoo.get, model, **_zoo_arguments(model))
 
 
-def ours(model):
-    """Arguments of the zoo's model alone."""
+def _import(name: str) -> ModuleType:
+    return importlib.import_module(f"{__package__}.{name}")
+
+
+def _zoo_arguments(model):
+    """Arguments of the zoo's model only."""
     if model != "captioning":
-        return OURS.get(model, {})
+        return ZOO_ARGUMENTS.get(model, {})
     import keras
 
-    return {**OURS[model], "encoder": keras.layers.Dense(SIGHT, activation="relu")}
+    return {
+        **ZOO_ARGUMENTS[model],
+        "encoder": keras.layers.Dense(ANNOTATION_DIM, activation="relu"),
+    }
 
 
-def settings(model):
-    """Arguments of every variant's model."""
-    return SETTINGS[model.removesuffix(DECODE)]
+def model_arguments(model: str) -> dict[str, Any]:
+    """Arguments of every variant of the model."""
+    return MODEL_ARGUMENTS[model.removesuffix(DECODE_SUFFIX)]
