@@ -1,11 +1,11 @@
-"""Does a run that is killed again and again end in the same bits as one that was left alone?
+"""Checks that a run that is killed many times ends with the same bits as an uninterrupted run.
 
     python -m benchmarks.kill_and_resume vae mixture_vae dcgan --kills 10
 
-For each model: one run from start to end; another that gets SIGKILL at random moments (in the
-middle of a step, of an epoch, of writing a checkpoint), each time taken up again by the same
-command. Then every variable of the two last checkpoints (weights, optimizer slots, seeds) is
-compared bit for bit. The data are shuffled anew at each epoch.
+For each model there are two runs: one from start to end; and one that gets SIGKILL at random times
+(in the middle of a step, of an epoch, of writing a checkpoint) and is resumed each time by the same
+command. Then every variable of the last checkpoints of both runs (weights, optimizer slots, seeds)
+is compared bit for bit. The data are shuffled again in each epoch.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 STEPS_PER_EPOCH, EPOCHS, SAVE_EVERY = 25, 4, 7
 
 
-def work(name, workdir):
-    """The run: prints a line a step, so that its killer can choose a moment."""
+def train(name: str, workdir: str | Path) -> None:
+    """The run; prints a line in each step, which `kill_at_random` counts."""
     import keras
     import numpy as np
 
@@ -28,14 +28,14 @@ def work(name, workdir):
 
     images = np.random.default_rng(0).random((STEPS_PER_EPOCH * 16, 28, 28, 1)).astype("float32")
     data = zoo.data.load(images, batch_size=16, shuffle=True, seed=1, binarize="dynamic")
-    say = keras.callbacks.LambdaCallback(
+    report_step = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: print("step", flush=True)
     )
     keras.utils.set_random_seed(0)
     trainer = zoo.Trainer(
         zoo.get(name, filters=(8, 16)),
         workdir,
-        callbacks=[say],
+        callbacks=[report_step],
         save_every=SAVE_EVERY,
         figures_every=0,
         verbose=False,
@@ -43,23 +43,24 @@ def work(name, workdir):
     trainer.fit(data, epochs=EPOCHS)
 
 
-def start(name, workdir):
+def _start(name, workdir):
     command = [sys.executable, "-m", "benchmarks.kill_and_resume", "--work", str(workdir), name]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def finish(name, workdir):
-    process = start(name, workdir)
+def run_to_end(name: str, workdir: Path) -> None:
+    """Starts or resumes the run in a process; exits with an error if it fails."""
+    process = _start(name, workdir)
     process.communicate()
     if process.returncode:
         raise SystemExit(f"the run of {name} failed with exit code {process.returncode}")
 
 
-def kill_at_random(name, workdir, kills, rng):
-    """Kills `kills` runs after a random number of steps and a random fraction of one more."""
+def kill_at_random(name: str, workdir: Path, kills: int, rng: random.Random) -> None:
+    """Kills the run `kills` times, after a random number of steps and up to 0.1 seconds."""
     total = STEPS_PER_EPOCH * EPOCHS
     for _ in range(kills):
-        process = start(name, workdir)
+        process = _start(name, workdir)
         for _ in range(rng.randint(1, max(2, total // kills))):
             if not process.stdout.readline():
                 break
@@ -68,46 +69,51 @@ def kill_at_random(name, workdir, kills, rng):
         process.communicate()
 
 
-def differing(one, other):
-    """Keys in which the newest checkpoints of two runs differ in any bit; raises if not ended."""
+def differing_keys(first: Path, second: Path) -> tuple[list[str], int]:
+    """The keys of the newest checkpoints of two runs that differ in any bit; number of keys.
+
+    Raises:
+        AssertionError: a run has not ended.
+    """
     from zoo.training.checkpoint import Checkpoints, read
 
-    arrays = []
-    for workdir in (one, other):
+    checkpoints = []
+    for workdir in (first, second):
         path = Checkpoints(workdir / "checkpoints").paths()[-1]
-        found, record = read(path)
+        arrays, record = read(path)
         assert record["position"]["step"] == STEPS_PER_EPOCH * EPOCHS, record["position"]
-        arrays.append(found)
-    a, b = arrays
+        checkpoints.append(arrays)
+    a, b = checkpoints
     return [key for key in a.keys() | b.keys() if a[key].tobytes() != b[key].tobytes()], len(a)
 
 
-def compare(name, kills, seed=0):
-    """Runs both and returns (keys that differ, number of variables)."""
+def compare(name: str, kills: int, seed: int = 0) -> tuple[list[str], int]:
+    """Runs both; returns (keys that differ, number of variables)."""
     with tempfile.TemporaryDirectory() as folder:
-        alone, killed = Path(folder, "alone"), Path(folder, "killed")
-        finish(name, alone)
+        uninterrupted = Path(folder, "uninterrupted")
+        killed = Path(folder, "killed")
+        run_to_end(name, uninterrupted)
         kill_at_random(name, killed, kills, random.Random(seed))
-        finish(name, killed)
-        return differing(alone, killed)
+        run_to_end(name, killed)
+        return differing_keys(uninterrupted, killed)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="+")
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("names", nargs="+", metavar="MODEL")
+    parser.add_argument("--kills", type=int, default=10, help="kills of each run (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the times of the kills")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        work(options.names[0], options.work)
+        train(options.names[0], options.work)
         return
     failed = False
     for name in options.names:
         keys, count = compare(name, options.kills, options.seed)
         failed |= bool(keys)
-        verdict = f"{len(keys)} differ: {keys[:3]}" if keys else "the same bits"
-        print(f"{name}: killed {options.kills} times, {count} variables, {verdict}", flush=True)
+        result = f"{len(keys)} differ: {keys[:3]}" if keys else "bit-identical"
+        print(f"{name}: killed {options.kills} times, {count} variables, {result}", flush=True)
     sys.exit(failed)
 
 

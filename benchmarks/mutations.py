@@ -1,16 +1,15 @@
-"""Do the tests notice when a line of the core is wrong?
+"""Mutation testing: changes single expressions of the source, and checks that a test fails.
 
     python -m benchmarks.mutations --count 60 --seed 0
 
-Changes one place of the source at a time (a comparison, a sign, a constant, the order of two
-arguments, a statement that is left out), in a copy, and runs the tests of that file. A change that
-no test notices has *survived*: it wants an assertion, or has no effect. What has been run is kept
-in a file of results; the same command goes on from there. `--list` shows the changes and runs none.
+Each mutation changes one expression or statement (a comparison, a sign, a constant, the order of
+two arguments, a deleted statement) in a copy of the repository, and runs the tests of that file. A
+mutation that no test detects has *survived*: an assertion is missing, or it has no effect. Results
+are saved in a file; the same command continues from there. `--list` only lists mutations.
 """
 
 import argparse
 import ast
-import collections
 import copy
 import itertools
 import json
@@ -20,16 +19,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo.files import write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path("runs/mutations.json")
-TIMEOUT = 600  # seconds of one run of the tests
+TIMEOUT = 600  # seconds for one run of the tests
 TRAINING = ("trainer", "epochs", "resume", "callbacks")
-# What is changed, and the words in the paths of the test files that are run for it.
+# Source files that are mutated -> parts of the paths of their test files; the first match counts.
 TESTS = {
     "zoo/training/micro_batches.py": ("test_trainer", "parallel"),
     "zoo/training/run_identity.py": (*TRAINING, "cli_identity"),
@@ -58,7 +59,7 @@ TESTS = {
     "blocks/transformer.py": ("sequences", "decoding", "translation"),
     "blocks/adversarial.py": ("adversarial", "test_blocks"),
 }
-OTHER = {
+REPLACEMENTS = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
     ast.Gt: ast.GtE,
@@ -77,13 +78,13 @@ OTHER = {
     ast.And: ast.Or,
     ast.Or: ast.And,
 }
-ALIKE = ("min", "max", "zip", "isinstance")  # either order of arguments is one, or no program
-TOLD = (ast.Raise, ast.JoinedStr, ast.Assert)  # messages are not mutated
+SKIPPED_CALLS = ("min", "max", "zip", "isinstance")  # swapped: no effect, or always an error
+MESSAGES = (ast.Raise, ast.JoinedStr, ast.Assert)  # not mutated
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of one place: characters `start` to `end` of a file become `new`."""
+    """A change of a file: the characters from `start` to `end` become `new`."""
 
     file: str
     line: int
@@ -93,32 +94,32 @@ class Mutation:
     new: str
 
     @property
-    def key(self):
+    def key(self) -> str:
         return f"{self.file}:{self.start}:{self.old} -> {self.new}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         old, new = (" ".join(text.split())[:60] for text in (self.old, self.new))
         return f"{self.file}:{self.line}: {old}  ->  {new}"
 
 
-# The changes.
+# Mutations.
 
 
-def changed(node):
-    """The nodes, or texts, that may stand in place of a node of the syntax tree."""
+def _replacements(node):
+    """The nodes that may replace a node of the syntax tree."""
 
-    def other(**fields):
+    def copy_with(**fields):
         new = copy.copy(node)
         vars(new).update(fields)
         return new
 
     match node:
-        case ast.Compare(ops=[op]) if type(op) in OTHER:
-            yield other(ops=[OTHER[type(op)]()])
+        case ast.Compare(ops=[op]) if type(op) in REPLACEMENTS:
+            yield copy_with(ops=[REPLACEMENTS[type(op)]()])
         case ast.BinOp(op=ast.Div(), right=ast.Constant(value=str()) | ast.JoinedStr()):
             return  # a path
-        case ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in OTHER:
-            yield other(op=OTHER[type(op)]())
+        case ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in REPLACEMENTS:
+            yield copy_with(op=REPLACEMENTS[type(op)]())
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield operand
         case ast.Constant(value=bool(value)):
@@ -126,25 +127,25 @@ def changed(node):
         case ast.Constant(value=int(value)):
             yield from (ast.Constant(value + 1), ast.Constant(value - 1))
         case ast.IfExp(test=test):
-            yield other(test=ast.UnaryOp(ast.Not(), test))
+            yield copy_with(test=ast.UnaryOp(ast.Not(), test))
         case ast.Call(args=[ast.Name() as first, ast.Name() as second, *rest]):
-            if ast.unparse(node.func) not in ALIKE:
-                yield other(args=[second, first, *rest])
+            if ast.unparse(node.func) not in SKIPPED_CALLS:
+                yield copy_with(args=[second, first, *rest])
         case ast.Expr(value=ast.Call()) | ast.AugAssign():
             yield ast.Pass()
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield ast.Pass()
 
 
-def branches(node):
-    """The conditions of `if` and `while`, turned round."""
+def _negated_conditions(node):
+    """The conditions of `if` and `while` with their negations."""
     if isinstance(node, ast.If | ast.While):
         yield node.test, ast.UnaryOp(ast.Not(), node.test)
 
 
-def walk(node):
-    """All nodes but those of messages, annotations, defaults and documentation."""
-    if isinstance(node, TOLD):
+def _walk(node):
+    """All nodes except those of messages, annotations, defaults and decorators."""
+    if isinstance(node, MESSAGES):
         return
     yield node
     for name, value in ast.iter_fields(node):
@@ -152,62 +153,62 @@ def walk(node):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
-                yield from walk(child)
+                yield from _walk(child)
 
 
-def mutations(file, text):
-    """All `Mutation`s of a file."""
-    begins = [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
+def mutations(file: str, text: str) -> Iterator[Mutation]:
+    """All mutations of a file."""
+    line_starts = [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
 
-    def place(node, end=False):
-        line, column = (
-            (node.end_lineno, node.end_col_offset) if end else (node.lineno, node.col_offset)
-        )
-        raw = text[begins[line - 1] : begins[line]].encode()[:column]  # columns count bytes
-        return begins[line - 1] + len(raw.decode())
+    def offset(line, column):
+        raw = text[line_starts[line - 1] : line_starts[line]].encode()[:column]  # in bytes
+        return line_starts[line - 1] + len(raw.decode())
 
-    for node in walk(ast.parse(text)):
-        for old, new in [*((node, new) for new in changed(node)), *branches(node)]:
-            start, end = place(old), place(old, end=True)
+    for node in _walk(ast.parse(text)):
+        replaced = [(node, new) for new in _replacements(node)]
+        for old, new in [*replaced, *_negated_conditions(node)]:
+            start = offset(old.lineno, old.col_offset)
+            end = offset(old.end_lineno, old.end_col_offset)
             source = ast.unparse(ast.fix_missing_locations(new))
             source = source if isinstance(new, ast.stmt) else f"({source})"
             yield Mutation(file, old.lineno, start, end, text[start:end], source)
 
 
-def chosen(count, seed, pattern="*"):
-    """`count` mutations, the same ones for the same seed and source; all files take turns."""
-    found = {}
+def sample_mutations(count: int, seed: int, pattern: str = "*") -> list[Mutation]:
+    """`count` mutations, determined by the seed and the source; evenly over all files."""
+    by_file = {}
     for files in TESTS:
         for path in sorted(ROOT.glob(files)):
             file = path.relative_to(ROOT).as_posix()
             if path.match(pattern) and path.name != "catalog.py":
-                found[file] = list(mutations(file, path.read_text()))
+                by_file[file] = list(mutations(file, path.read_text()))
     rng = random.Random(seed)
-    files = [file for file, each in sorted(found.items()) if each]
+    files = [file for file, candidates in sorted(by_file.items()) if candidates]
     rng.shuffle(files)
     for file in files:
-        rng.shuffle(found[file])
-    turns = itertools.chain.from_iterable(itertools.zip_longest(*(found[f] for f in files)))
-    return list(itertools.islice((one for one in turns if one), count))
+        rng.shuffle(by_file[file])
+    rounds = itertools.zip_longest(*(by_file[file] for file in files))
+    candidates = (mutation for mutation in itertools.chain.from_iterable(rounds) if mutation)
+    return list(itertools.islice(candidates, count))
 
 
 # Running the tests.
 
 
-def tests_of(file, folder):
-    """The test files of a source file, as far as they exist."""
-    words = next(words for files, words in TESTS.items() if Path(file).match(files))
+def find_tests(file: str, folder: str | Path) -> list[str]:
+    """The test files of a source file that exist in the folder."""
+    parts = next(parts for files, parts in TESTS.items() if Path(file).match(files))
     paths = sorted(Path(folder, "tests").rglob("test_*.py"))
-    found = [path for path in paths if any(word in str(path) for word in words)]
-    return [path.relative_to(folder).as_posix() for path in found]
+    matches = [path for path in paths if any(part in str(path) for part in parts)]
+    return [path.relative_to(folder).as_posix() for path in matches]
 
 
-def passes(folder, tests, timeout):
-    """Whether the tests pass in a folder; False also if they take too long."""
+def _tests_pass(folder, tests, timeout):
+    """Whether the tests pass in a folder; False also after the timeout."""
     command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, *tests],
             cwd=folder,
             env=environment,
@@ -217,13 +218,16 @@ def passes(folder, tests, timeout):
         )
     except subprocess.TimeoutExpired:
         return False
-    if done.returncode not in (0, 1, 2):  # passed, failed, could not be imported
-        raise SystemExit(f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout}")
-    return done.returncode == 0
+    if process.returncode not in (0, 1, 2):  # passed, failed, could not be imported
+        raise SystemExit(
+            f"pytest {' '.join(tests)} failed with exit code {process.returncode}:\n"
+            f"{process.stdout}"
+        )
+    return process.returncode == 0
 
 
-def copied(folder):
-    """A copy of the files that git knows, as they are now."""
+def _copy_repository(folder):
+    """Copies the working tree, without the files that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -237,57 +241,61 @@ def copied(folder):
             shutil.copy2(ROOT / file, target)
 
 
-def survives(mutation, folder, tests, timeout):
-    """Whether the tests pass with the mutation; the file is put back."""
+def survives(mutation: Mutation, folder: str | Path, tests: Sequence[str], timeout: float) -> bool:
+    """Whether the tests pass with the mutation; the file is restored."""
     path = Path(folder, mutation.file)
     text = path.read_text()
     path.write_text(text[: mutation.start] + mutation.new + text[mutation.end :])
     try:
-        return passes(folder, tests, timeout)
+        return _tests_pass(folder, tests, timeout)
     finally:
         path.write_text(text)
 
 
-def run(found, results, timeout):
-    """Runs the mutations that have no result yet, and keeps each result at once."""
-    sound = set()
-    with tempfile.TemporaryDirectory() as folder:
-        copied(folder)
-        for number, mutation in enumerate(found, 1):
-            tests = tests_of(mutation.file, folder)
+def run(sample: list[Mutation], results: dict[str, Any], timeout: float) -> Iterator[dict]:
+    """Runs the mutations that have no result yet; yields the results after each."""
+    passing = set()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _copy_repository(folder)
+        for number, mutation in enumerate(sample, 1):
+            tests = find_tests(mutation.file, folder)
             if mutation.key not in results:
-                if tuple(tests) not in sound and not passes(folder, tests, timeout):
-                    raise SystemExit(f"without any change, these tests do not pass: {tests}")
-                sound.add(tuple(tests))
+                if tuple(tests) not in passing and not _tests_pass(folder, tests, timeout):
+                    raise SystemExit(f"without a mutation, these tests do not pass: {tests}")
+                passing.add(tuple(tests))
                 survived = survives(mutation, folder, tests, timeout)
                 results[mutation.key] = {**asdict(mutation), "survived": survived}
                 yield results
-            verdict = "SURVIVED" if results[mutation.key]["survived"] else "caught"
-            print(f"{number}/{len(found)} {verdict:8} {mutation}", flush=True)
+            outcome = "SURVIVED" if results[mutation.key]["survived"] else "detected"
+            print(f"{number}/{len(sample)} {outcome:8} {mutation}", flush=True)
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutations", description=__doc__)
-    parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--files", default="*", help="only files that match, as 'zoo/training/train_state.py'"
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.mutations",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds of one run")
-    parser.add_argument("--list", action="store_true", help="show the changes and run nothing")
+    parser.add_argument("--count", type=int, default=60, help="number of mutations (default: 60)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of mutations")
+    parser.add_argument("--files", default="*", help="a pattern, as 'zoo/training/train_state.py'")
+    parser.add_argument("--results", type=Path, default=RESULTS, help=f"default: {RESULTS}")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for one test run")
+    parser.add_argument("--list", action="store_true", help="list the mutations, run nothing")
     options = parser.parse_args(arguments)
-    found = chosen(options.count, options.seed, options.files)
+    sample = sample_mutations(options.count, options.seed, options.files)
     if options.list:
-        print(*found, sep="\n")
+        print(*sample, sep="\n")
         return
     results = json.loads(options.results.read_text()) if options.results.exists() else {}
-    for now in run(found, results, options.timeout):
-        write_json(options.results, now)
-    verdicts = collections.Counter(results[one.key]["survived"] for one in found)
-    print(f"{verdicts[False]} of {len(found)} were caught, {verdicts[True]} survived:")
-    print(*(one for one in found if results[one.key]["survived"]), sep="\n")
-    sys.exit(bool(verdicts[True]))
+    for updated in run(sample, results, options.timeout):
+        write_json(options.results, updated)
+    survivors = [mutation for mutation in sample if results[mutation.key]["survived"]]
+    detected = len(sample) - len(survivors)
+    print(f"{detected} of {len(sample)} were detected, {len(survivors)} survived:")
+    print(*survivors, sep="\n")
+    sys.exit(bool(survivors))
 
 
 if __name__ == "__main__":

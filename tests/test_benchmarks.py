@@ -251,14 +251,16 @@ def first(x, y=2, *, z: int = 3):
 """
 
 
-def test_each_mutation_is_another_program_and_messages_stay():
-    found = list(mutations.mutations("a.py", SOURCE))
-    programs = [SOURCE[: one.start] + one.new + SOURCE[one.end :] for one in found]
-    programs = {ast.unparse(ast.parse(program)) for program in programs}
-    assert len(programs) == len(found) and ast.unparse(ast.parse(SOURCE)) not in programs
+def test_each_mutation_is_another_program_and_messages_are_unchanged():
+    all_mutations = list(mutations.mutations("a.py", SOURCE))
+    programs = {
+        ast.unparse(ast.parse(SOURCE[: each.start] + each.new + SOURCE[each.end :]))
+        for each in all_mutations
+    }
+    assert len(programs) == len(all_mutations) and ast.unparse(ast.parse(SOURCE)) not in programs
     assert all("raise ValueError(f'{x + 1} < {y}')" in program for program in programs)
-    shown = {str(one).partition(": ")[2] for one in found}
-    assert shown >= {
+    descriptions = {str(each).partition(": ")[2] for each in all_mutations}
+    assert descriptions >= {
         "x < 3  ->  (x <= 3)",
         "x < 3 and not y  ->  (x < 3 or not y)",
         "x < 3 and not y  ->  (not (x < 3 and (not y)))",
@@ -269,26 +271,26 @@ def test_each_mutation_is_another_program_and_messages_stay():
         "g(x)  ->  pass",
         "x -= 1  ->  pass",
     }
-    assert not any(one.old in ("1 < 2", "2", "x + 1") for one in found)
+    assert not any(each.old in ("1 < 2", "2", "x + 1") for each in all_mutations)
 
 
-def test_the_same_mutations_are_chosen_again_and_every_file_has_tests():
-    found = mutations.chosen(40, 3)
-    assert found == mutations.chosen(60, 3)[:40] and found != mutations.chosen(40, 4)
-    assert {one.file for one in mutations.chosen(5, 0, "zoo/training/train_state.py")} == {
-        "zoo/training/train_state.py"
-    }
-    for one in found:
-        assert mutations.tests_of(one.file, mutations.ROOT), one.file
+def test_a_seed_gives_the_same_mutations_and_every_file_has_tests():
+    sample = mutations.sample_mutations(40, 3)
+    assert sample == mutations.sample_mutations(60, 3)[:40]
+    assert sample != mutations.sample_mutations(40, 4)
+    one_file = mutations.sample_mutations(5, 0, "zoo/training/train_state.py")
+    assert {mutation.file for mutation in one_file} == {"zoo/training/train_state.py"}
+    for mutation in sample:
+        assert mutations.find_tests(mutation.file, mutations.ROOT), mutation.file
 
 
-def test_a_mutation_that_no_test_notices_survives_and_the_file_is_put_back(tmp_path):
+def test_a_mutation_that_no_test_detects_survives_and_the_file_is_restored(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "added.py").write_text("def add(a, b):\n    return a + b\n")
     (difference,) = mutations.mutations("added.py", (tmp_path / "added.py").read_text())
     for arguments, survives in (("2, 0", True), ("2, 1", False)):
         test = f"from added import add\n\n\ndef test():\n    assert add({arguments}) >= 2\n"
         (tmp_path / "tests" / "test_added.py").write_text(test)
-        found = mutations.survives(difference, tmp_path, ["tests/test_added.py"], 60)
-        assert found == survives
+        survived = mutations.survives(difference, tmp_path, ["tests/test_added.py"], 60)
+        assert survived == survives
     assert "a + b" in (tmp_path / "added.py").read_text()
