@@ -177,8 +177,8 @@ def mutations(file: str, text: str) -> Iterator[Mutation]:
 def sample_mutations(count: int, seed: int, pattern: str = "*") -> list[Mutation]:
     """`count` mutations, determined by the seed and the source; evenly over all files."""
     by_file = {}
-    for files in TESTS:
-        for path in sorted(ROOT.glob(files)):
+    for source_pattern in TESTS:
+        for path in sorted(ROOT.glob(source_pattern)):
             file = path.relative_to(ROOT).as_posix()
             if path.match(pattern) and path.name != "catalog.py":
                 by_file[file] = list(mutations(file, path.read_text()))
@@ -220,8 +220,7 @@ def _tests_pass(folder, tests, timeout):
         return False
     if process.returncode not in (0, 1, 2):  # passed, failed, could not be imported
         raise SystemExit(
-            f"pytest {' '.join(tests)} failed with exit code {process.returncode}:\n"
-            f"{process.stdout}"
+            f"pytest {' '.join(tests)}: exit code {process.returncode}\n{process.stdout}"
         )
     return process.returncode == 0
 
@@ -255,8 +254,7 @@ def survives(mutation: Mutation, folder: str | Path, tests: Sequence[str], timeo
 def run(sample: list[Mutation], results: dict[str, Any], timeout: float) -> Iterator[dict]:
     """Runs the mutations that have no result yet; yields the results after each."""
     passing = set()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as folder:
         _copy_repository(folder)
         for number, mutation in enumerate(sample, 1):
             tests = find_tests(mutation.file, folder)
