@@ -27,13 +27,13 @@ def test_only_finite_numbers_in_the_interval_are_accepted(name):
     check_numbers(**{name: np.int32(1)})
 
 
-def test_none_is_not_given_and_zero_is_a_number():
+def test_none_means_absent_and_zero_is_a_number():
     check_optional_numbers(top_k=None, seed=0)
     with pytest.raises(UsageError, match="top_k must be an integer >= 1, got 0"):
         check_optional_numbers(top_k=0)
 
 
-def test_messages_have_both_ends():
+def test_messages_name_both_bounds():
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
     with pytest.raises(
@@ -74,7 +74,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_blocks_refuse_what_they_cannot_take(case):
+def test_blocks_reject_invalid_arguments(case):
     make, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         make()

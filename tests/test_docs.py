@@ -92,7 +92,7 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
 
 
 @named
-def test_code_that_is_not_run_is_at_least_python_and_rare(path):
+def test_code_that_is_not_run_is_valid_python_and_rare(path):
     skipped = [code for _, how, code in blocks(path, "python") if how == "no-run"]
     assert len(skipped) <= 2
     for code in skipped:
@@ -100,14 +100,14 @@ def test_code_that_is_not_run_is_at_least_python_and_rare(path):
 
 
 @named
-def test_every_link_and_picture_is_there(path):
+def test_every_link_and_image_exists(path):
     for target in LINK.findall(path.read_text()):
         if not re.match(r"https?://|#", target):
             assert (path.parent / target.partition("#")[0]).exists(), target
 
 
 @named
-def test_every_command_line_is_one_that_the_command_line_takes(path):
+def test_every_command_line_is_valid(path):
     for program, *words in commands(path):
         if program == "make":
             makefile = (ROOT / "Makefile").read_text()
@@ -134,12 +134,12 @@ def test_every_command_line_is_one_that_the_command_line_takes(path):
 
 
 @named
-def test_a_shell_reads_every_block_of_commands(path):
+def test_a_shell_parses_every_block_of_commands(path):
     script = "".join(code for _, _, code in blocks(path, "bash"))
     done = subprocess.run(["bash", "-n", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @named
-def test_no_document_speaks_of_the_machine_it_was_written_on(path):
+def test_no_document_mentions_the_machine_it_was_written_on(path):
     assert not re.search(r"/(work|tmp|root|home|mnt)\b|\.\./shared", path.read_text())

@@ -28,7 +28,7 @@ print(json.dumps([[one.decode() for one in found.numpy()], drawn.numpy().tolist(
 """
 
 
-def test_presets_are_served_where_there_is_no_zoo(tmp_path):
+def test_exported_presets_run_without_the_zoo(tmp_path):
     translator, drawer = (
         zoo.get(name, pretrained=True) for name in ("seq2seq.dates", "dcgan.mnist")
     )
@@ -56,7 +56,7 @@ def test_presets_are_served_where_there_is_no_zoo(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mixture_vae", "conditional_dcgan", "pix2pix", "simple_dot"])
-def test_every_verb_that_is_a_function_of_tensors_gives_what_it_gave(name, tmp_path):
+def test_every_exported_method_gives_the_same_results(name, tmp_path):
     model = small_model(name)
     batch = examples(model, 3)
     images = next((x for x in batch.values() if x.shape.rank == 4), None)
@@ -72,7 +72,7 @@ def test_every_verb_that_is_a_function_of_tensors_gives_what_it_gave(name, tmp_p
         assert verb in served.signatures
 
 
-def test_what_sub_words_need_lies_beside_ids(tmp_path, capsys):
+def test_the_files_of_a_subword_tokenizer_are_exported_with_the_ids(tmp_path, capsys):
     words = text.SentencePieceTokenizer.train(["a man sleeps", "ein mann"], vocabulary_size=290)
     config = {"source_vocabulary": words, "target_vocabulary": words}
     model = small_model("seq2seq", **config)
@@ -88,7 +88,7 @@ def test_what_sub_words_need_lies_beside_ids(tmp_path, capsys):
     assert (extra / "target" / "sentencepiece.model").read_bytes() == words.model
 
 
-def test_the_command_line_exports_or_says_why_not(tmp_path):
+def test_the_command_line_exports_or_reports_the_reason(tmp_path):
     model = small_model("vae")
     model.save(tmp_path / "vae.keras")
 

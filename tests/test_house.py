@@ -67,7 +67,7 @@ def floor(name, imported, path=()):
     return 1 + max((floor(one, imported, (*path, name)) for one in imported[name]), default=0)
 
 
-def test_the_rooms_stand_on_few_floors_without_a_circle():
+def test_packages_have_few_layers_and_no_circular_imports():
     imported = arrows()
     floors = {name: floor(name, imported) for name in imported}
     assert max(floors.values()) <= FLOORS, sorted(floors.items(), key=lambda item: item[1])
@@ -100,7 +100,7 @@ def test_blocks_import_keras_and_tensorflow_and_not_the_zoo(path):
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("zoo/models/*.py")], ids=str)
-def test_models_import_blocks_and_the_public_face(path):
+def test_models_import_blocks_and_the_public_interface(path):
     libraries = ["keras", "numpy", "sklearn", "tensorflow", "tensorflow_probability"]
     own = ["zoo$", r"zoo\.models", r"zoo\.optimizers"]
     assert outside(path, ["blocks", *libraries, *own]) == []
@@ -111,7 +111,7 @@ def test_models_import_blocks_and_the_public_face(path):
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("zoo/training/*.py")], ids=str)
-def test_training_knows_no_model(path):
+def test_training_imports_no_model(path):
     assert not [module for module in imports(path) if module.startswith(("zoo.models", "blocks"))]
     assert not re.search(r"nll|\bkl\b|generator_loss|discriminator", path.read_text())
 
@@ -126,7 +126,7 @@ def test_no_private_symbols_and_no_checkpoint_of_a_whole_keras_model(path):
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=str)
-def test_no_file_is_long_and_none_is_called_utils(path):
+def test_no_file_is_long_or_called_utils(path):
     place = path.relative_to(ROOT).as_posix()
     most = next(lines for folder, lines in LINES.items() if place.startswith(folder))
     assert len(path.read_text().splitlines()) <= most
@@ -134,7 +134,7 @@ def test_no_file_is_long_and_none_is_called_utils(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
-def test_nothing_is_put_off(path):
+def test_no_file_has_a_todo(path):
     assert "TODO" not in path.read_text()
 
 

@@ -26,7 +26,7 @@ def test_an_unknown_name_gets_close_matches(wrong, hint):
             ask(wrong)
 
 
-def test_a_name_like_none_gets_the_whole_list():
+def test_a_name_without_close_matches_gets_the_whole_list():
     with pytest.raises(errors.UnknownNameError, match="Available: .*dcgan.*vae"):
         zoo.get("zzzz")
 
@@ -71,12 +71,12 @@ def test_an_unknown_argument_gets_close_matches():
         ("dcgan", {"image_shape": "28"}, "image_shape must be"),
     ],
 )
-def test_an_impossible_value_says_what_was_expected(name, config, message):
+def test_the_error_for_an_impossible_value_names_what_was_expected(name, config, message):
     with pytest.raises(errors.UsageError, match=message):
         zoo.get(name, **config)
 
 
-def test_a_taken_name_is_an_error_but_the_same_class_may_be_run_again():
+def test_a_duplicate_name_is_an_error_but_the_same_class_may_be_registered_again():
     def define(qualname):
         cls = types.new_class("Toy", (zoo.Model,))
         cls.__module__, cls.__qualname__ = "somewhere", qualname
@@ -140,7 +140,7 @@ def test_plugins_come_by_entry_point(plugin):
     assert zoo.get("plugged_vae", flavour="sweet", image_shape=(8, 8, 1)).flavour == "sweet"
 
 
-def test_a_plugin_may_not_take_a_name_of_ours(plugin):
+def test_a_plugin_may_not_use_the_name_of_a_model_of_the_zoo(plugin):
     plugin({"vae": "plugged_models"})
     with pytest.raises(errors.UsageError, match="two packages offer a model named 'vae'"):
         zoo.names()

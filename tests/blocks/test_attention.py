@@ -127,7 +127,7 @@ def test_the_softmax_is_float32_however_large_the_scores(kind, policy):
 
 
 @every_attention
-def test_a_mask_attached_by_keras_is_honoured(kind):
+def test_a_mask_attached_by_keras_is_applied(kind):
     tokens = np.where(MASK, np.arange(1, 6), 0)
     values = keras.layers.Embedding(7, 6, mask_zero=True)(tokens)
     layer = made(kind)
@@ -278,7 +278,7 @@ def test_a_functional_model_with_a_cell_is_saved_and_loaded(kind, tmp_path):
 
 
 @every_cell
-def test_keras_rnn_over_a_cell_survives_its_config(kind):
+def test_keras_rnn_over_a_cell_is_restored_from_its_config(kind):
     cell, inputs, states = started(kind)
     rnn = keras.layers.RNN(cell, return_sequences=True)
     want = rnn(inputs, initial_state=states)

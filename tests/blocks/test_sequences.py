@@ -111,7 +111,7 @@ def test_the_encoder_gives_the_numbers_and_gradients_of_keras_bidirectional(cell
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-def test_the_encoder_ends_at_the_last_kept_step_and_its_padding_is_zero():
+def test_the_encoder_ends_at_the_last_unmasked_step_and_its_padding_is_zero():
     layer = built(blocks.SequenceEncoder(4), (3, 5, 6))
     outputs, state = layer(random(3, 5, 6), mask=MASK)
     for i, length in enumerate(LENGTHS):
@@ -120,7 +120,7 @@ def test_the_encoder_ends_at_the_last_kept_step_and_its_padding_is_zero():
     assert not np.any(np.where(MASK[..., None], 0, outputs))
 
 
-def test_a_wholly_masked_source_leaves_the_encoder_where_it_started():
+def test_a_wholly_masked_source_leaves_the_initial_state_of_the_encoder():
     layer = built(blocks.SequenceEncoder(4, cell="lstm"), (3, 5, 6))
     with tf.GradientTape() as tape:
         results = layer(random(3, 5, 6), mask=MASK & [[True], [False], [True]])
@@ -130,7 +130,7 @@ def test_a_wholly_masked_source_leaves_the_encoder_where_it_started():
     assert all(np.isfinite(g).all() for g in gradients)
 
 
-def test_one_table_embeds_tokens_and_scores_them():
+def test_tied_embeddings_embed_tokens_and_compute_logits():
     layer = built(blocks.TokenEmbedding(7, 4), (None, None))
     tokens, table = np.array([[3, 1, 0]]), np.array(layer.embeddings)
     np.testing.assert_allclose(layer(tokens), table[tokens])
@@ -187,7 +187,7 @@ def test_step_by_step_with_a_cache_gives_the_numbers_of_all_steps_at_once(graph)
     np.testing.assert_array_equal(cache["mask"], np.tile(np.arange(6) < 4, (3, 1)))
 
 
-def test_no_step_of_a_decoder_layer_sees_a_later_one():
+def test_no_step_of_a_decoder_layer_depends_on_a_later_one():
     layer, inputs = layer_of_decoder(), random(3, 4, 6)
     changed = inputs.copy()
     changed[:, 2:] = random(3, 2, 6, seed=5)
@@ -204,7 +204,7 @@ def test_dropout_works_in_training_only():
     assert np.abs(first - second).max() > 0.1
 
 
-def test_a_decoder_layer_with_nothing_to_look_at_stays_finite():
+def test_a_decoder_layer_with_a_fully_masked_source_stays_finite():
     layer = layer_of_decoder()
     with tf.GradientTape() as tape:
         outputs = layer(random(3, 4, 6), random(3, 5, 7), values_mask=np.zeros((3, 5), bool))
@@ -229,7 +229,7 @@ def test_the_blocks_of_a_functional_model_are_saved_and_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bahdanau", "luong"])
-def test_reading_backwards_is_learned_and_attention_shows_it(kind):
+def test_reversing_a_sequence_is_learned_and_attention_follows_it(kind):
     """Four letters, last one first, told by nothing but the attention, which must wander back."""
     letters, start, steps, units = 8, 0, 4, 32
     embedding = built(blocks.TokenEmbedding(letters + 1, 16), (None, None))
@@ -295,7 +295,7 @@ def test_errors_of_arguments_name_the_expected_value(make_it, message):
         make_it()
 
 
-def test_a_full_cache_says_so():
+def test_a_full_cache_is_an_error():
     layer = layer_of_decoder()
     memory, cache = layer.prepare_memory(random(3, 5, 7)), layer.init_cache(3, length=2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="room for 2 steps"):
@@ -304,7 +304,7 @@ def test_a_full_cache_says_so():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("compiled", [True, False])
-def test_the_cross_entropy_is_that_to_smoothed_words_and_so_is_its_gradient(smoothing, compiled):
+def test_the_cross_entropy_is_that_of_smoothed_labels_and_so_is_its_gradient(smoothing, compiled):
     logits, words = 30 * tf.constant(random(2, 3, 11)), tf.constant([[0, 4, 10], [7, 7, 1]])
     weights = tf.constant(random(2, 3, seed=1))
 
@@ -329,7 +329,7 @@ def test_the_cross_entropy_is_that_to_smoothed_words_and_so_is_its_gradient(smoo
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_the_cross_entropy_of_what_is_impossible_is_large_and_of_nan_is_nan():
+def test_the_cross_entropy_of_an_impossible_token_is_large_and_of_nan_is_nan():
     logits = tf.constant([[0.0, -1e9], [np.nan, 0.0]])
     _, nll, right = blocks.cross_entropy(logits, tf.constant([1, 1]))
     assert nll[0] == 1e9

@@ -76,7 +76,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_image_or_label_is_refused_with_fitting_advice(case):
+def test_invalid_images_and_labels_are_rejected_with_advice(case):
     source, message = REFUSED[case]
     with pytest.raises(UsageError, match=message) as error:
         zoo.data.load(source)
@@ -136,7 +136,7 @@ MEANINGLESS = {
 
 
 @pytest.mark.parametrize("case", MEANINGLESS)
-def test_no_argument_is_dropped_in_silence(case):
+def test_no_argument_is_ignored_silently(case):
     source, how, message = MEANINGLESS[case]
     with pytest.raises(UsageError, match=message):
         zoo.data.load(source, **how)
@@ -192,7 +192,9 @@ def test_the_last_example_and_parts_together_are_splits(tiny_snowflakes):
         zoo.data.load("snowflakes", "train.stratified[:50%]", data_dir=tiny_snowflakes)
 
 
-def test_a_damaged_data_set_says_how_it_is_made_again(tiny_snowflakes, tmp_path):
+def test_the_error_for_a_damaged_data_set_names_the_command_to_prepare_it(
+    tiny_snowflakes, tmp_path
+):
     shutil.copytree(tiny_snowflakes, tmp_path / "data")
     (file,) = (tmp_path / "data").rglob("*train.tfrecord*")
     file.write_bytes(flipped(file.read_bytes(), 40))
@@ -256,7 +258,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_files_are_one_line_with_their_name(name, tmp_path, monkeypatch):
+def test_damaged_files_are_one_line_errors_with_their_name(name, tmp_path, monkeypatch):
     monkeypatch.setattr(numpy_files, "LARGE", 10**6)
     raw, message = DAMAGED[name]
     (tmp_path / name).write_bytes(raw)
@@ -272,7 +274,7 @@ def test_a_pipe_that_is_called_an_array_does_not_hang(tmp_path):
         zoo.data.load(tmp_path / "x.npy")
 
 
-def test_files_hold_pairs_and_say_which_arrays_are_left_out(tmp_path, capsys):
+def test_files_of_pairs_report_the_arrays_that_are_not_used(tmp_path, capsys):
     (tmp_path / "pairs.NPZ").write_bytes(saved(**PAIRS))
     assert zoo.data.load(tmp_path / "pairs.NPZ").describe().startswith("pairs.NPZ train: 6 pairs")
     np.savez(tmp_path / "x.npz", GRAY, np.arange(6))

@@ -84,7 +84,7 @@ def test_one_class_is_chosen_by_name(prepared):
         zoo.data.load("quickdraw_bitmap/catt", data_dir=prepared)
 
 
-def test_loading_what_is_not_prepared_names_the_command(offline, tmp_path):
+def test_loading_a_set_that_is_not_prepared_names_the_command(offline, tmp_path):
     start = time.perf_counter()
     with pytest.raises(DataNotPreparedError, match=f"{tmp_path}.*zoo data prepare cifar10"):
         zoo.data.load("cifar10", data_dir=tmp_path)

@@ -84,7 +84,7 @@ def test_a_folder_of_images_with_captions(tmp_path):
         corpora.load_captions(tmp_path, captions=wrong)
 
 
-def test_dates_have_one_right_answer_and_splits_share_none():
+def test_dates_have_one_correct_target_and_splits_are_disjoint():
     written, iso = dates.generate(2000)
     answers = {}
     assert all(answers.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
@@ -101,7 +101,7 @@ def test_dates_have_one_right_answer_and_splits_share_none():
         dates.generate(1, split="dev")
 
 
-def test_shapes_lie_as_their_captions_say():
+def test_shapes_are_placed_as_in_their_captions():
     found = shapes.generate(60)
     assert found["image"].shape == (60, 48, 48, 3)
     assert len(set(found["caption"])) > 40
@@ -124,7 +124,7 @@ def test_shapes_lie_as_their_captions_say():
     assert again["caption"] == found["caption"][30:32]
 
 
-def test_procedural_texts_prepare_themselves(monkeypatch, tmp_path, offline, capsys):
+def test_procedural_texts_are_generated_when_needed(monkeypatch, tmp_path, offline, capsys):
     monkeypatch.setattr(dates, "SPLITS", {"train": 30, "test": 5})
     monkeypatch.setattr(shapes, "SPLITS", {"train": 6, "test": 3})
     monkeypatch.setattr(ratings, "SPLITS", {"train": 50, "test": 10})
@@ -142,7 +142,7 @@ def test_procedural_texts_prepare_themselves(monkeypatch, tmp_path, offline, cap
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
-def test_ratings_are_what_the_tastes_say():
+def test_ratings_are_those_of_the_preferences():
     found, known = ratings.generate(20_000), ratings.latent_factors()
     assert len({*zip(found["user"], found["item"], strict=True)}) == 20_000
     liked = (known["user"][found["user"]] * known["item"][found["item"]]).sum(1)

@@ -87,7 +87,7 @@ def test_take_gives_the_first_examples_unshuffled():
     assert len(data.take(1000)["label"]) == 50
 
 
-def test_describe_says_it_in_one_line():
+def test_describe_is_one_line():
     data = zoo.data.load(NUMBERED, shuffle=True, binarize="dynamic")
     assert data.describe() == (
         "arrays train: 50 images 4x4x1, shuffled with seed 0, binarize: dynamic"
@@ -115,7 +115,7 @@ def test_threshold_is_one_from_half_up():
     assert np.array_equal(image, np.arange(256) / 255 >= 0.5)
 
 
-def test_once_is_the_published_numpy_code():
+def test_fixed_binarization_equals_the_published_numpy_code():
     grey = np.random.RandomState(1).randint(0, 256, (1500, 6, 6, 1)).astype(np.uint8)
     expected = np.random.RandomState(777).binomial(1, grey.astype(np.float32) / 255)
     data = zoo.data.load(grey, binarize="fixed", shuffle=True)
@@ -129,7 +129,7 @@ def test_once_is_the_published_numpy_code():
     assert np.array_equal(first, second)
 
 
-def test_dynamic_is_drawn_anew_each_epoch_with_the_grey_value_as_its_mean():
+def test_dynamic_binarization_is_sampled_in_each_epoch_with_the_grey_value_as_its_mean():
     grey = np.tile(np.arange(0, 256, 15, dtype=np.uint8), (500, 2, 1))
     data = zoo.data.load(grey, batch_size=100, binarize="dynamic")
     epochs = [np.concatenate([b["image"] for b in batches(data(epoch))]) for epoch in range(4)]
@@ -141,7 +141,7 @@ def test_dynamic_is_drawn_anew_each_epoch_with_the_grey_value_as_its_mean():
     assert (mean[0], mean[-1]) == (0, 1)
 
 
-def test_an_unknown_binarization_is_named_with_the_known_ones():
+def test_the_error_for_an_unknown_binarization_lists_all_names():
     with pytest.raises(UnknownNameError, match="binarization 'dynamc'.*'dynamic'"):
         zoo.data.load(GREY, binarize="dynamc")
 
@@ -149,7 +149,7 @@ def test_an_unknown_binarization_is_named_with_the_known_ones():
 # ---------------------------------------------------------------- arrays and files
 
 
-def test_arrays_of_every_good_kind_become_floats_in_the_unit_interval():
+def test_arrays_of_every_valid_dtype_become_floats_in_the_unit_interval():
     grey = GREY[..., 0]
     kinds = [grey, GREY, grey / 255, (grey / 255).astype(np.float32), grey > 100, GREY.repeat(3, 3)]
     for images in kinds:
@@ -176,7 +176,7 @@ def test_arrays_of_every_good_kind_become_floats_in_the_unit_interval():
         ({"image": GREY, "label": np.array(["a"] * 50)}, "must hold numbers"),
     ],
 )
-def test_bad_arrays_are_refused_with_what_came_and_what_is_expected(images, message):
+def test_invalid_arrays_are_rejected_with_the_value_and_the_expectation(images, message):
     with pytest.raises(UsageError, match=message):
         zoo.data.load(images)
 
@@ -293,7 +293,7 @@ def test_a_folder_of_bitmaps_has_a_class_for_each_file(tmp_path):
         zoo.data.load(tmp_path)
 
 
-def test_an_empty_class_is_told_by_its_name(tmp_path):
+def test_an_empty_class_is_named(tmp_path):
     np.savez(tmp_path / "apple.npz", images=GREY)
     np.save(tmp_path / "cat.npy", GREY[:0])
     with pytest.raises(UsageError, match=r"the class .*cat\.npy is empty"):
@@ -305,7 +305,7 @@ def test_an_empty_class_is_told_by_its_name(tmp_path):
         zoo.data.load(tmp_path / "photos")
 
 
-def test_image_size_cuts_out_the_centre_square():
+def test_image_size_crops_the_center_square():
     wide = np.zeros((300, 4, 8, 1), np.uint8)
     wide[:, :, 2:6] = 200
     image = zoo.data.load(wide, image_size=2).take(300)["image"]

@@ -93,7 +93,7 @@ FILES = {  # name -> what is saved, how, pixels that are read
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_kind_of_file_is_read_as_viewers_show_it(name, tmp_path, capsys):
+def test_every_file_format_is_read_as_viewers_display_it(name, tmp_path, capsys):
     saved, how, expected = FILES[name]
     file = tmp_path / name
     if isinstance(saved, bytes):
@@ -122,7 +122,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif"])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_images_stand_upright_whatever_the_camera_did(orientation, ending, tmp_path):
+def test_images_are_rotated_by_their_exif_orientation(orientation, ending, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
     scene = image(np.kron(GRAY, np.ones((8, 8), np.uint8)))
@@ -180,7 +180,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_cannot_be_read_is_one_line_with_the_name_of_the_file(name, tmp_path):
+def test_an_unreadable_file_is_a_one_line_error_with_its_name(name, tmp_path):
     make, message = UNREADABLE[name]
     make(tmp_path / name)
     with pytest.raises(
@@ -238,6 +238,6 @@ def paired(phone):
 
 
 @pytest.mark.parametrize("reader", [captioned, corpus, painted, like, folder, paired])
-def test_whoever_takes_a_picture_takes_it_upright(reader, phone):
+def test_every_reader_of_images_applies_the_exif_orientation(reader, phone):
     expected = np.rot90(GRAY, -1)[1:5]
     np.testing.assert_allclose(reader(phone), np.stack([expected] * 3, -1), atol=1e-4)

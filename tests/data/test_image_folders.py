@@ -114,7 +114,7 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
 
 
 @pytest.mark.parametrize("case", FOLDERS)
-def test_what_lies_in_a_folder_is_read_or_reported(case, tmp_path, capsys):
+def test_every_file_in_a_folder_is_read_or_reported(case, tmp_path, capsys):
     names, splits, note = FOLDERS[case]
     tree(tmp_path, *names)
     log.forget_messages()
@@ -139,7 +139,7 @@ def test_all_splits_have_the_channels_of_those_in_color(tmp_path):
         assert zoo.data.load(tmp_path, split).spec["image"].shape[-1] == 3
 
 
-def test_links_that_lead_back_end(tmp_path):
+def test_circular_links_are_followed_once(tmp_path):
     tree(tmp_path / "photos", "a/1.png", "b/1.png")
     tree(tmp_path / "elsewhere", "1.png")
     for link, target in (
@@ -169,7 +169,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_folders_that_leave_a_doubt_are_refused(case, tmp_path):
+def test_ambiguous_folders_are_rejected(case, tmp_path):
     names, split, message = REFUSED[case]
     with pytest.raises(UsageError, match=message):
         zoo.data.load(tree(tmp_path, *names), split)
@@ -210,7 +210,7 @@ def classes(tmp_path):
 
 
 @pytest.mark.parametrize("at", ["90%", "-10", "50%", "30"])
-def test_a_part_of_class_folders_has_each_class_in_its_share(classes, at):
+def test_a_slice_of_class_folders_has_the_same_fraction_of_each_class(classes, at):
     first, second = parts(classes, at)
     assert np.bincount(first).tolist() == [len(first) // 10] * 10
     assert np.bincount(second).tolist() == [len(second) // 10] * 10
@@ -223,7 +223,7 @@ def test_a_part_of_class_folders_has_each_class_in_its_share(classes, at):
     np.testing.assert_array_equal(parts(classes, at)[0], first)
 
 
-def test_the_order_of_the_files_is_had_by_its_word(classes):
+def test_file_order_is_an_option(classes):
     assert zoo.data.load(classes).take(100)["label"].tolist() == sorted([*range(10)] * 10)
     first, second = parts(classes, "90%", ".ordered")
     assert set(first) == {*range(9)} and set(second) == {9}
@@ -231,7 +231,7 @@ def test_the_order_of_the_files_is_had_by_its_word(classes):
     assert np.bincount(half).min() == 4 and np.bincount(half).max() == 5
 
 
-def test_files_of_classes_are_parted_alike(tmp_path):
+def test_files_of_classes_are_split_in_the_same_way(tmp_path):
     tree(tmp_path, "a.npy", "b.npy", "c.npy")
     for part in parts(tmp_path, "50%"):
         assert np.bincount(part).tolist() == [2, 2, 2]

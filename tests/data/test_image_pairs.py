@@ -48,7 +48,7 @@ def test_jitter_is_resizing_to_286_256ths_cutting_and_mirroring():
     assert counts.min() > 8 and counts.max() < 40  # 22 expected, standard deviation below 5
 
 
-def test_augmentation_is_asked_for_by_name():
+def test_augmentation_is_chosen_by_name():
     images = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(UnknownNameError, match="augmentation 'jiter'.*'jitter'"):
         zoo.data.load(images, augment="jiter")
@@ -82,7 +82,7 @@ def test_pairs_side_by_side_are_read_in_either_direction(tmp_path):
     np.testing.assert_allclose(back["target"][:, 0, 0], forth["source"][:, 0, 0])
 
 
-def test_pairs_in_two_folders_go_by_their_names(tmp_path):
+def test_pairs_in_two_folders_are_matched_by_name(tmp_path):
     for name, grey, colour in (("b", 1, 5), ("a", 2, 6)):
         picture(tmp_path / "edges" / f"{name}.png", np.full((4, 4), grey))
         picture(tmp_path / "photos" / f"{name}.PNG", np.full((4, 4, 3), colour))
@@ -142,7 +142,7 @@ def test_arrays_of_pairs_are_checked_like_images():
 # ---------------------------------------------------------------- named pairs
 
 
-def test_a_pair_is_a_function_of_its_number_and_the_picture_has_what_the_map_says():
+def test_a_pair_is_a_function_of_its_index_and_the_image_follows_the_map():
     many, pictures = snowflake_maps.generate(24, size=16)
     source, target = snowflake_maps.generate(4, size=16, first=3)
     np.testing.assert_array_equal(source, many[3:7])
@@ -154,7 +154,7 @@ def test_a_pair_is_a_function_of_its_number_and_the_picture_has_what_the_map_say
     assert pictures[~air].mean() > 2 * pictures[air].mean()
 
 
-def test_facades_are_read_from_what_was_put_by_hand(tmp_path, offline):
+def test_facades_are_read_from_the_manual_folder(tmp_path, offline):
     by_hand = tmp_path / "downloads" / "manual" / "facades"
     for attempt in (zoo.data.load, zoo.data.prepare):
         with pytest.raises(DataNotPreparedError, match=f"{by_hand}.*zoo data prepare facades"):
@@ -173,13 +173,13 @@ def test_facades_are_read_from_what_was_put_by_hand(tmp_path, offline):
         zoo.data.load("facades", "val", data_dir=tmp_path)
 
 
-def test_facades_of_another_size_are_named_with_the_way_out(tmp_path):
+def test_facades_of_another_size_are_errors_with_advice(tmp_path):
     side_by_side(tmp_path / "downloads" / "manual" / "facades" / "train" / "a.png", 1, size=64)
     with pytest.raises(ZooError, match="64x64x3, not 256x256x3.*BtoA:"):
         zoo.data.prepare("facades", tmp_path)
 
 
-def test_maps_of_snowflakes_prepare_themselves(monkeypatch, tmp_path, offline):
+def test_maps_of_snowflakes_are_generated_when_needed(monkeypatch, tmp_path, offline):
     monkeypatch.setattr(snowflake_maps, "SPLITS", {"train": 3, "test": 2})
     data = zoo.data.load("snowflake_maps", "test", data_dir=tmp_path)
     source, target = snowflake_maps.generate(2, first=3)

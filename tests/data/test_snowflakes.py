@@ -19,7 +19,7 @@ def test_crystals_are_a_function_of_seed_and_number_alone():
     assert not np.array_equal(many[:3], snowflakes.generate(3, size=32, seed=1))
 
 
-def test_one_twelfth_grows_like_the_whole_hexagon():
+def test_simulating_one_twelfth_equals_the_whole_hexagon():
     """Reiter's rules cell by cell on the full lattice, without any symmetry."""
     radius, alpha, beta, gamma = 14, 1.3, 0.45, 0.003
     span = range(-radius, radius + 1)
@@ -43,7 +43,7 @@ def test_one_twelfth_grows_like_the_whole_hexagon():
     assert np.allclose(part[index(np.array(inside)), 0], whole)
 
 
-def test_pictures_have_six_arms_of_the_right_angles():
+def test_images_have_six_arms_at_the_right_angles():
     crystal = snowflakes.generate(20).astype(np.float32)[..., 0]
     assert np.array_equal(crystal, crystal[:, ::-1])
     assert np.array_equal(crystal, crystal[:, :, ::-1])
@@ -73,7 +73,7 @@ def test_an_impossible_crystal_is_refused():
         snowflakes.generate(0)
 
 
-def test_snowflakes_prepare_themselves_once_and_come_back_unchanged(
+def test_snowflakes_are_generated_once_and_read_back_unchanged(
     monkeypatch, tmp_path, offline, capsys
 ):
     monkeypatch.setattr(snowflakes, "SPLITS", {"train": 12, "test": 5})

@@ -59,7 +59,7 @@ def test_several_processes_may_need_a_data_set_first(tmp_path):
     assert sum("preparing ratings" in answer[1] for answer in answers) == 1
 
 
-def test_threads_wait_for_the_one_that_prepares_and_say_so(small, capsys, monkeypatch):
+def test_threads_wait_for_the_one_that_prepares_and_report_it(small, capsys, monkeypatch):
     prepare, calls = tfds_store._prepare, []
     waiting = threading.Event()
     monkeypatch.setattr(storage, "_log", lambda text: (print(text, file=sys.stderr), waiting.set()))
@@ -96,7 +96,7 @@ def test_a_shared_folder_is_only_read(small, capsys):
     assert (small / "asked" / "ratings").is_dir()
 
 
-def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forbidden, capsys):
+def test_without_a_writable_folder_a_set_is_generated_in_memory(small, forbidden, capsys):
     forbidden(small)
     zoo.data.load("ratings", "test")
     note, preparing = capsys.readouterr().err.splitlines()
@@ -110,7 +110,7 @@ def test_without_a_place_to_write_a_set_is_generated_for_the_process(small, forb
     storage._temporary.clear()
 
 
-def test_a_failure_to_generate_does_not_speak_of_a_network(small, monkeypatch):
+def test_a_failure_to_generate_does_not_mention_the_network(small, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -147,7 +147,7 @@ def test_damaged_data_are_named_with_their_folder(small, name, kind):
     ["train[5:2]", "train[10:1%]", "train[:0]", "train[5:2]+test", "train[1:2:3]", "train[9shard:]"]
     + ["", "train[", f"train[{'9' * 5000}:]", "nope"],
 )
-def test_impossible_splits_of_named_sets_are_one_line(small, split):
+def test_impossible_splits_of_named_sets_are_one_line_errors(small, split):
     with pytest.raises(UsageError) as error:
         ratings.load("ratings", "train") and tfds_store.open_split("ratings", split)
     assert len(str(error.value)) < 500 and len(str(error.value).splitlines()) == 1
@@ -204,7 +204,7 @@ def test_doctor_counts_a_folder_that_cannot_be_written(small, monkeypatch, forbi
     ]
 
 
-def test_doctor_counts_versions_and_backends_that_will_not_do(monkeypatch):
+def test_doctor_counts_unsupported_versions_and_backends(monkeypatch):
     versions = {"keras": "2.0", "numpy": "1.26"}
     monkeypatch.setattr(doctor, "_version", lambda name: versions.get(name, "999"))
     problems = doctor._unsupported()

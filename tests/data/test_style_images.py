@@ -9,14 +9,14 @@ from blocks.style import to_rgb_batch
 from zoo.data.builders import style_images
 
 
-def test_pictures_become_floats():
+def test_style_images_become_floats():
     bytes_ = np.random.default_rng(0).integers(0, 255, (4, 5, 1), np.uint8)
     found = to_rgb_batch(bytes_, "content")
     assert found.shape == (1, 4, 5, 3) and found.dtype == tf.float32
     np.testing.assert_allclose(found[0], (bytes_ / 255).repeat(3, -1), atol=1e-6)
 
 
-def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
+def test_procedural_style_images_depend_on_the_seed_only():
     for draw in (style_images.landscape, style_images.brushwork):
         first = draw(32)
         assert first.shape == (32, 32, 3) and first.dtype == np.uint8 and first.std() > 20
@@ -24,7 +24,7 @@ def test_the_drawn_pictures_are_the_same_each_time_and_others_for_other_seeds():
         assert (first != draw(32, seed=1)).any()
 
 
-def test_a_picture_file_keeps_its_shape_when_scaled(tmp_path):
+def test_a_scaled_image_keeps_its_aspect_ratio(tmp_path):
     Image.fromarray(style_images.landscape(40)[:20]).save(tmp_path / "wide.png")
     Image.fromarray(style_images.landscape(40)[..., 0]).save(tmp_path / "grey.png")
     assert style_images.read_scaled(tmp_path / "wide.png", 32).shape == (16, 32, 3)

@@ -35,7 +35,7 @@ def data():
     return TextDataset(numbers(203), DIGITS, batch_size=16, shuffle=True, seed=3)
 
 
-def test_every_sentence_comes_once_an_epoch(data):
+def test_every_sentence_occurs_once_in_an_epoch(data):
     for epoch in (0, 5):
         seen = [one for batch in epoch_of(data, epoch) for one in batch]
         assert sorted(seen) == sorted(data.corpus.texts["source"])
@@ -100,7 +100,7 @@ def test_every_epoch_has_the_same_few_shapes(data):
     assert len(traces) == once < 6
 
 
-def test_tokens_bound_a_batch_whatever_its_sentences():
+def test_the_number_of_tokens_in_a_batch_is_limited():
     data = TextDataset(numbers(203), DIGITS, batch_tokens=256, shuffle=True)
     sizes = [max(np.size(ids) for ids in batch.values()) for batch in data(1)]
     assert max(sizes) <= 256
@@ -149,7 +149,7 @@ def test_empty_texts_are_rows_of_padding():
     assert batch["target"][0].tolist() == [START, END] + [PAD] * 6
 
 
-def test_each_text_may_have_its_own_vocabulary_and_arrays_ride_along():
+def test_each_text_may_have_its_own_vocabulary_and_arrays_are_batched_too():
     letters = text.WordTokenizer("ab", unit="character")
     corpus = corpora.Corpus(
         {"caption": ["a", "b", "ab"]},

@@ -33,7 +33,7 @@ LATIN = "caf\u00e9".encode("latin-1")
         ("a.jpg,A\rb.jpg,B\r", {"a.jpg": ["A"], "b.jpg": ["B"]}),
     ],
 )
-def test_captions_are_read_as_they_are_meant(tmp_path, content, captions):
+def test_caption_files_are_read_in_every_format(tmp_path, content, captions):
     (tmp_path / "c.txt").write_bytes(content.encode())
     assert text_files.read_captions(tmp_path / "c.txt") == captions
 
@@ -52,7 +52,7 @@ def test_captions_are_read_as_they_are_meant(tmp_path, content, captions):
         (b"\n\n", "holds no captions"),
     ],
 )
-def test_what_is_no_file_of_captions_is_named_with_its_line(tmp_path, content, message):
+def test_an_invalid_caption_file_is_named_with_its_line(tmp_path, content, message):
     (tmp_path / "c.txt").write_bytes(content)
     with pytest.raises(UsageError, match=f"c.txt:? {message}"):
         text_files.read_captions(tmp_path / "c.txt")
@@ -98,7 +98,7 @@ def test_columns_of_a_table_are_checked(tmp_path, content, columns, found):
         (("7", "0"), "no column 7"),
     ],
 )
-def test_languages_that_are_no_columns_are_one_line(tmp_path, languages, message):
+def test_unknown_language_columns_are_a_one_line_error(tmp_path, languages, message):
     (tmp_path / "t.tsv").write_text("a\tb\n")
     with pytest.raises(UsageError, match=message) as error:
         TextConfig(languages).load_corpus(str(tmp_path / "t.tsv"), "train")
@@ -117,7 +117,7 @@ def test_languages_that_are_no_columns_are_one_line(tmp_path, languages, message
         ("pipe.tsv", {}, "pipe.tsv is not a regular file"),
     ],
 )
-def test_what_is_not_used_is_refused(tmp_path, monkeypatch, source, arguments, message):
+def test_options_without_effect_are_rejected(tmp_path, monkeypatch, source, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "t.tsv").write_text("a\tb\n")
@@ -158,7 +158,7 @@ def test_a_damaged_or_endless_gzip_is_named(tmp_path, monkeypatch):
         ({"caption": ["1"]}, {"image": np.full((1, 8, 8, 3), 255.0)}, None, r"in \[0, 1\]"),
     ],
 )
-def test_all_of_a_corpus_is_looked_at(texts, arrays, rows, message):
+def test_a_whole_corpus_is_checked(texts, arrays, rows, message):
     corpus = corpora.Corpus(texts, "mine", "train", arrays, rows)
     with pytest.raises(UsageError, match=message):
         TextDataset(corpus, WordTokenizer(["1", "2"]))

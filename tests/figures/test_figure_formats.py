@@ -87,7 +87,7 @@ def test_every_function_that_writes_is_in_the_table():
         (None, "high", "dpi must be"),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_anything_is_drawn(path, dpi, message):
+def test_invalid_paths_are_rejected_before_anything_is_plotted(path, dpi, message):
     for name, (args, _) in DRAWN.items():
         with pytest.raises(UsageError, match=re.escape(message)):
             getattr(figures, name)(*(Untouched() for _ in args), path=path, dpi=dpi)
@@ -95,7 +95,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_drawn(path, dpi, m
         figures.save(path, Untouched(), dpi)
 
 
-def test_a_place_that_takes_no_file_is_refused_before_anything_is_drawn(tmp_path):
+def test_an_unwritable_path_is_rejected_before_anything_is_plotted(tmp_path):
     (tmp_path / "file").touch()
     for name, (args, _) in DRAWN.items():
         with pytest.raises(WriteError, match="is not a folder"):
@@ -119,7 +119,7 @@ def embedded(svg):
         return np.asarray(file.convert("RGB"))
 
 
-def test_an_image_keeps_its_pixels_and_takes_its_size_from_dpi(tmp_path):
+def test_an_image_keeps_its_pixels_and_has_its_size_from_dpi(tmp_path):
     for dpi, inch in ((None, 120), (60, 60)):
         picture = drawn("grid", tmp_path / "x.svg", dpi)
         rows, columns, _ = picture.shape
@@ -154,7 +154,7 @@ def test_a_plot_has_the_pixels_of_its_dpi_and_is_vectors_in_vector_formats(name,
     assert (tmp_path / "y.svg").read_text() == svg.replace(">x<", ">y<")  # no time, no chance
 
 
-def test_every_curve_is_drawn_also_where_colours_run_out():
+def test_every_curve_is_plotted_even_with_more_curves_than_colors():
     many = {str(k): STEPS for k in range(len(figures.PALETTE) + 1)}
     fewer = dict(list(many.items())[:-1])
     assert (figures.loss_trajectories(many) != figures.loss_trajectories(fewer)).any()
@@ -186,7 +186,7 @@ def test_numbers_and_counts_are_checked(draw, message):
         draw()
 
 
-def test_a_damaged_picture_of_an_epoch_is_named(tmp_path):
+def test_a_damaged_image_of_an_epoch_is_named(tmp_path):
     (tmp_path / "epoch-0001.png").write_bytes(b"\x89PNG")
     for draw in (figures.epoch_series, figures.sample_series):
         with pytest.raises(UsageError, match="epoch-0001.png cannot be read as an image"):

@@ -36,7 +36,7 @@ def has(picture, color, opacity=1.0):
     return bool((np.abs(picture - (opacity * color + (1 - opacity) * 255)) <= 1).all(-1).any())
 
 
-def test_grid_puts_each_image_in_its_place_enlarged_by_whole_pixels(images):
+def test_grid_puts_each_image_in_its_cell_enlarged_by_whole_pixels(images):
     picture = figures.grid(images[:5], columns=2, padding=1, scale=3)
     assert picture.dtype == np.uint8 and picture.shape == (1 + 3 * 7, 1 + 2 * 7, 3)
     for k in range(5):
@@ -49,7 +49,7 @@ def test_grid_puts_each_image_in_its_place_enlarged_by_whole_pixels(images):
 
 
 @pytest.mark.parametrize("shape", [(64, 28, 28, 1), (16, 28, 28, 1), (9, 64, 64, 3), (6, 8, 20, 1)])
-def test_grid_of_small_images_fills_a_pleasant_size(shape):
+def test_grid_enlarges_small_images(shape):
     rows, columns, _ = figures.grid(np.zeros(shape)).shape
     assert 450 <= max(rows, columns) <= 900
     assert max(rows, columns) < 2 * min(rows, columns)
@@ -59,7 +59,7 @@ def test_grid_leaves_large_images_at_their_size():
     assert figures.grid(np.zeros((4, 600, 500, 3)), padding=0).shape == (1200, 1000, 3)
 
 
-def test_colours_stay_and_values_outside_are_clipped_and_lost_ones_are_red():
+def test_colors_are_kept_values_outside_are_clipped_and_nan_is_red():
     image = np.array([[[[0.0, 0.5, 1.0], [-3, 7, 1]], [[np.nan, 0, 0], [0, np.inf, 0]]]])
     picture = figures.grid(image, padding=0, scale=1)
     assert picture.tolist() == [[[0, 128, 255], [0, 255, 255]], [RED, RED]]
@@ -96,12 +96,12 @@ def test_a_long_caption_shrinks_to_fit():
         np.zeros((1, 2, 2, 1), int),
     ],
 )
-def test_what_are_no_images_is_refused_by_name(images):
+def test_invalid_images_are_rejected_by_name(images):
     with pytest.raises(UsageError, match=re.escape(str(images.shape))):
         figures.grid(images)
 
 
-def test_a_saved_picture_reads_back_the_same(tmp_path, images):
+def test_a_saved_image_is_read_back_unchanged(tmp_path, images):
     path = tmp_path / "new" / "folder" / "grid.png"
     picture = figures.grid(images, path=path)
     with Image.open(path) as file:
@@ -109,7 +109,7 @@ def test_a_saved_picture_reads_back_the_same(tmp_path, images):
     assert [p.name for p in path.parent.iterdir()] == ["grid.png"]
 
 
-def test_save_takes_arrays_of_models_that_draw_themselves(tmp_path):
+def test_save_accepts_arrays_of_models_with_their_own_figures(tmp_path):
     figures.save(tmp_path / "grey.png", np.full((2, 3, 1), 0.5, np.float32))
     with Image.open(tmp_path / "grey.png") as file:
         assert (np.asarray(file) == np.full((2, 3, 3), 128)).all()
@@ -132,7 +132,7 @@ def test_reconstructions_lie_right_below_their_originals(images):
         np.testing.assert_array_equal(column[: 5 * scale : scale, 0], expected)
 
 
-def test_interpolation_runs_from_the_one_original_to_the_other(images):
+def test_interpolation_goes_from_one_original_to_the_other(images):
     picture = figures.interpolation(Plane(), images[:4], images[4:8], steps=3)
     width = 7 + 2 * 2 + 3 * 2 - 7 + 2 + 2  # pixels of a row: a, gap, three images, gap, b
     scale = (900 - 4) // width
@@ -152,13 +152,13 @@ def test_latent_grid_runs_through_the_quantiles_of_the_prior_to_the_right_and_up
     np.testing.assert_allclose(z2, np.tile(255 * normal[::-1, None], (1, 20)), atol=3)
 
 
-def test_latent_grid_covers_a_prior_that_learned():
+def test_latent_grid_covers_a_trained_prior():
     picture = figures.latent_grid(Mixture(), n=20)
     z1 = picture[0, :: 2 * (900 // 40), 0] / 255
     assert z1[0] < 0.05 and z1[-1] > 0.85 and (np.diff(z1) >= 0).all()
 
 
-def test_scatter_depends_on_labels_and_their_colours_are_those_of_the_legend(images):
+def test_scatter_depends_on_labels_and_their_colors_are_those_of_the_legend(images):
     plain = figures.latent_scatter(Plane(), images)
     tens = figures.latent_scatter(Plane(), images, np.arange(24) % 10)
     others = figures.latent_scatter(Plane(), images, np.arange(24) % 3)
@@ -169,7 +169,7 @@ def test_scatter_depends_on_labels_and_their_colours_are_those_of_the_legend(ima
         assert has(others, color, 0.85) == (k < 3) or k == 9  # text has that grey
 
 
-def test_scatter_shows_more_labels_than_colours_on_a_scale(images):
+def test_scatter_uses_a_color_scale_for_more_labels_than_colors(images):
     few = figures.latent_scatter(Plane(), images, np.arange(24) % 2)
     many = figures.latent_scatter(Plane(), images, np.arange(24) / 7)
     yellow = "#fde725"  # the upper end of the scale
@@ -186,12 +186,12 @@ def test_scatter_has_equal_axes():
     assert abs(np.ptp(rows) - np.ptp(columns)) <= 2 and np.ptp(rows) > 400
 
 
-def test_codes_that_are_lost_do_not_stop_the_drawing(images):
+def test_codes_that_are_not_finite_do_not_stop_the_plot(images):
     assert figures.latent_scatter(Plane(), images * np.nan, np.arange(24) % 3).shape[2] == 3
     assert (figures.reconstructions(Plane(), images * np.nan) == RED).all(-1).any()
 
 
-def test_components_come_heaviest_first_with_their_plane_beside():
+def test_components_are_sorted_by_weight_beside_the_latent_plane():
     picture = figures.prior_components(Mixture())
     tiles = figures.grid(
         Mixture().decode(tf.constant([[0.4, 0.6], [0.8, 1.0], [0.0, 0.2]])),
@@ -203,7 +203,7 @@ def test_components_come_heaviest_first_with_their_plane_beside():
     assert figures.prior_components(Mixture(), n=1).shape != picture.shape
 
 
-def test_curves_draw_validation_beside_training_and_a_panel_for_each_quantity():
+def test_curves_have_training_and_validation_in_a_panel_for_each_quantity():
     one = figures.loss_curves({"loss": [3.0, 2.0]})
     both = figures.loss_curves({"loss": [3.0, 2.0], "val_loss": [3.5, 2.5]})
     three = figures.loss_curves({"nll": [1.0], "loss": [3.0], "val_kl": [2.0]})
@@ -213,7 +213,7 @@ def test_curves_draw_validation_beside_training_and_a_panel_for_each_quantity():
     assert has(three[:, -480:], figures.ORANGE) and not has(three[:, -480:], figures.BLUE)
 
 
-def test_curves_take_one_point_and_lists_of_different_length_and_gaps():
+def test_curves_accept_one_point_lists_of_different_length_and_gaps():
     loss = {"loss": [3.0, 2.0, 1.5]}
     assert figures.loss_curves({"loss": [3.0]}, epochs=[0]).shape == (380, 480, 3)
     late = figures.loss_curves({**loss, "val_loss": [2.0]})
@@ -290,12 +290,12 @@ def test_the_progress_shows_the_first_row_of_each_epochs_samples(tmp_path):
         (lambda model, x: figures.prior_components(model), "decode"),
     ],
 )
-def test_a_model_that_lacks_the_verb_is_named(draw, lacks, images):
+def test_a_model_that_lacks_the_method_is_named(draw, lacks, images):
     with pytest.raises(UsageError, match=f"^mute has no method '{lacks}'"):
         draw(SimpleNamespace(name="mute"), images)
 
 
-def test_what_does_not_fit_is_refused_saying_what_came(images):
+def test_invalid_arguments_are_rejected_with_their_values(images):
     model = Plane()
     with pytest.raises(UsageError, match=r"labels \(3,\)"):
         figures.latent_scatter(model, images, [0, 1, 2])
@@ -306,7 +306,7 @@ def test_what_does_not_fit_is_refused_saying_what_came(images):
         figures.latent_grid(model)
 
 
-def test_all_is_drawn_that_the_verbs_and_the_batch_allow(images):
+def test_all_figures_are_made_that_the_methods_and_the_batch_allow(images):
     batch = {"image": tf.constant(images), "label": tf.range(24) % 3}
     sampler = SimpleNamespace(sample=Plane().sample)
     unlabelled = {"samples", "reconstructions", "interpolation", "latent_grid"}
@@ -323,7 +323,7 @@ def test_all_is_drawn_that_the_verbs_and_the_batch_allow(images):
         np.testing.assert_array_equal(picture, again[name])
 
 
-def test_few_images_are_put_through_the_model():
+def test_only_a_few_images_are_passed_to_the_model():
     class Counted(Plane):
         def encode(self, x):
             assert len(x) <= 512
@@ -334,7 +334,7 @@ def test_few_images_are_put_through_the_model():
 
 
 @pytest.mark.parametrize("name", ["vae", "mixture_vae", "dcgan"])
-def test_drawing_draws_no_numbers_of_the_models_own(name):
+def test_figures_do_not_use_the_seeds_of_the_model(name):
     model = small_model(name)
     images = np.random.default_rng(0).random((8, *model.image_shape)).astype(np.float32)
     batch = {"image": tf.constant(images), "label": tf.range(8)}
@@ -346,7 +346,7 @@ def test_drawing_draws_no_numbers_of_the_models_own(name):
         np.testing.assert_array_equal(picture, second[key])
 
 
-def test_pictures_leave_matplotlibs_global_state_alone(images):
+def test_figures_do_not_change_the_global_state_of_matplotlib(images):
     import matplotlib.pyplot as plt
 
     before = dict(plt.rcParams)

@@ -62,7 +62,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.exper
 
 
 @pytest.mark.parametrize("name", ("kmnist", "labels", "direction"))
-def test_ways_differ_in_the_weights_alone_so_fresh_ones_gain_nothing(name, sources):
+def test_methods_differ_only_in_the_weights_so_fresh_weights_gain_nothing(name, sources):
     case = CASES[name]
     ours, theirs = ([*case.task(sources[name], way, 0, TINY)] for way in (TUNED, SCRATCH))
     assert [*map(finetuning.to_number, ours)] == [*map(finetuning.to_number, theirs)]
@@ -73,7 +73,7 @@ def test_ways_differ_in_the_weights_alone_so_fresh_ones_gain_nothing(name, sourc
     assert name != "kmnist" or finetuning.to_number(other) != finetuning.to_number(theirs[0])
 
 
-def test_the_command_writes_a_record_that_the_page_and_the_picture_show(
+def test_the_command_writes_a_record_for_the_page_and_the_figure(
     sources, tmp_path, monkeypatch, capsys
 ):
     tiny = replace(CASES["labels"], budgets={"smoke": replace(TINY, seeds=2)})
@@ -104,7 +104,7 @@ def test_differences_of_few_runs_have_students_interval():
     np.testing.assert_allclose(found.interval, 2 + np.array([-4.302653, 4.302653]) / 3**0.5, 1e-6)
 
 
-def test_a_few_labels_are_as_many_of_each():
+def test_a_few_labels_are_balanced():
     labels = np.arange(60) % 10
     one, other = (finetuning_tasks.balanced_rows(labels, 30, seed) for seed in (0, 1))
     assert np.bincount(labels[one]).tolist() == [3] * 10 and len({*one}) == 30

@@ -72,14 +72,14 @@ def assert_same(found, table, num_beams, alpha):
 
 @pytest.mark.parametrize("num_beams", [1, 2, 5])
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
-def test_beam_search_finds_what_plain_python_finds(num_beams, alpha):
+def test_beam_search_equals_plain_python(num_beams, alpha):
     table = tables(40, seed=num_beams)
     found = decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, num_beams, alpha)
     assert found.tokens.shape == (40, num_beams, MAX_LENGTH)
     assert_same(found, table, num_beams, alpha)
 
 
-def test_a_wide_beam_finds_the_best_of_all_sentences():
+def test_a_wide_beam_finds_the_most_probable_sequence():
     table, max_length = tables(5, sharp=1.0), 4
     found = decoding.beam_search(step, state_of(table), START, END, max_length, SIZE**3, 0.0)
     others = [token for token in range(SIZE) if token != END]
@@ -155,7 +155,7 @@ def test_graph_and_eager_agree(name, jit):
         assert np.allclose(a, b, atol=1e-5)
 
 
-def test_a_graph_takes_any_number_of_sentences():
+def test_a_graph_accepts_any_number_of_sequences():
     table = tables(9, seed=8)
     spec = {
         "table": tf.TensorSpec([None, MAX_LENGTH, SIZE, SIZE]),
@@ -170,7 +170,7 @@ def test_a_graph_takes_any_number_of_sentences():
         assert np.array_equal(some[0], decode(state_of(table))[0][:n])
 
 
-def test_decoding_ends_with_the_last_sentence():
+def test_decoding_stops_when_all_sequences_have_ended():
     calls = []
 
     def counted(tokens, state):
@@ -186,7 +186,7 @@ def test_decoding_ends_with_the_last_sentence():
     assert found.lengths.numpy().tolist() == [[1, 2]] * 3
 
 
-def test_extras_belong_to_the_sentence_they_stand_beside():
+def test_auxiliary_outputs_belong_to_their_sequence():
     state = state_of(tables(30, seed=9))
     beams = decoding.beam_search(step, state, START, END, MAX_LENGTH, 4)
     for found, shape in (
@@ -244,7 +244,7 @@ def test_top_k_and_the_nucleus_leave_out_the_unlikely():
     )
 
 
-def test_a_seed_draws_the_same_and_another_does_not():
+def test_a_seed_gives_the_same_samples_and_another_seed_others():
     state = state_of(tables(50, seed=13))
     draw = lambda seed: decoding.sample(step, state, START, END, MAX_LENGTH, seed=seed).tokens  # noqa: E731
     assert np.array_equal(draw(1), draw(1))
@@ -252,7 +252,7 @@ def test_a_seed_draws_the_same_and_another_does_not():
     assert not np.array_equal(draw(1), draw(2))
 
 
-def test_what_is_drawn_at_different_times_is_independent():
+def test_samples_of_different_steps_are_independent():
     n, max_length = 400, 6
     table = np.full((n, max_length, SIZE, SIZE), -np.inf, np.float32)
     table[..., [4, 5]] = 0  # two tokens, none of them END, with 1/2 each
@@ -263,7 +263,7 @@ def test_what_is_drawn_at_different_times_is_independent():
         assert abs(np.mean(drawn[:, a] == drawn[:, b]) - 0.5) < 0.12  # 5 deviations
 
 
-def test_fewer_sentences_than_places_are_no_sentences():
+def test_beams_without_a_possible_sequence_are_empty():
     table = np.full((2, MAX_LENGTH, SIZE, SIZE), -np.inf, np.float32)
     table[:, :, START, END] = 0  # the one sentence there is
     found = decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, 3, 0.0)

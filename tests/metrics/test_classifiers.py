@@ -32,14 +32,14 @@ def images(name):
 
 
 @each
-def test_the_weights_that_come_along_are_small_and_those_that_were_published(name):
+def test_the_included_weights_are_small_and_those_that_were_published(name):
     classifier = metrics.load_classifier(name)
     assert classifier.name == f"{name} sha256:{classifiers.CLASSIFIERS[name][:8]}"
     assert (classifiers.WEIGHTS / f"{name}.npz").stat().st_size < 400_000
 
 
 @each
-def test_a_classifier_gives_what_features_takes(name):
+def test_a_classifier_is_an_argument_of_extract_features(name):
     classifier = metrics.load_classifier(name)
     values, logits = classifier(noise())
     assert values.shape == (20, 64) and logits.shape == (20, classifier.num_classes)
@@ -50,13 +50,13 @@ def test_a_classifier_gives_what_features_takes(name):
 
 
 @each
-def test_a_classifier_tells_real_images_apart(name):
+def test_a_classifier_classifies_real_images(name):
     x, labels = images(name)
     found = metrics.extract_features(metrics.load_classifier(name), x, name=name, split="some")
     assert (found.labels == labels).mean() >= SAMPLES[name][2]
 
 
-def test_a_class_that_is_missing_shows_in_the_distance():
+def test_a_missing_class_increases_the_distance():
     classifier = metrics.load_classifier("mnist-classifier-v1")
     x, labels = images("mnist-classifier-v1")
     found = metrics.extract_features(classifier, x, name=classifier.name, split="some")
@@ -82,12 +82,12 @@ def test_a_class_that_is_missing_shows_in_the_distance():
         (np.full((2, 28, 28, 1), np.nan, np.float32), "from nan"),
     ),
 )
-def test_other_images_are_refused(wrong, told):
+def test_images_of_another_shape_or_range_are_rejected(wrong, told):
     with pytest.raises(UsageError, match=told):
         metrics.load_classifier("mnist-classifier-v1")(wrong)
 
 
-def test_an_unknown_classifier_is_told_with_those_there_are():
+def test_the_error_for_an_unknown_classifier_lists_all_names():
     with pytest.raises(UnknownNameError, match="Did you mean.*'mnist-classifier-v1'"):
         metrics.load_classifier("mnist-classifier")
 
@@ -107,7 +107,7 @@ def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch
     assert metrics.load_classifier(name)(noise())[0].shape == (20, 64)
 
 
-def test_packing_halves_the_precision_and_keeps_what_is_seen():
+def test_packing_halves_the_precision_and_keeps_the_features():
     network = classifiers.build_network()
     again = classifiers.unpack_classifier(classifiers.pack_weights(network))
     for wide, half in zip(network.get_weights(), again.get_weights(), strict=True):
@@ -117,7 +117,7 @@ def test_packing_halves_the_precision_and_keeps_what_is_seen():
 
 
 @pytest.mark.parametrize("alteration", metric_sensitivity.ALTERATIONS)
-def test_the_yardsticks_images_are_altered_a_little(alteration):
+def test_the_images_of_the_sensitivity_benchmark_are_slightly_altered(alteration):
     drawn = snowflakes.generate(8, size=28) / np.float32(255)
     altered = np.asarray(metric_sensitivity.ALTERATIONS[alteration](drawn))
     assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1

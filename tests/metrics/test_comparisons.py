@@ -78,7 +78,7 @@ def test_without_a_spread_of_seeds_the_test_images_decide():
     assert alone.p < found.p < 3 * alone.p  # Student's t, and not the normal distribution
 
 
-def test_the_line_says_what_the_interval_covers():
+def test_the_line_states_what_the_interval_covers():
     one = "one run each: the interval covers test examples, not training seeds"
     several = "2 and 3 runs: it covers test examples and training seeds"
     a, b = [run(seed=1), run(seed=2)], [run(seed=3), run(seed=4), run(seed=5)]

@@ -53,7 +53,7 @@ def test_the_frechet_distance_is_a_distance_of_sets():
     assert metrics.frechet_distance(huge, huge).value == pytest.approx(0, abs=1e-10)
 
 
-def test_more_features_than_images_are_computed_and_told():
+def test_more_features_than_images_are_computed_with_a_warning():
     x, y = normal(20, 50), normal(30, 50, seed=1)
     with pytest.warns(metrics.ProtocolWarning, match="20 images in 50 features.*biased upwards"):
         found = metrics.frechet_distance(x, y).value
@@ -278,7 +278,7 @@ def test_features_of_different_networks_are_never_compared():
         metrics.kernel_distance(x, x.values)
 
 
-def test_bad_features_are_told():
+def test_invalid_features_are_errors():
     for values in (np.zeros((1, 4)), np.zeros((3, 2, 2)), np.zeros(4), np.zeros((4, 4), int)):
         with pytest.raises(errors.UsageError, match=r"floats \[n, d\] of n >= 2 .*of 'test'"):
             metrics.ImageFeatures(values, "net-v1", "test")
@@ -299,7 +299,7 @@ def test_bad_features_are_told():
         metrics.extract_features(lambda x: x, images(), 0, **given)
 
 
-def test_bad_requests_are_told():
+def test_invalid_arguments_are_errors():
     x = normal(10)
     with pytest.raises(errors.UsageError, match="got 6 blocks for 10 real and 20 generated"):
         metrics.kernel_distance(x, normal(20), blocks=6)

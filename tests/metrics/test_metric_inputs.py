@@ -173,12 +173,12 @@ def labelled(images):
         lambda: metrics.log_likelihood(Lost(), batches(uniform(9)), 2),
     ],
 )
-def test_a_model_that_says_nan_has_no_number(measure):
+def test_a_model_that_predicts_nan_is_an_error(measure):
     with pytest.raises(UsageError, match="NaN or infinite"):
         measure()
 
 
-def test_every_batch_is_looked_at():
+def test_every_batch_is_checked():
     images = np.concatenate([uniform(16), 255 * uniform(16)])
     for measure in (
         lambda data: metrics.active_units(Pixels(), data),
@@ -190,7 +190,7 @@ def test_every_batch_is_looked_at():
             measure(batches(images))
 
 
-def test_too_few_images_or_codes_are_told():
+def test_too_few_images_or_codes_are_errors():
     one, many = batches(uniform(1)), batches(np.repeat(uniform(1), 9, axis=0))
     with pytest.raises(UsageError, match="2 images or more, got 1"):
         metrics.active_units(Pixels(), one)
@@ -261,7 +261,7 @@ def test_a_model_is_traced_once_however_often_it_is_measured():
     np.testing.assert_allclose(after, 4 * before, rtol=1e-5)
 
 
-def test_a_model_with_new_weights_is_traced_again_and_none_is_kept_alive():
+def test_a_model_with_new_weights_is_traced_again_and_no_model_stays_in_memory():
     model, data = small_model("vae"), batches(np.round(RANDOM.random((8, 8, 8, 1), np.float32)))
     before = metrics.reconstruction_error(model, data).values
     for variable in model.trainable_variables:

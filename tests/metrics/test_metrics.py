@@ -159,7 +159,7 @@ class Noise(Pixels):
         return tf.random.stateless_normal((x.shape[0],), seed)
 
 
-def test_noise_is_a_function_of_the_seed_and_of_the_place():
+def test_noise_is_a_function_of_the_seed_and_of_the_position():
     def values(seed, samples=1):
         found = metrics.log_likelihood(Noise(), batches(uniform(9)), samples, seed=seed, chunk=2)
         return found.values
@@ -172,7 +172,7 @@ def test_noise_is_a_function_of_the_seed_and_of_the_place():
     np.testing.assert_allclose(values(0, samples=4), want, rtol=1e-5)
 
 
-def test_a_part_of_the_images_is_drawn_from_all_of_them_in_order():
+def test_a_subset_of_the_images_is_sampled_from_all_of_them_in_order():
     model, x = Linear(), Linear().images(100)
     some = metrics.log_likelihood(model, batches(x), 2, images=30, seed=1)
     rows = np.sort(np.random.default_rng(1).choice(100, 30, replace=False))
@@ -183,7 +183,7 @@ def test_a_part_of_the_images_is_drawn_from_all_of_them_in_order():
     assert metrics.log_likelihood(model, batches(x), 2, images=500).n == 100
 
 
-def test_grey_images_under_bernoulli_pixels_are_told():
+def test_grey_images_with_a_bernoulli_head_give_a_warning():
     model = small_model("vae")
     grey = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
     with pytest.warns(metrics.ProtocolWarning, match="not a likelihood.*binarize='fixed'"):
@@ -220,7 +220,7 @@ def test_active_units_are_those_that_vary_with_the_image():
     assert metrics.active_units(Pixels(), batches(x), threshold=1e-4)[0] == 2
 
 
-def test_neighbors_tell_separate_classes_apart_and_guess_where_there_are_none():
+def test_neighbors_classify_separate_classes_and_are_at_chance_without_structure():
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 400)
     x = (0.6 * label[:, None, None, None] + 0.4 * uniform(400)).astype(np.float32)
@@ -285,7 +285,7 @@ def naive(x, y):
     return mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
 
 
-def test_the_discrepancy_is_the_u_statistic_and_its_p_the_share_of_divisions():
+def test_the_discrepancy_is_the_u_statistic_and_its_p_the_fraction_of_permutations():
     x, y = (np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32) for n in (5, 4))
     value, p = metrics.mmd(x, y + 1, permutations=2000)
     assert value == pytest.approx(naive(x, y + 1), abs=1e-5)
@@ -313,7 +313,7 @@ def test_a_shift_or_a_change_of_scale_is_found():
     assert metrics.mmd(x, y, permutations=500)[1] > 0.05
 
 
-def test_codes_are_held_against_the_prior():
+def test_codes_are_compared_with_the_prior():
     model = Linear(wide=1, off=0)  # with the true posterior, the aggregate is the prior
     data = batches(model.images(400), 64)
     value, p = metrics.aggregate_mmd(model, data, images=300, permutations=200)
@@ -326,7 +326,7 @@ def test_codes_are_held_against_the_prior():
 # What cannot be.
 
 
-def test_a_missing_verb_is_named():
+def test_a_missing_method_is_named():
     gan, data = small_model("dcgan"), batches(uniform(4))
     for metric, name in [
         (metrics.log_likelihood, "log_prob_bound"),
@@ -340,7 +340,7 @@ def test_a_missing_verb_is_named():
             metric(gan, data)
 
 
-def test_bad_input_is_told():
+def test_invalid_input_is_an_error():
     model, data = Pixels(), batches(uniform(4))
     labelled = batches(uniform(4), label=np.arange(4))
     with pytest.raises(errors.UsageError, match="needs the feature 'label'"):

@@ -71,7 +71,7 @@ def test_equal_far_and_collapsed_sets():
     assert fresh[3] == pytest.approx(1 - 0.5**5, abs=0.03)  # expected, by Naeem et al.
 
 
-def test_other_packages_say_the_same():
+def test_other_packages_compute_the_same():
     x, y = two()
     # prdc 0.2, compute_prdc(x, y, k): precision, recall, density, coverage
     assert prdc(x, y, 3) == pytest.approx((0.82, 0.8666666666666667, 0.96, 0.8166666666666667))
@@ -105,7 +105,7 @@ def test_copies_of_training_images_are_detected():
     assert "nearest of train, net-v1: z = " in str(found) and "200 generated" in str(found)
 
 
-def test_memorization_is_what_brute_force_says():
+def test_memorization_equals_brute_force():
     train, generated, test = normal(12, 2), normal(7, 2, 1), normal(9, 2, 2)
     generated.values[:2] = train.values[:2]  # ties, too
     test.values[0] = train.values[3]

@@ -82,7 +82,7 @@ def test_the_loss_is_that_of_equation_14_and_padding_changes_nothing():
     )
 
 
-def test_images_become_texts_and_each_word_has_a_map():
+def test_images_become_texts_and_each_token_has_an_attention_map():
     model = with_vocabulary()
     said = model.caption(IMAGES, max_length=5, batch_size=2)
     assert len(said) == 3 and all(isinstance(line, str) for line in said)
@@ -106,14 +106,14 @@ def test_images_become_texts_and_each_word_has_a_map():
     assert model.caption(IMAGES[:0]) == [] and model.attention_maps(IMAGES[:0]) == []
 
 
-def test_a_saved_model_brings_its_words_along(tmp_path):
+def test_a_saved_model_contains_its_vocabulary(tmp_path):
     model = with_vocabulary(tie_embeddings=True)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.caption(IMAGES, max_length=5) == model.caption(IMAGES, max_length=5)
 
 
-def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_path):
+def test_features_or_a_network_may_replace_the_convolutions(tmp_path):
     seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
     assert seen.input_feature == "features" and seen.feature_map_shape == (2, 3)
     run = zoo.Trainer(seen, verbose=False, figures_every=0)
@@ -152,12 +152,12 @@ def test_features_or_a_network_may_take_the_place_of_the_own_convolutions(tmp_pa
         ),
     ],
 )
-def test_what_cannot_be_is_named(call, error, message):
+def test_impossible_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call(with_vocabulary())
 
 
-def test_what_needs_words_or_fits_no_weights_is_named():
+def test_missing_vocabularies_and_unsuitable_weights_are_named():
     with pytest.raises(UsageError, match="caption_vocabulary=tokenizer"):
         small_model("captioning").caption(IMAGES)
     model = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
@@ -181,7 +181,7 @@ def network(channels=4, name="two"):
     return image_features.PretrainedNetwork(keras.Model(x, y, name=name), size=8)
 
 
-def test_features_are_computed_once_and_made_anew_when_something_changed(tmp_path, capsys):
+def test_features_are_computed_once_and_again_after_a_change(tmp_path, capsys):
     net, images = network(), RNG.integers(0, 256, (5, 8, 8, 3), np.uint8)
     first = image_features.cached_feature_maps(images, net, tmp_path, batch_size=2)
     assert first.dtype == np.float16 and first.shape == (5, 2, 2, 4)
@@ -209,7 +209,7 @@ def test_a_channel_is_dropped_at_all_positions():
     assert {*seen.flat} == {0.0, 2.0} and (seen[0] != seen[1]).any()
 
 
-def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch):
+def test_mirrored_images_are_used_in_training_and_not_in_evaluation(tmp_path, monkeypatch):
     images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
     said = {"caption": ["a cat", "a dog", "a cat"]}
     corpus = corpora.Corpus(said, "x", "train", {"image": images}, np.array([0, 0, 1]))
@@ -230,7 +230,7 @@ def test_mirror_images_are_learned_from_and_not_looked_at(tmp_path, monkeypatch)
     assert len(seen.arrays["features"]) == 4 and seen.rows is None
 
 
-def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
+def test_features_of_a_scene_corpus_come_from_a_named_network(tmp_path):
     scenes = shapes.generate(2)
     corpus = corpora.Corpus(
         {"caption": scenes["caption"]}, "scenes", "train", {"image": scenes["image"]}
@@ -244,7 +244,7 @@ def test_a_corpus_of_scenes_is_seen_by_a_named_network(tmp_path):
     np.testing.assert_allclose(grey, net(np.full((1, 96, 96, 3), 0.5)), atol=1e-4)
 
 
-def test_networks_that_cannot_be_had_are_named(tmp_path):
+def test_networks_that_cannot_be_loaded_are_named(tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     with pytest.raises(UnknownNameError, match="MobileNetV2"):
         image_features.PretrainedNetwork("MobileNetV9")
@@ -296,7 +296,7 @@ def test_a_recipe_of_captions_becomes_a_record(few):
     assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
 
 
-def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(few, monkeypatch):
+def test_the_command_line_trains_captioners_and_rejects_options_without_effect(few, monkeypatch):
     monkeypatch.chdir(few)
     small = [f"--set={name}={value}" for name, value in SMALL.items()]
     train = ["train", "captioning", "--data", "shapes", "--batch-size", "32", *small]
@@ -338,7 +338,7 @@ def test_the_command_line_trains_captioners_and_says_what_means_nothing_to_them(
     assert "images with captions, where --languages has no effect" in done.output
 
 
-def test_the_command_line_says_what_a_network_saw(tmp_path):
+def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
     net = image_features.PretrainedNetwork("MobileNetV2", weights=None, size=32)
     net.model.save_weights(tmp_path / "net.weights.h5")
     model = with_vocabulary(encoder=None, image_shape=net.shape)
@@ -369,7 +369,7 @@ def test_the_command_line_says_what_a_network_saw(tmp_path):
 # Pictures.
 
 
-def test_a_map_is_bright_where_the_model_looked(tmp_path):
+def test_a_map_is_bright_where_attention_weights_are_large(tmp_path):
     image = np.full((1, 8, 8, 3), 200, np.uint8)
     looked = np.zeros((1, 2, 2))
     looked[0, 1, 0] = 1.0  # below, on the left

@@ -34,7 +34,7 @@ STRANGE = (
 
 
 @pytest.mark.parametrize("value", STRANGE)
-def test_a_header_is_yaml_whatever_is_written_into_it(value):
+def test_a_header_is_valid_yaml_for_any_content(value):
     yaml = pytest.importorskip("yaml")
     text = cards.render({"license": value, "data": value, "title": value}, value, "vae", "few")
     assert cards.header(text)["license"] == cards.header(text)["data"] == value
@@ -51,7 +51,7 @@ def test_a_fact_of_a_card_is_one_line(key, model, tmp_path):
         zoo.save(model, tmp_path / "new", CARD, name="a\nb")
 
 
-def test_names_of_files_bring_no_html_and_break_no_table():
+def test_file_names_cannot_insert_html_or_break_tables():
     odd = "<img src=x>|`a`.npz"
     card = CARD | {"data": odd, "recipe": f"zoo train vae --data {odd}"}
     card |= {"results": [("loss", "1", "", "", f"mean over {odd}")], "limitations": "a < b"}
@@ -62,7 +62,7 @@ def test_names_of_files_bring_no_html_and_break_no_table():
     assert columns == {3, 6} and "a &lt; b" in text and "x&lt;y&gt;" in text
 
 
-def test_cards_of_before_are_read():
+def test_cards_of_former_versions_are_read():
     old = "---\nlicense: apache-2.0\ndata: mnist train[:50000]\n---\n# x\n"
     assert cards.header(old) == {"license": "apache-2.0", "data": "mnist train[:50000]"}
     assert cards.header("---\nlicense: 'it''s'\n---\n")["license"] == "it's"
@@ -71,7 +71,7 @@ def test_cards_of_before_are_read():
             cards.header(text)
 
 
-def test_a_terminal_is_not_obeyed(copy):
+def test_terminal_escape_sequences_are_removed(copy):
     text = (copy / preset.CARD).read_text() + "\x1b]0;title\x07\x9b2J\u202e\r hidden\n"
     replace_file(copy, preset.CARD, text.encode())
     shown = CliRunner().invoke(main, ["info", str(copy)])
@@ -88,18 +88,18 @@ def test_a_terminal_is_not_obeyed(copy):
         (3, "a card must be a text or a dict"),
     ],
 )
-def test_no_preset_is_made_without_a_licence(card, message, model, tmp_path):
+def test_no_preset_is_made_without_a_license(card, message, model, tmp_path):
     with pytest.raises(UsageError, match=message):
         zoo.save(model, tmp_path / "new", card)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_card_of_one_s_own_is_kept_as_it_is():
+def test_a_custom_card_is_not_changed():
     own = "---\nlicense: cc-by-4.0\n---\n# Mine\n"
     assert cards.render(own, "x", "vae", "") == own and cards.header(own)["license"] == "cc-by-4.0"
 
 
-def test_a_card_that_lost_its_licence_is_refused(copy):
+def test_a_card_without_its_license_is_rejected(copy):
     raw = (copy / preset.CARD).read_bytes().replace(b"license: apache-2.0", b"license:")
     replace_file(copy, preset.CARD, raw)
     with pytest.raises(PresetError, match="has no license"):
@@ -112,7 +112,7 @@ RESERVED = ("captioning.flickr8k", "seq2seq.multi30k_de_en", "transformer.multi3
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_weights_of_non_commercial_data_say_so_wherever_they_are(name):
+def test_weights_of_non_commercial_data_are_labeled_everywhere(name):
     preset = presets.load(name)
     data = catalog.info(cards.header(preset.card)["data"].split()[0])
     reserved = not licenses.PERMISSIVE.fullmatch(data.license)
@@ -147,7 +147,7 @@ def test_the_package_names_both_licenses():
         (None, None, None),
     ],
 )
-def test_no_license_is_put_on_weights_that_the_data_do_not_allow(data, license, expected):
+def test_weights_have_no_license_that_the_data_do_not_allow(data, license, expected):
     row = data and catalog.info(data)
     if license is None and expected:
         with pytest.raises(UsageError, match=expected):
@@ -209,7 +209,7 @@ def check_targets(preset, tmp_path):
     assert done.exit_code == 2 and "recipe.json is damaged" in done.stderr
 
 
-def test_data_are_shown_without_the_way_to_them():
+def test_data_are_named_without_their_path():
     assert save_command.public_data_name("/home/me/photos") == "photos"
     assert save_command.public_data_name("AtoB:/home/me/pairs") == "AtoB:pairs"
     assert save_command.public_data_name("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"

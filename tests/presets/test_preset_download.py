@@ -87,7 +87,7 @@ def fetched(server):
     return [name for name, _ in server.asked if name == preset.WEIGHTS]
 
 
-def test_a_preset_comes_from_the_web_once_and_serves_when_nobody_answers(
+def test_a_preset_is_downloaded_once_and_used_from_the_cache_when_offline(
     server, cache, model, capsys, monkeypatch
 ):
     assert same(model, zoo.get(server.url, pretrained=True))
@@ -124,7 +124,7 @@ def test_vocabularies_are_fetched_with_the_preset(server, cache, tmp_path):
         presets.load(server.url, cache=cache / "other")
 
 
-def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
+def test_an_interrupted_download_is_resumed(server, cache, model):
     server.breaks = 40_000
     with pytest.raises(PresetError, match=r"broke off after 32,768 of [\d,]+ bytes.*to resume"):
         presets.load(server.url)
@@ -133,7 +133,7 @@ def test_a_download_that_broke_off_goes_on_from_there(server, cache, model):
     assert [r for name, r in server.asked if name == preset.WEIGHTS] == [None, "bytes=32768-"]
 
 
-def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, model):
+def test_a_download_is_accepted_only_with_the_right_hash(server, cache, model):
     path = server.root / preset.WEIGHTS
     raw = path.read_bytes()
     path.write_bytes(raw[:-1] + b"?")
@@ -149,7 +149,7 @@ def test_what_a_host_sends_is_believed_only_if_its_hash_is_right(server, cache, 
         presets.load(server.url)
 
 
-def test_two_that_ask_at_once_fetch_it_once(server, cache):
+def test_two_simultaneous_requests_download_once(server, cache):
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(presets.load(server.url))) for _ in range(4)
@@ -162,7 +162,7 @@ def test_two_that_ask_at_once_fetch_it_once(server, cache):
     assert len(fetched(server)) == 1
 
 
-def test_a_host_that_is_not_there_is_told_at_once(cache, offline):
+def test_an_unreachable_host_is_reported_immediately(cache, offline):
     with pytest.raises(PresetError, match="no answer from https://nowhere.example"):
         presets.load("https://nowhere.example/vae.tiny")
 
@@ -185,7 +185,7 @@ def test_the_hub_serves_presets_too(server, cache, model, monkeypatch, capsys):
         presets.load("hf://some--body/x")
 
 
-def test_without_the_hub_s_package_its_name_is_told(cache, monkeypatch, whole):
+def test_a_missing_hub_package_is_named(cache, monkeypatch, whole):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(PresetError, match=r"pip install 'the-zoo\[hub\]'"):
         presets.load("hf://somebody/vae.tiny")
@@ -231,7 +231,7 @@ def test_a_preset_is_put_on_the_hub_in_one_commit(whole, monkeypatch):
         ("x/" + "y" * 300, "does not exist|File name too long"),
     ],
 )
-def test_what_leads_nowhere_or_out_of_the_cache_is_refused(reference, message, tmp_path):
+def test_references_that_do_not_exist_or_leave_the_cache_are_rejected(reference, message, tmp_path):
     with pytest.raises((UsageError, PresetError), match=message):
         zoo.get(reference, pretrained=True, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
@@ -320,7 +320,7 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
 
 
 @pytest.mark.parametrize("name", [preset.WEIGHTS, preset.CARD])
-def test_a_body_without_an_end_stops_at_the_size_it_should_have(name, server, cache):
+def test_an_endless_body_stops_at_the_expected_size(name, server, cache):
     server.acts[name] = endless
     with pytest.raises(PresetError, match="sends more than the"):
         presets.load(server.url)
@@ -332,7 +332,7 @@ def test_a_body_without_an_end_stops_at_the_size_it_should_have(name, server, ca
     assert server.stopped  # and the connection is closed
 
 
-def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
+def test_redirects_never_downgrade_https_or_send_tokens_to_another_host(monkeypatch):
     seen = []
 
     def received(url, headers):
@@ -353,7 +353,7 @@ def test_https_leads_to_no_plain_http_and_tokens_to_no_other_host(monkeypatch):
     ]
 
 
-def test_a_new_version_that_breaks_off_leaves_the_old_one_in_use(server, cache, model, capsys):
+def test_an_interrupted_new_version_leaves_the_old_one_in_use(server, cache, model, capsys):
     first = presets.load(server.url)
     zoo.save(model, server.root, CARD | {"title": "The second"}, name="vae.tiny", dtype="float16")
     server.breaks = 20_000
@@ -361,7 +361,7 @@ def test_a_new_version_that_breaks_off_leaves_the_old_one_in_use(server, cache, 
     assert "broke off after 16,384 of" in capsys.readouterr().err
 
 
-def test_waiting_for_another_process_is_said_and_has_an_end(server, cache, monkeypatch, capsys):
+def test_waiting_for_another_process_is_reported_and_limited(server, cache, monkeypatch, capsys):
     monkeypatch.setattr(download, "SILENT_WAIT", 0.1)
     monkeypatch.setattr(download, "MAX_WAIT", 0.2)
     home = cache / download.parse_reference(server.url)[0]

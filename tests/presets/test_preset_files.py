@@ -193,7 +193,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_spoilt_preset_is_refused_with_the_reason_in_one_line(how, copy):
+def test_a_damaged_preset_is_rejected_with_a_one_line_reason(how, copy):
     change, message = SPOILT[how]
     change(copy)
     refused(copy, message)
@@ -344,7 +344,7 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
-def test_a_folder_that_is_none_and_an_archive_are_told_apart(tmp_path):
+def test_a_missing_folder_and_an_archive_have_different_errors(tmp_path):
     with pytest.raises(UsageError, match="is not a preset: it has no config.json"):
         presets.load(tmp_path)
     (tmp_path / "preset.zip").write_bytes(b"PK")

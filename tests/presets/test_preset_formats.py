@@ -43,7 +43,7 @@ def place(translator, tmp_path):
 # Vocabularies.
 
 
-def test_lists_of_words_are_files_that_a_person_can_read(translator, words, place):
+def test_lists_of_words_are_readable_files(translator, words, place):
     config = read_config(place)["config"]
     assert config["source_vocabulary"] == words.to_dict() | {"words": WORDS}
     assert config["target_vocabulary"]["words"] == "target_vocabulary.json"
@@ -136,7 +136,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_spoilt_vocabulary_is_refused_with_the_reason_in_one_line(how, place):
+def test_a_damaged_vocabulary_is_rejected_with_a_one_line_reason(how, place):
     change, message = SPOILT[how]
     change(place)
     with pytest.raises((PresetError, UsageError), match=message) as caught:
@@ -260,7 +260,7 @@ def test_two_arrays_of_one_path_are_refused(place, monkeypatch):
         zoo.get(str(place), pretrained=True)
 
 
-def test_vocabularies_come_apart_and_together_again():
+def test_vocabularies_are_split_into_files_and_joined_again():
     words = json.dumps({"kind": "words", "words": ["a"]})
     config = {"a_vocabulary": words, "b_vocabulary": words, "c_vocabulary": 9, "units": "{"}
     references, files = vocabulary_files.split(config)

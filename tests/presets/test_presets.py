@@ -22,7 +22,7 @@ pytest_plugins = ("preset_fixtures",)
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_a_shipped_preset_says_of_three_examples_what_it_said_when_it_was_made(name):
+def test_a_shipped_preset_reproduces_its_reference_outputs(name):
     preset = presets.load(name)
     found = saving.golden_outputs(zoo.get(name, pretrained=True))
     assert found.keys() == preset.record["golden_outputs"].keys()
@@ -31,7 +31,7 @@ def test_a_shipped_preset_says_of_three_examples_what_it_said_when_it_was_made(n
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_a_shipped_preset_is_small_and_its_card_tells_how_it_was_made(name):
+def test_a_shipped_preset_is_small_and_its_card_describes_its_training(name):
     preset = presets.load(name)
     assert preset.name == name and preset.model == name.partition(".")[0]
     assert sum(facts["size"] for facts in preset.record["files"].values()) < 8 * 2**20
@@ -60,7 +60,7 @@ def test_a_preset_gives_the_same_bits_again_and_fresh_ones_without_pretrained(mo
     assert "A small network that knows nothing" in shown.stdout, shown.output
 
 
-def test_the_same_weights_give_the_same_bytes_whatever_the_process_has_made_before(model, tmp_path):
+def test_the_same_weights_give_the_same_bytes_in_any_process(model, tmp_path):
     other = small_model("vae", seed=5)  # its layers have got other names
     other.set_weights(arrays(model))
     one, two = (
@@ -70,7 +70,7 @@ def test_the_same_weights_give_the_same_bytes_whatever_the_process_has_made_befo
     assert one.record["files"] == two.record["files"]
 
 
-def test_float16_takes_half_the_bytes_and_little_of_the_weights(model, whole, tmp_path):
+def test_float16_halves_the_size_and_changes_the_weights_little(model, whole, tmp_path):
     half = zoo.save(model, tmp_path / "half", CARD, dtype="float16")
     size = [p.record["files"][preset.WEIGHTS]["size"] for p in (half, whole)]
     assert size[0] < 0.8 * size[1]  # of a network this small, names are a good part
@@ -78,7 +78,7 @@ def test_float16_takes_half_the_bytes_and_little_of_the_weights(model, whole, tm
         np.testing.assert_allclose(a, b, rtol=2**-11, atol=1e-7)
 
 
-def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_column(tmp_path):
+def test_int8_weights_are_small_and_accurate_to_half_a_step_of_their_row_or_column(tmp_path):
     model = small_model("seq2seq", embedding_dim=128, units=128)
     rows = np.ones((len(model.weights[0].numpy()), 1), np.float32)
     rows[:2] = [[0.0], [99.0]]
@@ -95,7 +95,7 @@ def test_bytes_take_little_and_keep_weights_to_half_a_step_of_their_row_or_colum
         assert any(near) if a.ndim > 1 else np.array_equal(a, b)
 
 
-def test_saving_replaces_a_preset_whole_and_nothing_else(model, copy, tmp_path):
+def test_saving_replaces_the_whole_preset_and_nothing_else(model, copy, tmp_path):
     zoo.save(model, copy, CARD | {"title": "Another"})
     assert "Another" in presets.load(copy).card and len(list(tmp_path.iterdir())) == 1
     (tmp_path / "run").mkdir()
@@ -104,7 +104,7 @@ def test_saving_replaces_a_preset_whole_and_nothing_else(model, copy, tmp_path):
         zoo.save(model, tmp_path / "run", CARD)
 
 
-def test_what_cannot_be_a_preset_is_told(tmp_path):
+def test_what_cannot_be_a_preset_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="only a registered model"):
         zoo.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new", CARD)
     model = small_model("vae")
@@ -116,7 +116,7 @@ def test_what_cannot_be_a_preset_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_new_preset_has_its_answers_and_noise_is_left_as_it_was(model, whole):
+def test_a_new_preset_has_reference_outputs_and_seeds_are_not_changed(model, whole):
     golden = whole.record["golden_outputs"]
     assert golden == saving.golden_outputs(model) and {len(x) for x in golden.values()} == {3}
     states = []
@@ -126,7 +126,7 @@ def test_a_new_preset_has_its_answers_and_noise_is_left_as_it_was(model, whole):
     assert not np.array_equal(*states)  # seeds of its own, asked or not
 
 
-def test_a_network_of_keras_travels_with_the_model(tmp_path):
+def test_a_keras_network_is_saved_with_the_model(tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(inputs)
     captioner = small_model(
@@ -175,7 +175,7 @@ def test_a_preset_whose_replacement_was_killed_is_found_again(copy, monkeypatch)
 # Parts of a preset, and networks that are not quite the same.
 
 
-def test_a_block_brings_its_weights_into_any_keras_model(model, whole):
+def test_a_block_can_be_loaded_into_any_keras_model(model, whole):
     block = zoo.load_block(str(whole.folder), "encoder")
     images = examples(model, 3)["image"]
     net = keras.Sequential([keras.Input((8, 8, 1)), block, keras.layers.Dense(2)])
@@ -185,7 +185,7 @@ def test_a_block_brings_its_weights_into_any_keras_model(model, whole):
         zoo.load_block(str(whole.folder), "encodre")
 
 
-def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
+def test_features_are_outputs_of_layers_and_can_be_trained_on(model):
     images = examples(model, 3)["image"]
     found = zoo.feature_extractor(model, ["encoder/0", "encoder/1"])(images)
     assert {path: tuple(x.shape) for path, x in found.items()} == {
@@ -200,7 +200,7 @@ def test_features_are_what_layers_put_out_and_can_be_trained_on(model):
         zoo.feature_extractor(model, "encoder/9")
 
 
-def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys):
+def test_other_channels_give_the_same_result_for_a_grey_image(model, whole, capsys):
     coloured = zoo.get(str(whole.folder), pretrained=True, image_shape=(8, 8, 3))
     assert "adapted: encoder/0/0/kernel (3 input channels instead of 1)" in capsys.readouterr().err
     grey = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
@@ -213,7 +213,7 @@ def test_other_channels_give_of_a_grey_picture_what_it_gave(model, whole, capsys
     np.testing.assert_allclose(back.encode(grey), codes, atol=1e-5)
 
 
-def test_what_does_not_fit_is_left_fresh_and_reported(model, whole):
+def test_weights_that_do_not_fit_are_initialized_and_reported(model, whole):
     wider = small_model("vae", seed=1, latent_dim=5)
     before = arrays(wider.encoder.layers[-1])
     report = zoo.transfer_weights(wider, str(whole.folder))
@@ -239,7 +239,7 @@ def built(layer):
     return layer
 
 
-def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones():
+def test_shared_tokens_keep_their_embeddings_and_other_tokens_get_new_ones():
     old, new = text.WordTokenizer(["a", "b", "c", "d"]), text.WordTokenizer(["c", "x", "a", "y"])
     was = small_model("seq2seq", source_vocabulary=old, target_vocabulary=old)
     now = small_model("seq2seq", seed=1, source_vocabulary=new, target_vocabulary=old)
@@ -256,7 +256,7 @@ def test_words_that_both_know_keep_their_vectors_and_the_others_their_fresh_ones
     assert not report.missing and not report.unexpected
 
 
-def test_a_preset_draws_from_the_command_line(tmp_path):
+def test_a_preset_is_sampled_from_the_command_line(tmp_path):
     def run(*words):
         return CliRunner().invoke(main, ["sample", "vae.snowflakes", *words])
 

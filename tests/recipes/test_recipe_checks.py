@@ -48,7 +48,7 @@ def recipe(tmp_path):
         ("budgets", {"smoke": 3}),
     ],
 )
-def test_a_recipe_takes_only_what_it_can_mean(recipe, argument, wrong):
+def test_a_recipe_rejects_invalid_fields(recipe, argument, wrong):
     name = "binarization" if argument == "binarize" else argument
     with pytest.raises(UsageError, match=name):
         replace(recipe, **{argument: wrong})
@@ -62,7 +62,7 @@ def test_a_recipe_takes_only_what_it_can_mean(recipe, argument, wrong):
         {"patience": -1},
     ],
 )
-def test_a_budget_takes_only_what_it_can_mean(wrong):
+def test_a_budget_rejects_invalid_fields(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Budget(**{"epochs": 1} | wrong)
 
@@ -79,7 +79,7 @@ def test_a_budget_takes_only_what_it_can_mean(wrong):
         ("frechet", {"extractor": "mnist-classifier-v1", "images": -1}, "images must be"),
     ],
 )
-def test_a_metric_spec_takes_only_what_its_metric_takes(name, arguments, message):
+def test_a_metric_spec_rejects_arguments_that_its_metric_lacks(name, arguments, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         MetricSpec(name, **arguments)
 
@@ -108,7 +108,7 @@ def test_zero_is_a_number(recipe):
         (MetricSpec("knn_accuracy"), "needs the feature 'label'"),
     ],
 )
-def test_what_would_stop_the_measuring_stops_it_before_the_training(recipe, spec, error):
+def test_errors_of_the_evaluation_are_raised_before_training(recipe, spec, error):
     class Unlabelled:
         def take(self, n):
             return {"image": None}

@@ -114,7 +114,7 @@ def test_names_are_found_and_guarded():
         replace(recipe, valid=None)
 
 
-def test_the_protocol_says_what_decides_whether_numbers_compare():
+def test_the_protocol_has_everything_that_makes_numbers_comparable():
     recipe = zoo.recipes.get("vae.mnist_gated")
     assert recipe.protocol() == (
         "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
@@ -133,7 +133,7 @@ def test_the_protocol_says_what_decides_whether_numbers_compare():
     assert "test, 128 pixels wide; L1" in zoo.recipes.get("pix2pix.facades_128").protocol()
 
 
-def test_files_and_folders_are_told_by_their_content(tmp_path):
+def test_files_and_folders_are_identified_by_their_content(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder / "cats").mkdir(parents=True)
         (tmp_path / folder / "cats" / "1.npy").write_bytes(b"one")
@@ -158,7 +158,7 @@ def test_files_and_folders_are_told_by_their_content(tmp_path):
         ("test[90:]", "test[90:95]"),
     ),
 )
-def test_a_split_is_cut(split, found):
+def test_a_split_is_sliced(split, found):
     assert limit_split(split, 5) == found
     with pytest.raises(UsageError, match=r"got 'train\[5%:\]'"):
         limit_split("train[5%:]", 5)
@@ -176,7 +176,7 @@ def done(tmp_path_factory):
     return recipe, folder, record
 
 
-def test_a_reproduction_leaves_a_record_of_all_that_was_asked(done):
+def test_a_reproduction_writes_a_complete_record(done):
     recipe, folder, record = done
     assert record == records.read(folder / "results" / "vae.tiny.paper.json")
     assert set(record["metrics"]) == {
@@ -203,7 +203,7 @@ def test_a_reproduction_leaves_a_record_of_all_that_was_asked(done):
     assert (folder / "run" / "figures" / "loss.png").exists()
 
 
-def test_a_reproduction_that_was_stopped_comes_to_the_same_numbers(done, tmp_path, monkeypatch):
+def test_a_reproduction_that_was_stopped_gets_the_same_numbers(done, tmp_path, monkeypatch):
     recipe, _, record = done
     where = tmp_path / "results", tmp_path / "run"
     again = functools.partial(reproduction.reproduce, recipe, "paper", *where)
@@ -244,7 +244,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     assert found[0] == found[1] < 9
 
 
-def test_a_folder_keeps_to_its_recipe(done):
+def test_a_folder_belongs_to_one_recipe(done):
     recipe, folder, _ = done
     for changes, told in (
         ({"learning_rate": 0.5}, "learning_rate=0.01, got learning_rate=0.5"),
@@ -259,7 +259,7 @@ def test_a_folder_keeps_to_its_recipe(done):
 # Generated images.
 
 
-def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
+def test_a_generator_is_evaluated_on_the_features_of_a_network(tmp_path, monkeypatch):
     calls = []
 
     def counted(model, n):
@@ -286,7 +286,7 @@ def test_a_generator_is_measured_by_what_a_network_sees(tmp_path, monkeypatch):
     assert f"(floor {found['frechet']['floor']:.4g})" in results_page.render([record])
 
 
-def test_what_cannot_be_measured_is_told_before_any_training(tmp_path, monkeypatch):
+def test_metrics_that_cannot_be_computed_are_reported_before_training(tmp_path, monkeypatch):
     again = functools.partial(reproduction.reproduce, results=tmp_path, workdir=tmp_path / "run")
     small = np.random.default_rng(0).random((120, 8, 8))
     np.savez(tmp_path / "small.npz", image=small)
@@ -328,7 +328,7 @@ def test_pairs_are_measured_image_by_image():
     assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same whenever it is asked
 
 
-def test_data_that_are_not_here_are_missed_before_any_training(tmp_path, monkeypatch, offline):
+def test_missing_data_are_reported_before_training(tmp_path, monkeypatch, offline):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(DataNotPreparedError, match="zoo data prepare mnist"):
         reproduction.reproduce("vae.mnist_gated", "smoke", tmp_path, tmp_path / "run")
@@ -375,7 +375,7 @@ def check_saved(workdir, record):
     assert missing.exit_code == 2 and "zoo reproduce vae.tiny --budget smoke" in missing.stderr
 
 
-def test_the_command_takes_other_data_and_says_so(tmp_path, monkeypatch):
+def test_the_command_accepts_other_data_and_reports_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = tiny(tmp_path, metrics=(MetricSpec("active_units"),))
     monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", recipe)

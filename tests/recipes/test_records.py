@@ -178,7 +178,7 @@ def test_numbers_of_other_networks_have_no_rank(tmp_path):
         records.rank(found, "iwae_5")
 
 
-def test_a_number_is_written_beside_its_floor_and_with_what_it_lacks():
+def test_a_number_is_written_with_its_floor_and_with_what_is_missing():
     number = {"value": 3.14159265}
     assert records.format_value(number) == "3.1416" and records.format_uncertainty(number) == ""
     number["floor"] = 0.5
@@ -225,14 +225,14 @@ def test_the_environment(monkeypatch, tmp_path):
 # The page.
 
 
-def test_the_page_is_what_the_records_say():
+def test_the_page_is_generated_from_the_records():
     page = results_page.render(records.read_all(results_page.ROOT / records.RESULTS))
     assert results_page.PAGE.read_text() == page, (
         "docs/results.md is stale: python -m benchmarks.results_page"
     )
 
 
-def test_a_page_of_no_records_says_so():
+def test_a_page_without_records_states_it():
     assert "There are no records yet." in results_page.render([])
 
 

@@ -50,7 +50,7 @@ def words(request):
     return text.WordTokenizer.train(CORPUS, unit=request.param)
 
 
-def test_any_text_survives_sub_words(tokenizer):
+def test_any_text_is_restored_from_subwords(tokenizer):
     ids = tokenizer.encode(HARD + CORPUS)
     assert tokenizer.decode(ids) == HARD + CORPUS
     assert ids[0] == []
@@ -59,7 +59,9 @@ def test_any_text_survives_sub_words(tokenizer):
     assert max(max(row, default=0) for row in ids) < len(tokenizer)
 
 
-def test_sub_words_are_shorter_than_letters_and_longer_than_words(tokenizer):
+def test_subword_counts_are_between_those_of_words_and_characters(
+    tokenizer,
+):
     ids = tokenizer.encode(CORPUS)
     letters, count = sum(map(len, CORPUS)), sum(map(len, ids))
     assert 300 < len(tokenizer) <= 400
@@ -126,7 +128,7 @@ def test_decoding_stops_at_the_end_and_leaves_out_the_rest(tokenizer, words):
         )
 
 
-def test_words_know_punctuation_and_letters_everything():
+def test_word_tokens_split_off_punctuation_and_character_tokens_keep_everything():
     words = text.WordTokenizer.train(["a dog, it's red.", "a dog"])
     assert words.words == ["a", "dog", "'", ",", ".", "it", "red", "s"]
     assert words.decode(words.encode(["a red dog."])) == ["a red dog ."]
@@ -157,12 +159,12 @@ def test_words_know_punctuation_and_letters_everything():
         ("it's red, 10 o'clock...", ["it", "'", "s", "red", ",", "10", "o", "'", "clock", *"..."]),
     ],
 )
-def test_words_are_parted_by_any_white_space_and_keep_what_has_no_width(line, words):
+def test_words_are_split_at_white_space_and_not_at_zero_width_characters(line, words):
     vocabulary = text.WordTokenizer.train([line])
     assert vocabulary.tokens(vocabulary.encode([line])[0]) == words
 
 
-def test_every_white_space_parts_and_nothing_without_width_does():
+def test_every_white_space_splits_words_and_no_zero_width_character_does():
     signs = [chr(i) for i in range(sys.maxunicode + 1)]
     parts = [sign for sign in signs if sign.isspace()]
     joined = [sign for sign in signs if unicodedata.category(sign) in ("Mn", "Mc", "Me", "Cf")]
@@ -178,7 +180,7 @@ def test_special_tokens_cannot_be_written_by_hand(tokenizer, words):
             assert not {PAD, START, END} & set(row)
 
 
-def test_words_work_inside_a_graph(words):
+def test_the_word_tokenizer_works_inside_a_graph(words):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def there_and_back(texts):
         return words(texts), words.detokenize(words(texts).to_tensor())
@@ -190,7 +192,7 @@ def test_words_work_inside_a_graph(words):
     assert mapped.get_single_element().to_list() == ids.to_list()[:4]
 
 
-def test_words_are_exported_with_what_holds_their_tables(words, tmp_path):
+def test_the_word_tokenizer_is_exported_with_its_tables(words, tmp_path):
     class Echo(tf.Module):
         def __init__(self):
             self.tables = words.lookup_layers
@@ -249,13 +251,13 @@ def test_a_damaged_vocabulary_is_refused(words, tmp_path):
         '{"kind": ["words"], "unit": "word", "lowercase": false, "words": []}',
     ],
 )
-def test_what_is_no_vocabulary_is_one_line(wrong):
+def test_an_invalid_vocabulary_is_a_one_line_error(wrong):
     with pytest.raises(UsageError, match="this is not a vocabulary") as error:
         text.from_json(wrong)
     assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 300
 
 
-def test_what_is_no_text_is_refused_by_its_line(tokenizer, words):
+def test_invalid_text_is_rejected_with_its_line(tokenizer, words):
     for vocabulary in (tokenizer, words):
         assert vocabulary.encode([b"Ein Mann"]) == vocabulary.encode(["Ein Mann"])
         with pytest.raises(UsageError, match="line 2 is not UTF-8 text: invalid start byte"):
@@ -330,12 +332,12 @@ def test_a_limit_leaves_room_between_the_marks():
     ]
 
 
-def test_ids_beyond_the_vocabulary_have_the_sign_of_the_unknown(tokenizer, words):
+def test_ids_outside_the_vocabulary_decode_to_the_unknown_token(tokenizer, words):
     for vocabulary in (tokenizer, words):
         assert vocabulary.tokens([-1, len(vocabulary)]) == 2 * [text.vocabulary.UNKNOWN_TEXT]
 
 
-def test_importing_the_zoo_brings_no_tokenizer():
+def test_importing_the_zoo_imports_no_tokenizer():
     code = (
         "import sys, zoo; assert not {'sentencepiece', 'sacrebleu', 'sacremoses'} & {*sys.modules}"
     )

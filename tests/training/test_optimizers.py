@@ -55,7 +55,7 @@ def test_adam_takes_slices():
         np.testing.assert_allclose(a, b, rtol=3e-5, atol=1e-6)
 
 
-def test_adam_survives_its_configuration():
+def test_adam_is_restored_from_its_configuration():
     adam = zoo.optimizers.Adam(learning_rate=SCHEDULE, beta_1=0.5, global_clipnorm=2.0)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(adam))
     assert type(again) is zoo.optimizers.Adam

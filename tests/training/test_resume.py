@@ -59,7 +59,7 @@ def test_budgets_are_whole_numbers(name, budget):
         run().fit(data, **{name: budget})
 
 
-def test_no_callbacks_and_no_best_epoch_may_be_asked_for(tmp_path):
+def test_callbacks_and_monitor_may_be_none(tmp_path):
     trainer = run(tmp_path, callbacks=None, monitor=None)
     trainer.fit(data, epochs=1, validation=data())
     assert not (tmp_path / "checkpoints" / "best.npz").exists()
@@ -141,7 +141,7 @@ def test_the_history_is_the_same_file_after_a_stop(tmp_path):
     assert files[0] == files[1]
 
 
-def test_a_folder_that_is_removed_while_training_is_not_made_again(tmp_path):
+def test_a_folder_that_is_removed_while_training_is_not_created_again(tmp_path):
     remove = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batch == 1 and shutil.rmtree(tmp_path / "run")
     )
@@ -150,7 +150,7 @@ def test_a_folder_that_is_removed_while_training_is_not_made_again(tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_what_killed_writes_left_is_removed_by_the_next_trainer(tmp_path):
+def test_files_of_killed_writes_are_removed_by_the_next_trainer(tmp_path):
     run(tmp_path).fit(data, steps=1)
     left = tmp_path / "checkpoints" / ".step-000000002.npz.17.tmp"
     left.write_bytes(b"half")

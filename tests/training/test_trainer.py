@@ -52,7 +52,7 @@ def test_micro_batches_must_divide_every_batch():
         run(micro_batches=2).fit(ragged, epochs=1)
 
 
-def test_a_model_looks_at_its_data_once_before_the_first_step(tmp_path):
+def test_adapt_is_called_once_before_the_first_step(tmp_path):
     seen = []
     for epochs in (1, 2):
         trainer = run(tmp_path)
@@ -88,14 +88,14 @@ def test_evaluation_is_exact_per_example_and_repeats_itself():
     assert trainer.evaluate(ragged)["m"] == pytest.approx(want, rel=1e-6)
 
 
-def test_validation_does_not_change_what_is_learned():
+def test_validation_does_not_change_training():
     a, b = run(), run()
     a.fit(data, epochs=2)
     b.fit(data, epochs=2, validation=data())
     assert same_bits(a.state.arrays(), b.state.arrays()) == []
 
 
-def test_steps_may_end_in_mid_epoch_and_go_on(tmp_path):
+def test_steps_may_end_in_mid_epoch_and_training_continues(tmp_path):
     whole = run()
     whole.fit(data, steps=7)
     first = run(tmp_path)
@@ -106,7 +106,7 @@ def test_steps_may_end_in_mid_epoch_and_go_on(tmp_path):
     assert first.state.position == whole.state.position
 
 
-def test_a_finished_run_is_left_alone(tmp_path):
+def test_a_finished_run_is_not_changed(tmp_path):
     run(tmp_path).fit(data, epochs=2)
     again = run(tmp_path)
     before = (tmp_path / "checkpoints").stat().st_mtime_ns
@@ -173,7 +173,7 @@ def test_schedules_set_the_learning_rate():
     )
 
 
-def test_evaluation_uses_moving_averages_and_training_goes_on_without_them():
+def test_evaluation_uses_moving_averages_and_training_continues_without_them():
     adam = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
     trainer, plain = (
         run(eager=False, optimizers=adam),
@@ -209,7 +209,7 @@ def test_a_layer_frozen_between_two_fits_stays_frozen():
     assert np.abs(before - keras.ops.convert_to_numpy(kernel)).max() > 0
 
 
-def test_what_was_frozen_before_the_trainer_was_made_may_thaw_later():
+def test_a_layer_frozen_before_the_trainer_is_created_may_be_unfrozen_later():
     model = toy()
     model.encoder.trainable = False
     model.decoder.layers[0].trainable = False
@@ -242,7 +242,7 @@ def test_free_bits_and_warm_up_are_callables():
 # Callbacks.
 
 
-def test_keras_callbacks_work_and_remember_across_a_resume(tmp_path):
+def test_keras_callbacks_work_and_keep_their_state_after_a_resume(tmp_path):
     def stopping():
         return keras.callbacks.EarlyStopping("loss", patience=2, min_delta=1e9, mode="min")
 
@@ -257,7 +257,7 @@ def test_keras_callbacks_work_and_remember_across_a_resume(tmp_path):
     assert len(resumed.fit(data, epochs=9).epoch) == 3
 
 
-def test_a_run_leaves_pictures_history_and_tensorboard(tmp_path):
+def test_a_run_writes_figures_history_and_tensorboard(tmp_path):
     trainer = run(tmp_path, figures_every=1)
     history = trainer.fit(data, epochs=2, validation=data()).history
     kept = json.loads((tmp_path / "history.json").read_text())
@@ -306,7 +306,7 @@ def test_a_non_finite_loss_names_the_step_and_the_first_non_finite_layer(tmp_pat
         ({"label": np.zeros(4, "int64")}, "needs the feature 'image', got"),
     ],
 )
-def test_a_batch_that_does_not_fit_says_what_came_and_what_was_expected(batch, message):
+def test_the_error_for_an_invalid_batch_names_both_the_value_and_the_expectation(batch, message):
     trainer = run()
     dataset = tf.data.Dataset.from_tensors(batch)
     with pytest.raises(errors.BatchError, match=message):
