@@ -75,14 +75,14 @@ def sentences(rng, n):
     return np.where(places == 0, text.START, np.where(places < lengths, ids, text.PAD))
 
 
-def drawn(model, batch, seed):
+def generate_outputs(model, batch, seed):
     """What a model draws: out of noise, of the pictures in a batch, on a canvas; [n, h, w, c].
 
     What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
     """
     if hasattr(model, "predict_ratings"):
         return model.predict_ratings(batch["user"], batch["item"])
-    if not draws_by_chance(model):
+    if not uses_seed(model):
         return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
         # Cold enough for the weights to be heard, warm enough for the seed.
@@ -93,12 +93,12 @@ def drawn(model, batch, seed):
     return model.sample(len(batch["image"]), seed=seed)
 
 
-def draws_by_chance(model):
+def uses_seed(model):
     """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
     return not hasattr(model, "stylized_image") and not hasattr(model, "predict_ratings")
 
 
-def spec_of_drawn(model):
+def output_spec(model):
     """(shape of one, dtype, highest value) of what a model draws."""
     if hasattr(model, "generate"):
         return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
@@ -107,7 +107,7 @@ def spec_of_drawn(model):
     return model.image_shape, np.float32, 1.0
 
 
-def apart(found, truth):
+def output_error(found, truth):
     """How far from the truth, in [0, 1]: of pictures the mean, of sentences the share of words."""
     if truth.dtype.is_floating:
         return float(tf.reduce_mean(tf.abs(found - truth)))

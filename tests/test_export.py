@@ -35,18 +35,18 @@ def test_exported_presets_run_without_the_zoo(tmp_path):
     takes = zoo.export(translator, tmp_path / "dates")
     assert takes == {"translate": ("string [?]", "string [?]")}
     zoo.export(drawer, tmp_path / "digits")
-    asked = [*dates.generate(20, split="test")[0], ""]
+    sources = [*dates.generate(20, split="test")[0], ""]
     done = subprocess.run(
         [sys.executable, "-c", ALONE],
-        input=json.dumps(asked),
+        input=json.dumps(sources),
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    said, drawn = json.loads(done.stdout)
-    assert said == translator.translate(asked)
-    np.testing.assert_allclose(drawn, drawer.sample(3, seed=7), atol=1e-5)
+    translations, samples = json.loads(done.stdout)
+    assert translations == translator.translate(sources)
+    np.testing.assert_allclose(samples, drawer.sample(3, seed=7), atol=1e-5)
     served = tf.saved_model.load(str(tmp_path / "dates"))
     assert served.translate(tf.constant([], tf.string)).shape == 0
     with pytest.raises(tf.errors.InvalidArgumentError, match="more ids than max_length=100"):
@@ -61,14 +61,14 @@ def test_every_exported_method_gives_the_same_results(name, tmp_path):
     batch = examples(model, 3)
     images = next((x for x in batch.values() if x.shape.rank == 4), None)
     known = {"n": 3, "seed": 7, "codes": tf.ones((3, 2)), "image": images, **batch}
-    told = zoo.export(model, tmp_path / "model")
+    exported = zoo.export(model, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model"))
-    assert set(told) == {verb for verb in saved_model.METHODS if hasattr(model, verb)}
-    for verb in told:
+    assert set(exported) == {verb for verb in saved_model.METHODS if hasattr(model, verb)}
+    for verb in exported:
         takes = [known[key] for key in saved_model.METHODS[verb]]
         takes += [batch["label"]] if "label" in batch else []
-        want = getattr(model, verb)(*takes)
-        np.testing.assert_allclose(getattr(served, verb)(*takes), want, atol=1e-5)
+        expected = getattr(model, verb)(*takes)
+        np.testing.assert_allclose(getattr(served, verb)(*takes), expected, atol=1e-5)
         assert verb in served.signatures
 
 
@@ -82,9 +82,9 @@ def test_the_files_of_a_subword_tokenizer_are_exported_with_the_ids(tmp_path, ca
     ids = tf.constant(text.load(extra / "source").encode_batch(["ein mann", "mann"]))
     served = tf.saved_model.load(str(tmp_path / "model"))
     found = served.generate(ids)
-    want = model.generate(ids, 2, 4)
-    np.testing.assert_array_equal(found["tokens"], want.tokens)
-    np.testing.assert_allclose(found["weights"], want.aux, atol=1e-5)
+    expected = model.generate(ids, 2, 4)
+    np.testing.assert_array_equal(found["tokens"], expected.tokens)
+    np.testing.assert_allclose(found["weights"], expected.aux, atol=1e-5)
     assert (extra / "target" / "sentencepiece.model").read_bytes() == words.model
 
 

@@ -196,8 +196,10 @@ def test_the_generator_learns_to_match_the_features_of_the_data():
         tf.data.Dataset.from_tensors(batch).repeat(200), epochs=2
     )
     model.on_weights_averaged()
-    drawn = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
-    real, fake, fresh = (model.discriminate(2 * x - 1, batch)[1] for x in (batch["image"], *drawn))
+    samples = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
+    real, fake, fresh = (
+        model.discriminate(2 * x - 1, batch)[1] for x in (batch["image"], *samples)
+    )
     assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
     assert history.history["generator_loss"][-1] == 0
 

@@ -47,9 +47,9 @@ def test_attention_is_what_a_loop_over_batch_steps_and_source_computes(kind):
         for t in range(4):
             kept = [s for s in range(5) if MASK[b, s]]
             e = np.array([score(layer, kind, queries[b, t], values[b, s]) for s in kept])
-            want = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
-            np.testing.assert_allclose(np.array(weights)[b, t, kept], want, atol=1e-5)
-            context = sum(w * values[b, s] for w, s in zip(want, kept, strict=True))
+            expected = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
+            np.testing.assert_allclose(np.array(weights)[b, t, kept], expected, atol=1e-5)
+            context = sum(w * values[b, s] for w, s in zip(expected, kept, strict=True))
             np.testing.assert_allclose(contexts[b, t], context, atol=1e-5)
     assert not np.any(np.where(MASK[:, None], 0, weights))
 
@@ -68,11 +68,11 @@ def test_several_heads_are_those_of_keras():
         theirs.kernel.assign(tf.reshape(mine.kernel, theirs.kernel.shape))
         theirs.bias.assign(tf.reshape(random(6, seed=3), theirs.bias.shape))
         mine.bias.assign(random(6, seed=3))
-    want, scores = keras_own(
+    expected, scores = keras_own(
         queries, values, attention_mask=MASK[:, None], return_attention_scores=True
     )
     got, weights = ours.attend(queries, ours.prepare_memory(values, MASK))
-    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
     np.testing.assert_allclose(weights, scores, atol=1e-5)
 
 
@@ -131,8 +131,8 @@ def test_a_mask_attached_by_keras_is_applied(kind):
     tokens = np.where(MASK, np.arange(1, 6), 0)
     values = keras.layers.Embedding(7, 6, mask_zero=True)(tokens)
     layer = made(kind)
-    want = layer(random(3, 6), tf.identity(values), values_mask=MASK)
-    np.testing.assert_allclose(layer(random(3, 6), values), want, atol=1e-6)
+    expected = layer(random(3, 6), tf.identity(values), values_mask=MASK)
+    np.testing.assert_allclose(layer(random(3, 6), values), expected, atol=1e-6)
 
 
 def cells(kind, **more):
@@ -200,14 +200,14 @@ def test_in_a_graph_the_gradients_are_those_of_the_eager_loop_by_hand(kind, jit)
     cell, _, _ = started(kind)
     decoder = blocks.AttentionDecoder(cell)
     rnn = keras.layers.RNN(cell, return_sequences=True)
-    want = gradients(cell, lambda x, states: by_hand(cell, x, states)[0])
-    assert all(np.any(g) and np.isfinite(g).all() for g in want)
+    expected = gradients(cell, lambda x, states: by_hand(cell, x, states)[0])
+    assert all(np.any(g) and np.isfinite(g).all() for g in expected)
     for run in (
         lambda x, states: rnn(x, initial_state=states),
         lambda x, states: decoder.decode(x, states)[0],
     ):
         got = tf.function(lambda run=run: gradients(cell, run), jit_compile=jit)()
-        for a, b in zip(got, want, strict=True):
+        for a, b in zip(got, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
@@ -226,11 +226,11 @@ def test_gradients_of_gradients_are_those_of_the_loop_by_hand(kind, compiled):
             steep = tf.reduce_sum(inner.gradient(loss, inputs) ** 2)
         return outer.gradient(steep, weights, unconnected_gradients="zero")
 
-    want = slopes(lambda x, states: by_hand(cell, x, states)[0])
-    assert all(np.isfinite(g).all() for g in want) and any(np.any(g) for g in want)
+    expected = slopes(lambda x, states: by_hand(cell, x, states)[0])
+    assert all(np.isfinite(g).all() for g in expected) and any(np.any(g) for g in expected)
     run = tf.function(slopes) if compiled else slopes
     got = run(lambda x, states: decoder.decode(x, states)[0])
-    for a, b in zip(got, want, strict=True):
+    for a, b in zip(got, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
@@ -248,9 +248,9 @@ def test_sources_and_targets_of_any_length_and_batch_go_through_one_graph(kind):
     for batch, target, source in [(2, 3, 5), (1, 1, 1)]:
         inputs, values = random(batch, target, 4), random(batch, source, 8)
         states = cell.initial_state(cell.attention.prepare_memory(values))
-        want, _, _ = by_hand(cell, tf.constant(inputs), states)
+        expected, _, _ = by_hand(cell, tf.constant(inputs), states)
         for got in both(inputs, values):
-            np.testing.assert_allclose(got, want, atol=1e-5)
+            np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -281,11 +281,11 @@ def test_a_functional_model_with_a_cell_is_saved_and_loaded(kind, tmp_path):
 def test_keras_rnn_over_a_cell_is_restored_from_its_config(kind):
     cell, inputs, states = started(kind)
     rnn = keras.layers.RNN(cell, return_sequences=True)
-    want = rnn(inputs, initial_state=states)
+    expected = rnn(inputs, initial_state=states)
     same = keras.layers.deserialize(keras.layers.serialize(rnn))
     assert type(same.cell) is type(cell)
     same.set_weights(rnn.get_weights())
-    np.testing.assert_allclose(same(inputs, initial_state=states), want, atol=1e-6)
+    np.testing.assert_allclose(same(inputs, initial_state=states), expected, atol=1e-6)
 
 
 def test_input_feeding_passes_the_attentional_vector_to_the_next_step():
@@ -310,9 +310,9 @@ def test_a_cell_that_cannot_be_split_gives_the_numbers_of_keras_rnn_too(kind):
         random(3, 4, 4),
         cell.initial_state(cell.attention.prepare_memory(random(3, 5, 8))),
     )
-    want = keras.layers.RNN(cell, return_sequences=True)(inputs, initial_state=states)
+    expected = keras.layers.RNN(cell, return_sequences=True)(inputs, initial_state=states)
     got, _, _ = blocks.AttentionDecoder(cell).decode(inputs, states)
-    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -302,8 +302,8 @@ def test_subpixel_rearranges_channels_into_space():
     from blocks.resample import PixelShuffle
 
     x = np.arange(8.0).reshape(1, 1, 1, 8)
-    want = [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
-    np.testing.assert_array_equal(PixelShuffle(2)(x)[0], want)
+    expected = [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+    np.testing.assert_array_equal(PixelShuffle(2)(x)[0], expected)
 
 
 @pytest.mark.parametrize(

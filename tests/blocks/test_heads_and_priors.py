@@ -28,8 +28,8 @@ def test_the_gaussian_head_has_the_parametrization_of_the_tfp_introduction():
 
 def test_the_standard_normal_returns_log_probabilities():
     z = random((4, 3))
-    want = -0.5 * (z**2).sum(-1) - 1.5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(blocks.StandardNormal(3)(z), want, rtol=1e-5)
+    expected = -0.5 * (z**2).sum(-1) - 1.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(blocks.StandardNormal(3)(z), expected, rtol=1e-5)
 
 
 def test_the_mixture_returns_log_probabilities_of_its_weights():
@@ -41,9 +41,9 @@ def test_the_mixture_returns_log_probabilities_of_its_weights():
     prior.logits.assign(np.log([0.2, 0.3, 0.5]).astype("float32"))
     z = random((5, 2)) * 4
     d = ((z[:, None] - loc) ** 2).sum(-1) / 0.25
-    want = np.log((np.array([0.2, 0.3, 0.5]) * np.exp(-0.5 * d) / (2 * np.pi * 0.25)).sum(-1))
-    np.testing.assert_allclose(prior(z), want, rtol=1e-4)
-    np.testing.assert_allclose(prior.distribution().log_prob(z), want, rtol=1e-4)
+    expected = np.log((np.array([0.2, 0.3, 0.5]) * np.exp(-0.5 * d) / (2 * np.pi * 0.25)).sum(-1))
+    np.testing.assert_allclose(prior(z), expected, rtol=1e-4)
+    np.testing.assert_allclose(prior.distribution().log_prob(z), expected, rtol=1e-4)
     draws = prior.distribution().sample(4000, seed=(0, 1)).numpy()
     nearest = ((draws[:, None] - loc) ** 2).sum(-1).argmin(-1)
     np.testing.assert_allclose(np.bincount(nearest) / 4000, [0.2, 0.3, 0.5], atol=0.03)
@@ -81,14 +81,16 @@ def test_likelihood_heads_are_normalized():
     x = (random((2, 3, 3, 1)) > 0.5).astype("float32")
     outputs = tf.constant(random((2, 3, 3, 1)))
     p = 1 / (1 + np.exp(-outputs.numpy()))
-    want = np.log(np.where(x > 0, p, 1 - p)).sum((1, 2, 3))
+    expected = np.log(np.where(x > 0, p, 1 - p)).sum((1, 2, 3))
     got = blocks.BernoulliHead(1).distribution(outputs).log_prob(x)
-    np.testing.assert_allclose(got, want, rtol=1e-5)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
     head = blocks.NormalHead(1)
     head.build((None, 3, 3, 1))
     scale = np.log(2) + 1e-3
-    want = (-0.5 * ((x - p) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)).sum((1, 2, 3))
-    np.testing.assert_allclose(head.distribution(outputs).log_prob(x), want, rtol=1e-4)
+    expected = (-0.5 * ((x - p) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)).sum(
+        (1, 2, 3)
+    )
+    np.testing.assert_allclose(head.distribution(outputs).log_prob(x), expected, rtol=1e-4)
 
 
 # Priors that learn.
@@ -100,8 +102,8 @@ def test_the_mixture_by_matrix_products_equals_that_of_tfp():
     scale = rng.uniform(0.05, 2.0, (50, 20)).astype("float32")
     parts = tfd.Categorical(logits=logits), tfd.MultivariateNormalDiag(loc, scale)
     z = rng.normal(size=(7, 3, 20)).astype("float32")
-    want = tfd.MixtureSameFamily(*parts).log_prob(z)
-    np.testing.assert_allclose(DiagonalMixture(*parts).log_prob(z), want, rtol=1e-4)
+    expected = tfd.MixtureSameFamily(*parts).log_prob(z)
+    np.testing.assert_allclose(DiagonalMixture(*parts).log_prob(z), expected, rtol=1e-4)
 
 
 def vamp(components=3):
@@ -185,11 +187,11 @@ def test_the_mmd_equals_the_u_statistic():
         return sum(6 * s / (6 * s + square) for s in (0.1, 0.2, 0.5, 1, 2, 5, 10))
 
     pairs = [(i, j) for i in range(6) for j in range(6)]
-    want = sum(k(x[i], x[j]) + k(y[i], y[j]) for i, j in pairs if i != j) / 30
-    want -= 2 * sum(k(x[i], y[j]) for i, j in pairs) / 36
+    expected = sum(k(x[i], x[j]) + k(y[i], y[j]) for i, j in pairs if i != j) / 30
+    expected -= 2 * sum(k(x[i], y[j]) for i, j in pairs) / 36
     terms = blocks.mmd(tf.constant(x), tf.constant(y))
     assert terms.shape == (6,)
-    np.testing.assert_allclose(tf.reduce_mean(terms), want, rtol=1e-4)
+    np.testing.assert_allclose(tf.reduce_mean(terms), expected, rtol=1e-4)
 
 
 def test_the_mmd_is_unbiased_and_grows_with_the_distance():

@@ -17,7 +17,7 @@ def head():
     return layer
 
 
-def pictures(n=48, seed=0):
+def images(n=48, seed=0):
     """Colored gradients under a little noise."""
     rng = np.random.default_rng(seed)
     slope = np.linspace(0, 1, 8)[:, None, None] * rng.random((n, 1, 1, 3))
@@ -25,7 +25,7 @@ def pictures(n=48, seed=0):
 
 
 def data(n=48):
-    return tf.data.Dataset.from_tensor_slices({"image": pictures(n).astype("float32")}).batch(
+    return tf.data.Dataset.from_tensor_slices({"image": images(n).astype("float32")}).batch(
         8, drop_remainder=True
     )
 
@@ -37,7 +37,7 @@ def best_nll(errors):
 
 
 def test_the_training_scale_is_optimal_and_the_gradient_that_of_the_log_error():
-    layer, x = head(), tf.constant(pictures(4), tf.float32)
+    layer, x = head(), tf.constant(images(4), tf.float32)
     outputs = tf.Variable(tf.random.stateless_normal((4, *SHAPE), (0, 1)))
     with tf.GradientTape(persistent=True) as tape:
         nll = -layer.training_distribution(outputs).log_prob(x)
@@ -70,7 +70,7 @@ def test_after_a_short_run_the_nll_is_that_of_the_optimal_scale(name):
     model = small_model(name, image_shape=SHAPE, output_distribution="normal")
     run = small_trainer(name, model=model)
     run.fit(data(), epochs=5)
-    nll, x = run.evaluate(data())["nll"], pictures().astype("float32")
+    nll, x = run.evaluate(data())["nll"], images().astype("float32")
     z = model.posterior(x).sample(seed=(0, 1))
     assert abs(nll - best_nll(x - model.likelihood(z).mean())) < 4  # a fixed start: 150 off
 

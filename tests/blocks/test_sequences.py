@@ -80,9 +80,9 @@ def test_padding_does_not_change_what_comes_out_at_valid_positions(name):
     together = tf.nest.flatten(run(x, MASK))
     for i, length in enumerate(LENGTHS):
         alone = tf.nest.flatten(run(x[i : i + 1, :length], None))
-        for whole, want in zip(together, alone, strict=True):
+        for whole, expected in zip(together, alone, strict=True):
             got = whole[i, :length] if len(whole.shape) == 3 else whole[i]
-            np.testing.assert_allclose(got, want[0], atol=1e-5)
+            np.testing.assert_allclose(got, expected[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -101,9 +101,9 @@ def test_the_encoder_gives_the_numbers_and_gradients_of_keras_bidirectional(cell
             loss = sum(tf.reduce_sum(y**2) for y in (tf.where(kept, outputs, 0), *state))
         return outputs, state, tape.gradient(loss, [x, *(v.value for v in layer.weights)])
 
-    (outputs, state, learned), (want, parts, taught) = both(ours), both(theirs)
+    (outputs, state, learned), (expected, parts, taught) = both(ours), both(theirs)
     half = len(parts) // 2
-    np.testing.assert_allclose(outputs, np.where(kept, want, 0), atol=1e-5)
+    np.testing.assert_allclose(outputs, np.where(kept, expected, 0), atol=1e-5)
     for i, whole in enumerate(state):
         pair = np.concatenate([parts[i], parts[i + half]], axis=-1)
         np.testing.assert_allclose(whole, pair, atol=1e-5)
@@ -177,12 +177,12 @@ def layer_of_decoder(**config):
 def test_step_by_step_with_a_cache_gives_the_numbers_of_all_steps_at_once(graph):
     layer, inputs = layer_of_decoder(), tf.constant(random(3, 4, 6))
     memory = layer.prepare_memory(random(3, 5, 7, seed=1), MASK)
-    want, want_weights = layer.decode(inputs, memory)
+    expected, want_weights = layer.decode(inputs, memory)
     step = tf.function(layer.step) if graph else layer.step
     cache = layer.init_cache(3, length=6)
     for t in range(4):
         output, weights, cache = step(inputs[:, t], memory, cache, tf.constant(t))
-        np.testing.assert_allclose(output, want[:, t], atol=1e-5)
+        np.testing.assert_allclose(output, expected[:, t], atol=1e-5)
         np.testing.assert_allclose(weights, want_weights[:, :, t], atol=1e-5)
     np.testing.assert_array_equal(cache["mask"], np.tile(np.arange(6) < 4, (3, 1)))
 
@@ -317,14 +317,14 @@ def test_the_cross_entropy_is_that_of_smoothed_labels_and_so_is_its_gradient(smo
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
         return loss, nll, tf.argmax(logits, -1, tf.int32) == words
 
-    def looked(function):
+    def gradient_of(function):
         with tf.GradientTape() as tape:
             tape.watch(logits)
             loss, nll, right = function(logits)
             total = tf.reduce_sum(weights * loss + nll)
         return loss, nll, tf.cast(right, tf.float32), tape.gradient(total, logits)
 
-    run = tf.function(looked) if compiled else looked
+    run = tf.function(gradient_of) if compiled else gradient_of
     for found, wanted in zip(run(ours), run(plain), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 

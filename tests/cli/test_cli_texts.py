@@ -221,10 +221,10 @@ def test_recipes_of_text_and_of_images_do_not_mix(tmp_path):
 
 def test_an_attention_map_is_dark_where_weights_are_large():
     weights = np.eye(3, 4)
-    picture = figures.attention([("ab $", ["x", "日", ""], weights)] * 2)
-    assert picture.dtype == np.uint8 and picture.shape[1] > picture.shape[0]
+    image = figures.attention([("ab $", ["x", "日", ""], weights)] * 2)
+    assert image.dtype == np.uint8 and image.shape[1] > image.shape[0]
     clear = figures.attention([("ab $", ["x", "y", "z"], 0 * weights)] * 2)
-    assert picture.mean() < clear.mean()
+    assert image.mean() < clear.mean()
     with pytest.raises(UsageError, match="no maps"):
         figures.attention([])
     with pytest.raises(UsageError, match=r"2 target and 1 source tokens.*got \(1, 2\)"):

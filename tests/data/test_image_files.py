@@ -213,7 +213,7 @@ def corpus(phone):
     return read.arrays["image"][0].repeat(3, -1)
 
 
-def painted(phone):
+def style_image(phone):
     return style_images.read_scaled(phone)[1:5].repeat(3, -1)
 
 
@@ -237,7 +237,7 @@ def paired(phone):
     return 255 * batch["target"][0].repeat(3, -1)
 
 
-@pytest.mark.parametrize("reader", [captioned, corpus, painted, like, folder, paired])
+@pytest.mark.parametrize("reader", [captioned, corpus, style_image, like, folder, paired])
 def test_every_reader_of_images_applies_the_exif_orientation(reader, phone):
     expected = np.rot90(GRAY, -1)[1:5]
     np.testing.assert_allclose(reader(phone), np.stack([expected] * 3, -1), atol=1e-4)

@@ -92,8 +92,8 @@ def test_a_shared_folder_is_only_read(small, capsys):
     shutil.move(small / "own", small / "shared")  # prepared there by somebody
     zoo.data.load("ratings", "test")
     assert not (small / "own").exists()
-    zoo.data.load("ratings", "test", data_dir=small / "asked")
-    assert (small / "asked" / "ratings").is_dir()
+    zoo.data.load("ratings", "test", data_dir=small / "chosen")
+    assert (small / "chosen" / "ratings").is_dir()
 
 
 def test_without_a_writable_folder_a_set_is_generated_in_memory(small, forbidden, capsys):
@@ -106,7 +106,7 @@ def test_without_a_writable_folder_a_set_is_generated_in_memory(small, forbidden
     assert capsys.readouterr().err == ""
     assert [*small.iterdir()] == []
     with pytest.raises(ZooError, match="could not prepare 'ratings' in .*; set ZOO_DATA_DIR to"):
-        zoo.data.load("ratings", "test", data_dir=small / "asked")
+        zoo.data.load("ratings", "test", data_dir=small / "chosen")
     storage._temporary.clear()
 
 

@@ -22,12 +22,12 @@ def numbers(n, longest=30, seed=0):
     )
 
 
-def said(batch, name="source"):
+def texts_of(batch, name="source"):
     return DIGITS.decode(batch[name].numpy())
 
 
 def epoch_of(data, epoch):
-    return [said(batch) for batch in data(epoch)]
+    return [texts_of(batch) for batch in data(epoch)]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_every_sentence_occurs_once_in_an_epoch(data):
 def test_sources_and_targets_stay_together_and_targets_are_marked(data):
     for batch in data(1):
         assert batch["source"].dtype == batch["target"].dtype == tf.int32
-        for source, target in zip(said(batch), said(batch, "target"), strict=True):
+        for source, target in zip(texts_of(batch), texts_of(batch, "target"), strict=True):
             assert target == source[:12]
         assert (batch["target"][:, 0] == START).numpy().all()
         assert (np.sum(batch["target"] == END, 1) == 1).all()
@@ -66,7 +66,7 @@ def test_order_is_a_function_of_seed_and_epoch(data):
 def test_skipping_resumes_at_that_batch(data):
     whole = epoch_of(data, 4)
     for k in (1, 7, 12):
-        assert [said(batch) for batch in data(4).skip(k)] == whole[k:]
+        assert [texts_of(batch) for batch in data(4).skip(k)] == whole[k:]
 
 
 def test_batches_hold_sentences_of_one_length_and_their_order_is_shuffled(data):
@@ -112,7 +112,7 @@ def test_the_number_of_tokens_in_a_batch_is_limited():
 
 def test_without_shuffling_the_order_is_that_of_the_corpus():
     data = TextDataset(numbers(20), DIGITS, batch_size=6)
-    seen = [one for batch in data for one in said(batch)]
+    seen = [one for batch in data for one in texts_of(batch)]
     assert seen == data.corpus.texts["source"]
     assert [batch["source"].shape[0] for batch in data] == [6, 6, 6, 2]
     first = data.take(4)

@@ -104,10 +104,10 @@ def test_an_unwritable_path_is_rejected_before_anything_is_plotted(tmp_path):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_file_is_of_the_format_of_its_suffix(name, tmp_path):
-    picture = drawn(name, tmp_path / "x.png")
+    image = drawn(name, tmp_path / "x.png")
     with Image.open(tmp_path / "x.png") as file:
         assert file.format == "PNG" and "dpi" not in file.info
-        np.testing.assert_array_equal(np.asarray(file), picture)
+        np.testing.assert_array_equal(np.asarray(file), image)
     drawn(name, tmp_path / "x.PDF")
     assert (tmp_path / "x.PDF").read_bytes().startswith(b"%PDF-")
 
@@ -121,11 +121,11 @@ def embedded(svg):
 
 def test_an_image_keeps_its_pixels_and_has_its_size_from_dpi(tmp_path):
     for dpi, inch in ((None, 120), (60, 60)):
-        picture = drawn("grid", tmp_path / "x.svg", dpi)
-        rows, columns, _ = picture.shape
+        image = drawn("grid", tmp_path / "x.svg", dpi)
+        rows, columns, _ = image.shape
         svg = (tmp_path / "x.svg").read_text()
         flipped = embedded(svg)
-        assert any((flipped == way).all() for way in (picture, picture[::-1]))
+        assert any((flipped == way).all() for way in (image, image[::-1]))
         assert f'width="{72 * columns / inch:g}pt"' in svg and "<title>x</title>" in svg
         drawn("grid", tmp_path / "x.pdf", dpi)
         pdf = (tmp_path / "x.pdf").read_bytes()
@@ -133,11 +133,11 @@ def test_an_image_keeps_its_pixels_and_has_its_size_from_dpi(tmp_path):
         assert box in pdf and b"/DCTDecode" not in pdf  # not through JPEG
     for suffix in (".png", ".jpg", ".JPEG"):
         path = tmp_path / f"y{suffix}"
-        assert drawn("grid", path, 300).shape == picture.shape
+        assert drawn("grid", path, 300).shape == image.shape
         with Image.open(path) as file:
             assert file.format == ("PNG" if suffix == ".png" else "JPEG")
             assert file.info["dpi"] == pytest.approx((300, 300), abs=0.01)
-            assert np.abs(np.asarray(file).astype(int) - picture).max() <= 32
+            assert np.abs(np.asarray(file).astype(int) - image).max() <= 32
 
 
 @pytest.mark.parametrize("name", PLOTS)

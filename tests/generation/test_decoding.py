@@ -220,8 +220,8 @@ def test_log_probabilities_are_those_of_the_tokens():
 def test_samples_have_the_probabilities_of_the_model():
     one = np.tile(tables(1, seed=11), (4000, 1, 1, 1))
     for temperature in (1.0, 2.0):
-        drawn = decoding.sample(step, state_of(one), START, END, 1, temperature, seed=4)
-        share = np.bincount(drawn.tokens[:, 0], minlength=SIZE) / 4000
+        samples = decoding.sample(step, state_of(one), START, END, 1, temperature, seed=4)
+        share = np.bincount(samples.tokens[:, 0], minlength=SIZE) / 4000
         assert np.allclose(share, tf.nn.softmax(one[0, 0, START] / temperature), atol=0.03)
 
 
@@ -256,11 +256,11 @@ def test_samples_of_different_steps_are_independent():
     n, max_length = 400, 6
     table = np.full((n, max_length, SIZE, SIZE), -np.inf, np.float32)
     table[..., [4, 5]] = 0  # two tokens, none of them END, with 1/2 each
-    drawn = (
+    samples = (
         decoding.sample(step, state_of(table), START, END, max_length, seed=3).tokens.numpy() == 4
     )
     for a, b in itertools.combinations(range(max_length), 2):
-        assert abs(np.mean(drawn[:, a] == drawn[:, b]) - 0.5) < 0.12  # 5 deviations
+        assert abs(np.mean(samples[:, a] == samples[:, b]) - 0.5) < 0.12  # 5 deviations
 
 
 def test_beams_without_a_possible_sequence_are_empty():

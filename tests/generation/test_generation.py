@@ -62,14 +62,14 @@ def test_other_numbers_cause_no_retracing_and_give_the_results_of_eager_python(n
         {"max_length": 4, "num_beams": 3},
         {"max_length": 5, "num_beams": 3, "length_penalty": 1.5},
     ]
-    drawn = [
+    samples = [
         {"max_length": 2, "seed": 1},
         {"max_length": 5, "seed": 2, "temperature": np.float64(2)},
     ]
     nucleus = [
         {"max_length": n, "seed": 1, "top_p": p, "top_k": n} for n, p in ((3, 0.9), (6, 0.5))
     ]
-    for how in (*greedy, *beams, *drawn, *nucleus):
+    for how in (*greedy, *beams, *samples, *nucleus):
         found, eager = (model.generate(source, **how, eager=eager) for eager in (False, True))
         np.testing.assert_array_equal(found.tokens, eager.tokens, err_msg=str(how))
         assert found.tokens.shape[-1] == found.aux.shape[-2] == how["max_length"]

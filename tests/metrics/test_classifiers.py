@@ -72,7 +72,7 @@ def test_a_missing_class_increases_the_distance():
 
 
 @pytest.mark.parametrize(
-    "wrong, told",
+    "images, message",
     (
         (np.zeros((2, 32, 32, 1), np.float32), r"takes images \(28, 28, 1\), got .*32, 32"),
         (np.zeros((2, 28, 28, 3), np.float32), "28, 28, 3"),
@@ -82,9 +82,9 @@ def test_a_missing_class_increases_the_distance():
         (np.full((2, 28, 28, 1), np.nan, np.float32), "from nan"),
     ),
 )
-def test_images_of_another_shape_or_range_are_rejected(wrong, told):
-    with pytest.raises(UsageError, match=told):
-        metrics.load_classifier("mnist-classifier-v1")(wrong)
+def test_images_of_another_shape_or_range_are_rejected(images, message):
+    with pytest.raises(UsageError, match=message):
+        metrics.load_classifier("mnist-classifier-v1")(images)
 
 
 def test_the_error_for_an_unknown_classifier_lists_all_names():
@@ -118,10 +118,10 @@ def test_packing_halves_the_precision_and_keeps_the_features():
 
 @pytest.mark.parametrize("alteration", metric_sensitivity.ALTERATIONS)
 def test_the_images_of_the_sensitivity_benchmark_are_slightly_altered(alteration):
-    drawn = snowflakes.generate(8, size=28) / np.float32(255)
-    altered = np.asarray(metric_sensitivity.ALTERATIONS[alteration](drawn))
-    assert altered.shape == drawn.shape and altered.min() >= 0 and altered.max() <= 1
-    difference = np.abs(altered - drawn).mean()
+    samples = snowflakes.generate(8, size=28) / np.float32(255)
+    altered = np.asarray(metric_sensitivity.ALTERATIONS[alteration](samples))
+    assert altered.shape == samples.shape and altered.min() >= 0 and altered.max() <= 1
+    difference = np.abs(altered - samples).mean()
     assert difference == 0 if alteration == "as they are" else 0.01 < difference < 0.15
 
 

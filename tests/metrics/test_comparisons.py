@@ -22,8 +22,10 @@ def run(shift=0.0, seed=0, n=200, seeds=0.3, images="x", name="IWAE-5 bound"):
 
 def text_run(seed, share):
     rng = np.random.default_rng(seed)
-    said = [" ".join("x" if rng.random() < share else w for w in t.split()) for t in LINES * 20]
-    return metrics.bleu(said, LINES * 20)
+    hypotheses = [
+        " ".join("x" if rng.random() < share else w for w in t.split()) for t in LINES * 20
+    ]
+    return metrics.bleu(hypotheses, LINES * 20)
 
 
 def test_two_seeds_of_one_model_are_no_difference():

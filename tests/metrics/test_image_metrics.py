@@ -36,9 +36,9 @@ def test_the_frechet_distance_of_known_gaussians():
     assert (found.n_real, found.n_generated, found.lower_is_better) == (500, 300, True)
     assert found.name == "Frechet distance, net-v1" and found.split == "test"
     c, d = covariance(6, 0), covariance(6, 1)
-    want = np.trace(c + d - 2 * sqrtm(c @ d).real) + 6 * 0.25
+    expected = np.trace(c + d - 2 * sqrtm(c @ d).real) + 6 * 0.25
     found = metrics.frechet_distance(exactly(np.zeros(6), c), exactly(np.full(6, 0.5), d, seed=1))
-    assert found.value == pytest.approx(want, rel=1e-9)
+    assert found.value == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_frechet_distance_is_a_distance_of_sets():
@@ -221,8 +221,8 @@ def test_pairs_have_known_distances():
     assert not found.higher_is_better
     # of constant images a and b, the similarity is (2 a b + c) / (a^2 + b^2 + c), c = 0.01^2
     found = metrics.ssim(x, y)
-    want = [(a + 1e-4) / (b + 1e-4) for a, b in [(0.6, 0.61), (0.51, 0.5101), (0.5, 0.5)]]
-    np.testing.assert_allclose(found.values, want, atol=5e-4)
+    expected = [(a + 1e-4) / (b + 1e-4) for a, b in [(0.6, 0.61), (0.51, 0.5101), (0.5, 0.5)]]
+    np.testing.assert_allclose(found.values, expected, atol=5e-4)
     assert found.images == metrics.fingerprint(x)
 
 
@@ -319,11 +319,11 @@ def test_invalid_arguments_are_errors():
 
 
 @pytest.mark.parametrize(
-    "labels, told",
+    "labels, message",
     [([], "integers"), ([0.5], "integers"), ([[0, 1]], "integers"), ([3], "3 ... 3"), ([-1], "-1")],
 )
-def test_labels_are_integers_of_known_classes(labels, told):
-    with pytest.raises(errors.UsageError, match=told):
+def test_labels_are_integers_of_known_classes(labels, message):
+    with pytest.raises(errors.UsageError, match=message):
         metrics.label_histogram_distance([0, 1], labels, 3)
 
 

@@ -26,7 +26,7 @@ def seen(values, split="real"):
     return ImageFeatures(np.asarray(values), "net", split)
 
 
-def look(images):
+def flatten(images):
     return np.reshape(images, (len(images), -1))
 
 
@@ -35,7 +35,7 @@ class Words:
 
 
 def with_labels(labels):
-    return lambda images: (look(images), labels)
+    return lambda images: (flatten(images), labels)
 
 
 DISTANCES = (
@@ -65,10 +65,10 @@ REFUSED = [
     *((lambda f=f: f(IMAGES, IMAGES[:3]), "of one shape") for f in PAIRS),
     *((lambda f=f: f(IMAGES[:0], IMAGES[:0]), "of one shape") for f in PAIRS),
     (
-        lambda: metrics.extract_features(look, IMAGES * NAN, name="n", split="s"),
+        lambda: metrics.extract_features(flatten, IMAGES * NAN, name="n", split="s"),
         "images of 's' are NaN",
     ),
-    (lambda: metrics.extract_features(look, IMAGES[:1], name="n", split="s"), "n >= 2"),
+    (lambda: metrics.extract_features(flatten, IMAGES[:1], name="n", split="s"), "n >= 2"),
     *(
         (
             lambda v=v: metrics.extract_features(with_labels(v), IMAGES, name="n", split="s"),
@@ -134,7 +134,7 @@ def test_what_is_equal_constant_or_alone_has_its_right_value():
     assert metrics.label_histogram_distance([1, 1], [1], 2) == (0, [])
 
 
-# What a model says of images.
+# Outputs of models.
 
 
 class Lost(Pixels):

@@ -137,8 +137,8 @@ def test_chunks_are_joined_exactly_and_traced_once_a_shape(samples, chunk, piece
     found = metrics.log_likelihood(model, batches(x, 5), samples, chunk=chunk)
     # log(sum_i n_i exp(1000 n_i) / n): the exponentials alone overflow
     logs = 1000.0 * np.array(pieces) + np.log(pieces)
-    want = logs.max() + np.log(np.exp(logs - logs.max()).sum()) - np.log(samples)
-    np.testing.assert_allclose(found.values, want + x[:, 0, 0, 0], rtol=1e-7)
+    expected = logs.max() + np.log(np.exp(logs - logs.max()).sum()) - np.log(samples)
+    np.testing.assert_allclose(found.values, expected + x[:, 0, 0, 0], rtol=1e-7)
     rows = max(1, chunk // samples)
     assert model.traced == [(rows, count) for count in dict.fromkeys(pieces)]
 
@@ -168,8 +168,8 @@ def test_noise_is_a_function_of_the_seed_and_of_the_position():
     assert not np.isin(values(0), values(1)).any()
     assert len(set(values(0))) == 9
     drawn = [[tf.random.stateless_normal((), fold_seed(0, i, j)) for j in (0, 1)] for i in range(9)]
-    want = np.log(np.exp(drawn).mean(1))  # 4 samples in two pieces, each with noise of its own
-    np.testing.assert_allclose(values(0, samples=4), want, rtol=1e-5)
+    expected = np.log(np.exp(drawn).mean(1))  # 4 samples in two pieces, each with noise of its own
+    np.testing.assert_allclose(values(0, samples=4), expected, rtol=1e-5)
 
 
 def test_a_subset_of_the_images_is_sampled_from_all_of_them_in_order():
@@ -261,9 +261,9 @@ def test_the_density_is_that_of_posterior_samples_where_there_is_a_posterior():
     model = Linear(wide=10, off=0)  # the spread of q is most of the spread of its samples
     density = metrics.fit_latent_density(model, batches(model.images(2000)), num_components=1)
     means = model.to_mean @ (model.w @ model.w.T + 0.05**2 * np.eye(4)) @ model.to_mean.T
-    want = means + 100 * model.root @ model.root.T
+    expected = means + 100 * model.root @ model.root.T
     found = density.components_distribution.covariance().numpy()[0]
-    np.testing.assert_allclose(found, want, atol=0.1 * want.max())
+    np.testing.assert_allclose(found, expected, atol=0.1 * expected.max())
     vae = small_model("vae")
     x = np.float32(np.random.default_rng(0).random((32, 8, 8, 1)) > 0.5)
     images = vae.decode(

@@ -39,10 +39,10 @@ def prdc(real, generated, k):
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_neighbourhoods_agree_with_brute_force_also_in_pieces(k, monkeypatch):
     x, y = two()
-    want = naive_prdc(x.values, y.values, k)
-    assert prdc(x, y, k) == pytest.approx(want)
+    expected = naive_prdc(x.values, y.values, k)
+    assert prdc(x, y, k) == pytest.approx(expected)
     monkeypatch.setattr(neighbors, "MEGABYTES", 0.003)  # 6 rows at once
-    assert prdc(x, y, k) == pytest.approx(want)
+    assert prdc(x, y, k) == pytest.approx(expected)
 
 
 def test_neighbourhoods_of_points_on_a_line():

@@ -92,10 +92,10 @@ def test_several_references_are_those_of_sacrebleu():
     assert "nrefs:var" in ragged.protocol
 
 
-def plain_bleu(said, right):
+def plain_bleu(hypotheses, right):
     """BLEU-4 of lists of tokens with one reference each, without smoothing, in %."""
     hits, totals = np.zeros(4), np.zeros(4)
-    for a, b in zip(said, right, strict=True):
+    for a, b in zip(hypotheses, right, strict=True):
         for n in range(1, 5):
             grams = [
                 collections.Counter(tuple(x[i : i + n]) for i in range(len(x) - n + 1))
@@ -103,7 +103,7 @@ def plain_bleu(said, right):
             ]
             hits[n - 1] += (grams[0] & grams[1]).total()
             totals[n - 1] += grams[0].total()
-    long, short = sum(map(len, right)), sum(map(len, said))
+    long, short = sum(map(len, right)), sum(map(len, hypotheses))
     return 100 * math.exp(np.log(hits / totals).mean() + min(0, 1 - long / short))
 
 
@@ -159,16 +159,18 @@ def test_caption_scores_by_hand():
     assert short["BLEU-1"].value == pytest.approx(100 * math.exp(1 - 2), abs=1e-4)  # 2 is closest
 
 
-def plain_cider(said, right):
+def plain_cider(hypotheses, right):
     """CIDEr-D by the formulas of the paper, eqs. 1-2 and 5-6, with dense vectors."""
     grams = lambda words, n: [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]  # noqa: E731
-    total = np.zeros(len(said))
+    total = np.zeros(len(hypotheses))
     for n in range(1, 5):
-        known = sorted({g for texts in [said, *right] for words in texts for g in grams(words, n)})
+        known = sorted(
+            {g for texts in [hypotheses, *right] for words in texts for g in grams(words, n)}
+        )
         holds = [{g for words in texts for g in grams(words, n)} for texts in right]
         idf = np.array([math.log(len(right) / max(1, sum(g in h for h in holds))) for g in known])
         vector = lambda words: np.array([grams(words, n).count(g) for g in known]) * idf  # noqa: B023, E731
-        for i, (words, texts) in enumerate(zip(said, right, strict=True)):
+        for i, (words, texts) in enumerate(zip(hypotheses, right, strict=True)):
             for other in texts:
                 a, b = vector(words), vector(other)
                 norm = np.linalg.norm(a) * np.linalg.norm(b)
@@ -184,10 +186,10 @@ def test_matches_are_clipped_by_the_reference_that_has_most_of_them():
 
 
 def test_cider_is_the_papers():
-    said = [caption_metrics.tokenize(line) for line in CAPTIONS]
+    hypotheses = [caption_metrics.tokenize(line) for line in CAPTIONS]
     right = [[caption_metrics.tokenize(line) for line in texts] for texts in IMAGES]
     found = metrics.caption_scores(CAPTIONS, IMAGES)["CIDEr-D"]
-    assert found.value == pytest.approx(plain_cider(said, right), rel=1e-9)
+    assert found.value == pytest.approx(plain_cider(hypotheses, right), rel=1e-9)
     assert found.value > 50
 
 

@@ -157,9 +157,9 @@ def test_ids_too_large_for_the_dtype_remain_out_of_range():
 def test_predict_takes_the_inputs_of_call():
     model, ratings = small_model("vae"), small_model("simple_dot")
     images = examples(model, 6)["image"].numpy()
-    want = model(images).numpy()
+    expected = model(images).numpy()
     for x in (images, images.astype("float64"), {"image": images}, stream([{"image": images}])):
-        np.testing.assert_allclose(model.predict(x, verbose=0), want, atol=1e-6)
+        np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
     for x in (255 * images, {"image": 255 * images}, tf.data.Dataset.from_tensors(255 * images)):
         with pytest.raises(BatchError, match=r"in \[0, 1\], got 0 to 255"):
             model.predict(x, verbose=0)
@@ -188,12 +188,12 @@ def test_empty_batches_give_empty_results_of_the_right_shape(name):
 def test_global_keras_settings_do_not_affect_a_model(name):
     model = small_model(name)
     batch, x = examples(model, 4), inputs(model, 3)
-    want = model(x)
+    expected = model(x)
     keras.config.set_image_data_format("channels_first")
     keras.config.set_floatx("float64")
     try:
         model = small_model(name)
-        np.testing.assert_array_equal(model(x), want)
+        np.testing.assert_array_equal(model(x), expected)
         model.prepare()
         model.train_step(batch)
     finally:

@@ -84,9 +84,9 @@ def test_the_loss_is_that_of_equation_14_and_padding_changes_nothing():
 
 def test_images_become_texts_and_each_token_has_an_attention_map():
     model = with_vocabulary()
-    said = model.caption(IMAGES, max_length=5, batch_size=2)
-    assert len(said) == 3 and all(isinstance(line, str) for line in said)
-    assert model.caption(IMAGES.astype(np.float32) / 255, max_length=5) == said
+    captions = model.caption(IMAGES, max_length=5, batch_size=2)
+    assert len(captions) == 3 and all(isinstance(line, str) for line in captions)
+    assert model.caption(IMAGES.astype(np.float32) / 255, max_length=5) == captions
     assert len(model.caption(IMAGES, num_beams=3, max_length=5)) == 3
     found = model.attention_maps(IMAGES, CAPTIONS)
     for caption, (pieces, maps) in zip(CAPTIONS, found, strict=True):
@@ -211,8 +211,8 @@ def test_a_channel_is_dropped_at_all_positions():
 
 def test_mirrored_images_are_used_in_training_and_not_in_evaluation(tmp_path, monkeypatch):
     images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-    said = {"caption": ["a cat", "a dog", "a cat"]}
-    corpus = corpora.Corpus(said, "x", "train", {"image": images}, np.array([0, 0, 1]))
+    texts = {"caption": ["a cat", "a dog", "a cat"]}
+    corpus = corpora.Corpus(texts, "x", "train", {"image": images}, np.array([0, 0, 1]))
     monkeypatch.setattr(corpora, "load_captions", lambda *args, **how: corpus)
     captions = CaptionConfig(mirrored=True, min_count=2, tokenizer="words")
     train = captions.load("x", "train", shuffle=True, batch_size=6)
@@ -289,9 +289,9 @@ def test_a_recipe_of_captions_becomes_a_record(few):
         "shapes train / validation / test, as they are; exact match, greedy on the first 5 test"
         " texts, %"
     )
-    said = (few / "run" / "test-beam1.txt").read_text().splitlines()
+    captions = (few / "run" / "test-beam1.txt").read_text().splitlines()
     model = keras.models.load_model(few / "run" / "model.keras")
-    assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == said
+    assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == captions
     seen = zoo.recipes.get("captioning.flickr8k").protocol()
     assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
 
@@ -371,9 +371,9 @@ def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
 
 def test_a_map_is_bright_where_attention_weights_are_large(tmp_path):
     image = np.full((1, 8, 8, 3), 200, np.uint8)
-    looked = np.zeros((1, 2, 2))
-    looked[0, 1, 0] = 1.0  # below, on the left
-    found = [(["word"], looked)]
+    weights = np.zeros((1, 2, 2))
+    weights[0, 1, 0] = 1.0  # below, on the left
+    found = [(["word"], weights)]
     picture = figures.caption_maps(image, found, path=tmp_path / "maps.png")
     assert (tmp_path / "maps.png").is_file()
     tile = picture[4:124, 128:248].mean(-1)

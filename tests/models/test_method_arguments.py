@@ -33,13 +33,13 @@ def test_numbers_of_samples_and_seeds_are_checked(name):
     refused(lambda: model.sample(10**10), "at most 33,554,431 at a time")
     for seed in (-1, 1.5, True, "x", 2**32, [1, 2, 3], [0.5, 1.0]):
         refused(lambda seed=seed: model.sample(2, seed), "seed must be an integer")
-    want = model.sample(2, 3)
-    assert want.shape == (2, *model.image_shape) and want.dtype == tf.float32
+    expected = model.sample(2, 3)
+    assert expected.shape == (2, *model.image_shape) and expected.dtype == tf.float32
     for n, seed in ((np.int64(2), np.int32(3)), (tf.constant(2), tf.constant([3, 0]))):
-        np.testing.assert_array_equal(model.sample(n, seed), want)
+        np.testing.assert_array_equal(model.sample(n, seed), expected)
     a, b = (model.sample(2, np.array([1, k], np.uint32)) for k in (2, 3))
     assert np.abs(a - b).max() > 0
-    assert model.sample(2, 2**32 - 2).shape == want.shape
+    assert model.sample(2, 2**32 - 2).shape == expected.shape
 
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1))
@@ -71,11 +71,11 @@ def test_images_are_checked_and_converted(name, verb):
     for value, message in WRONG_IMAGES.values():
         refused(lambda value=value: answer(value), message)
     coarse = (255 * IMAGES).astype(np.uint8)
-    want = answer(tf.constant(coarse / 255, tf.float32))
+    expected = answer(tf.constant(coarse / 255, tf.float32))
     for same in (coarse, list(coarse), coarse / 255, tf.constant(coarse)):
-        np.testing.assert_allclose(answer(same), want, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(answer(same), expected, rtol=1e-5, atol=1e-6)
     for empty in (IMAGES[:0], coarse[:0], []):
-        assert answer(empty).shape == (0, *want.shape[1:])
+        assert answer(empty).shape == (0, *expected.shape[1:])
 
 
 @having("decode")
@@ -114,9 +114,9 @@ def test_ids_are_checked():
         refused(lambda ids=ids: model.predict_ratings(ids, ids), "'user'")
     refused(lambda: model.predict_ratings([1, 2], [1, 2, 3]), r"of one length, got \[2, 3\]")
     assert model.predict_ratings([], []).shape == (0,)
-    want = model.predict_ratings([1, 1], [2, 3])
+    expected = model.predict_ratings([1, 1], [2, 3])
     for users in (np.array([1, 1], np.uint8), [1]):
-        np.testing.assert_array_equal(model.predict_ratings(users, [2, 3]), want)
+        np.testing.assert_array_equal(model.predict_ratings(users, [2, 3]), expected)
 
 
 def test_sources_of_an_image_translation_are_checked():

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import (
-    apart,
-    drawn,
-    draws_by_chance,
     examples,
+    generate_outputs,
     inputs,
+    output_error,
+    output_spec,
     same_bits,
     shuffled,
     small_config,
     small_model,
     small_trainer,
-    spec_of_drawn,
+    uses_seed,
 )
 from every_model import NAMES, every_model
 
@@ -154,13 +154,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 def test_one_image_or_sentence_can_be_memorized(name):
     """Overfits: trained on a single example, what it draws or says comes to be that one."""
     run = small_trainer(name)
-    picture = examples(run.model, 1, seed=5)
-    many = {k: tf.repeat(v, 16, axis=0) for k, v in picture.items()}
+    image = examples(run.model, 1, seed=5)
+    many = {k: tf.repeat(v, 16, axis=0) for k, v in image.items()}
     answers = ("caption", "rating", "target", "content", "image")
-    truth = next(many[k] for k in answers if k in picture)
+    truth = next(many[k] for k in answers if k in image)
 
     def distance():
-        return apart(drawn(run.model, many, seed=0), truth)
+        return output_error(generate_outputs(run.model, many, seed=0), truth)
 
     def stop(epoch, logs):
         run.model.stop_training = distance() < before / 3
@@ -176,15 +176,15 @@ def test_one_image_or_sentence_can_be_memorized(name):
 def test_samples_are_in_range_and_depend_on_the_seed(name):
     model = small_model(name)
     batch = examples(model, 5)
-    samples = drawn(model, batch, seed=1).numpy()
-    shape, dtype, highest = spec_of_drawn(model)
+    samples = generate_outputs(model, batch, seed=1).numpy()
+    shape, dtype, highest = output_spec(model)
     assert samples.shape == (5, *shape) and samples.dtype == dtype
     assert samples.min() >= 0 and samples.max() <= highest
-    np.testing.assert_array_equal(samples, drawn(model, batch, seed=1))
-    other = drawn(model, batch, seed=2)
-    assert (np.abs(samples - other).max() > 0) == draws_by_chance(model)
+    np.testing.assert_array_equal(samples, generate_outputs(model, batch, seed=1))
+    other = generate_outputs(model, batch, seed=2)
+    assert (np.abs(samples - other).max() > 0) == uses_seed(model)
     state = model.seed_generator.state.numpy()
-    drawn(model, batch, seed=1)
+    generate_outputs(model, batch, seed=1)
     np.testing.assert_array_equal(state, model.seed_generator.state.numpy())
 
 
@@ -320,22 +320,22 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         model.train_step(examples(model, 8))
         model.save(tmp_path / f"{name}.keras")
         model.save_weights(tmp_path / f"{name}.weights.h5")
-        expected[name] = drawn(model, examples(model, 4), seed=3).numpy()
+        expected[name] = generate_outputs(model, examples(model, 4), seed=3).numpy()
     np.savez(tmp_path / "expected.npz", **expected)
     script = inspect.cleandoc(f"""
         import sys, keras, numpy as np, zoo
         sys.path.insert(0, {str(ROOT / "tests")!r})
-        from cases import drawn, examples, small_model
+        from cases import generate_outputs, examples, small_model
         expected = np.load({str(tmp_path / "expected.npz")!r})
         for name in expected:
             zoo.registry.get_class(name)
             whole = keras.models.load_model({str(tmp_path)!r} + "/" + name + ".keras")
             weights = small_model(name, seed=9)
             batch = examples(weights, 4)
-            assert np.abs(drawn(weights, batch, seed=3) - expected[name]).max() > 0
+            assert np.abs(generate_outputs(weights, batch, seed=3) - expected[name]).max() > 0
             weights.load_weights({str(tmp_path)!r} + "/" + name + ".weights.h5")
             for model in (whole, weights):
-                found = drawn(model, batch, seed=3)
+                found = generate_outputs(model, batch, seed=3)
                 np.testing.assert_allclose(found, expected[name], atol=1e-6)
         print("all equal")
     """)

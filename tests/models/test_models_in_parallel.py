@@ -54,8 +54,8 @@ def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
             losses.append(run.model.train_step({k: v[half] for k, v in batch.items()}))
         alone.append([keras.ops.convert_to_numpy(v).copy() for v in run.model.weights])
     for got, *halves in zip(together.model.weights, *alone, strict=True):
-        want = np.mean(halves, 0) if got.trainable else halves[0]
-        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=got.path)
+        expected = np.mean(halves, 0) if got.trainable else halves[0]
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5, err_msg=got.path)
     for key, value in logs.items():
         halves = [loss[key] for loss in losses]
         np.testing.assert_allclose(value, np.mean(halves, 0), rtol=1e-4, atol=1e-5, err_msg=key)

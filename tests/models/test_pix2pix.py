@@ -178,10 +178,10 @@ def test_translation_figures_show_source_output_and_target(maps, tmp_path):
     model = zoo.get("pix2pix", **TINY)
     data = zoo.data.load(maps)
     batch = data.take(2)
-    picture = figures.translations(model, batch["source"], batch["target"], path=tmp_path / "a.png")
+    image = figures.translations(model, batch["source"], batch["target"], path=tmp_path / "a.png")
     assert (tmp_path / "a.png").exists()
-    scale = (picture.shape[1] - 2 * 8) // 52  # three images and two gaps; one pair a row
-    row = picture[26 + 8 + scale // 2, 8 + scale // 2 :: scale][:52]
+    scale = (image.shape[1] - 2 * 8) // 52  # three images and two gaps; one pair a row
+    row = image[26 + 8 + scale // 2, 8 + scale // 2 :: scale][:52]
     np.testing.assert_array_equal(row[:16], maps["source"][0, 0])
     np.testing.assert_array_equal(row[36:], maps["target"][0, 0])
     output = model.translate(batch["source"]).numpy()[0, 0]

@@ -28,9 +28,9 @@ def test_a_rating_is_a_dot_product_clipped_to_the_range():
     p, q = (layer.embeddings.numpy() for layer in (model.user_embedding, model.item_embedding))
     users, items = np.array([0, 2, 1]), np.array([1, 1, 0])
     model.item_embedding.embeddings.assign(1000 * q)
-    want = 1000 * (p[users] * q[items]).sum(1)
-    np.testing.assert_allclose(model({"user": users, "item": items}), want, rtol=1e-4)
-    np.testing.assert_allclose(model.predict_ratings(users, items), want.clip(1, 5), rtol=1e-4)
+    expected = 1000 * (p[users] * q[items]).sum(1)
+    np.testing.assert_allclose(model({"user": users, "item": items}), expected, rtol=1e-4)
+    np.testing.assert_allclose(model.predict_ratings(users, items), expected.clip(1, 5), rtol=1e-4)
 
 
 def test_unknown_ids_are_errors():

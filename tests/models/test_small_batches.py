@@ -70,9 +70,9 @@ def test_the_loss_of_mmd_vae_is_that_of_equation_6(alpha):
     model.prepare()
     batch = examples(model, 6)
     logs = {name: float(value) for name, value in model.train_step(batch).items()}
-    want = logs["nll"] + (1 - alpha) * 0.5 * logs["kl"] + 7.0 * logs["mmd"]
-    np.testing.assert_allclose(logs["loss"], want, rtol=1e-5)
+    expected = logs["nll"] + (1 - alpha) * 0.5 * logs["kl"] + 7.0 * logs["mmd"]
+    np.testing.assert_allclose(logs["loss"], expected, rtol=1e-5)
     metrics = model.eval_step(batch)
-    want = metrics["nll"] + (1 - alpha) * metrics["kl"] + 7.0 * metrics["mmd"]
-    np.testing.assert_allclose(metrics["loss"], want, rtol=1e-5)
+    expected = metrics["nll"] + (1 - alpha) * metrics["kl"] + 7.0 * metrics["mmd"]
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
     assert abs(logs["kl"]) > 0.01 and abs(logs["mmd"]) > 0.01

@@ -117,9 +117,9 @@ def test_eager_equals_the_graph_beams_are_sorted_and_no_special_token_is_generat
     wide = model.generate(x, num_beams=4, max_length=5, length_penalty=0.0)
     assert wide.tokens.shape == (4, 4, 5) and wide.aux.shape == (4, 4, 5, x.shape[1])
     assert np.all(np.diff(wide.scores, axis=1) <= 0)
-    drawn = model.generate(tf.repeat(x, 50, axis=0), max_length=5, seed=1)
-    inside = np.arange(5) < np.array(drawn.lengths)[:, None]
-    assert not np.any(np.isin(drawn.tokens, [text.PAD, text.START]) & inside)
+    samples = model.generate(tf.repeat(x, 50, axis=0), max_length=5, seed=1)
+    inside = np.arange(5) < np.array(samples.lengths)[:, None]
+    assert not np.any(np.isin(samples.tokens, [text.PAD, text.START]) & inside)
 
 
 def first_step_only(step):
@@ -156,11 +156,14 @@ def test_the_optimizer_gets_one_gradient_of_a_token_however_often_it_came(name):
 def test_texts_become_texts_in_their_own_order(name):
     model = shared(name)
     texts = [GERMAN[4], "", GERMAN[0], GERMAN[5]]
-    said = model.translate(texts, max_length=5, batch_size=2)
-    assert said[1] == "" and all(isinstance(line, str) for line in said)
+    translations = model.translate(texts, max_length=5, batch_size=2)
+    assert translations[1] == "" and all(isinstance(line, str) for line in translations)
     alone = [model.translate([line], max_length=5)[0] for line in texts]
-    assert said == alone
-    assert model.translate([line.encode() for line in texts], num_beams=1, max_length=5) == said
+    assert translations == alone
+    assert (
+        model.translate([line.encode() for line in texts], num_beams=1, max_length=5)
+        == translations
+    )
     assert model.translate([]) == [] and model.attention_maps([]) == []
     assert model.generate(np.zeros((0, 3), int), 2, max_length=5).tokens.shape == (0, 2, 5)
     assert len(model.translate(texts, num_beams=2, max_length=5)) == 4
@@ -176,10 +179,10 @@ def test_attention_maps_have_the_tokens_of_both_sides_and_sum_to_one(name):
     assert source == ["ein", "mann"] and target == ["a", "man", "</s>"]
     assert weights.shape == (3, 2) and other[2].shape == (3, 3)
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
-    ((_, said, own),) = model.attention_maps([GERMAN[4]], max_length=5)
+    ((_, tokens, own),) = model.attention_maps([GERMAN[4]], max_length=5)
     found = model.generate(READS.encode_batch([GERMAN[4]]), max_length=5)
-    assert said == SAYS.tokens(found.tokens[0, : int(found.lengths[0])].numpy())
-    np.testing.assert_allclose(own, found.aux[0, : len(said)], atol=1e-5)
+    assert tokens == SAYS.tokens(found.tokens[0, : int(found.lengths[0])].numpy())
+    np.testing.assert_allclose(own, found.aux[0, : len(tokens)], atol=1e-5)
 
 
 @every_translator

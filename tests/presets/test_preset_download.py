@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         name, server = self.path.rpartition("/")[2], self.server
-        server.asked.append((name, self.headers.get("Range")))
+        server.requests.append((name, self.headers.get("Range")))
         path = server.root / name
         act = server.acts.get(name)
         if act:
@@ -67,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(copy, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.root, running.asked, running.down, running.breaks = copy, [], False, None
+        running.root, running.requests, running.down, running.breaks = copy, [], False, None
         running.acts, running.ended, running.stopped = {}, False, False
         running.url = f"http://127.0.0.1:{running.server_address[1]}/vae.tiny"
         thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
@@ -84,7 +84,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def fetched(server):
-    return [name for name, _ in server.asked if name == preset.WEIGHTS]
+    return [name for name, _ in server.requests if name == preset.WEIGHTS]
 
 
 def test_a_preset_is_downloaded_once_and_used_from_the_cache_when_offline(
@@ -97,8 +97,8 @@ def test_a_preset_is_downloaded_once_and_used_from_the_cache_when_offline(
     assert "answers 503; using the copy in" in capsys.readouterr().err
     server.down = False
     monkeypatch.setenv("ZOO_OFFLINE", "1")
-    asked = len(server.asked)
-    assert same(model, zoo.get(server.url, pretrained=True)) and len(server.asked) == asked
+    count = len(server.requests)
+    assert same(model, zoo.get(server.url, pretrained=True)) and len(server.requests) == count
     assert capsys.readouterr().err == ""
     with pytest.raises(PresetError, match="ZOO_OFFLINE is set, and .* has no copy"):
         presets.load(server.url, cache=cache / "other")
@@ -130,7 +130,7 @@ def test_an_interrupted_download_is_resumed(server, cache, model):
         presets.load(server.url)
     server.breaks = None
     assert same(model, zoo.get(server.url, pretrained=True))
-    assert [r for name, r in server.asked if name == preset.WEIGHTS] == [None, "bytes=32768-"]
+    assert [r for name, r in server.requests if name == preset.WEIGHTS] == [None, "bytes=32768-"]
 
 
 def test_a_download_is_accepted_only_with_the_right_hash(server, cache, model):
@@ -315,8 +315,8 @@ def test_a_source_in_trouble_is_reported_and_the_copy_is_used(
     server.acts[preset.CONFIG] = act
     capsys.readouterr()
     assert same(model, zoo.get(server.url, pretrained=True))
-    said = capsys.readouterr().err
-    assert "using the copy in" in said and said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert "using the copy in" in output and output.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", [preset.WEIGHTS, preset.CARD])
@@ -381,4 +381,4 @@ def test_sizes_that_the_author_declares_are_not_fetched(server, cache):
     server.acts[preset.WEIGHTS] = endless
     with pytest.raises(PresetError, match="1,000,000,000,000 bytes: these do not match"):
         presets.load(server.url)
-    assert preset.WEIGHTS not in [name for name, _ in server.asked]
+    assert preset.WEIGHTS not in [name for name, _ in server.requests]

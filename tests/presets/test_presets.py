@@ -35,7 +35,7 @@ def test_a_shipped_preset_is_small_and_its_card_describes_its_training(name):
     preset = presets.load(name)
     assert preset.name == name and preset.model == name.partition(".")[0]
     assert sum(facts["size"] for facts in preset.record["files"].values()) < 8 * 2**20
-    told = zoo.info(name)["card"]
+    card = zoo.info(name)["card"]
     for fact in (
         "zoo reproduce",
         "95 % interval",
@@ -43,7 +43,7 @@ def test_a_shipped_preset_is_small_and_its_card_describes_its_training(name):
         "sha256",
         "## Limitations",
     ):
-        assert fact in told, fact
+        assert fact in card, fact
     assert name in zoo.names(pretrained=True)
 
 
@@ -123,7 +123,7 @@ def test_a_new_preset_has_reference_outputs_and_seeds_are_not_changed(model, who
     for _ in range(2):
         saving.verified.clear()
         states.append(zoo.get(str(whole.folder), pretrained=True).seed_generator.state)
-    assert not np.array_equal(*states)  # seeds of its own, asked or not
+    assert not np.array_equal(*states)  # seeds are used by samples and by noise
 
 
 def test_a_keras_network_is_saved_with_the_model(tmp_path):
@@ -206,8 +206,8 @@ def test_other_channels_give_the_same_result_for_a_grey_image(model, whole, caps
     grey = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
     codes = model.encode(grey)
     np.testing.assert_allclose(coloured.encode(grey.repeat(3, -1)), codes, atol=1e-5)
-    drawn = np.repeat(model.decode(codes), 3, -1)
-    np.testing.assert_allclose(coloured.decode(codes), drawn, atol=1e-5)
+    samples = np.repeat(model.decode(codes), 3, -1)
+    np.testing.assert_allclose(coloured.decode(codes), samples, atol=1e-5)
     back = small_model("vae", seed=3)
     assert len(zoo.transfer_weights(back, coloured).adapted) == 3
     np.testing.assert_allclose(back.encode(grey), codes, atol=1e-5)
@@ -263,12 +263,12 @@ def test_a_preset_is_sampled_from_the_command_line(tmp_path):
     done = run("-n", "2", "--seed", "3", "-o", str(tmp_path / "crystals.npz"))
     assert done.exit_code == 0, done.stderr
     model = zoo.get("vae.snowflakes", pretrained=True)
-    drawn = np.load(tmp_path / "crystals.npz")["image"]
-    np.testing.assert_allclose(drawn, model.sample(2, seed=3), atol=1e-6)
-    for words, said in (
+    samples = np.load(tmp_path / "crystals.npz")["image"]
+    np.testing.assert_allclose(samples, model.sample(2, seed=3), atol=1e-6)
+    for words, message in (
         (("--best",), "vae.snowflakes is a single model"),
         (("--label", "7"), "vae has no classes"),
         (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):
         done = run(*words)
-        assert done.exit_code == 2 and said in done.stderr
+        assert done.exit_code == 2 and message in done.stderr

@@ -75,8 +75,8 @@ def test_a_recipe_is_complete(recipe):
     assert set(recipe.budgets) == set(reproduction.BUDGETS)
     assert json.loads(json.dumps(asdict(recipe)))["config"] == recipe.config
     splits = zoo.data.info(recipe.data).splits
-    asked = filter(None, recipe.splits("paper"))
-    assert {split.partition("[")[0] for split in asked} <= set(splits)
+    splits_of_recipe = filter(None, recipe.splits("paper"))
+    assert {split.partition("[")[0] for split in splits_of_recipe} <= set(splits)
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limitations
@@ -137,14 +137,14 @@ def test_files_and_folders_are_identified_by_their_content(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder / "cats").mkdir(parents=True)
         (tmp_path / folder / "cats" / "1.npy").write_bytes(b"one")
-    told = data_identity(str(tmp_path / "a" / "cats"))
-    assert told.startswith("cats (sha256 ") and str(tmp_path) not in told
-    assert data_identity(str(tmp_path / "b" / "cats")) == told
-    assert data_identity(f"AtoB:{tmp_path}/b/cats") == f"AtoB:{told}"
+    identity = data_identity(str(tmp_path / "a" / "cats"))
+    assert identity.startswith("cats (sha256 ") and str(tmp_path) not in identity
+    assert data_identity(str(tmp_path / "b" / "cats")) == identity
+    assert data_identity(f"AtoB:{tmp_path}/b/cats") == f"AtoB:{identity}"
     (tmp_path / "b" / "cats" / "1.npy").write_bytes(b"two")
-    assert data_identity(str(tmp_path / "b" / "cats")) != told
+    assert data_identity(str(tmp_path / "b" / "cats")) != identity
     (tmp_path / "a" / "cats" / "1.npy").rename(tmp_path / "a" / "cats" / "2.npy")
-    assert data_identity(str(tmp_path / "a" / "cats")) != told
+    assert data_identity(str(tmp_path / "a" / "cats")) != identity
     assert data_identity(str(tmp_path / "b" / "cats" / "1.npy")).startswith("1.npy (sha256 ")
     assert data_identity("quickdraw_bitmap/cat") == "quickdraw_bitmap/cat"
 
@@ -246,11 +246,11 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 
 def test_a_folder_belongs_to_one_recipe(done):
     recipe, folder, _ = done
-    for changes, told in (
+    for changes, message in (
         ({"learning_rate": 0.5}, "learning_rate=0.01, got learning_rate=0.5"),
         ({"config": {}}, "config="),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             reproduction.reproduce(replace(recipe, **changes), "paper", folder, folder / "run")
     with pytest.raises(UsageError, match=r"train=train\[:64\], epochs=2, got train=train\[0:32\]"):
         reproduction.reproduce(recipe, "smoke", folder, folder / "run")
@@ -269,7 +269,7 @@ def test_a_generator_is_evaluated_on_the_features_of_a_network(tmp_path, monkeyp
     monkeypatch.setattr(metrics, "generate", counted)
     recipe = tiny_gan(tmp_path)
     record = reproduction.reproduce(recipe, "paper", tmp_path / "results", tmp_path / "run")
-    assert calls == [80]  # one draw for all that is asked
+    assert calls == [80]  # one draw for all metrics
     assert [*record["metrics"]] == [measure.name for measure in recipe.metrics]
     name = metrics.load_classifier("mnist-classifier-v1").name
     for key, one in record["metrics"].items():
@@ -325,7 +325,7 @@ def test_pairs_are_measured_image_by_image():
     assert evaluate.compute_metric(MetricSpec("psnr"), Copier(), None, same)[0]["value"] == 100
     found, _ = evaluate.compute_metric(MetricSpec("ssim"), Copier(), None, same)
     assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
-    assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same whenever it is asked
+    assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same in each call
 
 
 def test_missing_data_are_reported_before_training(tmp_path, monkeypatch, offline):

@@ -203,13 +203,13 @@ def test_a_record_is_compared_to_a_published_result_only_under_its_protocol(tmp_
     record = write(tmp_path)  # 2 to 4
     reference = {"value": 3.5, "protocol": "some; IWAE-5", "note": "", "source": "s"}
     reference["plus_minus"] = 0.0
-    for value, said in ((3.5, "WITHIN INTERVAL"), (1.0, "BELOW REFERENCE"), (5.0, "BETTER")):
-        assert records.compare_to_reference(record, reference | {"value": value}) == said
+    for value, verdict in ((3.5, "WITHIN INTERVAL"), (1.0, "BELOW REFERENCE"), (5.0, "BETTER")):
+        assert records.compare_to_reference(record, reference | {"value": value}) == verdict
     assert (
         records.compare_to_reference(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
     )
-    told = {"protocol": "other", "note": "on all images", "plus_minus": 0.1}
-    assert records.format_reference(record, reference | told) == (
+    changes = {"protocol": "other", "note": "on all images", "plus_minus": 0.1}
+    assert records.format_reference(record, reference | changes) == (
         "OTHER PROTOCOL: published 3.5 ± 0.1 (on all images), s"
     )
     assert records.format_reference(record, None).startswith("NO REFERENCE")

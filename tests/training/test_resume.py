@@ -69,7 +69,7 @@ def test_callbacks_and_monitor_may_be_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "saved", "wanted"),
+    ("options", "saved", "expected"),
     [
         ({"optimizers": keras.optimizers.Adam(0.5)}, "learning_rate=0.001", "learning_rate=0.5"),
         ({"optimizers": keras.optimizers.Adam(1e-3, beta_1=0.5)}, "beta_1=0.9", "beta_1=0.5"),
@@ -81,7 +81,7 @@ def test_callbacks_and_monitor_may_be_none(tmp_path):
         ({"micro_batches": 2}, "micro_batches=1", "micro_batches=2"),
     ],
 )
-def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, saved, wanted):
+def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, saved, expected):
     def new_run(cls=Denoiser, optimizers=None, seed=0, micro_batches=1, **config):
         rates = keras.optimizers.Adam(1e-3) if optimizers is None else optimizers
         settings = {"optimizers": rates, "seed": seed, "micro_batches": micro_batches}
@@ -92,7 +92,7 @@ def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, 
     with pytest.raises(errors.ZooError) as refused:
         new_run(**options).fit(data, steps=2)
     if not isinstance(refused.value, errors.CheckpointError):  # other slots are detected earlier
-        assert saved in str(refused.value) and wanted in str(refused.value)
+        assert saved in str(refused.value) and expected in str(refused.value)
         assert "another workdir" in str(refused.value)
     # All files but the lock are unchanged.
     assert {k: v for k, v in files(tmp_path).items() if k.name != ".lock"} == {

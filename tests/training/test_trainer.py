@@ -262,8 +262,8 @@ def test_a_run_writes_figures_history_and_tensorboard(tmp_path):
     history = trainer.fit(data, epochs=2, validation=data()).history
     kept = json.loads((tmp_path / "history.json").read_text())
     assert kept == {"epoch": [0, 1], **history}
-    pictures = {path.name for path in (tmp_path / "figures").glob("*.png")}
-    assert {"samples.png", "reconstructions.png", "latent_grid.png", "loss.png"} <= pictures
+    figure_files = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert {"samples.png", "reconstructions.png", "latent_grid.png", "loss.png"} <= figure_files
     series = list((tmp_path / "figures" / "samples").glob("*.png"))
     assert len(series) == 2
     events = list((tmp_path / "tensorboard").rglob("events*"))
