@@ -1,4 +1,4 @@
-"""Small versions of all registered models, and data that fit them.
+"""Small versions of all registered models, and matching data.
 
 New models need no change here: small arguments are chosen by the signature, batches by the
 `batch_spec`.
@@ -76,16 +76,16 @@ def sentences(rng, n):
 
 
 def generate_outputs(model, batch, seed):
-    """What a model draws: out of noise, of the pictures in a batch, on a canvas; [n, h, w, c].
+    """The outputs of a model: images [n, h, w, c] from noise or of a batch, or a stylized image.
 
-    What a model says that answers in words: ids [n, LONGEST]; that rates: ratings [n].
+    Text models: ids [n, LONGEST]; models of ratings: ratings [n].
     """
     if hasattr(model, "predict_ratings"):
         return model.predict_ratings(batch["user"], batch["item"])
     if not uses_seed(model):
         return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
     if hasattr(model, "generate"):
-        # Cold enough for the weights to be heard, warm enough for the seed.
+        # Low enough to depend on the weights, high enough to depend on the seed.
         how = {"seed": seed, "temperature": 0.5}
         return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
     if hasattr(model, "translate"):
@@ -94,12 +94,12 @@ def generate_outputs(model, batch, seed):
 
 
 def uses_seed(model):
-    """Whether what a model draws follows a seed; a canvas is as it is, and so is a taste."""
+    """Whether `generate_outputs` depends on the seed."""
     return not hasattr(model, "stylized_image") and not hasattr(model, "predict_ratings")
 
 
 def output_spec(model):
-    """(shape of one, dtype, highest value) of what a model draws."""
+    """(shape of one example, dtype, highest value) of `generate_outputs`."""
     if hasattr(model, "generate"):
         return (LONGEST,), np.int32, model.vocabulary_sizes[model.target_feature] - 1
     if hasattr(model, "predict_ratings"):
@@ -108,15 +108,15 @@ def output_spec(model):
 
 
 def output_error(found, truth):
-    """How far from the truth, in [0, 1]: of pictures the mean, of sentences the share of words."""
+    """Error in [0, 1]: the mean absolute error of images, the fraction of wrong tokens."""
     if truth.dtype.is_floating:
         return float(tf.reduce_mean(tf.abs(found - truth)))
-    words = truth[:, 1:]  # nobody says START
+    words = truth[:, 1:]  # START is not generated
     return float(np.mean((found[:, : words.shape[1]] != words)[words != text.PAD]))
 
 
 def inputs(model, n):
-    """What the model may be called on: a feature of its batches, several of them, or noise."""
+    """Inputs of `call`: a feature of the batches, several features, or noise."""
     if isinstance(model.input_feature, tuple):
         batch = examples(model, n)
         return {name: batch[name] for name in model.input_feature}
@@ -127,7 +127,7 @@ def inputs(model, n):
 
 @functools.cache
 def shuffled(name, n=32, batch_size=8):
-    """Epoch -> Dataset in an order of its own."""
+    """Epoch -> Dataset in another order for each epoch."""
     batch = {k: v.numpy() for k, v in examples(small_model(name), n).items()}
 
     def data(epoch):

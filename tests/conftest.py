@@ -1,4 +1,4 @@
-"""Two logical CPUs for the tests of distribution; the data folder of the tests' own."""
+"""Two logical CPUs for the tests of distribution; a data folder for the tests."""
 
 import functools
 import gc
@@ -35,7 +35,7 @@ def quiet_and_seeded():
 
 
 def without_graphs(patch):
-    """Trainers run their steps as plain Python: a few take less time than tracing one."""
+    """Trainers run eagerly: a few eager steps take less time than tracing."""
     from zoo.training.trainer import Trainer
 
     init = Trainer.__init__
@@ -81,7 +81,7 @@ def empty_dir(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A folder with `runs/vae-images`, trained for one epoch and then up to two; both answers."""
+    """A folder with `runs/vae-images`, trained for one epoch and then up to two; both outputs."""
     folder = tmp_path_factory.mktemp("cli")
     shell.write_images(folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What the tests of presets compare, and how a preset is changed by its author."""
+"""Comparison and modification of presets, for tests."""
 
 import json
 
@@ -19,14 +19,14 @@ def same(a, b):
 
 
 def rewrite(place, **changes):
-    """Changes a config.json as its author could: the digest fits."""
+    """Changes a config.json and updates the digest."""
     path = place / preset.CONFIG
     record = json.loads(path.read_text()) | changes
     path.write_text(json.dumps(record | {"digest": digest(record)}))
 
 
 def replace_file(place, name, raw):
-    """Changes another file as its author could: size and hash fit."""
+    """Changes another file and updates size and hash."""
     (place / name).write_bytes(raw)
     files = json.loads((place / preset.CONFIG).read_text())["files"]
     rewrite(place, files=files | {name: {"sha256": saving.sha256(raw), "size": len(raw)}})

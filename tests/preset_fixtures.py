@@ -1,4 +1,4 @@
-"""A small preset: a plugin of pytest, for the tests of presets."""
+"""Fixtures with a small preset: a pytest plugin for the tests of presets."""
 
 import pytest
 from cases import small_model
@@ -14,13 +14,13 @@ def model():
 
 @pytest.fixture(scope="module")
 def whole(model, tmp_path_factory):
-    """A preset in a folder of its own, not to be touched."""
+    """A preset that tests must not change."""
     return zoo.save(model, tmp_path_factory.mktemp("made") / "vae.tiny", CARD)
 
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    """A preset to be spoilt."""
+    """A copy of the preset that tests may damage."""
     place = tmp_path / "vae.tiny"
     place.mkdir()
     for path in whole.folder.iterdir():

@@ -1,4 +1,4 @@
-"""The documents keep their word: the code in them runs, links lead somewhere, commands exist."""
+"""The documents are correct: their code runs, links have targets, commands exist."""
 
 import ast
 import re
@@ -66,7 +66,7 @@ with_code = pytest.mark.parametrize(
 
 @pytest.fixture
 def registered_for_now():
-    """Models that a document registers are forgotten afterwards."""
+    """Removes the models that a document registers."""
     before = set(registry._registered)
     yield
     modules = registry._modules()
@@ -80,7 +80,7 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
     path, tmp_path, monkeypatch, registered_for_now
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))  # drawn data stay here
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))  # generated data stay here
     if path.name in OWN_PROCESS:
         script = "".join(code for _, how, code in blocks(path, "python") if how != "no-run")
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Exported models: the same answers where there is TensorFlow and nothing of the zoo."""
+"""Exported models: the same outputs with TensorFlow and without the zoo."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The registry: listed names, refused names, and imports of a listing."""
+"""The registry: listed names, rejected names, and imports of a listing."""
 
 import os
 import subprocess

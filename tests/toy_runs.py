@@ -14,7 +14,7 @@ def data(epoch=0):
 
 
 def run(workdir=None, **options):
-    """A small_trainer of a toy, eager: a few steps take less time than tracing one."""
+    """An eager `small_trainer` of a toy: a few steps take less time than tracing."""
     model = options.pop("model", None) or toy()
     return small_trainer("vae", workdir, model=model, **{"eager": True, **options})
 

@@ -1,4 +1,4 @@
-"""Properties x blocks: Keras' own layer harness and ours, over every public layer of `blocks`."""
+"""Keras' own layer tests and further properties, for every public layer of `blocks`."""
 
 import functools
 import inspect
@@ -139,7 +139,7 @@ every_block = pytest.mark.parametrize("name, config, shape, output", TABLE)
 
 
 def fresh(config, **more):
-    """Arguments of a layer; a layer among them is made anew, with the same dtype."""
+    """Arguments of a layer; a layer among them is created again, with the same dtype."""
     return {k: v(**more) if inspect.isfunction(v) else v for k, v in config.items()}
 
 
@@ -159,7 +159,7 @@ def built(layer, shape):
 
 
 def examples(shape):
-    """What a layer is called with: an array, or one for each of its inputs by name."""
+    """The inputs of a layer: an array, or one for each of its inputs by name."""
     if isinstance(shape, dict):
         return {name.removesuffix("_shape"): tf.constant(random(s)) for name, s in shape.items()}
     return tf.constant(random(shape))

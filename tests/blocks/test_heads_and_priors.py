@@ -93,7 +93,7 @@ def test_likelihood_heads_are_normalized():
     np.testing.assert_allclose(head.distribution(outputs).log_prob(x), expected, rtol=1e-4)
 
 
-# Priors that learn.
+# Trainable priors.
 
 
 def test_the_mixture_by_matrix_products_equals_that_of_tfp():

@@ -46,7 +46,7 @@ def test_the_training_scale_is_optimal_and_the_gradient_that_of_the_log_error():
     np.testing.assert_allclose(mean, best_nll(x - tf.sigmoid(outputs)), rtol=1e-4)
     slopes = [tape.gradient(y, outputs).numpy() for y in (mean, log_error)]
     np.testing.assert_allclose(*slopes, rtol=1e-3, atol=1e-5)
-    # The first batch sets what is remembered, and later ones move it.
+    # The first batch sets the moving average, and later ones update it.
     np.testing.assert_allclose(layer.scale(), error**0.5, rtol=1e-4)
     before = float(layer.raw_scale)
     layer.training_distribution(outputs).log_prob(tf.sigmoid(outputs) + 0.01)

@@ -230,7 +230,7 @@ def test_the_blocks_of_a_functional_model_are_saved_and_loaded(tmp_path):
 
 @pytest.mark.parametrize("kind", ["bahdanau", "luong"])
 def test_reversing_a_sequence_is_learned_and_attention_follows_it(kind):
-    """Four letters, last one first, told by nothing but the attention, which must wander back."""
+    """Reverses four letters; only the attention gives the decoder access to them."""
     letters, start, steps, units = 8, 0, 4, 32
     embedding = built(blocks.TokenEmbedding(letters + 1, 16), (None, None))
     encoder = blocks.SequenceEncoder(units)

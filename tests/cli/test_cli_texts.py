@@ -47,7 +47,7 @@ def write_table(folder, english=ENGLISH):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with runs/seq2seq-n, from German numbers to English ones, and its answer."""
+    """A folder with runs/seq2seq-n, from German numbers to English ones, and its output."""
     folder = tmp_path_factory.mktemp("texts")
     write_table(folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""`zoo stylize` and its benchmark: an image and its frames, or one line that says what is wrong."""
+"""`zoo stylize` and its benchmark: an image and its frames, or a one-line error."""
 
 import json
 

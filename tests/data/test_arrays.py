@@ -1,4 +1,4 @@
-"""Arrays and NumPy files are checked once, in memory; no argument is dropped in silence."""
+"""Arrays and NumPy files are checked once, in memory; no argument is ignored silently."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""The catalog: what a name gives, what is refused, and nothing without asking the network."""
+"""The catalog: what each name loads and what is rejected, without a download."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_an_unknown_data_set_gets_close_names():
 
 @pytest.fixture
 def prepared(monkeypatch, tmp_path):
-    """Every data set looks prepared, and holds noise."""
+    """Every data set seems to be prepared, and holds noise."""
     monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda self: True)
     with tfds.testing.mock_data(num_examples=400):
         yield tmp_path

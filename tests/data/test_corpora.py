@@ -1,4 +1,4 @@
-"""Texts, captions and ratings from files and data sets: read as meant, or named with their line."""
+"""Texts, captions and ratings from files and data sets: read, or rejected with their line."""
 
 import gzip
 

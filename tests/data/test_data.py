@@ -1,4 +1,4 @@
-"""What zoo.data promises: order, resumability, binarization by name, sources, errors."""
+"""zoo.data: order, resuming, binarization by name, sources, errors."""
 
 import numpy as np
 import pytest

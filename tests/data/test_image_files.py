@@ -190,12 +190,12 @@ def test_an_unreadable_file_is_a_one_line_error_with_its_name(name, tmp_path):
     assert len(str(error.value).splitlines()) == 1
 
 
-# ---------------------------------------------------------------- everybody reads by it
+# ---------------------------------------------------------------- all readers
 
 
 @pytest.fixture
 def phone(tmp_path):
-    """A gray photograph 4 x 6 that lies on its side, as wide as high when cut."""
+    """A gray photograph of 4 x 6 pixels with a rotated orientation, square when cropped."""
     exif = Image.Exif()
     exif[0x0112] = 6
     image(GRAY).save(tmp_path / "phone.png", exif=exif)

@@ -1,4 +1,4 @@
-"""Pairs of pictures: from folders, arrays and by name; both of a pair moved alike."""
+"""Pairs of images: from folders, arrays and by name; equal jitter of both images."""
 
 import numpy as np
 import pytest

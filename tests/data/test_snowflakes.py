@@ -1,4 +1,4 @@
-"""Snow crystals: six arms, many forms, the same ones from the same seed."""
+"""Snow crystals: six arms, many forms, a function of the seed."""
 
 import time
 

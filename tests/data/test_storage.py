@@ -1,4 +1,4 @@
-"""Named data sets on disk: one process prepares, shared folders are only read, damage is said."""
+"""Named data sets on disk: preparation by one process, read-only folders, reports of damage."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Few ratings, an empty shared folder, and a folder of one's own."""
+    """Few ratings, an empty shared folder, and a private folder."""
     monkeypatch.setattr(ratings, "SPLITS", {"train": 20, "test": 5})
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "shared"))
     monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path / "own"))

@@ -1,4 +1,4 @@
-"""Pictures to paint, and brushwork: from files, drawn, as a data set."""
+"""Content and style images: from files, procedural, as a data set."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Files of texts as people have them: read as meant, or one line with the file and the line."""
+"""Text files: read correctly, or a one-line error with the file and the line."""
 
 import gzip
 import os

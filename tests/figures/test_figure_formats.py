@@ -1,4 +1,4 @@
-"""A figure's file is what its suffix says, or is refused before anything is computed."""
+"""A figure has the format of its suffix, or is rejected before anything is computed."""
 
 import base64
 import inspect
@@ -26,7 +26,7 @@ class Translator(Plane):
         return 1 - np.asarray(sources)
 
 
-# Each figure, and the arguments of it that hold what is drawn.
+# Each figure, and its arguments with the content.
 DRAWN = {
     "attention": ([MAPS], {}),
     "caption_maps": ([PHOTOS[:1], [(["a"], PHOTOS[:1, :4, :4, 0])]], {}),
@@ -59,7 +59,7 @@ def drawn(name, path, dpi=None):
 
 
 class Untouched:
-    """Fails the test if a figure looks at it."""
+    """Fails the test if a figure uses it."""
 
     def __getattribute__(self, name):
         raise AssertionError(f"the figure was begun: {name}")

@@ -1,6 +1,6 @@
-"""Pictures: what is drawn where, the same picture for the same seed, and no trace left in training.
+"""Figures: layout, reproducibility for a seed, and no effect on training.
 
-A small model of NumPy arrays stands in for the verbs, so that every pixel is known beforehand.
+A small model of NumPy arrays defines the methods, so that the value of every pixel is known.
 """
 
 import re
@@ -31,7 +31,7 @@ def grey(values):
 
 
 def has(picture, color, opacity=1.0):
-    """Whether a colour, "#rrggbb", is in a picture, laid on white at that opacity."""
+    """Whether an image contains a color, "#rrggbb", with that opacity on white."""
     color = np.array(list(bytes.fromhex(color[1:])))
     return bool((np.abs(picture - (opacity * color + (1 - opacity) * 255)) <= 1).all(-1).any())
 
@@ -45,7 +45,7 @@ def test_grid_puts_each_image_in_its_cell_enlarged_by_whole_pixels(images):
         expected = grey(images[k]).repeat(3, 0).repeat(3, 1).repeat(3, 2)
         np.testing.assert_array_equal(tile, expected)
     assert (picture[0] == 255).all() and (picture[:, 7] == 255).all()
-    assert (picture[15:, 8:] == 255).all()  # the place that is left over
+    assert (picture[15:, 8:] == 255).all()  # the empty cell
 
 
 @pytest.mark.parametrize("shape", [(64, 28, 28, 1), (16, 28, 28, 1), (9, 64, 64, 3), (6, 8, 20, 1)])
@@ -177,7 +177,7 @@ def test_scatter_uses_a_color_scale_for_more_labels_than_colors(images):
 
 
 def test_scatter_has_equal_axes():
-    """A circle of codes is drawn as high as wide."""
+    """A circle of codes is plotted as high as wide."""
     angle = np.linspace(0, 2 * np.pi, 200, dtype=np.float32)
     circle = np.stack([np.cos(angle), np.sin(angle), angle, angle], -1).reshape(-1, 2, 2, 1)
     picture = figures.latent_scatter(Plane(), circle).astype(int)

@@ -1,4 +1,4 @@
-"""The worked cases of fine-tuning: fair, compared in pairs, written down."""
+"""The fine-tuning benchmark: methods are comparable, compared in pairs, and recorded."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ CASES = finetuning.CASES
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
-    """A few steps take less time than tracing one; random data take the place of real ones."""
+    """A few steps take less time than tracing one; random data replace the real data."""
     random, load = np.random.default_rng(0), zoo.data.load
     arrays = {"image": random.random((40, 28, 28, 1), np.float32), "label": np.arange(40) % 10}
     pairs = corpora.Corpus({"source": SENTENCES, "target": SENTENCES[::-1]}, "pairs", "all")

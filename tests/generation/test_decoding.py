@@ -1,4 +1,4 @@
-"""Decoding finds what a slow search in plain Python finds, eagerly and as a graph."""
+"""Decoding gives the results of a slow search in plain Python, eagerly and as a graph."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ def tables(count, seed=0, sharp=1.5):
 
 
 def step(tokens, state):
-    """Reads the next token's logits off the sentence's own table, and counts the steps."""
+    """The next token's logits from the table of the sequence; counts the steps."""
     now = tf.gather(state["table"], state["steps"], axis=1, batch_dims=1)
     logits = tf.gather(now, tokens, axis=1, batch_dims=1)
     seen = {"token": tokens, "weights": tf.nn.softmax(logits)}
@@ -265,7 +265,7 @@ def test_samples_of_different_steps_are_independent():
 
 def test_beams_without_a_possible_sequence_are_empty():
     table = np.full((2, MAX_LENGTH, SIZE, SIZE), -np.inf, np.float32)
-    table[:, :, START, END] = 0  # the one sentence there is
+    table[:, :, START, END] = 0  # the only possible sequence
     found = decoding.beam_search(step, state_of(table), START, END, MAX_LENGTH, 3, 0.0)
     assert found.log_probs.numpy().tolist() == [[0.0, -np.inf, -np.inf]] * 2
     assert found.tokens[:, 0].numpy().tolist() == [[END, 0, 0, 0, 0, 0]] * 2

@@ -1,4 +1,4 @@
-"""The classifiers that come with the library: the right weights, or none; what they see."""
+"""The included classifiers: verified weights, accuracy, features."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from zoo.errors import CheckpointError, UnknownNameError, UsageError
 from zoo.metrics import classifiers
 
 NAMES = [*classifiers.CLASSIFIERS]
-SAMPLES = {  # name -> (data set, images that it has not learned from, accuracy at least)
+SAMPLES = {  # name -> (data set, images that were not in the training data, minimum accuracy)
     "mnist-classifier-v1": ("mnist", "test[:2000]", 0.985),
     "fashion_mnist-classifier-v1": ("fashion_mnist", "train[58000:]", 0.9),
 }
@@ -23,7 +23,7 @@ def noise(n=20, seed=0):
 
 
 def images(name):
-    """(images, labels) that a classifier has not learned from; skips where they are not at hand."""
+    """(images, labels) that were not in the training data; skips the test if they are missing."""
     data, split, _ = SAMPLES[name]
     if not zoo.data.is_prepared(data):
         pytest.skip(f"{data} is not prepared here")

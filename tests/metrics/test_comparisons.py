@@ -1,4 +1,4 @@
-"""Differences of one run each cover test examples; of several, training seeds too; both say so."""
+"""Differences between single runs cover test examples; between several, training seeds too."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def text_run(seed, share):
 
 
 def test_two_seeds_of_one_model_are_no_difference():
-    """The image by image interval of one run each is sure of what only the seeds made."""
+    """The interval over images of single runs excludes 0 although only the seeds differ."""
     single = [metrics.compare(run(seed=2 * k), run(seed=2 * k + 1)).p for k in range(60)]
     assert np.mean(np.less(single, 0.05)) > 0.5
     runs = [[run(seed=4 * k + j) for j in range(4)] for k in range(100)]

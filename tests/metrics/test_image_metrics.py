@@ -1,4 +1,4 @@
-"""Metrics of generated images: known answers, brute force, other packages' numbers, refusals."""
+"""Metrics of generated images: known values, brute force, other packages' numbers, errors."""
 
 import math
 
@@ -13,7 +13,7 @@ from zoo import errors, metrics
 
 
 def exactly(mean, covariance, n=500, seed=0):
-    """Features whose own mean and covariance are the given ones."""
+    """Features with exactly this mean and covariance."""
     x = RNG(seed).normal(size=(n, len(mean)))
     x = np.linalg.qr(x - x.mean(0))[0] * np.sqrt(n - 1)
     return of(x @ np.linalg.cholesky(covariance).T + mean)
@@ -257,7 +257,7 @@ def test_reconstructions_of_the_same_images_are_compared_in_pairs():
         metrics.compare(a, metrics.psnr(images(50, seed=1), x))
 
 
-# What cannot be.
+# Invalid arguments.
 
 
 def test_features_of_different_networks_are_never_compared():

@@ -1,4 +1,4 @@
-"""Each metric, given what people give it by mistake: a right value or a UsageError, never NaN."""
+"""Each metric with invalid or degenerate inputs: a correct value or a UsageError, never NaN."""
 
 import gc
 import math
@@ -220,7 +220,7 @@ def test_every_seed_of_the_table_is_one():
 
 
 class Traced(Linear):
-    """Counts how often each of its verbs is run as Python, which a graph does once."""
+    """Counts how often each of its methods runs as Python; once if it is traced."""
 
     def __init__(self):
         super().__init__()

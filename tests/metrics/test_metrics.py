@@ -1,4 +1,4 @@
-"""Metrics hold what they promise, in numbers that are known without them."""
+"""Metrics of latent models equal numbers that are known independently."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_with_one_sample_the_bound_is_the_elbo():
 
 
 class Counted(Pixels):
-    """Its bound is a function of how many samples it is asked for; it keeps the shapes seen."""
+    """Its bound is a function of the number of samples; records the shapes."""
 
     def __init__(self):
         super().__init__()
@@ -168,7 +168,7 @@ def test_noise_is_a_function_of_the_seed_and_of_the_position():
     assert not np.isin(values(0), values(1)).any()
     assert len(set(values(0))) == 9
     drawn = [[tf.random.stateless_normal((), fold_seed(0, i, j)) for j in (0, 1)] for i in range(9)]
-    expected = np.log(np.exp(drawn).mean(1))  # 4 samples in two pieces, each with noise of its own
+    expected = np.log(np.exp(drawn).mean(1))  # 4 samples in two chunks with different noise
     np.testing.assert_allclose(values(0, samples=4), expected, rtol=1e-5)
 
 
@@ -323,7 +323,7 @@ def test_codes_are_compared_with_the_prior():
     assert far[0] > 0.05 and far[1] == 1 / 201
 
 
-# What cannot be.
+# Invalid arguments.
 
 
 def test_a_missing_method_is_named():

@@ -1,4 +1,4 @@
-"""Scores of texts equal those of other people's programs, and refuse to be mixed up."""
+"""Scores of texts equal those of other packages, and different protocols are not compared."""
 
 import collections
 import math
@@ -12,7 +12,7 @@ from zoo import metrics, text
 from zoo.errors import UnknownNameError, UsageError
 from zoo.metrics import caption_metrics
 
-# Sentences as Multi30k has them, and what a middling model would make of them.
+# Sentences of the kind of Multi30k, and translations of medium quality.
 RIGHT = [
     "A man in an orange hat starring at something.",
     "A Boston Terrier is running on lush green grass in front of a white fence.",

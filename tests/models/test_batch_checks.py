@@ -1,4 +1,4 @@
-"""All data are looked at: later batches, arrays, streams, in Keras' methods and in the Trainer."""
+"""All data are checked: later batches, arrays, streams, in Keras' methods and in the Trainer."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Captioning: steps, the objective, texts and maps, features from a network, errors, pictures."""
+"""Captioning: steps, the objective, texts and maps, features from a network, errors, figures."""
 
 import json
 from dataclasses import replace
@@ -172,7 +172,7 @@ def test_missing_vocabularies_and_unsuitable_weights_are_named():
             small_model("captioning", **wrong)
 
 
-# What a network sees.
+# Features of a network.
 
 
 def network(channels=4, name="two"):
@@ -269,7 +269,7 @@ def test_networks_that_cannot_be_loaded_are_named(tmp_path):
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """The data set "shapes" with few scenes, in a folder of the test's own."""
+    """The data set "shapes" with few scenes, in a folder of the test."""
     monkeypatch.setattr(shapes, "SPLITS", {"train": 70, "validation": 8, "test": 8})
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     return tmp_path
@@ -366,7 +366,7 @@ def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
         assert done.exit_code == 2 and message in done.stderr, done.output
 
 
-# Pictures.
+# Figures.
 
 
 def test_a_map_is_bright_where_attention_weights_are_large(tmp_path):

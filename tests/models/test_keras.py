@@ -1,4 +1,4 @@
-"""Plain Keras on our models: what is saved goes on, callbacks act, nothing is dropped unsaid."""
+"""Keras' methods on the zoo's models: saving and resuming, callbacks, no option is ignored."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What verbs take: each wrong argument is one clear error, and an empty batch an empty result."""
+"""Arguments of methods: each wrong one is one clear error; an empty batch gives an empty result."""
 
 import numpy as np
 import pytest

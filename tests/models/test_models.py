@@ -1,4 +1,4 @@
-"""The contract, kept by every registered name: properties x models, nothing excluded."""
+"""Properties that every registered model has, without exception."""
 
 import functools
 import inspect
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def one_step(model, batch):
-    """Runs an eager step; returns the tapes and (gradient, variable) pairs that `minimize` saw."""
+    """Runs an eager step; returns the tapes and the (gradient, variable) pairs of `minimize`."""
     seen = []
     minimize = model.minimize
 
@@ -103,7 +103,7 @@ def test_a_step_logs_scalars_and_an_evaluation_one_value_per_example(name):
 
 
 def few(name):
-    """Epoch -> three batches of 8, in an order of its own."""
+    """Epoch -> three batches of 8, in another order for each epoch."""
     return shuffled(name, 24)
 
 
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
 
 @every_model
 def test_one_image_or_sentence_can_be_memorized(name):
-    """Overfits: trained on a single example, what it draws or says comes to be that one."""
+    """Overfits: trained on a single example, the model generates that example."""
     run = small_trainer(name)
     image = examples(run.model, 1, seed=5)
     many = {k: tf.repeat(v, 16, axis=0) for k, v in image.items()}
@@ -289,9 +289,9 @@ def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
     assert all(row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in seen.variables)
     leaves = {p for p, layer in inspection.layers(run.model) if layer.trainable_variables}
     used = {row["path"] for row in seen.layers}
-    # What a layer that was called has inside of it may have been asked without a call.
+    # Layers inside of a called layer may be used without a call.
     unused = {p for p in leaves if not used & {p, *map(str, PurePosixPath(p).parents)}}
-    assert unused <= {"latent_prior"}  # a prior is asked, not called
+    assert unused <= {"latent_prior"}  # a prior is used through its methods, not called
     assert not any(row["nan"] or row["inf"] for row in seen.layers)
     assert all(name in str(seen) for name in seen.losses)
 

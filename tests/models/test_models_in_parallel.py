@@ -1,4 +1,4 @@
-"""Replicas and micro-batches: what each would do alone, then the mean."""
+"""Replicas and micro-batches: the mean of what each computes alone."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ from zoo.registry import arguments, get_class
 
 @contextlib.contextmanager
 def drawing_as(model, replica):
-    """The model draws the random numbers of one replica of several."""
+    """The model uses the random numbers of one of several replicas."""
     draw = model.next_seed
     model.next_seed = lambda: tf.random.experimental.stateless_fold_in(draw(), replica)
     yield
@@ -28,14 +28,14 @@ def drawing_as(model, replica):
 
 @every_model
 def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
-    """With plain gradient descent, the weights after a step are the mean of both halves' own.
+    """With plain gradient descent, the weights after a step are the mean of those of both halves.
 
     Moving statistics, which no gradient reaches, are the first replica's: Keras' own rule.
     """
 
     def start(**options):
         model = small_model(name)
-        model.adapt = lambda data: None  # each would look at data of its own
+        model.adapt = lambda data: None  # each would adapt to other data
         parts = model.configure_optimizers()
         optimizers = {part: keras.optimizers.SGD(0.05) for part in parts}
         return small_trainer(name, model=model, optimizers=optimizers, **options)
@@ -65,7 +65,7 @@ def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
 def test_two_micro_batches_apply_the_mean_gradient(name):
     batch = examples(small_model(name), 8)
 
-    # Masks of dropout come from a stream that goes on from piece to piece.
+    # Dropout masks come from one stream for all micro-batches.
     still = {"dropout": 0.0} if "dropout" in arguments(get_class(name)) else {}
     model = small_model(name, **still)
     model.adapt = lambda data: None

@@ -1,4 +1,4 @@
-"""pix2pix: its networks, its noise, its objective; that it learns, from the shell too."""
+"""pix2pix: networks, noise, objective, training, the command line."""
 
 import json
 
@@ -90,7 +90,7 @@ def test_dropout_depends_on_the_seed_and_is_off_without_one():
     np.testing.assert_array_equal(noisy, again)
     spread = np.abs(noisy - plain).mean()
     assert np.abs(noisy - other).mean() > spread / 2 > 0
-    assert np.abs(noisy[1:] - noisy[:-1]).mean() > spread / 2  # each picture has its own
+    assert np.abs(noisy[1:] - noisy[:-1]).mean() > spread / 2  # other noise for each image
     assert np.abs(noisy.mean(0) - plain[0]).mean() < spread / 3
     still = zoo.get("pix2pix", **TINY, dropout=0.0)
     np.testing.assert_array_equal(still.translate(images[:2], 1), still.translate(images[:2]))
@@ -130,7 +130,7 @@ def test_training_uses_the_seeds_of_the_model():
     others = [
         v for v in model.variables if "seed" in v.path and v is not model.seed_generator.state
     ]
-    assert others == []  # nothing else a resume would have to know
+    assert others == []  # no other state to resume
 
 
 def test_the_losses_are_those_of_the_paper():
@@ -171,7 +171,7 @@ def test_it_learns_to_translate_maps(maps):
     history = run.fit(data, epochs=25).history
     assert run.evaluate(data)["l1"] < before / 3
     assert history["l1"][-1] < history["l1"][0] / 3
-    assert 0.1 < history["fake_score"][-1] < history["real_score"][-1] < 0.95  # a play of two
+    assert 0.1 < history["fake_score"][-1] < history["real_score"][-1] < 0.95  # two players
 
 
 def test_translation_figures_show_source_output_and_target(maps, tmp_path):
@@ -208,7 +208,7 @@ def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch)
     assert record["run"] == "runs/pix2pix-maps" and record["steps"] == 5
     assert record["split"] == "test" and set(record["metrics"]) >= {"l1", "generator_loss"}
     assert (tmp_path / "runs/pix2pix-maps/figures/translations.png").exists()
-    assert answer(*train, "--epochs", 1)["metrics"] == record["metrics"]  # taken up, complete
+    assert answer(*train, "--epochs", 1)["metrics"] == record["metrics"]  # resumed, complete
     assert answer("evaluate", "pix2pix")["metrics"] == record["metrics"]
     noisy = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
     assert noisy["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and noisy["n"] == 3

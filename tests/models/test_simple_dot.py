@@ -1,4 +1,4 @@
-"""Simple dot: what it learns of tastes, and what it says of those it does not know."""
+"""Simple dot: trained ratings, and errors for unknown ids."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_the_error_reaches_the_noise_of_the_ratings():
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(18_000, seed=0).batch(256)
     zoo.Trainer(model, verbose=False, figures_every=0).fit(data, epochs=20)
     wrong = model.predict_ratings(test["user"], test["item"]) - test["rating"]
-    guess = np.std(test["rating"])  # error of who knows the mean alone
+    guess = np.std(test["rating"])  # error of predicting the mean
     assert np.sqrt(np.mean(wrong**2)) < min(guess / 2, 1.7 * ratings.NOISE)
 
 

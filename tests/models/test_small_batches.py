@@ -51,7 +51,7 @@ def test_a_last_batch_of_one_has_no_mmd():
         values = np.concatenate([values[name] for values in seen])
         assert len(values) == count
         np.testing.assert_allclose(metrics[name], values.mean(), rtol=1e-6)
-    # A graph, traced once for all sizes, knows none of them.
+    # A graph is traced once for all sizes, which are unknown then.
     model.eval_step = eval_step
     run = small_trainer("mmd_vae", model=model)
     assert run.evaluate(data) == pytest.approx(metrics, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Style transfer: the losses are the paper's, the canvas alone moves, and pictures come out."""
+"""Style transfer: the losses of the paper, training of the canvas only, the resulting images."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def random(*shape, seed=0):
 
 
 def convolutions(*filters, seed=0):
-    """A Keras model of convolutions `conv0`, `conv1`, ... on RGB pictures."""
+    """A Keras model of convolutions `conv0`, `conv1`, ... on RGB images."""
     keras.utils.set_random_seed(seed)
     x = pixels = keras.Input((None, None, 3))
     for k, n in enumerate(filters):
@@ -37,7 +37,7 @@ def convolutions(*filters, seed=0):
 
 
 def stylize_quietly(model, *pair, **options):
-    """`stylize` in plain eager steps: a few of them take less time than tracing one."""
+    """`stylize` in eager steps: a few of them take less time than tracing."""
     tf.config.run_functions_eagerly(True)
     try:
         return model.stylize(*pair, **options)
@@ -93,7 +93,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
     assert own["content_loss"][0] == own["style_loss"][0] == 0 < own["style_loss"][1]
 
 
-# The way down.
+# Optimization.
 
 
 def bowl(x):
@@ -126,7 +126,7 @@ def test_any_keras_optimizer_works():
 
 @pytest.fixture(scope="module")
 def results():
-    """optimizer -> (picture, history), from the same start, with as many evaluations."""
+    """optimizer -> (image, history), from the same start, with as many evaluations."""
     model, content, style = (
         make_model(),
         style_images.landscape(24),
@@ -153,7 +153,7 @@ def test_lbfgs_reaches_a_lower_loss_than_adam_with_as_many_evaluations(results):
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"]
 
 
-# Painting.
+# Stylizing.
 
 
 def test_noise_depends_on_the_seed_and_the_model_does_not_change():
@@ -212,11 +212,11 @@ def test_grayscale_images_are_repeated_to_rgb():
     np.testing.assert_allclose(first, same, atol=1e-6)
 
 
-# The network that looks.
+# The feature network.
 
 
 def test_the_features_equal_those_of_keras_vgg19(tmp_path):
-    """The first block of VGG19 in a file of the old format: only so far goes the network."""
+    """The first block of VGG19 in a file of the old format: the network ends there."""
     x = pixels = keras.Input((None, None, 3))
     for k in (1, 2):
         x = keras.layers.Conv2D(64, 3, padding="same", activation="relu", name=f"block1_conv{k}")(x)
@@ -251,7 +251,7 @@ def test_a_keras_model_is_copied_and_saved_with_the_canvas(tmp_path):
     model = make_model(feature_network=mine, **LAYERS)
     images = random(1, 16, 16, 3)
     seen = model.network(images)["conv1"]
-    assert [*model.network.layers] == ["conv0", "conv1"]  # what lies behind is left out
+    assert [*model.network.layers] == ["conv0", "conv1"]  # layers after it are left out
     mine.set_weights([0 * w for w in mine.get_weights()])
     np.testing.assert_array_equal(model.network(images)["conv1"], seen)
     assert len(model.trainable_variables) == 1
@@ -350,7 +350,7 @@ def test_images_too_small_for_the_network_are_errors():
         model.stylize(random(16, 16, 3), random(16, 3, 3))
 
 
-# Pictures, figures, the command.
+# Images, figures, the command.
 
 
 def test_figures_show_the_row_and_the_descent():

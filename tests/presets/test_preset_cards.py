@@ -1,4 +1,4 @@
-"""Cards: valid YAML whatever is written into them, honest licenses, no paths of their authors."""
+"""Cards: valid YAML for any content, licenses that the data allow, no private paths."""
 
 import tomllib
 

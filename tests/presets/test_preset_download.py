@@ -1,4 +1,4 @@
-"""Presets from the web and from the hub: servers of this machine that behave, and that do not."""
+"""Presets from the web and from the hub: local servers that work, and that misbehave."""
 
 import http.server
 import json
@@ -23,9 +23,9 @@ pytest_plugins = ("preset_fixtures",)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.root` under any prefix, with ranges, but for what `server.acts` does.
+    """Serves `server.root` under any prefix, with ranges, except for what `server.acts` does.
 
-    `server.acts`: name of a file -> a function of this handler, in place of an answer.
+    `server.acts`: name of a file -> a function of this handler, instead of a response.
     """
 
     def do_HEAD(self):
@@ -237,7 +237,7 @@ def test_references_that_do_not_exist_or_leave_the_cache_are_rejected(reference,
     assert not (tmp_path / "cache").exists()
 
 
-# Servers that do not behave. A good copy in the cache is used, with a note; else it is one line.
+# Servers that misbehave. A valid copy in the cache is used, with a note; else a one-line error.
 
 
 def status(number, **facts):

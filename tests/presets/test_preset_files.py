@@ -1,4 +1,4 @@
-"""Presets and .keras files that are damaged, or that somebody made to do harm."""
+"""Presets and .keras files that are damaged or malicious."""
 
 import io
 import json
@@ -22,7 +22,7 @@ HASH = "0" * 64
 
 
 def refused(place, message, seconds=None):
-    """Asserts that a preset is refused, in one line that is no book."""
+    """Asserts that a preset is rejected with one short line."""
     with pytest.raises((PresetError, UsageError), match=message) as caught:
         zoo.get(str(place), pretrained=True)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 800
@@ -117,7 +117,7 @@ SPOILT = {
         ),
         r"does not give its golden outputs \(made with .*keras.*kl of three examples is .*not",
     ),
-    # what it asks Keras to build
+    # the layers that Keras would build
     "range": (config(latent_dim=-3), "cannot be built: .*latent_dim must be an integer >= 1"),
     "type": (config(filters="x" * 10**6), "cannot be built: filters must be"),
     "argument": (config(no=1), "unknown argument of vae 'no'"),

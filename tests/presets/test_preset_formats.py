@@ -79,7 +79,7 @@ def reference(name, key="words"):
 
 
 def refer(name, key="words"):
-    """A change that lets config.json name another file, which is there."""
+    """A change after which config.json names another file, which exists."""
 
     def change(place):
         record = read_config(place)

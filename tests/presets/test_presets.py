@@ -1,4 +1,4 @@
-"""Presets: the same model again, from a folder, in parts, or as a network that is not the same."""
+"""Presets: the saved model from a folder, parts of it, or a network that differs."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from zoo.presets import preset, saving
 
 pytest_plugins = ("preset_fixtures",)
 
-# What ships.
+# Shipped presets.
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -172,7 +172,7 @@ def test_a_preset_whose_replacement_was_killed_is_found_again(copy, monkeypatch)
     assert presets.load(copy.name).name == "vae.tiny"
 
 
-# Parts of a preset, and networks that are not quite the same.
+# Parts of a preset, and networks that differ.
 
 
 def test_a_block_can_be_loaded_into_any_keras_model(model, whole):

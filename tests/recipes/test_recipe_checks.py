@@ -1,4 +1,4 @@
-"""What a recipe cannot mean is refused when it is made; what a run needs is looked at before it."""
+"""Invalid recipes are rejected when created; the requirements of a run are checked before it."""
 
 import json
 import math

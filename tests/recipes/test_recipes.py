@@ -1,4 +1,4 @@
-"""Recipes are complete and consistent; a reproduction runs, resumes, and refuses what is wrong."""
+"""Recipes are complete and consistent; a reproduction runs, resumes, and rejects invalid input."""
 
 import functools
 import json
@@ -33,7 +33,7 @@ each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
 
 
 def tiny_gan(folder, **changes):
-    """A recipe of a generator that is measured by what a network sees, in seconds, on noise."""
+    """A recipe of a generator that is evaluated on network features, in seconds, on noise."""
     random = np.random.default_rng(0)
     np.savez(folder / "noise.npz", image=random.random((170, 28, 28)))
     recipe = Recipe(
@@ -277,7 +277,9 @@ def test_a_generator_is_evaluated_on_the_features_of_a_network(tmp_path, monkeyp
         assert "mnist-classifier-v1 on 80 generated images" in one["protocol"], key
         assert "noise.npz (sha256 " in one["protocol"] and str(tmp_path) not in one["protocol"]
     found = record["metrics"]
-    assert found["frechet"]["value"] > 5 * found["frechet"]["floor"] > 0  # 3 steps learn nothing
+    assert (
+        found["frechet"]["value"] > 5 * found["frechet"]["floor"] > 0
+    )  # 3 steps train nothing useful
     assert found["recall"]["value"] < found["recall"]["floor"] <= 1
     assert abs(found["kernel"]["floor"]) < found["kernel"]["value"] > found["kernel"]["error"] > 0
     assert 0 <= found["label_histogram"]["floor"] <= found["label_histogram"]["value"] <= 1

@@ -1,4 +1,4 @@
-"""Records cannot be changed unseen, only like is compared with like, and the page is up to date."""
+"""Changed records are detected, only equal protocols are compared, the page is up to date."""
 
 import json
 import os

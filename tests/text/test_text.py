@@ -1,4 +1,4 @@
-"""Text becomes ids and comes back; what is no text is refused by its line."""
+"""Text becomes ids and text again; invalid text is rejected with its line."""
 
 import json
 import os
