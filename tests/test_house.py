@@ -1,4 +1,4 @@
-"""The rules of the house: which room imports which, and what no file may contain."""
+"""Rules for the source: which package imports which, and what no file may contain."""
 
 import ast
 import re
@@ -11,19 +11,19 @@ import zoo
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("blocks/*.py")])
-EVERYTHING = sorted([*SOURCES, *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")])
-FLOORS = 8
-LINES = {"zoo/models": 200, "tests": 400, "": 300}  # folder -> the longest file, first match
+ALL_FILES = sorted([*SOURCES, *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("tests/**/*.py")])
+MAX_LAYERS = 8
+MAX_LINES = {"zoo/models": 200, "tests": 400, "": 300}  # first match of the folder
 
 
-def for_types_only(node):
+def is_type_checking_block(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def imports(path):
-    """The modules, and the names from them, that a file imports anywhere when it runs."""
+    """The modules, and the names from them, that a file imports at run time."""
     tree = ast.parse(path.read_text())
-    tree.body = [node for node in tree.body if not for_types_only(node)]
+    tree.body = [node for node in tree.body if not is_type_checking_block(node)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -31,46 +31,47 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def outside(path, allowed):
-    """The modules that a file imports beside the allowed ones and Python's own."""
+def other_imports(path, allowed):
+    """The imports of a file except allowed ones and the standard library."""
     others = [
         name for name in imports(path) if name.partition(".")[0] not in sys.stdlib_module_names
     ]
     return [name for name in others if not re.match(rf"({'|'.join(allowed)})(\.|$)", name)]
 
 
-def room(module):
-    """The room of a module: a folder of `zoo`, or a file beside them; None: another library."""
+def package_of(module):
+    """The package of a module: a folder or file of `zoo`, or `blocks`; None: another library."""
     top, *parts = module.split(".")
     if top != "zoo":
         return "blocks" if top == "blocks" else None
     if parts == ["__main__"]:
         return "zoo.cli"
-    there = parts and (ROOT / "zoo" / parts[0])
-    known = there and (there.is_dir() or there.with_suffix(".py").exists())
-    return f"zoo.{parts[0]}" if known else "zoo"
+    path = parts and (ROOT / "zoo" / parts[0])
+    exists = path and (path.is_dir() or path.with_suffix(".py").exists())
+    return f"zoo.{parts[0]}" if exists else "zoo"
 
 
-def arrows():
-    """Room -> the rooms that it imports."""
-    found = {}
+def package_imports():
+    """Package -> the packages that it imports."""
+    packages = {}
     for path in SOURCES:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        here = room(module.removesuffix(".__init__"))
-        found.setdefault(here, set()).update(set(map(room, imports(path))) - {None, here})
-    return found
+        package = package_of(module.removesuffix(".__init__"))
+        imported = set(map(package_of, imports(path))) - {None, package}
+        packages.setdefault(package, set()).update(imported)
+    return packages
 
 
-def floor(name, imported, path=()):
-    """One more than the highest floor that a room imports; fails on a circle."""
-    assert name not in path, f"a circle: {' -> '.join([*path, name])}"
-    return 1 + max((floor(one, imported, (*path, name)) for one in imported[name]), default=0)
+def layer(name, imported, path=()):
+    """One more than the highest layer that a package imports; fails on a circular import."""
+    assert name not in path, f"a circular import: {' -> '.join([*path, name])}"
+    return 1 + max((layer(other, imported, (*path, name)) for other in imported[name]), default=0)
 
 
 def test_packages_have_few_layers_and_no_circular_imports():
-    imported = arrows()
-    floors = {name: floor(name, imported) for name in imported}
-    assert max(floors.values()) <= FLOORS, sorted(floors.items(), key=lambda item: item[1])
+    imported = package_imports()
+    layers = {name: layer(name, imported) for name in imported}
+    assert max(layers.values()) <= MAX_LAYERS, sorted(layers.items(), key=lambda item: item[1])
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.parts[-2] != "cli"], ids=str)
@@ -96,14 +97,17 @@ def test_no_submodule_has_the_name_of_a_public_function_of_its_package(package):
 
 @pytest.mark.parametrize("path", [*ROOT.glob("blocks/*.py")], ids=str)
 def test_blocks_import_keras_and_tensorflow_and_not_the_zoo(path):
-    assert outside(path, ["blocks", "keras", "numpy", "tensorflow", "tensorflow_probability"]) == []
+    assert (
+        other_imports(path, ["blocks", "keras", "numpy", "tensorflow", "tensorflow_probability"])
+        == []
+    )
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("zoo/models/*.py")], ids=str)
 def test_models_import_blocks_and_the_public_interface(path):
     libraries = ["keras", "numpy", "sklearn", "tensorflow", "tensorflow_probability"]
     own = ["zoo$", r"zoo\.models", r"zoo\.optimizers"]
-    assert outside(path, ["blocks", *libraries, *own]) == []
+    assert other_imports(path, ["blocks", *libraries, *own]) == []
     used = set(re.findall(r"zoo\.(\w+)", path.read_text()))
     beyond = used - {"Captioner", "Model", "Translator"}
     beyond -= {"checked_method", "log_message", "models", "optimizers", "register"}
@@ -125,11 +129,11 @@ def test_no_private_symbols_and_no_checkpoint_of_a_whole_keras_model(path):
         assert "tfp.layers" not in line and "TransformedVariable" not in line
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+@pytest.mark.parametrize("path", ALL_FILES, ids=str)
 def test_no_file_is_long_or_called_utils(path):
-    place = path.relative_to(ROOT).as_posix()
-    most = next(lines for folder, lines in LINES.items() if place.startswith(folder))
-    assert len(path.read_text().splitlines()) <= most
+    name = path.relative_to(ROOT).as_posix()
+    max_lines = next(lines for folder, lines in MAX_LINES.items() if name.startswith(folder))
+    assert len(path.read_text().splitlines()) <= max_lines
     assert path.name != "utils.py"
 
 
@@ -142,7 +146,7 @@ def test_type_checkers_see_the_lazy_names_and_the_hints():
     tree = ast.parse((ROOT / "zoo/__init__.py").read_text())
     imported = {
         alias.name: node.module
-        for block in filter(for_types_only, tree.body)
+        for block in filter(is_type_checking_block, tree.body)
         for node in block.body
         for alias in node.names
     }
@@ -151,7 +155,7 @@ def test_type_checkers_see_the_lazy_names_and_the_hints():
     assert (ROOT / "zoo/py.typed").exists() and (ROOT / "blocks/py.typed").exists()
 
 
-# Names that say nothing by themselves, or for which the field has another word.
+# Words that mean nothing in a name, or for which the field has another term.
 BANNED = {  # fmt: skip
     "anew",
     "answer",
@@ -197,7 +201,7 @@ def public_names(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             yield node.name
             spec = getattr(node, "args", None)
-            yield from (one.arg for one in [*spec.args, *spec.kwonlyargs] if spec) if spec else ()
+            yield from (each.arg for each in [*spec.args, *spec.kwonlyargs] if spec) if spec else ()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
@@ -210,8 +214,8 @@ def test_public_names_are_the_fields_terms(path):
     assert parts & BANNED == set()
 
 
-def own_attributes():
-    """Names of the private attributes and methods that the sources themselves define."""
+def defined_attributes():
+    """Names of the private attributes and methods that the sources define."""
     defined = {
         "_asdict",  # public by the documentation of named tuples
         "_get_variable_index",  # how Keras' guide writes an optimizer's `update_step`
@@ -235,11 +239,11 @@ def test_no_private_attribute_of_another_library_is_used(path):
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr)
     }
-    assert private - own_attributes() == set()
+    assert private - defined_attributes() == set()
 
 
-def packed(path):
-    """Lines that hold several assignments: `a, b = x, y`, but for an exchange of two names."""
+def packed_lines(path):
+    """Lines with several assignments, `a, b = x, y`, except the exchange of two names."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             target = node.targets[0]
@@ -253,4 +257,4 @@ def packed(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_a_line_holds_one_statement(path):
-    assert [*packed(path)] == []
+    assert [*packed_lines(path)] == []
