@@ -101,13 +101,13 @@ def test_the_encoder_gives_the_numbers_and_gradients_of_keras_bidirectional(cell
             loss = sum(tf.reduce_sum(y**2) for y in (tf.where(kept, outputs, 0), *state))
         return outputs, state, tape.gradient(loss, [x, *(v.value for v in layer.weights)])
 
-    (outputs, state, learned), (expected, parts, taught) = both(ours), both(theirs)
+    (outputs, state, learned), (expected, parts, keras_learned) = both(ours), both(theirs)
     half = len(parts) // 2
     np.testing.assert_allclose(outputs, np.where(kept, expected, 0), atol=1e-5)
     for i, whole in enumerate(state):
         pair = np.concatenate([parts[i], parts[i + half]], axis=-1)
         np.testing.assert_allclose(whole, pair, atol=1e-5)
-    for a, b in zip(learned, taught, strict=True):
+    for a, b in zip(learned, keras_learned, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
@@ -248,13 +248,13 @@ def test_reversing_a_sequence_is_learned_and_attention_follows_it(kind):
     adam.build(variables)
 
     def run(words):
-        answer = tf.reverse(words, [1])
-        before = tf.pad(answer[:, :-1], [[0, 0], [1, 0]], constant_values=start)
+        reversed_tokens = tf.reverse(words, [1])
+        before = tf.pad(reversed_tokens[:, :-1], [[0, 0], [1, 0]], constant_values=start)
         encoded, _ = encoder(embedding(words))
         states = cell.initial_state(cell.attention.prepare_memory(encoded))
         hidden, weights, _ = decoder.decode(embedding(before), states)
         logits = embedding.logits(readout(hidden))
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(answer, logits)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(reversed_tokens, logits)
         return tf.reduce_mean(loss), weights
 
     @tf.function

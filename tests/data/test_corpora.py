@@ -86,8 +86,8 @@ def test_a_folder_of_images_with_captions(tmp_path):
 
 def test_dates_have_one_correct_target_and_splits_are_disjoint():
     written, iso = dates.generate(2000)
-    answers = {}
-    assert all(answers.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
+    targets = {}
+    assert all(targets.setdefault(w, i) == i for w, i in zip(written, iso, strict=True))
     assert dates.generate(5, first=7) == (written[7:12], iso[7:12])
     assert written[:5] != dates.generate(5, seed=1)[0]
     parts = {split: set(dates.generate(400, split=split)[1]) for split in dates.DAY_RANGES}

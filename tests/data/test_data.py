@@ -230,14 +230,14 @@ def test_bad_files_are_refused(tmp_path):
             zoo.data.load(str(tmp_path / name))
 
 
-def picture(path, value=0, size=(6, 4), mode="L"):
+def write_image(path, value=0, size=(6, 4), mode="L"):
     path.parent.mkdir(exist_ok=True)
     Image.new(mode, size, value).save(path)
 
 
 def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
     for i in (2, 0, 1):
-        picture(tmp_path / f"{i}.png", i * 51)
+        write_image(tmp_path / f"{i}.png", i * 51)
     (tmp_path / "notes.txt").write_text("not an image")
     batch = zoo.data.load(tmp_path).take(3)
     assert batch["image"].shape == (3, 4, 6, 1)
@@ -246,9 +246,9 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
 
 
 def test_folders_of_classes_give_labels_by_sorted_name(tmp_path):
-    picture(tmp_path / "dog" / "a.JPG", 255)
-    picture(tmp_path / "cat" / "b.png", (255, 0, 0), mode="RGB")
-    picture(tmp_path / "cat" / "a.png", 0)
+    write_image(tmp_path / "dog" / "a.JPG", 255)
+    write_image(tmp_path / "cat" / "b.png", (255, 0, 0), mode="RGB")
+    write_image(tmp_path / "cat" / "a.png", 0)
     batch = zoo.data.load(str(tmp_path)).take(3)
     assert batch["image"].shape == (3, 4, 6, 3)
     assert np.array_equal(batch["label"], [0, 0, 1])
@@ -256,8 +256,8 @@ def test_folders_of_classes_give_labels_by_sorted_name(tmp_path):
 
 
 def test_mixed_sizes_need_an_image_size(tmp_path):
-    picture(tmp_path / "a.png", size=(6, 4))
-    picture(tmp_path / "b.png", 255, size=(9, 20))
+    write_image(tmp_path / "a.png", size=(6, 4))
+    write_image(tmp_path / "b.png", 255, size=(9, 20))
     with pytest.raises(UsageError, match="2 sizes.*6x4.*image_size"):
         zoo.data.load(tmp_path)
     batch = zoo.data.load(tmp_path, image_size=5).take(2)
@@ -268,8 +268,8 @@ def test_mixed_sizes_need_an_image_size(tmp_path):
 def test_bad_folders_are_refused(tmp_path):
     with pytest.raises(UsageError, match="no images"):
         zoo.data.load(tmp_path)
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "cat" / "a.png")
+    write_image(tmp_path / "a.png")
+    write_image(tmp_path / "cat" / "a.png")
     with pytest.raises(UsageError, match="both images and folders"):
         zoo.data.load(tmp_path)
     (tmp_path / "cat" / "b.png").write_bytes(b"torn")
@@ -300,7 +300,7 @@ def test_an_empty_class_is_named(tmp_path):
         zoo.data.load(tmp_path)
     for name in ("cat", "dog", ".hidden"):
         (tmp_path / "photos" / name).mkdir(parents=True)
-    picture(tmp_path / "photos" / "dog" / "a.png")
+    write_image(tmp_path / "photos" / "dog" / "a.png")
     with pytest.raises(UsageError, match="the class .*cat is empty; remove the folder"):
         zoo.data.load(tmp_path / "photos")
 

@@ -59,7 +59,7 @@ def test_augmentation_is_chosen_by_name():
 # ---------------------------------------------------------------- pairs from folders
 
 
-def picture(path, pixels):
+def write_image(path, pixels):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(pixels, np.uint8)).save(path)
 
@@ -68,7 +68,7 @@ def side_by_side(path, number, size=8):
     """A file that is (number, 0, 0) on the left and (0, number, 0) on the right."""
     both = np.zeros((size, 2 * size, 3))
     both[:, :size, 0] = both[:, size:, 1] = number
-    picture(path, both)
+    write_image(path, both)
 
 
 def test_pairs_side_by_side_are_read_in_either_direction(tmp_path):
@@ -84,8 +84,8 @@ def test_pairs_side_by_side_are_read_in_either_direction(tmp_path):
 
 def test_pairs_in_two_folders_are_matched_by_name(tmp_path):
     for name, grey, colour in (("b", 1, 5), ("a", 2, 6)):
-        picture(tmp_path / "edges" / f"{name}.png", np.full((4, 4), grey))
-        picture(tmp_path / "photos" / f"{name}.PNG", np.full((4, 4, 3), colour))
+        write_image(tmp_path / "edges" / f"{name}.png", np.full((4, 4), grey))
+        write_image(tmp_path / "photos" / f"{name}.PNG", np.full((4, 4, 3), colour))
     batch = zoo.data.load(f"AtoB:{tmp_path}").take(2)
     assert batch["source"].shape == (2, 4, 4, 1) and batch["target"].shape == (2, 4, 4, 3)
     np.testing.assert_allclose(255 * batch["source"][:, 0, 0, 0], [2, 1])
@@ -114,15 +114,15 @@ def test_folders_that_hold_no_pairs_are_refused_by_name(tmp_path):
     refused("nowhere", "no folder .*nowhere")
     (tmp_path / "empty").mkdir()
     refused("empty", "0 images.*0 folders")
-    picture(tmp_path / "odd" / "x.png", np.zeros((4, 7)))
+    write_image(tmp_path / "odd" / "x.png", np.zeros((4, 7)))
     refused("odd", "x.png is 7 pixels wide, which is odd")
     for name in ("A/1.png", "A/2.png", "B/2.png", "B/3.png"):
-        picture(tmp_path / "alone" / name, np.zeros((4, 4)))
+        write_image(tmp_path / "alone" / name, np.zeros((4, 4)))
     refused("alone", r"2 images without a partner \(A/1, B/3\) and 1 pairs")
-    picture(tmp_path / "sizes" / "A" / "1.png", np.zeros((4, 4)))
-    picture(tmp_path / "sizes" / "B" / "1.png", np.zeros((6, 4)))
+    write_image(tmp_path / "sizes" / "A" / "1.png", np.zeros((4, 4)))
+    write_image(tmp_path / "sizes" / "B" / "1.png", np.zeros((6, 4)))
     refused("sizes", "4x4 and 4x6.*image_size")
-    picture(tmp_path / "three" / "C" / "1.png", np.zeros((4, 4)))
+    write_image(tmp_path / "three" / "C" / "1.png", np.zeros((4, 4)))
     refused("three", "1 folders")
 
 
@@ -143,15 +143,15 @@ def test_arrays_of_pairs_are_checked_like_images():
 
 
 def test_a_pair_is_a_function_of_its_index_and_the_image_follows_the_map():
-    many, pictures = snowflake_maps.generate(24, size=16)
+    many, targets = snowflake_maps.generate(24, size=16)
     source, target = snowflake_maps.generate(4, size=16, first=3)
     np.testing.assert_array_equal(source, many[3:7])
-    np.testing.assert_array_equal(target, pictures[3:7])
+    np.testing.assert_array_equal(target, targets[3:7])
     assert source.dtype == target.dtype == np.uint8 and source.shape == (4, 16, 16, 3)
     colors = {tuple(color) for color in many.reshape(-1, 3)}
     assert colors == {tuple(color) for color in snowflake_maps.COLORS}
     air = (many == snowflake_maps.COLORS[0]).all(-1)
-    assert pictures[~air].mean() > 2 * pictures[air].mean()
+    assert targets[~air].mean() > 2 * targets[air].mean()
 
 
 def test_facades_are_read_from_the_manual_folder(tmp_path, offline):

@@ -54,9 +54,9 @@ def test_several_processes_may_need_a_data_set_first(tmp_path):
     command = [sys.executable, "-c", code]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(command, cwd=ROOT, env=os.environ | own, **pipes) for _ in range(2)]
-    answers = [process.communicate(timeout=120) for process in started]
-    assert [answer[0].strip() for answer in answers] == 2 * ["5"], answers
-    assert sum("preparing ratings" in answer[1] for answer in answers) == 1
+    outputs = [process.communicate(timeout=120) for process in started]
+    assert [output[0].strip() for output in outputs] == 2 * ["5"], outputs
+    assert sum("preparing ratings" in output[1] for output in outputs) == 1
 
 
 def test_threads_wait_for_the_one_that_prepares_and_report_it(small, capsys, monkeypatch):

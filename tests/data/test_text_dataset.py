@@ -37,8 +37,8 @@ def data():
 
 def test_every_sentence_occurs_once_in_an_epoch(data):
     for epoch in (0, 5):
-        seen = [one for batch in epoch_of(data, epoch) for one in batch]
-        assert sorted(seen) == sorted(data.corpus.texts["source"])
+        texts = [one for batch in epoch_of(data, epoch) for one in batch]
+        assert sorted(texts) == sorted(data.corpus.texts["source"])
     assert len(data) == len(epoch_of(data, 0)) == 13
     assert data.num_examples == 203
 
@@ -112,11 +112,11 @@ def test_the_number_of_tokens_in_a_batch_is_limited():
 
 def test_without_shuffling_the_order_is_that_of_the_corpus():
     data = TextDataset(numbers(20), DIGITS, batch_size=6)
-    seen = [one for batch in data for one in texts_of(batch)]
-    assert seen == data.corpus.texts["source"]
+    texts = [one for batch in data for one in texts_of(batch)]
+    assert texts == data.corpus.texts["source"]
     assert [batch["source"].shape[0] for batch in data] == [6, 6, 6, 2]
     first = data.take(4)
-    assert DIGITS.decode(first["source"]) == seen[:4]
+    assert DIGITS.decode(first["source"]) == texts[:4]
     assert data.spec["source"].shape.as_list() == [None, None]
 
 

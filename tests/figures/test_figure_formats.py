@@ -27,7 +27,7 @@ class Translator(Plane):
 
 
 # Each figure, and its arguments with the content.
-DRAWN = {
+FIGURES = {
     "attention": ([MAPS], {}),
     "caption_maps": ([PHOTOS[:1], [(["a"], PHOTOS[:1, :4, :4, 0])]], {}),
     "loss_trajectories": ([{"lbfgs": STEPS}], {}),
@@ -53,8 +53,8 @@ WRITERS = {
 }
 
 
-def drawn(name, path, dpi=None):
-    args, options = DRAWN[name]
+def make_figure(name, path, dpi=None):
+    args, options = FIGURES[name]
     return getattr(figures, name)(*args, **options, path=path, dpi=dpi)
 
 
@@ -71,7 +71,7 @@ class Untouched:
 
 
 def test_every_function_that_writes_is_in_the_table():
-    assert WRITERS - {"save", "check_format"} == DRAWN.keys()
+    assert WRITERS - {"save", "check_format"} == FIGURES.keys()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_every_function_that_writes_is_in_the_table():
     ],
 )
 def test_invalid_paths_are_rejected_before_anything_is_plotted(path, dpi, message):
-    for name, (args, _) in DRAWN.items():
+    for name, (args, _) in FIGURES.items():
         with pytest.raises(UsageError, match=re.escape(message)):
             getattr(figures, name)(*(Untouched() for _ in args), path=path, dpi=dpi)
     with pytest.raises(UsageError, match=re.escape(message)):
@@ -97,18 +97,18 @@ def test_invalid_paths_are_rejected_before_anything_is_plotted(path, dpi, messag
 
 def test_an_unwritable_path_is_rejected_before_anything_is_plotted(tmp_path):
     (tmp_path / "file").touch()
-    for name, (args, _) in DRAWN.items():
+    for name, (args, _) in FIGURES.items():
         with pytest.raises(WriteError, match="is not a folder"):
             getattr(figures, name)(*(Untouched() for _ in args), path=tmp_path / "file" / "x.png")
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_file_is_of_the_format_of_its_suffix(name, tmp_path):
-    image = drawn(name, tmp_path / "x.png")
+    image = make_figure(name, tmp_path / "x.png")
     with Image.open(tmp_path / "x.png") as file:
         assert file.format == "PNG" and "dpi" not in file.info
         np.testing.assert_array_equal(np.asarray(file), image)
-    drawn(name, tmp_path / "x.PDF")
+    make_figure(name, tmp_path / "x.PDF")
     assert (tmp_path / "x.PDF").read_bytes().startswith(b"%PDF-")
 
 
@@ -121,19 +121,19 @@ def embedded(svg):
 
 def test_an_image_keeps_its_pixels_and_has_its_size_from_dpi(tmp_path):
     for dpi, inch in ((None, 120), (60, 60)):
-        image = drawn("grid", tmp_path / "x.svg", dpi)
+        image = make_figure("grid", tmp_path / "x.svg", dpi)
         rows, columns, _ = image.shape
         svg = (tmp_path / "x.svg").read_text()
         flipped = embedded(svg)
         assert any((flipped == way).all() for way in (image, image[::-1]))
         assert f'width="{72 * columns / inch:g}pt"' in svg and "<title>x</title>" in svg
-        drawn("grid", tmp_path / "x.pdf", dpi)
+        make_figure("grid", tmp_path / "x.pdf", dpi)
         pdf = (tmp_path / "x.pdf").read_bytes()
         box = b"/MediaBox [ 0 0 %g %g ]" % (72 * columns / inch, 72 * rows / inch)
         assert box in pdf and b"/DCTDecode" not in pdf  # not through JPEG
     for suffix in (".png", ".jpg", ".JPEG"):
         path = tmp_path / f"y{suffix}"
-        assert drawn("grid", path, 300).shape == image.shape
+        assert make_figure("grid", path, 300).shape == image.shape
         with Image.open(path) as file:
             assert file.format == ("PNG" if suffix == ".png" else "JPEG")
             assert file.info["dpi"] == pytest.approx((300, 300), abs=0.01)
@@ -142,15 +142,15 @@ def test_an_image_keeps_its_pixels_and_has_its_size_from_dpi(tmp_path):
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_has_the_pixels_of_its_dpi_and_is_vectors_in_vector_formats(name, tmp_path):
-    usual = drawn(name, None)
-    fine = drawn(name, tmp_path / "x.png", 240)
+    usual = make_figure(name, None)
+    fine = make_figure(name, tmp_path / "x.png", 240)
     assert fine.shape[:2] == (2 * usual.shape[0], 2 * usual.shape[1])
     with Image.open(tmp_path / "x.png") as file:
         assert file.size == fine.shape[1::-1] and round(file.info["dpi"][0]) == 240
-    drawn(name, tmp_path / "x.svg", 240)
+    make_figure(name, tmp_path / "x.svg", 240)
     svg = (tmp_path / "x.svg").read_text()
     assert svg.count("<path") > 10 and ("<image" in svg) == (name == "attention")  # its map
-    drawn(name, tmp_path / "y.svg", 240)
+    make_figure(name, tmp_path / "y.svg", 240)
     assert (tmp_path / "y.svg").read_text() == svg.replace(">x<", ">y<")  # no time, no chance
 
 

@@ -30,22 +30,22 @@ def grey(values):
     return np.round(255 * np.asarray(values)).astype(int)
 
 
-def has(picture, color, opacity=1.0):
+def has(figure, color, opacity=1.0):
     """Whether an image contains a color, "#rrggbb", with that opacity on white."""
     color = np.array(list(bytes.fromhex(color[1:])))
-    return bool((np.abs(picture - (opacity * color + (1 - opacity) * 255)) <= 1).all(-1).any())
+    return bool((np.abs(figure - (opacity * color + (1 - opacity) * 255)) <= 1).all(-1).any())
 
 
 def test_grid_puts_each_image_in_its_cell_enlarged_by_whole_pixels(images):
-    picture = figures.grid(images[:5], columns=2, padding=1, scale=3)
-    assert picture.dtype == np.uint8 and picture.shape == (1 + 3 * 7, 1 + 2 * 7, 3)
+    figure = figures.grid(images[:5], columns=2, padding=1, scale=3)
+    assert figure.dtype == np.uint8 and figure.shape == (1 + 3 * 7, 1 + 2 * 7, 3)
     for k in range(5):
         top, left = 1 + k // 2 * 7, 1 + k % 2 * 7
-        tile = picture[top : top + 6, left : left + 6]
+        tile = figure[top : top + 6, left : left + 6]
         expected = grey(images[k]).repeat(3, 0).repeat(3, 1).repeat(3, 2)
         np.testing.assert_array_equal(tile, expected)
-    assert (picture[0] == 255).all() and (picture[:, 7] == 255).all()
-    assert (picture[15:, 8:] == 255).all()  # the empty cell
+    assert (figure[0] == 255).all() and (figure[:, 7] == 255).all()
+    assert (figure[15:, 8:] == 255).all()  # the empty cell
 
 
 @pytest.mark.parametrize("shape", [(64, 28, 28, 1), (16, 28, 28, 1), (9, 64, 64, 3), (6, 8, 20, 1)])
@@ -61,8 +61,8 @@ def test_grid_leaves_large_images_at_their_size():
 
 def test_colors_are_kept_values_outside_are_clipped_and_nan_is_red():
     image = np.array([[[[0.0, 0.5, 1.0], [-3, 7, 1]], [[np.nan, 0, 0], [0, np.inf, 0]]]])
-    picture = figures.grid(image, padding=0, scale=1)
-    assert picture.tolist() == [[[0, 128, 255], [0, 255, 255]], [RED, RED]]
+    figure = figures.grid(image, padding=0, scale=1)
+    assert figure.tolist() == [[[0, 128, 255], [0, 255, 255]], [RED, RED]]
 
 
 def test_tensors_of_any_float_and_uint8_arrays_are_images_too(images):
@@ -75,8 +75,8 @@ def test_tensors_of_any_float_and_uint8_arrays_are_images_too(images):
 
 def test_captions_are_written_below_their_images_and_the_title_above():
     black = np.zeros((2, 40, 40, 1))
-    picture = figures.grid(black, 2, 0, 1, captions=["", "epoch 12"], title="both")
-    title, tiles, below = np.split(picture, [26, 66])
+    figure = figures.grid(black, 2, 0, 1, captions=["", "epoch 12"], title="both")
+    title, tiles, below = np.split(figure, [26, 66])
     assert (tiles == 0).all() and below.shape == (26, 80, 3)
     assert title.min() < 100 and (below[:, :40] == 255).all() and below[:, 40:].min() < 100
 
@@ -103,9 +103,9 @@ def test_invalid_images_are_rejected_by_name(images):
 
 def test_a_saved_image_is_read_back_unchanged(tmp_path, images):
     path = tmp_path / "new" / "folder" / "grid.png"
-    picture = figures.grid(images, path=path)
+    figure = figures.grid(images, path=path)
     with Image.open(path) as file:
-        np.testing.assert_array_equal(np.asarray(file), picture)
+        np.testing.assert_array_equal(np.asarray(file), figure)
     assert [p.name for p in path.parent.iterdir()] == ["grid.png"]
 
 
@@ -122,39 +122,39 @@ def test_samples_are_the_same_for_the_same_seed_only():
 
 
 def test_reconstructions_lie_right_below_their_originals(images):
-    picture = figures.reconstructions(Plane(), images, n=3)
+    figure = figures.reconstructions(Plane(), images, n=3)
     scale = (900 - 4 * 10) // (3 * 2)
     for k in range(3):
         left = 10 + k * (2 * scale + 10) + scale // 2
-        column = picture[26 + 10 + scale // 2 :, left]
+        column = figure[26 + 10 + scale // 2 :, left]
         # two rows of the original, a white line, two rows of the reconstruction
         expected = grey([images[k, 0, 0, 0], images[k, 1, 0, 0], 1, images[k, 0, 0, 0], 0])
         np.testing.assert_array_equal(column[: 5 * scale : scale, 0], expected)
 
 
 def test_interpolation_goes_from_one_original_to_the_other(images):
-    picture = figures.interpolation(Plane(), images[:4], images[4:8], steps=3)
+    figure = figures.interpolation(Plane(), images[:4], images[4:8], steps=3)
     width = 7 + 2 * 2 + 3 * 2 - 7 + 2 + 2  # pixels of a row: a, gap, three images, gap, b
     scale = (900 - 4) // width
-    row = picture[26 + 2 + scale // 2, 2 + scale // 2 :: scale, 0][:width]
+    row = figure[26 + 2 + scale // 2, 2 + scale // 2 :: scale, 0][:width]
     a, b = images[0, 0, :, 0], images[4, 0, :, 0]
     expected = np.concatenate([a, [1, 1], a, (a + b) / 2, b, [1, 1], b])
     np.testing.assert_allclose(row, 255 * expected, atol=1)
 
 
 def test_latent_grid_runs_through_the_quantiles_of_the_prior_to_the_right_and_upwards():
-    picture = figures.latent_grid(Plane(), n=20)
+    figure = figures.latent_grid(Plane(), n=20)
     scale = 900 // 40
-    z1 = picture[:: 2 * scale, :: 2 * scale, 0]
-    z2 = picture[:: 2 * scale, scale :: 2 * scale, 0]
+    z1 = figure[:: 2 * scale, :: 2 * scale, 0]
+    z2 = figure[:: 2 * scale, scale :: 2 * scale, 0]
     normal = tfd.Normal(0.5, 0.1).quantile((np.arange(20) + 0.5) / 20).numpy()
     np.testing.assert_allclose(z1, np.tile(255 * normal, (20, 1)), atol=3)
     np.testing.assert_allclose(z2, np.tile(255 * normal[::-1, None], (1, 20)), atol=3)
 
 
 def test_latent_grid_covers_a_trained_prior():
-    picture = figures.latent_grid(Mixture(), n=20)
-    z1 = picture[0, :: 2 * (900 // 40), 0] / 255
+    figure = figures.latent_grid(Mixture(), n=20)
+    z1 = figure[0, :: 2 * (900 // 40), 0] / 255
     assert z1[0] < 0.05 and z1[-1] > 0.85 and (np.diff(z1) >= 0).all()
 
 
@@ -180,8 +180,8 @@ def test_scatter_has_equal_axes():
     """A circle of codes is plotted as high as wide."""
     angle = np.linspace(0, 2 * np.pi, 200, dtype=np.float32)
     circle = np.stack([np.cos(angle), np.sin(angle), angle, angle], -1).reshape(-1, 2, 2, 1)
-    picture = figures.latent_scatter(Plane(), circle).astype(int)
-    dots = picture[..., 2] - picture[..., 1] > 60
+    figure = figures.latent_scatter(Plane(), circle).astype(int)
+    dots = figure[..., 2] - figure[..., 1] > 60
     rows, columns = np.flatnonzero(dots.any(1)), np.flatnonzero(dots.any(0))
     assert abs(np.ptp(rows) - np.ptp(columns)) <= 2 and np.ptp(rows) > 400
 
@@ -192,15 +192,15 @@ def test_codes_that_are_not_finite_do_not_stop_the_plot(images):
 
 
 def test_components_are_sorted_by_weight_beside_the_latent_plane():
-    picture = figures.prior_components(Mixture())
+    figure = figures.prior_components(Mixture())
     tiles = figures.grid(
         Mixture().decode(tf.constant([[0.4, 0.6], [0.8, 1.0], [0.0, 0.2]])),
         padding=6,
         captions=["1: 50.0%", "2: 30.0%", "0: 20.0%"],
     )
-    np.testing.assert_array_equal(picture[:, : tiles.shape[1]], tiles)
-    assert picture.shape[1] == tiles.shape[1] + len(tiles)
-    assert figures.prior_components(Mixture(), n=1).shape != picture.shape
+    np.testing.assert_array_equal(figure[:, : tiles.shape[1]], tiles)
+    assert figure.shape[1] == tiles.shape[1] + len(tiles)
+    assert figures.prior_components(Mixture(), n=1).shape != figure.shape
 
 
 def test_curves_have_training_and_validation_in_a_panel_for_each_quantity():
@@ -225,23 +225,21 @@ def test_curves_accept_one_point_lists_of_different_length_and_gaps():
 
 def test_curves_read_history_files_and_count_epochs_from_one():
     values = [3.0, 2.0, 1.5]
-    picture = figures.loss_curves({"loss": values}, [4, 5, 6])
-    np.testing.assert_array_equal(
-        figures.loss_curves({"epoch": [4, 5, 6], "loss": values}), picture
-    )
+    figure = figures.loss_curves({"loss": values}, [4, 5, 6])
+    np.testing.assert_array_equal(figures.loss_curves({"epoch": [4, 5, 6], "loss": values}), figure)
     np.testing.assert_array_equal(
         figures.loss_curves({"loss": values}), figures.loss_curves({"loss": values}, [0, 1, 2])
     )
-    assert (figures.loss_curves({"loss": values}) != picture).any()
-    assert (figures.loss_curves({"loss": values}, [4, 5, 6], unit="nats") != picture).any()
+    assert (figures.loss_curves({"loss": values}) != figure).any()
+    assert (figures.loss_curves({"loss": values}, [4, 5, 6], unit="nats") != figure).any()
     with pytest.raises(UsageError, match="no values"):
         figures.loss_curves({"loss": []})
 
 
 def test_series_shows_first_and_last_and_more_of_the_early_epochs(tmp_path):
     for epoch in range(1, 101):
-        picture = np.full((90, 90, 3), epoch, np.uint8)
-        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", picture)
+        figure = np.full((90, 90, 3), epoch, np.uint8)
+        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", figure)
     strip = figures.epoch_series(tmp_path / "samples", path=tmp_path / "samples" / "series.png")
     assert strip.shape == (10 + 360 + 26 + 10, 10 + 5 * 370, 3)
     assert strip[100, 100::370, 0].tolist() == [1, 3, 10, 32, 100]
@@ -265,9 +263,9 @@ def test_series_of_nothing_is_refused(tmp_path):
 
 def test_the_progress_shows_the_first_row_of_each_epochs_samples(tmp_path):
     for epoch in (2, 4, 6, 8):
-        picture = figures.grid(np.full((64, 5, 5, 1), epoch / 10), scale=3)
-        assert picture.shape == (8 * 17 + 2, 8 * 17 + 2, 3)
-        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", picture)
+        figure = figures.grid(np.full((64, 5, 5, 1), epoch / 10), scale=3)
+        assert figure.shape == (8 * 17 + 2, 8 * 17 + 2, 3)
+        figures.save(tmp_path / "samples" / f"epoch-{epoch:04d}.png", figure)
     found = figures.sample_series(tmp_path / "samples", n=3, path=tmp_path / "progress.png")
     strip, caption = 15 + 2 * 2, 26
     assert found.shape == (2 + 3 * (strip + caption + 2), 8 * 17 + 2 + 2 * 2, 3)
@@ -318,9 +316,9 @@ def test_all_figures_are_made_that_the_methods_and_the_batch_allow(images):
     assert set(figures.all_figures(Plane(), {})) == {"samples", "latent_grid"}
     assert "interpolation" not in figures.all_figures(Plane(), {"image": images[:1]})
     again = figures.all_figures(Mixture(), batch)
-    for name, picture in every.items():
-        assert picture.dtype == np.uint8 and picture.shape[2] == 3
-        np.testing.assert_array_equal(picture, again[name])
+    for name, figure in every.items():
+        assert figure.dtype == np.uint8 and figure.shape[2] == 3
+        np.testing.assert_array_equal(figure, again[name])
 
 
 def test_only_a_few_images_are_passed_to_the_model():
@@ -342,8 +340,8 @@ def test_figures_do_not_use_the_seeds_of_the_model(name):
     first, second = model.figures(batch), model.figures(batch)
     np.testing.assert_array_equal(model.seed_generator.state, before)
     assert "samples" in first
-    for key, picture in first.items():
-        np.testing.assert_array_equal(picture, second[key])
+    for key, figure in first.items():
+        np.testing.assert_array_equal(figure, second[key])
 
 
 def test_figures_do_not_change_the_global_state_of_matplotlib(images):

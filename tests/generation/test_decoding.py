@@ -26,8 +26,8 @@ def step(tokens, state):
     """The next token's logits from the table of the sequence; counts the steps."""
     now = tf.gather(state["table"], state["steps"], axis=1, batch_dims=1)
     logits = tf.gather(now, tokens, axis=1, batch_dims=1)
-    seen = {"token": tokens, "weights": tf.nn.softmax(logits)}
-    return logits, {"table": state["table"], "steps": state["steps"] + 1}, seen
+    aux = {"token": tokens, "weights": tf.nn.softmax(logits)}
+    return logits, {"table": state["table"], "steps": state["steps"] + 1}, aux
 
 
 def state_of(table):

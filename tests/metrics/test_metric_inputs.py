@@ -22,7 +22,7 @@ TEXTS = ["a b c d", "b c d e"]
 NAN, INF = math.nan, math.inf
 
 
-def seen(values, split="real"):
+def features_of(values, split="real"):
     return ImageFeatures(np.asarray(values), "net", split)
 
 
@@ -43,18 +43,24 @@ DISTANCES = (
     metrics.kernel_distance,
     metrics.precision_recall,
     metrics.density_coverage,
-    lambda a, b: metrics.memorization(a, b, seen(TABLE + 1)),
+    lambda a, b: metrics.memorization(a, b, features_of(TABLE + 1)),
 )
 PAIRS = (metrics.psnr, metrics.ssim, metrics.l1)
 SCORES = (metrics.bleu, metrics.chrf, metrics.exact_match, metrics.caption_scores)
 
 REFUSED = [
-    *((lambda v=v: seen(v), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
-    *((lambda v=v: seen(v), "features are floats") for v in (TABLE[:1], TABLE[:0], TABLE[0])),
-    (lambda: seen(TABLE * 1e200), "too large to compare"),
-    *((lambda f=f: f(seen(TABLE), TABLE), "takes ImageFeatures") for f in DISTANCES),
-    *((lambda f=f: f(seen(TABLE), seen(TABLE[:, :2])), "cannot be compared") for f in DISTANCES),
-    *((lambda f=f: f(seen(TABLE), seen(TABLE[:2])), "got") for f in DISTANCES[1:4]),
+    *((lambda v=v: features_of(v), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
+    *(
+        (lambda v=v: features_of(v), "features are floats")
+        for v in (TABLE[:1], TABLE[:0], TABLE[0])
+    ),
+    (lambda: features_of(TABLE * 1e200), "too large to compare"),
+    *((lambda f=f: f(features_of(TABLE), TABLE), "takes ImageFeatures") for f in DISTANCES),
+    *(
+        (lambda f=f: f(features_of(TABLE), features_of(TABLE[:, :2])), "cannot be compared")
+        for f in DISTANCES
+    ),
+    *((lambda f=f: f(features_of(TABLE), features_of(TABLE[:2])), "got") for f in DISTANCES[1:4]),
     *((lambda v=v: metrics.mmd(v, TABLE), "NaN or infinite") for v in (TABLE * NAN, TABLE * INF)),
     *((lambda v=v: metrics.mmd(v, TABLE), "codes") for v in (TABLE[:1], TABLE[:0], TABLE[:, :2])),
     (lambda: metrics.mmd(TABLE * 1e30, TABLE), "scale them below"),
@@ -118,7 +124,7 @@ def test_what_cannot_be_measured_is_one_clear_error(measure, message):
 
 
 def test_what_is_equal_constant_or_alone_has_its_right_value():
-    equal, constant = seen(TABLE), seen(np.ones((30, 3)))
+    equal, constant = features_of(TABLE), features_of(np.ones((30, 3)))
     for both in (equal, constant):
         assert metrics.frechet_distance(both, both).value == pytest.approx(0, abs=1e-9)
         assert [s.value for s in metrics.precision_recall(both, both)] == [1, 1]

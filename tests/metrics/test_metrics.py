@@ -167,8 +167,8 @@ def test_noise_is_a_function_of_the_seed_and_of_the_position():
     np.testing.assert_array_equal(values(0), values(0))  # also for another model
     assert not np.isin(values(0), values(1)).any()
     assert len(set(values(0))) == 9
-    drawn = [[tf.random.stateless_normal((), fold_seed(0, i, j)) for j in (0, 1)] for i in range(9)]
-    expected = np.log(np.exp(drawn).mean(1))  # 4 samples in two chunks with different noise
+    noise = [[tf.random.stateless_normal((), fold_seed(0, i, j)) for j in (0, 1)] for i in range(9)]
+    expected = np.log(np.exp(noise).mean(1))  # 4 samples in two chunks with different noise
     np.testing.assert_allclose(values(0, samples=4), expected, rtol=1e-5)
 
 
@@ -297,8 +297,8 @@ def test_the_discrepancy_is_the_u_statistic_and_its_p_the_fraction_of_permutatio
 
 def test_without_a_difference_the_discrepancy_is_0_on_average_and_p_uniform():
     rng = np.random.default_rng(0)
-    drawn = [metrics.mmd(*rng.normal(size=(2, 40, 2)), permutations=99) for _ in range(100)]
-    values, p = np.array(drawn).T
+    results = [metrics.mmd(*rng.normal(size=(2, 40, 2)), permutations=99) for _ in range(100)]
+    values, p = np.array(results).T
     assert abs(values.mean()) < 4 * values.std() / np.sqrt(100)
     assert 0.2 < np.mean(values < 0) < 0.8
     assert abs(p.mean() - 0.5) < 0.08

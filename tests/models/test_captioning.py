@@ -114,10 +114,12 @@ def test_a_saved_model_contains_its_vocabulary(tmp_path):
 
 
 def test_features_or_a_network_may_replace_the_convolutions(tmp_path):
-    seen = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
-    assert seen.input_feature == "features" and seen.feature_map_shape == (2, 3)
-    run = zoo.Trainer(seen, verbose=False, figures_every=0)
-    batch = examples(seen, 4) | {"features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))}
+    feature_model = small_model("captioning", encoder=None, image_shape=(2, 3, 5))
+    assert feature_model.input_feature == "features" and feature_model.feature_map_shape == (2, 3)
+    run = zoo.Trainer(feature_model, verbose=False, figures_every=0)
+    batch = examples(feature_model, 4) | {
+        "features": tf.fill((4, 2, 3, 5), tf.constant(6, tf.float16))
+    }
     run.fit(tf.data.Dataset.from_tensors(batch), epochs=1)
     x = keras.Input((8, 8, 1))
     network = keras.Model(x, keras.layers.Conv2D(5, 3, strides=4)(x))
@@ -204,9 +206,9 @@ def test_features_are_computed_once_and_again_after_a_change(tmp_path, capsys):
 
 def test_a_channel_is_dropped_at_all_positions():
     model = with_vocabulary(encoder=None, image_shape=(3, 2, 64), annotation_dropout=0.5)
-    seen = np.asarray(model.encode(tf.ones((2, 3, 2, 64)), training=True)["annotations"])
-    np.testing.assert_array_equal(seen, np.repeat(seen[:, :1], 6, axis=1))
-    assert {*seen.flat} == {0.0, 2.0} and (seen[0] != seen[1]).any()
+    annotations = np.asarray(model.encode(tf.ones((2, 3, 2, 64)), training=True)["annotations"])
+    np.testing.assert_array_equal(annotations, np.repeat(annotations[:, :1], 6, axis=1))
+    assert {*annotations.flat} == {0.0, 2.0} and (annotations[0] != annotations[1]).any()
 
 
 def test_mirrored_images_are_used_in_training_and_not_in_evaluation(tmp_path, monkeypatch):
@@ -226,8 +228,8 @@ def test_mirrored_images_are_used_in_training_and_not_in_evaluation(tmp_path, mo
     net = network()
     monkeypatch.setattr(image_features, "PretrainedNetwork", lambda *args: net)
     watched = replace(captions, network="X", folder=tmp_path)
-    seen = watched.prepare(replace(corpus, rows=None), training=True)
-    assert len(seen.arrays["features"]) == 4 and seen.rows is None
+    prepared = watched.prepare(replace(corpus, rows=None), training=True)
+    assert len(prepared.arrays["features"]) == 4 and prepared.rows is None
 
 
 def test_features_of_a_scene_corpus_come_from_a_named_network(tmp_path):
@@ -292,8 +294,8 @@ def test_a_recipe_of_captions_becomes_a_record(few):
     captions = (few / "run" / "test-beam1.txt").read_text().splitlines()
     model = keras.models.load_model(few / "run" / "model.keras")
     assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == captions
-    seen = zoo.recipes.get("captioning.flickr8k").protocol()
-    assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in seen
+    protocol = zoo.recipes.get("captioning.flickr8k").protocol()
+    assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in protocol
 
 
 def test_the_command_line_trains_captioners_and_rejects_options_without_effect(few, monkeypatch):
@@ -346,10 +348,18 @@ def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
     image = RNG.integers(0, 256, (40, 32, 3), np.uint8)
     figures.save(tmp_path / "scene.png", image)
     run, file = str(tmp_path / "features.keras"), str(tmp_path / "scene.png")
-    seen = ("--network", "MobileNetV2", "--image-size", "32", "--weights")
+    network_options = ("--network", "MobileNetV2", "--image-size", "32", "--weights")
     done = CliRunner().invoke(
         main,
-        ["caption", run, file, *seen, str(tmp_path / "net.weights.h5"), "--max-length=5", "--json"],
+        [
+            "caption",
+            run,
+            file,
+            *network_options,
+            str(tmp_path / "net.weights.h5"),
+            "--max-length=5",
+            "--json",
+        ],
     )
     assert done.exit_code == 0, done.output
     (found,) = json.loads(done.stdout)["captions"]
@@ -358,7 +368,7 @@ def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
     for args, message in (
         ((), "features (1, 1, 1280) of another network"),
         (
-            (*seen, "no.weights.h5"),
+            (*network_options, "no.weights.h5"),
             "give weights= a file of the network without its top",
         ),
     ):

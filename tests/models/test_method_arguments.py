@@ -64,18 +64,18 @@ def test_images_are_checked_and_converted(name, verb):
     call = getattr(model, verb)
     more = {"interpolate": 2, "log_prob_bound": 1}.get(verb, 0)
 
-    def answer(x):
+    def call_method(x):
         model.seed_generator.state.assign([0, 0])
         return np.array(call(x, x, steps=2) if more == 2 else call(x, seed=1) if more else call(x))
 
     for value, message in WRONG_IMAGES.values():
-        refused(lambda value=value: answer(value), message)
+        refused(lambda value=value: call_method(value), message)
     coarse = (255 * IMAGES).astype(np.uint8)
-    expected = answer(tf.constant(coarse / 255, tf.float32))
+    expected = call_method(tf.constant(coarse / 255, tf.float32))
     for same in (coarse, list(coarse), coarse / 255, tf.constant(coarse)):
-        np.testing.assert_allclose(answer(same), expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(call_method(same), expected, rtol=1e-5, atol=1e-6)
     for empty in (IMAGES[:0], coarse[:0], []):
-        assert answer(empty).shape == (0, *expected.shape[1:])
+        assert call_method(empty).shape == (0, *expected.shape[1:])
 
 
 @having("decode")

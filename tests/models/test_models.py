@@ -36,18 +36,18 @@ ROOT = Path(__file__).parents[2]
 
 def one_step(model, batch):
     """Runs an eager step; returns the tapes and the (gradient, variable) pairs of `minimize`."""
-    seen = []
+    steps = []
     minimize = model.minimize
 
     def recorded(loss, tape, part=""):
         pairs = minimize(loss, tape, part)
-        seen.append((tape, pairs))
+        steps.append((tape, pairs))
         return pairs
 
     model.minimize = recorded
     logs = model.train_step(batch)
     del model.minimize
-    return logs, seen
+    return logs, steps
 
 
 @every_model
@@ -82,12 +82,12 @@ def test_the_documented_arguments_are_those_of_the_signature(name):
 def test_every_weight_has_a_gradient(name):
     model = small_model(name)
     model.prepare()
-    _, seen = one_step(model, examples(model))
-    watched = {id(v) for tape, _ in seen for v in tape.watched_variables()}
+    _, steps = one_step(model, examples(model))
+    watched = {id(v) for tape, _ in steps for v in tape.watched_variables()}
     assert watched == {id(v.value) for v in model.trainable_variables}
-    trained = [variable for _, pairs in seen for _, variable in pairs]
+    trained = [variable for _, pairs in steps for _, variable in pairs]
     assert sorted(map(id, trained)) == sorted(map(id, model.trainable_variables))
-    assert [v.path for _, pairs in seen for g, v in pairs if g is None] == []
+    assert [v.path for _, pairs in steps for g, v in pairs if g is None] == []
 
 
 @every_model
@@ -156,8 +156,8 @@ def test_one_image_or_sentence_can_be_memorized(name):
     run = small_trainer(name)
     image = examples(run.model, 1, seed=5)
     many = {k: tf.repeat(v, 16, axis=0) for k, v in image.items()}
-    answers = ("caption", "rating", "target", "content", "image")
-    truth = next(many[k] for k in answers if k in image)
+    targets = ("caption", "rating", "target", "content", "image")
+    truth = next(many[k] for k in targets if k in image)
 
     def distance():
         return output_error(generate_outputs(run.model, many, seed=0), truth)
@@ -283,17 +283,19 @@ def test_intermediate_activations_come_by_name(name):
 def test_inspection_shows_every_layer_and_gradient_and_changes_nothing(name):
     run = small_trainer(name)
     before = run.state.arrays()
-    seen = run.inspect({key: np.asarray(x) for key, x in examples(run.model).items()})
+    inspection_result = run.inspect({key: np.asarray(x) for key, x in examples(run.model).items()})
     assert same_bits(before, run.state.arrays()) == []
-    assert len(seen.variables) == len(run.model.trainable_variables)
-    assert all(row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in seen.variables)
+    assert len(inspection_result.variables) == len(run.model.trainable_variables)
+    assert all(
+        row["gradient_norm"] > 0 and row["update_ratio"] > 0 for row in inspection_result.variables
+    )
     leaves = {p for p, layer in inspection.layers(run.model) if layer.trainable_variables}
-    used = {row["path"] for row in seen.layers}
+    used = {row["path"] for row in inspection_result.layers}
     # Layers inside of a called layer may be used without a call.
     unused = {p for p in leaves if not used & {p, *map(str, PurePosixPath(p).parents)}}
     assert unused <= {"latent_prior"}  # a prior is used through its methods, not called
-    assert not any(row["nan"] or row["inf"] for row in seen.layers)
-    assert all(name in str(seen) for name in seen.losses)
+    assert not any(row["nan"] or row["inf"] for row in inspection_result.layers)
+    assert all(name in str(inspection_result) for name in inspection_result.losses)
 
 
 @every_model

@@ -74,8 +74,8 @@ def test_a_logit_depends_on_a_patch_of_the_stated_size(filters, side):
         tape.watch(x)
         logits = net(x)
         middle = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
-    seen = np.argwhere(tape.gradient(middle, x).numpy()[0, ..., 0])
-    assert (np.ptp(seen, axis=0) + 1).tolist() == [side, side] and len(seen) == side**2
+    pixels = np.argwhere(tape.gradient(middle, x).numpy()[0, ..., 0])
+    assert (np.ptp(pixels, axis=0) + 1).tolist() == [side, side] and len(pixels) == side**2
 
 
 # ---------------------------------------------------------------- noise
@@ -100,19 +100,19 @@ def test_dropout_has_its_rate_in_the_first_three_levels_of_the_decoder_only():
     net = blocks.UNet(1, filters=16, levels=5, norm=None, dropout=0.25)
     x = noise(4, 32, 32, 1)
     net(x)
-    seen = []
+    calls = []
 
     def recorded(call):
         def record(inputs, **more):
-            seen.append((inputs.numpy(), call(inputs, **more).numpy()))
-            return tf.constant(seen[-1][1])
+            calls.append((inputs.numpy(), call(inputs, **more).numpy()))
+            return tf.constant(calls[-1][1])
 
         return record
 
     for layer in net.up:
         layer.call = recorded(layer.call)
     net(x, seed=SEED)
-    for level, ((_, before), (after, _)) in enumerate(zip(seen[:-1], seen[1:], strict=True)):
+    for level, ((_, before), (after, _)) in enumerate(zip(calls[:-1], calls[1:], strict=True)):
         share = 0.25 if level < 3 else 0
         after = after[..., : before.shape[-1]]  # the rest skipped
         remaining = after != 0
@@ -193,7 +193,7 @@ def test_translation_figures_show_source_output_and_target(maps, tmp_path):
 
 
 def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch):
-    def answer(*words):
+    def run_json(*words):
         result = CliRunner().invoke(main, [*map(str, words), "--json"])
         assert result.exit_code == 0, result.stderr
         return json.loads(result.stdout)
@@ -204,15 +204,15 @@ def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch)
         figures.save(tmp_path / "maps" / split / f"{number}.png", both)
     train = ["train", "pix2pix", "--data", "AtoB:maps", "--batch-size", 4, "--image-size", 8]
     train += ["--augment", "jitter", "--set", "filters=4", "--set", "discriminator_filters=4,8"]
-    record = answer(*train, "--epochs", 1)
+    record = run_json(*train, "--epochs", 1)
     assert record["run"] == "runs/pix2pix-maps" and record["steps"] == 5
     assert record["split"] == "test" and set(record["metrics"]) >= {"l1", "generator_loss"}
     assert (tmp_path / "runs/pix2pix-maps/figures/translations.png").exists()
-    assert answer(*train, "--epochs", 1)["metrics"] == record["metrics"]  # resumed, complete
-    assert answer("evaluate", "pix2pix")["metrics"] == record["metrics"]
-    noisy = answer("sample", "pix2pix", "-n", 3, "--seed", 1)
+    assert run_json(*train, "--epochs", 1)["metrics"] == record["metrics"]  # resumed, complete
+    assert run_json("evaluate", "pix2pix")["metrics"] == record["metrics"]
+    noisy = run_json("sample", "pix2pix", "-n", 3, "--seed", 1)
     assert noisy["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and noisy["n"] == 3
-    answer("sample", "pix2pix", "-o", "plain.npz")
+    run_json("sample", "pix2pix", "-o", "plain.npz")
     arrays = np.load("plain.npz")
     assert arrays["image"].shape == arrays["source"].shape == arrays["target"].shape == (4, 8, 8, 3)
-    assert "l1" in answer("inspect", "pix2pix", "--batch-size", 2)["losses"]
+    assert "l1" in run_json("inspect", "pix2pix", "--batch-size", 2)["losses"]

@@ -43,12 +43,12 @@ def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_ste
 
 def test_a_last_batch_of_one_has_no_mmd():
     model = small_model("mmd_vae", mmd_weight=7.0)
-    data, seen, eval_step = batches(model, 9, 4), [], model.eval_step
-    model.eval_step = lambda batch: seen.append(eval_step(batch)) or seen[-1]
+    data, evaluated, eval_step = batches(model, 9, 4), [], model.eval_step
+    model.eval_step = lambda batch: evaluated.append(eval_step(batch)) or evaluated[-1]
     metrics = small_trainer("mmd_vae", model=model, eager=True).evaluate(data)
-    assert [len(values["mmd"]) for values in seen] == [4, 4, 0]
+    assert [len(values["mmd"]) for values in evaluated] == [4, 4, 0]
     for name, count in {"loss": 8, "nll": 9, "kl": 9, "mmd": 8}.items():
-        values = np.concatenate([values[name] for values in seen])
+        values = np.concatenate([values[name] for values in evaluated])
         assert len(values) == count
         np.testing.assert_allclose(metrics[name], values.mean(), rtol=1e-6)
     # A graph is traced once for all sizes, which are unknown then.

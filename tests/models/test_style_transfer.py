@@ -207,8 +207,8 @@ def test_grayscale_images_are_repeated_to_rgb():
     grey, style = random(12, 12, 1), (255 * random(9, 9, 3, seed=1)).astype("uint8")
     image, _ = stylize_quietly(make_model(), grey, style, steps=2, optimizer="adam")
     assert image.shape == (12, 12, 3)
-    seen = small_model("style_transfer").network
-    first, same = (seen(x[None])["block1_conv1"] for x in (grey, grey.repeat(3, axis=-1)))
+    network = small_model("style_transfer").network
+    first, same = (network(x[None])["block1_conv1"] for x in (grey, grey.repeat(3, axis=-1)))
     np.testing.assert_allclose(first, same, atol=1e-6)
 
 
@@ -250,14 +250,14 @@ def test_a_keras_model_is_copied_and_saved_with_the_canvas(tmp_path):
     mine = convolutions(4, 6, 5)
     model = make_model(feature_network=mine, **LAYERS)
     images = random(1, 16, 16, 3)
-    seen = model.network(images)["conv1"]
+    features = model.network(images)["conv1"]
     assert [*model.network.layers] == ["conv0", "conv1"]  # layers after it are left out
     mine.set_weights([0 * w for w in mine.get_weights()])
-    np.testing.assert_array_equal(model.network(images)["conv1"], seen)
+    np.testing.assert_array_equal(model.network(images)["conv1"], features)
     assert len(model.trainable_variables) == 1
     model.save(tmp_path / "own.keras")
     again = keras.models.load_model(tmp_path / "own.keras")
-    np.testing.assert_array_equal(again.network(images)["conv1"], seen)
+    np.testing.assert_array_equal(again.network(images)["conv1"], features)
 
 
 def test_a_network_from_a_file_is_saved_by_name_only(tmp_path):

@@ -41,12 +41,15 @@ every_variant = pytest.mark.parametrize(
 
 GERMAN = ["ein mann", "eine frau", "ein hund", "eine katze", "mann und hund", "frau und katze"]
 ENGLISH = ["a man", "a woman", "a dog", "a cat", "man and dog", "woman and cat"]
-READS, SAYS = text.WordTokenizer.train(GERMAN), text.WordTokenizer.train(ENGLISH)
+SOURCE_TOKENIZER, TARGET_TOKENIZER = (
+    text.WordTokenizer.train(GERMAN),
+    text.WordTokenizer.train(ENGLISH),
+)
 
 
 def with_vocabularies(name):
     """A small untrained model with vocabularies."""
-    return small_model(name, source_vocabulary=READS, target_vocabulary=SAYS)
+    return small_model(name, source_vocabulary=SOURCE_TOKENIZER, target_vocabulary=TARGET_TOKENIZER)
 
 
 # One for all tests that change nothing in it: each search is traced once.
@@ -145,11 +148,11 @@ def test_scheduled_sampling_replaces_decoder_inputs_by_predictions():
 def test_the_optimizer_gets_one_gradient_of_a_token_however_often_it_came(name):
     model = small_model(name, dropout=0.0)
     model.prepare()
-    seen, apply = [], model.optimizers[""].apply
-    model.optimizers[""].apply = lambda g, v: (seen.extend(g), apply(g, v))
+    gradients, apply = [], model.optimizers[""].apply
+    model.optimizers[""].apply = lambda g, v: (gradients.extend(g), apply(g, v))
     model.train_step(examples(model, 8))
-    assert len(seen) == len(model.trainable_variables)
-    assert not any(isinstance(gradient, tf.IndexedSlices) for gradient in seen)
+    assert len(gradients) == len(model.trainable_variables)
+    assert not any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
 
 
 @every_translator
@@ -180,8 +183,8 @@ def test_attention_maps_have_the_tokens_of_both_sides_and_sum_to_one(name):
     assert weights.shape == (3, 2) and other[2].shape == (3, 3)
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
     ((_, tokens, own),) = model.attention_maps([GERMAN[4]], max_length=5)
-    found = model.generate(READS.encode_batch([GERMAN[4]]), max_length=5)
-    assert tokens == SAYS.tokens(found.tokens[0, : int(found.lengths[0])].numpy())
+    found = model.generate(SOURCE_TOKENIZER.encode_batch([GERMAN[4]]), max_length=5)
+    assert tokens == TARGET_TOKENIZER.tokens(found.tokens[0, : int(found.lengths[0])].numpy())
     np.testing.assert_allclose(own, found.aux[0, : len(tokens)], atol=1e-5)
 
 
@@ -192,10 +195,14 @@ def test_translations_come_with_the_attention_of_their_own_search(name, how):
     how = {**how, "max_length": 5}
     translations, maps = model.translate_with_attention(texts, num_maps=1, **how)
     assert translations == model.translate(texts, **how) and translations[1:3] == ["", ""]
-    found = model.generate(READS.encode_batch([GERMAN[0], GERMAN[4]]), **how)  # by length
+    found = model.generate(
+        SOURCE_TOKENIZER.encode_batch([GERMAN[0], GERMAN[4]]), **how
+    )  # by length
     tokens, weights = (one[1] for one in model.best_sequences(found))
     ((source, target, looks),) = maps
-    assert source == GERMAN[4].split() and target == SAYS.tokens([i for i in tokens if i])
+    assert source == GERMAN[4].split() and target == TARGET_TOKENIZER.tokens(
+        [i for i in tokens if i]
+    )
     np.testing.assert_allclose(looks, weights[: len(target)], atol=1e-5)
     assert len(model.translate_with_attention(texts, **how)[1]) == 2
 
@@ -203,7 +210,7 @@ def test_translations_come_with_the_attention_of_their_own_search(name, how):
 def test_saved_models_bring_their_vocabularies_to_a_fresh_process(tmp_path):
     data = TextDataset(
         corpora.Corpus({"source": GERMAN, "target": ENGLISH}, "pairs", "train"),
-        {"source": READS, "target": SAYS},
+        {"source": SOURCE_TOKENIZER, "target": TARGET_TOKENIZER},
         batch_size=6,
     )
     want = {}
@@ -237,13 +244,22 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     words = [f"w{i}" for i in range(8)]
     source = [" ".join(rng.choice(words, rng.integers(2, 6))) for _ in range(160)]
     target = [" ".join(w.upper() for w in line.split()[::-1]) for line in source]
-    reads, says = text.WordTokenizer.train(source), text.WordTokenizer.train(target)
+    source_tokenizer, target_tokenizer = (
+        text.WordTokenizer.train(source),
+        text.WordTokenizer.train(target),
+    )
     wider = dict.fromkeys(("units", "hidden_dim", "embedding_dim", "intermediate_dim"), 32)
     wider = {key: size for key, size in wider.items() if key in small_config(name)}
-    model = small_model(name, source_vocabulary=reads, target_vocabulary=says, dropout=0.0, **wider)
+    model = small_model(
+        name,
+        source_vocabulary=source_tokenizer,
+        target_vocabulary=target_tokenizer,
+        dropout=0.0,
+        **wider,
+    )
     data = TextDataset(
         corpora.Corpus({"source": source, "target": target}, "toy", "train"),
-        {"source": reads, "target": says},
+        {"source": source_tokenizer, "target": target_tokenizer},
         batch_size=32,
         shuffle=True,
     )

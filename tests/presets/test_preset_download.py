@@ -41,17 +41,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             act(self)
             return
         if server.down or not path.is_file():
-            self.answer(503 if server.down else 404, {"X-Error-Code": "EntryNotFound"})
+            self.respond(503 if server.down else 404, {"X-Error-Code": "EntryNotFound"})
             return
         raw = path.read_bytes()
         begin = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
         facts = {"ETag": f'"{files.sha256(raw)}"', "X-Repo-Commit": "0" * 40}
         breaks = server.breaks and name == preset.WEIGHTS
         body = raw[begin : server.breaks if breaks else None] if self.command == "GET" else b""
-        self.answer(206 if begin else 200, facts, body, len(raw) - begin)
+        self.respond(206 if begin else 200, facts, body, len(raw) - begin)
         self.close_connection = True
 
-    def answer(self, status, facts=(), body=b"", length=None):
+    def respond(self, status, facts=(), body=b"", length=None):
         self.send_response(status)
         for key, value in dict(facts).items():
             self.send_header(key, value)
@@ -241,11 +241,11 @@ def test_references_that_do_not_exist_or_leave_the_cache_are_rejected(reference,
 
 
 def status(number, **facts):
-    return lambda handler: handler.answer(number, facts)
+    return lambda handler: handler.respond(number, facts)
 
 
 def page(handler):
-    handler.answer(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
+    handler.respond(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
 
 
 def drops(handler):
@@ -280,7 +280,7 @@ def endless(handler):
 
 
 def moved(there):
-    return lambda handler: handler.answer(302, {"Location": there})
+    return lambda handler: handler.respond(302, {"Location": there})
 
 
 BEHAVIOR = {
@@ -333,10 +333,10 @@ def test_an_endless_body_stops_at_the_expected_size(name, server, cache):
 
 
 def test_redirects_never_downgrade_https_or_send_tokens_to_another_host(monkeypatch):
-    seen = []
+    received_requests = []
 
     def received(url, headers):
-        seen.append((url, headers))
+        received_requests.append((url, headers))
         yield moves.pop(0)
 
     monkeypatch.setattr(web, "stream", received)
@@ -346,7 +346,7 @@ def test_redirects_never_downgrade_https_or_send_tokens_to_another_host(monkeypa
         web.follow_redirects("https://127.0.0.1/x", {})
     moves = [(302, "/y"), (302, "https://other/z"), (200, None)]
     assert web.follow_redirects("https://host/x", {"Authorization": "secret", "A": "b"})[0] == 200
-    assert seen[1:] == [
+    assert received_requests[1:] == [
         ("https://host/x", {"Authorization": "secret", "A": "b"}),
         ("https://host/y", {"Authorization": "secret", "A": "b"}),
         ("https://other/z", {"A": "b"}),

@@ -311,10 +311,10 @@ def test_pairs_are_measured_image_by_image():
             assert batch["source"].shape[0] <= 4
 
         def translate(self, images, seed):
-            drawn.append(np.asarray(seed).tolist())
+            seeds.append(np.asarray(seed).tolist())
             return images
 
-    drawn = []
+    seeds = []
     random = np.random.default_rng(0)
     data_identity, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
     data = zoo.data.load({"source": data_identity, "target": target}, batch_size=4)
@@ -322,12 +322,12 @@ def test_pairs_are_measured_image_by_image():
     assert values == pytest.approx(np.abs(data_identity - target).mean((1, 2, 3)), rel=1e-5)
     assert number["value"] == pytest.approx(values.mean()) and number["n"] == 6
     assert number["interval"][0] < number["value"] < number["interval"][1]
-    assert drawn[0] != drawn[1]  # other noise for each batch
+    assert seeds[0] != seeds[1]  # other noise for each batch
     same = zoo.data.load({"source": target, "target": target}, batch_size=4)
     assert evaluate.compute_metric(MetricSpec("psnr"), Copier(), None, same)[0]["value"] == 100
     found, _ = evaluate.compute_metric(MetricSpec("ssim"), Copier(), None, same)
     assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
-    assert drawn[:2] == drawn[2:4] == drawn[4:]  # and the same in each call
+    assert seeds[:2] == seeds[2:4] == seeds[4:]  # and the same in each call
 
 
 def test_missing_data_are_reported_before_training(tmp_path, monkeypatch, offline):

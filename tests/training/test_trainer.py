@@ -53,22 +53,24 @@ def test_micro_batches_must_divide_every_batch():
 
 
 def test_adapt_is_called_once_before_the_first_step(tmp_path):
-    seen = []
+    batch_sizes = []
     for epochs in (1, 2):
         trainer = run(tmp_path)
-        trainer.model.adapt = lambda batches: seen.append(len(next(iter(batches))["image"]))
+        trainer.model.adapt = lambda batches: batch_sizes.append(len(next(iter(batches))["image"]))
         trainer.fit(data, epochs=epochs)
-    assert seen == [8]
+    assert batch_sizes == [8]
 
 
 def test_epoch_numbers_are_means_over_the_steps():
-    seen = []
-    log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(dict(logs)))
+    step_logs = []
+    log = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda b, logs: step_logs.append(dict(logs))
+    )
     history = run(callbacks=[log]).fit(data, epochs=2).history
-    assert len(seen) == 8
+    assert len(step_logs) == 8
     for name, values in history.items():
         np.testing.assert_allclose(
-            values[0], np.mean([logs[name] for logs in seen[:4]]), rtol=1e-12
+            values[0], np.mean([logs[name] for logs in step_logs[:4]]), rtol=1e-12
         )
 
 
