@@ -1,6 +1,7 @@
 """The rules of the house: which room imports which, and what no file may contain."""
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -210,6 +211,7 @@ def test_public_names_are_the_fields_terms(path):
     assert parts & BANNED == set()
 
 
+@functools.cache
 def own_attributes():
     """Names of the private attributes and methods that the sources themselves define."""
     defined = {
