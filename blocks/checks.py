@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
+Value = TypeVar("Value")
 MAX_WIDTH = 2**20  # of a layer; a wider one would exhaust memory before any useful error
 MAX_INT = 2**31 - 1  # of counters, such as steps
 
@@ -108,7 +109,7 @@ def boolean(value: Any, argument: str) -> bool:
     return value
 
 
-def one_of(value: Any, choices: Collection, argument: str) -> str | None:
+def one_of(value: Value, choices: Collection, argument: str) -> Value:
     """Returns `value` if it is one of `choices`, which may include None; else raises ValueError."""
     if not (value is None or isinstance(value, str)) or value not in choices:
         raise ValueError(f"{argument} must be one of {[*choices]}, got {value!r}")

@@ -1,6 +1,7 @@
 """A transposed convolution that is fast on a CPU for few output channels and for small maps."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,7 +34,7 @@ class FastConv2DTranspose(keras.layers.Conv2DTranspose):
     def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
         self.algorithm = self._choose_algorithm(input_shape)
-        self.frequency_matrices = None
+        self.frequency_matrices: Any = None
         if self.algorithm == "frequencies":
             rows, columns = input_shape[1:3]
             self.frequency_matrices = _frequency_matrices(rows, columns, self.kernel_size[0])

@@ -6,7 +6,7 @@ Random Weights for the Deep Image Representation" (2016, arXiv 1606.04801).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -55,7 +55,7 @@ class FeatureNetwork(keras.layers.Layer):
         truncated = keras.Model(full.inputs, outputs)
         layers = {name: layer for name, layer in layers.items() if layer in truncated.layers}
         # Bypasses Keras' tracking: frozen weights are neither trained nor saved.
-        vars(self).update(_network=truncated, layers=layers)
+        self.__dict__.update(_network=truncated, layers=layers)
 
     def __dir__(self) -> set[str]:
         """Leaves out the network: Keras saves the layers that it finds here."""
@@ -80,7 +80,7 @@ class FeatureNetwork(keras.layers.Layer):
                 f" it needs at least {side} x {side}"
             )
 
-    def fits(self, size: tuple[int, int]) -> bool:
+    def fits(self, size: Sequence[int]) -> bool:
         """Whether every requested layer has a non-empty output for images of a size."""
         try:
             shapes = self.compute_output_shape((1, *size, 1)).values()
@@ -148,7 +148,7 @@ def _vgg(
     initializer: Callable[[int], keras.initializers.Initializer],
     preprocessing: keras.layers.Layer,
     dtype: keras.DTypePolicy | None,
-):
+) -> keras.Model:
     """VGG19 without its dense layers, with average pooling as in Gatys et al.
 
     Args:

@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from blocks.checks import positive_int
 from blocks.convolution import FastConv2DTranspose
 
-tfd = tfp.distributions
 MIN_SCALE = 1e-3  # of a NormalHead
 MOMENTUM = 0.9  # of a NormalHead's moving average, about ten batches
 

@@ -10,14 +10,12 @@ from typing import Any, Self
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from blocks.checks import int_tuple, positive_int, require_attribute
 from blocks.heads import to_float32
 from blocks.stack import Stack
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 def mixture_noise(
@@ -164,7 +162,7 @@ class VampPrior(Prior):
         self,
         latent_dim: int,
         encoder: keras.layers.Layer,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         num_pseudo_inputs: int = 500,
         **kwargs: Any,
     ):

@@ -26,8 +26,8 @@ class DeferredKernel:
 
     def __init__(self, kernel: tf.Tensor):
         self.kernel = kernel
-        self.slot = None  # of a step, [b, n]
-        self.rows = None  # of a step, [b, m]; after the loop, of all steps, [t, b, m]
+        self.slot: Any = None  # of a step, [b, n]
+        self.rows: Any = None  # of a step, [b, m]; after the loop, of all steps, [t, b, m]
 
     def gradient_slots(self, steps: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         """Zeros [t, b, n] for a loop; their gradient becomes that of the kernel."""

@@ -7,7 +7,7 @@ Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Od
 "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
@@ -26,9 +26,7 @@ NORMS = {
 METHODS = ("transpose", "resize", "subpixel")
 
 
-def feature_map_sizes(
-    size: tuple[int, int] | list[int], levels: int, strides: int = 2
-) -> list[tuple[int, ...]]:
+def feature_map_sizes(size: Sequence[int], levels: int, strides: int = 2) -> list[tuple[int, ...]]:
     """The sizes (rows, columns) before and after each of `levels` downsamplings."""
     sizes = [tuple(size)]
     for _ in range(levels):
@@ -155,7 +153,7 @@ class Upsample(Resample):
         self,
         filters: int,
         method: str = "transpose",
-        output_size: tuple[int, int] | None = None,
+        output_size: Sequence[int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(filters, **kwargs)
@@ -215,7 +213,7 @@ class PixelShuffle(keras.layers.Layer):
 class Crop(keras.layers.Layer):
     """Crops to the upper left `size` = (rows, columns): [b, h, w, c] -> [b, *size, c]."""
 
-    def __init__(self, size: tuple[int, int], **kwargs: Any):
+    def __init__(self, size: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.size = tuple(size)
 

@@ -127,7 +127,7 @@ class TransformerDecoderLayer(TransformerLayer):
         self.cross_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
         self.cross_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
 
-    def build(self, inputs_shape: tuple, values_shape: tuple) -> None:
+    def build(self, inputs_shape: tuple, values_shape: tuple) -> None:  # type: ignore[override]
         super().build(inputs_shape)
         self.cross_attention.build(inputs_shape, values_shape)
         self.cross_attention_norm.build(inputs_shape)
