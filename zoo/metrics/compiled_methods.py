@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 PLAIN = (bool, int, float, str, tuple)
-_graphs = weakref.WeakKeyDictionary()  # model -> {key: ((variables, settings) when traced, graph)}
+# model -> {key: ((variables, settings) when traced, graph)}
+_graphs: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 def compile_method(

@@ -129,15 +129,18 @@ def compare(a: Estimate | Sequence[Estimate], b: Estimate | Sequence[Estimate]) 
         check_distinct_runs([run.values for run in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 images or more, got {first.n}; give more of them")
-    averages = (np.mean([run.values for run in side], 0, dtype=np.float64) for side in (a, b))
-    differences = np.subtract(*averages)
+    average_a, average_b = (
+        np.mean([run.values for run in side], 0, dtype=np.float64) for side in (a, b)
+    )
+    differences = average_a - average_b
     mean, error = _mean_and_error(differences)
     runs = len(a), len(b)
     if runs == (1, 1):
         p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
         return Comparison(mean, _interval(mean, error), p, first.n, first.unit)
     means = [[run.mean for run in side] for side in (a, b)]
-    return Comparison(mean, *compare_runs(*means, error, first.n), first.n, first.unit, runs)
+    interval, p = compare_runs(means[0], means[1], error, first.n)
+    return Comparison(mean, interval, p, first.n, first.unit, runs)
 
 
 def _check_comparable(a, b):

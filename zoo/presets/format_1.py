@@ -125,7 +125,7 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
 
 def upgrade_config(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The new name of a model, and its arguments by their new names."""
-    argument, other = MODELS.get(model, (None, None))
+    argument, other = MODELS.get(model, ("", model))
     model = other if argument and config.get(argument) else model
     names = ARGUMENTS.get("*", {}) | ARGUMENTS.get(model, {})
     upgraded = {}

@@ -67,7 +67,7 @@ def parse(raw: bytes, where: str | Path) -> dict[str, Any]:
 
 def check_fields(record: dict[str, Any], where: str | Path) -> None:
     """Raises PresetError unless a config.json has all fields, each of its type and size."""
-    types = dict.fromkeys(("name", "model", "dtype"), str)
+    types: dict[str, type] = dict.fromkeys(("name", "model", "dtype"), str)
     types |= {"config": dict, "files": dict, "parameters": int, "versions": dict}
     wrong = [key for key, kind in types.items() if type(record.get(key)) is not kind]
     if wrong:

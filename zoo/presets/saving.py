@@ -23,7 +23,9 @@ from zoo.version import __version__
 
 MAX_IMAGE = 2**18  # pixels times channels: three larger images would take time to evaluate
 
-verified = set()  # digests of presets whose golden outputs were reproduced in this process
+verified: set[str] = (
+    set()
+)  # digests of presets whose golden outputs were reproduced in this process
 
 
 def save(
@@ -81,6 +83,10 @@ def package_of(cls: type) -> dict[str, dict[str, str]]:
     return {}
 
 
+def _write_bytes(path: Path, raw: bytes) -> None:
+    write_atomically(path, lambda file: file.write(raw))
+
+
 def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) -> preset.Preset:
     """Writes a preset's folder, whole or not at all, after a model was loaded from its files.
 
@@ -93,7 +99,7 @@ def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) 
     """
     with folder_atomically(target) as new:
         for key, raw in files.items():
-            write_atomically(new / key, lambda file, raw=raw: file.write(raw))
+            _write_bytes(new / key, raw)
         size = len(json.dumps(record))
         if size > preset_record.MAX_CONFIG_BYTES // 2:
             raise UsageError(

@@ -38,7 +38,7 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
         key: _encode(part, vocabularies[key][part]) for key, part in long_parts.items() if part
     }
     shared = len(set(contents.values())) == 1
-    names = {}
+    names: dict[bytes, str] = {}
     files = {}
     for key, raw in contents.items():
         stem = ENDING if shared else key

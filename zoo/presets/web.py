@@ -8,7 +8,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -143,12 +143,12 @@ def follow_redirects(url: str, headers: dict[str, str]) -> tuple[int, Iterator[A
     raise UnreachableError(f"{first} redirects more than {MAX_REDIRECTS} times")
 
 
-def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
+def stream(url: str, headers: dict[str, str]) -> Generator[Any, None, None]:
     """Yields (status, location) of a response, then its body in chunks.
 
     Raises UnreachableError if there is no response, or it is too slow.
     """
-    items = queue.Queue(maxsize=8)
+    items: queue.Queue[Any] = queue.Queue(maxsize=8)
     stopped = threading.Event()
 
     def put(item):
