@@ -78,7 +78,9 @@ def caption(
     """
     if network is None:
         reject_options(["weights", "image_size"], "needs --network, for a model of features")
-    network_args = network and {"network": network, "weights": weights, "size": image_size}
+    network_args: dict[str, Any] | None = None
+    if network:
+        network_args = {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
         max_length = (config or CaptionConfig).max_length if max_length is None else max_length

@@ -223,7 +223,7 @@ def find_run(name: str) -> Run | None:
 def _saved_runs() -> Iterator[Run]:
     """The runs under `runs/` that have checkpoints, the newest first."""
     times = {path.parent: _last_saved(path.parent) for path in RUNS.glob("*/config.json")}
-    for path in sorted(filter(times.get, times), key=times.get, reverse=True):
+    for path in sorted(filter(times.get, times), key=times.__getitem__, reverse=True):
         with contextlib.suppress(CheckpointError):
             yield read(path)
 

@@ -93,7 +93,7 @@ def sample(
     texts = config.kind == "pairs"
     captions = config.kind == "captions"
     pairs = hasattr(cls, "translate") or captions
-    suffixes = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
+    suffixes: tuple[str, ...] = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
     if texts:
         suffixes = (".tsv",)
     elif captions:
@@ -107,7 +107,7 @@ def sample(
     if file is None:
         file = _default_file(config, workdir, seed, pairs, captions, suffixes[0])
         check_writable(file)
-    data = config.load_data(config.test_split) if pairs else None
+    data: Any = config.load_data(config.test_split) if pairs else None
     trainer = runs.restore_trainer(config, workdir, best, data)
     sample_options = conditions(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
@@ -122,6 +122,7 @@ def sample(
         elif pairs:
             output.write_translations(averaged_model, data.take(n), seed, file)
         else:
+            assert seed is not None
             output.write_samples(averaged_model, n, seed, file, **sample_options)
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
@@ -179,7 +180,7 @@ def conditions(model: "Model", label: int | None, reference: Path | None) -> dic
 
     Raises UsageError if the model is not conditional, or not on that.
     """
-    arguments = {}
+    arguments: dict[str, Any] = {}
     if label is not None:
         num_classes = getattr(model, "num_classes", 0)
         if label >= num_classes:

@@ -240,5 +240,6 @@ def public_data_name(data: str) -> str:
     """Data as a card names them: only the last part of a path, since the rest is private."""
     if source_names.is_named(data):
         return data
-    direction = f"{source_names.parse_pairs(data)[0]}:" if source_names.parse_pairs(data) else ""
+    pairs = source_names.parse_pairs(data)
+    direction = f"{pairs[0]}:" if pairs else ""
     return f"{direction}{source_names.source_path(data).name}"

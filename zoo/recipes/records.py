@@ -73,7 +73,8 @@ def write(
 
         raw = io.BytesIO()
         file = path.with_suffix(".npz")
-        np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in values.items()}
+        np.savez_compressed(raw, **arrays)
         record["values"] = {"file": file.name, "sha256": sha256(raw.getvalue())}
     record["digest"] = digest(record)
     if values:
