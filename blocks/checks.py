@@ -19,7 +19,7 @@ def non_negative_int(value: Any, argument: str, maximum: int = MAX_WIDTH) -> int
     return _bounded_int(value, argument, 0, maximum)
 
 
-def _bounded_int(value, argument, minimum, maximum):
+def _bounded_int(value: Any, argument: str, minimum: int, maximum: int) -> int:
     if type(value) is not int or value < minimum:
         raise ValueError(f"{argument} must be an integer >= {minimum}, got {value!r}")
     if value > maximum:
@@ -44,7 +44,7 @@ def int_tuple(
     return tuple(positive_int(item, f"every item of {argument}") for item in value)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     """Whether a value is a finite number; booleans are not."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)

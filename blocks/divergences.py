@@ -111,10 +111,10 @@ class DReG(IWAE):
         weights: list[tf.Tensor] = []  # set when the bound is computed, before any gradient
 
         @tf.custom_gradient
-        def scale_gradient(z):
+        def scale_gradient(z: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             return tf.identity(z), lambda gradient: weights[0][..., None] * gradient
 
-        def bound(losses):
+        def bound(losses: tf.Tensor) -> tf.Tensor:
             weights.append(tf.stop_gradient(tf.nn.softmax(-losses, axis=0)))
             return importance_weighted_loss(losses)
 

@@ -180,13 +180,13 @@ def _vgg(
     return keras.Model(pixels, x)
 
 
-def _random_vgg(dtype):
+def _random_vgg(dtype: keras.DTypePolicy | None) -> keras.Model:
     """VGG19 with filters from fixed seeds; inputs are scaled to -1.5 .. 2.5, so gray is not 0."""
     preprocessing = keras.layers.Rescaling(4.0, offset=-1.5, name="pixels", dtype=dtype)
     return _vgg(RANDOM_FILTERS, keras.initializers.HeNormal, preprocessing, dtype)
 
 
-def _trained_vgg(path, dtype=None):
+def _trained_vgg(path: str, dtype: keras.DTypePolicy | None = None) -> keras.Model:
     """VGG19 up to the last layer that the file has weights for; raises ValueError without any."""
     missing = keras.initializers.Constant(math.nan)
     preprocessing = CaffePreprocessing(name="pixels", dtype=dtype)
@@ -206,7 +206,7 @@ def _trained_vgg(path, dtype=None):
     return keras.Model(network.inputs, last.output)
 
 
-def _cached_weights():
+def _cached_weights() -> str:
     """The path of VGG19's weights in Keras' cache; raises ValueError if they are not there."""
     was_logging = keras.config.is_interactive_logging_enabled()
     keras.config.disable_interactive_logging()  # would announce a download

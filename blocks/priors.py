@@ -90,7 +90,7 @@ class DiagonalMixture(tfd.MixtureSameFamily):
     |z - loc|^2 / scale^2 needs only [points, components].
     """
 
-    def _log_prob(self, z):
+    def _log_prob(self, z: tf.Tensor) -> tf.Tensor:
         loc = self.components_distribution.mean()
         scale = self.components_distribution.stddev()
         center = tf.reduce_mean(loc, axis=0)  # smaller numbers lose less precision when squared
@@ -266,7 +266,7 @@ class FlowPrior(Prior):
 def _shift_and_log_scale(network: Stack) -> Callable:
     """The function of a network that RealNVP calls; it keeps the log-scale within (-2, 2)."""
 
-    def shift_and_log_scale(z, output_units):
+    def shift_and_log_scale(z: tf.Tensor, output_units: int) -> tuple[tf.Tensor, tf.Tensor]:
         shift, log_scale = tf.split(to_float32(network(z)), 2, axis=-1)
         return shift, 2 * tf.tanh(log_scale / 2)
 

@@ -60,7 +60,7 @@ class Resample(Stack):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def _unit(self, *convolution):
+    def _unit(self, *convolution: keras.layers.Layer) -> list[keras.layers.Layer]:
         """The layers of one repetition: `convolution`, norm, activation, dropout."""
         policy = self.dtype_policy
         layers = [*convolution]
@@ -71,7 +71,12 @@ class Resample(Stack):
             layers.append(keras.layers.Dropout(self.dropout, dtype=policy))
         return layers
 
-    def _convolution(self, filters=None, strides=1, layer_class=keras.layers.Conv2D):
+    def _convolution(
+        self,
+        filters: int | None = None,
+        strides: int = 1,
+        layer_class: Callable = keras.layers.Conv2D,
+    ) -> keras.layers.Layer:
         return layer_class(
             filters or self.filters,
             self.kernel_size,
@@ -166,14 +171,14 @@ class Upsample(Resample):
         for _ in range(self.repeats - 1):
             self.layers += self._unit(self._convolution())
 
-    def _transpose(self):
+    def _transpose(self) -> list[keras.layers.Layer]:
         return [self._convolution(strides=self.strides, layer_class=FastConv2DTranspose)]
 
-    def _resize(self):
+    def _resize(self) -> list[keras.layers.Layer]:
         options = {"data_format": "channels_last", "dtype": self.dtype_policy}
         return [keras.layers.UpSampling2D(self.strides, **options), self._convolution()]
 
-    def _subpixel(self):
+    def _subpixel(self) -> list[keras.layers.Layer]:
         shuffle = PixelShuffle(self.strides, dtype=self.dtype_policy)
         return [self._convolution(self.filters * self.strides**2), shuffle]
 
