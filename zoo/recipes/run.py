@@ -217,7 +217,7 @@ def build_optimizers(
     return None if rate is None else _build_adam(recipe, rate, steps)
 
 
-def _build_adam(recipe, rate, steps):
+def _build_adam(recipe: Recipe, rate: Any, steps: int) -> Any:
     """Adam with the recipe's schedule, clipping and moving average."""
     import keras
 
@@ -250,7 +250,7 @@ def check_same_run(workdir: Path, training: dict[str, Any]) -> None:
         )
 
 
-def _saved_recipe(path):
+def _saved_recipe(path: Path) -> dict[str, Any]:
     """The content of a run's recipe.json, {} without the file; raises RecordError if damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
