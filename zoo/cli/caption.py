@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.model import Model
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     for row in record["captions"]:
         click.echo(row["caption"])
 
@@ -96,7 +96,7 @@ def caption(
     }
 
 
-def _write_attention(images, maps, path):
+def _write_attention(images: Any, maps: list, path: Path) -> dict[str, Any]:
     """Writes the figure of attention weights over the first images, as `try_figure` does."""
     from zoo import figures
 

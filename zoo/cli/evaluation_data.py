@@ -1,6 +1,7 @@
 """Which examples a run is evaluated on, and how they are described."""
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import source_names
@@ -88,10 +89,10 @@ def describe_examples(data: Any, kind: str) -> str:
     return f"{data.name} {data.split}, {data.num_examples:,} {noun}"
 
 
-def _held_out(available):
+def _held_out(available: Collection[str]) -> str | None:
     """The first of the available splits that is not for training; None if there is none."""
     return next((name for name in source_names.HELD_OUT if name in available), None)
 
 
-def _name(split):
+def _name(split: str) -> str:
     return ORDER.sub("", split.partition("[")[0]).strip()

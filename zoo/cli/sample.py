@@ -25,6 +25,7 @@ from zoo.errors import UsageError
 from zoo.files import check_writable
 
 if TYPE_CHECKING:
+    from zoo.cli.train_config import TrainConfig
     from zoo.model import Model
 
 
@@ -127,7 +128,14 @@ def sample(
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 
-def _default_file(config, workdir, seed, pairs, captions, suffix):
+def _default_file(
+    config: "TrainConfig",
+    workdir: Path | None,
+    seed: int | None,
+    pairs: bool,
+    captions: bool,
+    suffix: str,
+) -> Path:
     """In the run's figures; without a run, in the current folder."""
     stem = "captioned" if captions else "translated" if pairs else "samples"
     if workdir is None:
@@ -169,7 +177,7 @@ def sample_preset(
     return {"run": name, "file": str(file), "n": n, "seed": seed}
 
 
-def _check_suffix(file, suffixes):
+def _check_suffix(file: Path | None, suffixes: tuple[str, ...]) -> None:
     """Raises UsageError for a file that this model cannot write."""
     if file is not None and file.suffix.lower() not in suffixes:
         raise UsageError(f"-o takes a file that ends in {join_words(suffixes)}; got {str(file)!r}")

@@ -33,7 +33,7 @@ NEXT = {  # kind of data -> what to do with a run
 }
 
 
-def _show_train(record):
+def _show_train(record: dict[str, Any]) -> None:
     _show_metrics(record)
     run = record["run"]
     if run is None:
@@ -44,7 +44,7 @@ def _show_train(record):
     click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
 
 
-def _show_metrics(record):
+def _show_metrics(record: dict[str, Any]) -> None:
     metrics = record["metrics"]
     click.echo(f"{record['run'] or record['model']} evaluated on {record['examples']}:\n")
     print_table([*metrics.items()], "metric", "mean")
