@@ -38,7 +38,7 @@ def compile_method(
     return graph
 
 
-def _settings(model):
+def _settings(model: Any) -> dict[str, Any]:
     """The attributes of a model that are plain values."""
     return {
         name: value
@@ -47,5 +47,5 @@ def _settings(model):
     }
 
 
-def _same(before, now):
+def _same(before: list, now: list) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))

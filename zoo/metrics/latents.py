@@ -96,7 +96,7 @@ def reconstruction_error(model: Any, data: Any) -> Estimate:
     require_method(model, "reconstruct")
     reconstruct = compile_method(model, "reconstruct", lambda model, x: model.reconstruct(x))
 
-    def error(batch):
+    def error(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         x = batch["image"]
         output = reconstruct(x)
         if x.shape != output.shape:

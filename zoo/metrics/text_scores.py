@@ -136,7 +136,7 @@ def compare_texts(
     return TextComparison(difference, interval, p, first.n, first.unit, runs)
 
 
-def _check_comparable(a, b):
+def _check_comparable(a: CorpusScore, b: CorpusScore) -> None:
     """Raises UsageError unless two CorpusScores have one protocol and the same references."""
     if (a.name, a.protocol) != (b.name, b.protocol):
         raise UsageError(
