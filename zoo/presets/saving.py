@@ -118,7 +118,7 @@ def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) 
     return preset.read(target)
 
 
-def _check_replaceable(target):
+def _check_replaceable(target: Path) -> None:
     """Raises UsageError if a folder holds anything but a preset, which may be replaced."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -132,7 +132,7 @@ def _check_replaceable(target):
         return  # a damaged preset
 
 
-def _registered_name(model):
+def _registered_name(model: Any) -> str:
     """The name a model's class is registered under; raises UsageError if it has none."""
     package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
     if package != "zoo" or name not in registry.names():
@@ -143,7 +143,7 @@ def _registered_name(model):
     return name
 
 
-def _weights_bytes(model, dtype):
+def _weights_bytes(model: Any, dtype: str) -> tuple[bytes, int]:
     """(bytes of a weights file, number of parameters), stored as `quantization` does it.
 
     Keras' own file also has the names that layers happen to have in this process.
@@ -190,7 +190,7 @@ def check_golden_outputs(preset: preset.Preset, model: Model) -> None:
     verified.add(key)
 
 
-def _is_close(values, golden):
+def _is_close(values: Any, golden: Any) -> bool:
     return np.shape(golden) == np.shape(values) and np.allclose(values, golden, 1e-3, 1e-4)
 
 
@@ -209,10 +209,11 @@ def golden_outputs(model: Model) -> dict[str, list[float]]:
     return outputs
 
 
-def _example_batch(model, n=3, length=6):
+def _example_batch(model: Any, n: int = 3, length: int = 6) -> dict[str, tf.Tensor]:
     """A batch that fits a model: random images and ids between START and END, labels 0."""
     random = np.random.default_rng(0)
     batch = {}
+    values: np.ndarray
     for name, spec in model.batch_spec.items():
         shape = [n, *(size or length for size in spec.shape[1:])]
         if spec.dtype.is_floating:
