@@ -161,7 +161,7 @@ class Penalty(Serializable):
             seed: int32[2].
         """
 
-        def weighted():
+        def weighted() -> tf.Tensor:
             return self.weight * self.every * self.per_example(discriminator, real, fake, seed)
 
         if self.every == 1:

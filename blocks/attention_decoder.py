@@ -61,7 +61,7 @@ class AttentionDecoder(keras.layers.Layer):
         project, cell_step, kernels = split_cell(self.cell.cell, self.cell.feedback_size, dtype)
         *state, memory = states
 
-        def step(last, projected):
+        def step(last: list[tf.Tensor], projected: tf.Tensor) -> list[tf.Tensor]:
             output, [*state, _] = self.cell.step(projected, [*last[1:], memory], cell_step)
             return [output, *state]
 

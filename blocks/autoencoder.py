@@ -1,5 +1,7 @@
 """The encoder and the decoder of an image auto-encoder, as stacks of blocks."""
 
+from collections.abc import Callable
+
 import keras
 
 from blocks.gated import GatedDense
@@ -32,11 +34,11 @@ def image_encoder(
 
 
 def image_decoder(
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     filters: tuple[int, ...],
     base_filters: int,
     dense_units: tuple[int, ...],
-    head_class: type[ImageHead],
+    head_class: Callable[..., ImageHead],
     dtype: keras.DTypePolicy,
 ) -> Stack:
     """A stack that maps latents to the parameters of p(x|z): the mirror of `image_encoder`.

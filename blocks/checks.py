@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
+Value = TypeVar("Value")
 MAX_WIDTH = 2**20  # of a layer; a wider one would exhaust memory before any useful error
 MAX_INT = 2**31 - 1  # of counters, such as steps
 
@@ -18,7 +19,7 @@ def non_negative_int(value: Any, argument: str, maximum: int = MAX_WIDTH) -> int
     return _bounded_int(value, argument, 0, maximum)
 
 
-def _bounded_int(value, argument, minimum, maximum):
+def _bounded_int(value: Any, argument: str, minimum: int, maximum: int) -> int:
     if type(value) is not int or value < minimum:
         raise ValueError(f"{argument} must be an integer >= {minimum}, got {value!r}")
     if value > maximum:
@@ -43,7 +44,7 @@ def int_tuple(
     return tuple(positive_int(item, f"every item of {argument}") for item in value)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     """Whether a value is a finite number; booleans are not."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value)
@@ -108,7 +109,7 @@ def boolean(value: Any, argument: str) -> bool:
     return value
 
 
-def one_of(value: Any, choices: Collection, argument: str) -> str | None:
+def one_of(value: Value, choices: Collection, argument: str) -> Value:
     """Returns `value` if it is one of `choices`, which may include None; else raises ValueError."""
     if not (value is None or isinstance(value, str)) or value not in choices:
         raise ValueError(f"{argument} must be one of {[*choices]}, got {value!r}")

@@ -1,6 +1,7 @@
 """A transposed convolution that is fast on a CPU for few output channels and for small maps."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,12 +34,12 @@ class FastConv2DTranspose(keras.layers.Conv2DTranspose):
     def build(self, input_shape: tuple) -> None:
         super().build(input_shape)
         self.algorithm = self._choose_algorithm(input_shape)
-        self.frequency_matrices = None
+        self.frequency_matrices: Any = None
         if self.algorithm == "frequencies":
             rows, columns = input_shape[1:3]
             self.frequency_matrices = _frequency_matrices(rows, columns, self.kernel_size[0])
 
-    def _choose_algorithm(self, input_shape):
+    def _choose_algorithm(self, input_shape: tuple) -> str:
         _, rows, columns, channels = input_shape
         options = self.strides, self.dilation_rate, self.padding, self.data_format
         supported = options == ((1, 1), (1, 1), "same", "channels_last")
@@ -66,13 +67,13 @@ class FastConv2DTranspose(keras.layers.Conv2DTranspose):
         return self.activation(outputs + self.bias if self.use_bias else outputs)
 
 
-def _taps_pay(size, channels, filters):
+def _taps_pay(size: int, channels: int, filters: int) -> bool:
     """Whether the matrix product saves more time than the sum of shifted maps costs."""
     return filters == 1 or filters <= MOST_FILTERS and size**2 * filters <= channels
 
 
 @tf.custom_gradient
-def _sum_of_taps(x, kernel):
+def _sum_of_taps(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """y[j] = sum_k x[j - k + r] . kernel[k], with r the window's radius and zeros outside.
 
     x: [b, h, w, c]; kernel: [2 r + 1, 2 r + 1, filters, c].
@@ -95,7 +96,7 @@ def _sum_of_taps(x, kernel):
         ]
     )
 
-    def gradients(dy):
+    def gradients(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         dx = tf.nn.conv2d(dy, kernel, 1, "SAME")
         shape = kernel.shape.as_list()
         dkernel = tf.raw_ops.Conv2DBackpropFilter(
@@ -106,14 +107,14 @@ def _sum_of_taps(x, kernel):
     return tf.transpose(y, (1, 2, 3, 0)), gradients
 
 
-def _frequencies_pay(rows, columns, size, channels, filters):
+def _frequencies_pay(rows: int, columns: int, size: int, channels: int, filters: int) -> bool:
     """Whether the products per frequency are less than a third of the direct convolution's work."""
     num_products = (rows + size // 2) * (columns + size // 2) * 3 / 2
     transforms = rows * columns * (1 / channels + 1 / filters)
     return 3 * num_products * (1 + transforms) < rows * columns * size**2
 
 
-def _frequency_matrices(rows, columns, size):
+def _frequency_matrices(rows: int, columns: int, size: int) -> tuple[list, list, list]:
     """Three matrices: pixels to factors, taps to factors, and products of both to pixels.
 
     The map is padded so that the circular convolution equals the linear one. Then the convolution
@@ -154,14 +155,18 @@ def _frequency_matrices(rows, columns, size):
     return from_pixels, from_taps, [*zip(*to_pixels, strict=True)]
 
 
-def _complex_waves(frequency, positions):
+def _complex_waves(
+    frequency: tuple[int, int], positions: list[tuple[float, float]]
+) -> list[complex]:
     """exp(-2 pi i frequency . position) for each position, as a list of complex numbers."""
     u, v = frequency
     angles = [-2 * math.pi * (u * i + v * j) for i, j in positions]
     return [complex(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
-def _frequency_products(x, kernel, from_pixels, from_taps, to_pixels):
+def _frequency_products(
+    x: tf.Tensor, kernel: tf.Tensor, from_pixels: Any, from_taps: Any, to_pixels: Any
+) -> tf.Tensor:
     """The same as `_sum_of_taps`, by the matrices of `_frequency_matrices`."""
     from_pixels, from_taps, to_pixels = (
         tf.constant(matrix, x.dtype) for matrix in (from_pixels, from_taps, to_pixels)

@@ -5,12 +5,10 @@ from typing import Any, Self
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from blocks.checks import non_negative_float, positive_int
 from blocks.heads import resolve
-
-tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -110,13 +108,13 @@ class DReG(IWAE):
     def __call__(
         self, q: tfd.Distribution, seed: tf.Tensor
     ) -> tuple[tfd.Distribution, tf.Tensor, Callable]:
-        weights = []  # set when the bound is computed, before any gradient
+        weights: list[tf.Tensor] = []  # set when the bound is computed, before any gradient
 
         @tf.custom_gradient
-        def scale_gradient(z):
+        def scale_gradient(z: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             return tf.identity(z), lambda gradient: weights[0][..., None] * gradient
 
-        def bound(losses):
+        def bound(losses: tf.Tensor) -> tf.Tensor:
             weights.append(tf.stop_gradient(tf.nn.softmax(-losses, axis=0)))
             return importance_weighted_loss(losses)
 

@@ -6,7 +6,7 @@ Random Weights for the Deep Image Representation" (2016, arXiv 1606.04801).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -55,7 +55,7 @@ class FeatureNetwork(keras.layers.Layer):
         truncated = keras.Model(full.inputs, outputs)
         layers = {name: layer for name, layer in layers.items() if layer in truncated.layers}
         # Bypasses Keras' tracking: frozen weights are neither trained nor saved.
-        vars(self).update(_network=truncated, layers=layers)
+        self.__dict__.update(_network=truncated, layers=layers)
 
     def __dir__(self) -> set[str]:
         """Leaves out the network: Keras saves the layers that it finds here."""
@@ -80,7 +80,7 @@ class FeatureNetwork(keras.layers.Layer):
                 f" it needs at least {side} x {side}"
             )
 
-    def fits(self, size: tuple[int, int]) -> bool:
+    def fits(self, size: Sequence[int]) -> bool:
         """Whether every requested layer has a non-empty output for images of a size."""
         try:
             shapes = self.compute_output_shape((1, *size, 1)).values()
@@ -148,7 +148,7 @@ def _vgg(
     initializer: Callable[[int], keras.initializers.Initializer],
     preprocessing: keras.layers.Layer,
     dtype: keras.DTypePolicy | None,
-):
+) -> keras.Model:
     """VGG19 without its dense layers, with average pooling as in Gatys et al.
 
     Args:
@@ -180,13 +180,13 @@ def _vgg(
     return keras.Model(pixels, x)
 
 
-def _random_vgg(dtype):
+def _random_vgg(dtype: keras.DTypePolicy | None) -> keras.Model:
     """VGG19 with filters from fixed seeds; inputs are scaled to -1.5 .. 2.5, so gray is not 0."""
     preprocessing = keras.layers.Rescaling(4.0, offset=-1.5, name="pixels", dtype=dtype)
     return _vgg(RANDOM_FILTERS, keras.initializers.HeNormal, preprocessing, dtype)
 
 
-def _trained_vgg(path, dtype=None):
+def _trained_vgg(path: str, dtype: keras.DTypePolicy | None = None) -> keras.Model:
     """VGG19 up to the last layer that the file has weights for; raises ValueError without any."""
     missing = keras.initializers.Constant(math.nan)
     preprocessing = CaffePreprocessing(name="pixels", dtype=dtype)
@@ -206,7 +206,7 @@ def _trained_vgg(path, dtype=None):
     return keras.Model(network.inputs, last.output)
 
 
-def _cached_weights():
+def _cached_weights() -> str:
     """The path of VGG19's weights in Keras' cache; raises ValueError if they are not there."""
     was_logging = keras.config.is_interactive_logging_enabled()
     keras.config.disable_interactive_logging()  # would announce a download

@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from blocks.checks import positive_int
 from blocks.convolution import FastConv2DTranspose
 
-tfd = tfp.distributions
 MIN_SCALE = 1e-3  # of a NormalHead
 MOMENTUM = 0.9  # of a NormalHead's moving average, about ten batches
 
@@ -112,7 +112,7 @@ class ImageHead(keras.layers.Layer):
 class Bernoulli(tfd.Bernoulli):
     """TFP's, with a cheaper log p(x) = x l - softplus(l), where l are the logits."""
 
-    def _log_prob(self, x):
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits = self.logits_parameter()
         return x * logits - tf.nn.softplus(logits)
 
@@ -175,7 +175,7 @@ class NormalHead(ImageHead):
 class FittedNormal(tfd.Normal):
     """A Normal whose `log_prob(x)` uses the scale `fit_scale(x - loc)`, an attribute to be set."""
 
-    def _log_prob(self, x):
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         return tfd.Normal(self.loc, self.fit_scale(x - self.loc)).log_prob(x)
 
 

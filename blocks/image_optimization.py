@@ -49,7 +49,7 @@ def minimize_image(
         yield {"step": step, "evaluations": evaluations, **numbers}, x
 
 
-def _lbfgs(losses, x, steps, every):
+def _lbfgs(losses: Callable, x: tf.Tensor, steps: int, every: int) -> Iterator[tuple]:
     """L-BFGS with the line search of Hager and Zhang; an iteration evaluates the loss a few times.
 
     If the line search fails, the correction pairs are dropped and the search restarts along the
@@ -58,13 +58,13 @@ def _lbfgs(losses, x, steps, every):
     shape = x.shape
 
     @tf.function
-    def value_and_gradient(flat):
+    def value_and_gradient(flat: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(flat)
             loss = tf.squeeze(losses(tf.reshape(flat, shape))["loss"])
         return loss, tape.gradient(loss, flat)
 
-    def minimize(flat, state, iterations):
+    def minimize(flat: tf.Tensor, state: Any, iterations: Any) -> Any:
         return tfp.optimizer.lbfgs_minimize(
             value_and_gradient,
             initial_position=flat,
@@ -93,14 +93,16 @@ def _lbfgs(losses, x, steps, every):
             state = minimize(state.position, None, 0)
 
 
-def _gradient_descent(losses, x, steps, optimizer, every):
+def _gradient_descent(
+    losses: Callable, x: tf.Tensor, steps: int, optimizer: keras.optimizers.Optimizer, every: int
+) -> Iterator[tuple]:
     """Steps of a Keras optimizer; each evaluates the loss once."""
     yield 0, 0, x
     x = keras.Variable(x)
     optimizer.build([x])
 
     @tf.function
-    def apply_step():
+    def apply_step() -> None:
         with tf.GradientTape() as tape:
             loss = losses(tf.convert_to_tensor(x))["loss"]
         optimizer.apply([tape.gradient(loss, x.value)], [x])

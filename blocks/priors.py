@@ -10,14 +10,12 @@ from typing import Any, Self
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from blocks.checks import int_tuple, positive_int, require_attribute
 from blocks.heads import to_float32
 from blocks.stack import Stack
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 def mixture_noise(
@@ -92,7 +90,7 @@ class DiagonalMixture(tfd.MixtureSameFamily):
     |z - loc|^2 / scale^2 needs only [points, components].
     """
 
-    def _log_prob(self, z):
+    def _log_prob(self, z: tf.Tensor) -> tf.Tensor:
         loc = self.components_distribution.mean()
         scale = self.components_distribution.stddev()
         center = tf.reduce_mean(loc, axis=0)  # smaller numbers lose less precision when squared
@@ -164,7 +162,7 @@ class VampPrior(Prior):
         self,
         latent_dim: int,
         encoder: keras.layers.Layer,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         num_pseudo_inputs: int = 500,
         **kwargs: Any,
     ):
@@ -268,7 +266,7 @@ class FlowPrior(Prior):
 def _shift_and_log_scale(network: Stack) -> Callable:
     """The function of a network that RealNVP calls; it keeps the log-scale within (-2, 2)."""
 
-    def shift_and_log_scale(z, output_units):
+    def shift_and_log_scale(z: tf.Tensor, output_units: int) -> tuple[tf.Tensor, tf.Tensor]:
         shift, log_scale = tf.split(to_float32(network(z)), 2, axis=-1)
         return shift, 2 * tf.tanh(log_scale / 2)
 

@@ -53,12 +53,16 @@ class SequenceEncoder(keras.layers.Layer):
         ]
         return tuple(tf.concat(halves, axis=-1) for halves in zip(*directions, strict=True))
 
-    def _run_direction(self, cell, inputs, mask, backward):
+    def _run_direction(
+        self, cell: keras.layers.Layer, inputs: tf.Tensor, mask: tf.Tensor, backward: bool
+    ) -> list[tf.Tensor]:
         """One direction: [outputs, *state]."""
         project, cell_step, kernels = split_cell(cell, 0, self.compute_dtype)
         mask = time_major(mask[..., None])
 
-        def step(state, step_inputs):
+        def step(
+            state: list[tf.Tensor], step_inputs: tuple[tf.Tensor, tf.Tensor]
+        ) -> list[tf.Tensor]:
             projected, keep = step_inputs
             _, new_state = cell_step(projected, None, state)
             return [tf.where(keep, new, old) for new, old in zip(new_state, state, strict=True)]
@@ -164,7 +168,7 @@ class AttentionCell(keras.layers.Layer):
         batch = tf.shape(memory["mask"])[0]
         dtype = self.compute_dtype
 
-        def zeros(sizes):
+        def zeros(sizes: list[Any]) -> list[tf.Tensor]:
             return [tf.zeros((batch, size), dtype) for size in sizes]
 
         if state is None:

@@ -26,14 +26,14 @@ class DeferredKernel:
 
     def __init__(self, kernel: tf.Tensor):
         self.kernel = kernel
-        self.slot = None  # of a step, [b, n]
-        self.rows = None  # of a step, [b, m]; after the loop, of all steps, [t, b, m]
+        self.slot: Any = None  # of a step, [b, n]
+        self.rows: Any = None  # of a step, [b, m]; after the loop, of all steps, [t, b, m]
 
     def gradient_slots(self, steps: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
         """Zeros [t, b, n] for a loop; their gradient becomes that of the kernel."""
 
         @tf.custom_gradient
-        def _slots(kernel):
+        def _slots(kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             zeros = tf.zeros((steps, batch, kernel.shape[1]), kernel.dtype)
             return zeros, self.kernel_gradient
 
@@ -46,8 +46,10 @@ class DeferredKernel:
 
     def __call__(self, rows: tf.Tensor) -> tf.Tensor:
         @tf.custom_gradient
-        def product(rows, kernel, slot):
-            def gradients(g):
+        def product(
+            rows: tf.Tensor, kernel: tf.Tensor, slot: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable]:
+            def gradients(g: tf.Tensor) -> tuple[tf.Tensor, None, tf.Tensor]:
                 return tf.matmul(g, kernel, transpose_b=True), None, g
 
             return tf.matmul(rows, kernel), gradients
@@ -80,7 +82,7 @@ def scan(
     zeros = [tf.zeros((batch, k.kernel.shape[0]), k.kernel.dtype) for k in kernels]
     count = len(initial_state)
 
-    def step_with_slots(last, now):
+    def step_with_slots(last: list[tf.Tensor], now: Any) -> list[tf.Tensor]:
         step_inputs, step_slots = now
         for kernel, slot in zip(kernels, step_slots, strict=True):
             kernel.slot = slot
@@ -93,10 +95,12 @@ def scan(
     return results[:count]
 
 
-def _lstm(cell, recurrent, bias):
+def _lstm(
+    cell: keras.layers.Layer, recurrent: Callable, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
     """Hochreiter, Schmidhuber (1997): (projected inputs, state) -> (output, state)."""
 
-    def step(projected, state):
+    def step(projected: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         h, c = state
         input_gate, forget_gate, new, output_gate = tf.split(projected + recurrent(h), 4, axis=-1)
         gate = cell.recurrent_activation
@@ -107,11 +111,13 @@ def _lstm(cell, recurrent, bias):
     return bias, step
 
 
-def _gru(cell, recurrent, bias):
+def _gru(
+    cell: keras.layers.Layer, recurrent: Callable, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
     """Cho et al. (2014, arXiv 1406.1078), with the reset after the product, as in Keras."""
     parts = [2 * cell.units, cell.units]
 
-    def step(projected, state):
+    def step(projected: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         (h,) = state
         gates, new = tf.split(projected, parts, axis=-1)
         h_gates, h_new = tf.split(recurrent(h) + bias[1], parts, axis=-1)
@@ -154,10 +160,12 @@ def split_cell(
     feedback_product = DeferredKernel(feedback_kernel)
     bias, cell_step = _STEPS[type(cell)](cell, recurrent, bias)
 
-    def project(inputs):
+    def project(inputs: tf.Tensor) -> tf.Tensor:
         return tf.tensordot(tf.cast(inputs, dtype), input_kernel, 1) + bias
 
-    def step(projected, feedback, state):
+    def step(
+        projected: tf.Tensor, feedback: Any, state: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         return cell_step(
             projected + feedback_product(feedback) if feedback_size else projected, state
         )

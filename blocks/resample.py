@@ -7,7 +7,7 @@ Convolutional Neural Network" (2016, arXiv 1609.05158). Resize + convolution: Od
 "Deconvolution and Checkerboard Artifacts" (Distill, 2016).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
@@ -26,9 +26,7 @@ NORMS = {
 METHODS = ("transpose", "resize", "subpixel")
 
 
-def feature_map_sizes(
-    size: tuple[int, int] | list[int], levels: int, strides: int = 2
-) -> list[tuple[int, ...]]:
+def feature_map_sizes(size: Sequence[int], levels: int, strides: int = 2) -> list[tuple[int, ...]]:
     """The sizes (rows, columns) before and after each of `levels` downsamplings."""
     sizes = [tuple(size)]
     for _ in range(levels):
@@ -62,7 +60,7 @@ class Resample(Stack):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def _unit(self, *convolution):
+    def _unit(self, *convolution: keras.layers.Layer) -> list[keras.layers.Layer]:
         """The layers of one repetition: `convolution`, norm, activation, dropout."""
         policy = self.dtype_policy
         layers = [*convolution]
@@ -73,7 +71,12 @@ class Resample(Stack):
             layers.append(keras.layers.Dropout(self.dropout, dtype=policy))
         return layers
 
-    def _convolution(self, filters=None, strides=1, layer_class=keras.layers.Conv2D):
+    def _convolution(
+        self,
+        filters: int | None = None,
+        strides: int = 1,
+        layer_class: Callable = keras.layers.Conv2D,
+    ) -> keras.layers.Layer:
         return layer_class(
             filters or self.filters,
             self.kernel_size,
@@ -155,7 +158,7 @@ class Upsample(Resample):
         self,
         filters: int,
         method: str = "transpose",
-        output_size: tuple[int, int] | None = None,
+        output_size: Sequence[int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(filters, **kwargs)
@@ -168,14 +171,14 @@ class Upsample(Resample):
         for _ in range(self.repeats - 1):
             self.layers += self._unit(self._convolution())
 
-    def _transpose(self):
+    def _transpose(self) -> list[keras.layers.Layer]:
         return [self._convolution(strides=self.strides, layer_class=FastConv2DTranspose)]
 
-    def _resize(self):
+    def _resize(self) -> list[keras.layers.Layer]:
         options = {"data_format": "channels_last", "dtype": self.dtype_policy}
         return [keras.layers.UpSampling2D(self.strides, **options), self._convolution()]
 
-    def _subpixel(self):
+    def _subpixel(self) -> list[keras.layers.Layer]:
         shuffle = PixelShuffle(self.strides, dtype=self.dtype_policy)
         return [self._convolution(self.filters * self.strides**2), shuffle]
 
@@ -215,7 +218,7 @@ class PixelShuffle(keras.layers.Layer):
 class Crop(keras.layers.Layer):
     """Crops to the upper left `size` = (rows, columns): [b, h, w, c] -> [b, *size, c]."""
 
-    def __init__(self, size: tuple[int, int], **kwargs: Any):
+    def __init__(self, size: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.size = tuple(size)
 

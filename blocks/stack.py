@@ -75,12 +75,14 @@ def call_on_empty_batch(call: Callable[[tf.Tensor], Any], inputs: tf.Tensor) -> 
     return tf.nest.map_structure(lambda x: x[:0], outputs)
 
 
-def _apply_layers(layers, x, training=None):
+def _apply_layers(
+    layers: Sequence[keras.layers.Layer], x: tf.Tensor, training: bool | None = None
+) -> tf.Tensor:
     for layer in layers:
         x = layer(x, training=training) if _takes_training(layer) else layer(x)
     return x
 
 
-def _takes_training(layer):
+def _takes_training(layer: keras.layers.Layer) -> bool:
     """Whether the layer's `call` has a `training` argument."""
     return "training" in layer.call_signature_parameters

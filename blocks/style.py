@@ -86,7 +86,7 @@ class Canvas(keras.layers.Layer):
         image_shape: (rows, columns, channels).
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], **kwargs: Any):
+    def __init__(self, image_shape: tuple[int, ...], **kwargs: Any):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
 

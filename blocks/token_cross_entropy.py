@@ -1,5 +1,7 @@
 """Cross entropy over a large vocabulary, with one softmax for the value and the gradient."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -19,12 +21,14 @@ def cross_entropy(
     return tuple(tf.reshape(x, tf.shape(tokens)) for x in values)
 
 
-def _flat_cross_entropy(logits, tokens, label_smoothing):
+def _flat_cross_entropy(
+    logits: tf.Tensor, tokens: tf.Tensor, label_smoothing: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The same for logits [n, V] and tokens [n]."""
     indices = tf.stack([tf.range(tf.size(tokens)), tf.cast(tokens, tf.int32)], axis=1)
 
     @tf.custom_gradient
-    def losses(logits):
+    def losses(logits: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], Callable]:
         p = tf.nn.softmax(logits)
         # The largest logit and its p, which is at least 1 / V, give the normalizer exactly.
         highest = tf.reduce_max(logits, -1)
@@ -34,7 +38,7 @@ def _flat_cross_entropy(logits, tokens, label_smoothing):
         if label_smoothing:
             loss = nll + label_smoothing * (token_logits - tf.reduce_mean(logits, -1))
 
-        def gradients(d_loss, d_nll, _):
+        def gradients(d_loss: tf.Tensor, d_nll: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             dlogits = p * (d_loss + d_nll)[:, None]
             if label_smoothing:
                 dlogits -= (label_smoothing / logits.shape[-1] * d_loss)[:, None]

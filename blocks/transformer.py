@@ -76,7 +76,7 @@ class TransformerLayer(keras.layers.Layer):
             "dropout": self.dropout,
         }
 
-    def _add_feed_forward(self, x, training=None):
+    def _add_feed_forward(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """The last sublayer: x plus the feed-forward network of x."""
         y = self.feed_forward(self.feed_forward_norm(x))
         return x + self.dropout_layer(y, training=training)
@@ -127,7 +127,7 @@ class TransformerDecoderLayer(TransformerLayer):
         self.cross_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
         self.cross_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
 
-    def build(self, inputs_shape: tuple, values_shape: tuple) -> None:
+    def build(self, inputs_shape: tuple, values_shape: tuple) -> None:  # type: ignore[override]
         super().build(inputs_shape)
         self.cross_attention.build(inputs_shape, values_shape)
         self.cross_attention_norm.build(inputs_shape)
@@ -194,7 +194,9 @@ class TransformerDecoderLayer(TransformerLayer):
         context, _ = self.self_attention.attend(x, cache)
         return *self._cross_and_feed_forward(inputs, context, memory), cache
 
-    def _cross_and_feed_forward(self, inputs, context, memory, training=None):
+    def _cross_and_feed_forward(
+        self, inputs: tf.Tensor, context: tf.Tensor, memory: Any, training: bool | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The sublayers after the self-attention: (outputs, cross-attention weights)."""
         x = tf.cast(inputs, self.compute_dtype) + self.dropout_layer(context, training=training)
         context, weights = self.cross_attention.attend(self.cross_attention_norm(x), memory)

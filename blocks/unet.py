@@ -6,6 +6,7 @@ Convolutional Networks for Biomedical Image Segmentation" (2015, arXiv 1505.0459
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -18,7 +19,14 @@ from blocks.stack import Stack
 NOISE_LEVELS = 3  # levels of the decoder that have dropout
 
 
-def _conv_layer(layer_class, filters, norm, activation, dtype, **kwargs):
+def _conv_layer(
+    layer_class: Callable,
+    filters: int,
+    norm: str | None,
+    activation: Any,
+    dtype: keras.DTypePolicy,
+    **kwargs: Any,
+) -> keras.layers.Layer:
     """A `Downsample` or `Upsample` with 4 x 4 windows and weights from N(0, 0.02^2)."""
     # One initializer per layer: a shared one would repeat its values.
     initializer = keras.initializers.RandomNormal(stddev=0.02)

@@ -1,6 +1,7 @@
 """Rules for the source: which package imports which, and what no file may contain."""
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -214,6 +215,7 @@ def test_public_names_are_the_fields_terms(path):
     assert parts & BANNED == set()
 
 
+@functools.cache
 def defined_attributes():
     """Names of the private attributes and methods that the sources define."""
     defined = {

@@ -70,7 +70,7 @@ class NonFiniteError(ZooError):
 _MAX_REASON_LENGTH = 200  # characters of another library's message
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException | str) -> str:
     """The first line of an error message, short and printable; without one, the error's type."""
     text = re.sub(r"\A\{\{[^}]*\}\}", "", str(error))  # TensorFlow begins with a node's name
     lines = text.strip().splitlines() or [""]

@@ -96,7 +96,7 @@ def export(
     return descriptions
 
 
-def _write_archive(archive, folder):
+def _write_archive(archive: keras.export.ExportArchive, folder: Path) -> None:
     """Writes a SavedModel; raises OSError instead of TensorFlow's own error."""
     try:
         archive.write_out(folder, verbose=False)
@@ -129,9 +129,9 @@ def signatures(
     return functions
 
 
-def _codes_spec(model):
+def _codes_spec(model: Any) -> tf.TensorSpec:
     """The spec of the argument of `decode`, the output of `encode`, which may be integers."""
-    codes = None
+    codes: Any = None
     if hasattr(model, "encode"):
         codes = model.encode(tf.zeros((1, *model.batch_spec["image"].shape[1:])))
     if tf.is_tensor(codes):
@@ -139,20 +139,20 @@ def _codes_spec(model):
     return tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
 
 
-def _text_signature(model, num_beams, max_length):
+def _text_signature(model: Any, num_beams: int, max_length: int) -> tuple[str, tuple]:
     """(method, (function, specs)) of a model that generates strings, or ids."""
     source_spec = model.batch_spec[model.input_feature]
 
-    def generate(source):
+    def generate(source: tf.Tensor) -> dict[str, tf.Tensor]:
         result = model.generate(source, num_beams, max_length)._asdict()
         return {"weights" if name == "aux" else name: x for name, x in result.items()}
 
-    def caption(source):
+    def caption(source: tf.Tensor) -> tf.Tensor:
         tokens = model.generate(source, num_beams, max_length).tokens
         vocabulary = model.vocabulary(model.target_feature)
         return vocabulary.detokenize(tokens[:, 0] if num_beams > 1 else tokens)
 
-    def translate(texts):
+    def translate(texts: tf.Tensor) -> tf.Tensor:
         ids = model.vocabulary("source")(texts)
         lengths = ids.row_lengths()
         most = tf.constant(max_length, tf.int64)
@@ -169,14 +169,14 @@ def _text_signature(model, num_beams, max_length):
     return "caption", (caption, [source_spec])
 
 
-def _save_vocabulary(vocabulary, folder):
+def _save_vocabulary(vocabulary: Any, folder: Path) -> None:
     """A vocabulary as a file for `text.load`, and as one for SentencePiece itself."""
     vocabulary.save(folder)
     if hasattr(vocabulary, "model"):
         (folder / "sentencepiece.model").write_bytes(vocabulary.model)
 
 
-def _ids_only_note(model, vocabularies):
+def _ids_only_note(model: Any, vocabularies: dict[str, Any]) -> str:
     """Why a model was exported with ids instead of strings."""
     if len(vocabularies) < len(model.vocabularies):
         return (

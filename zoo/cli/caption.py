@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.model import Model
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     for row in record["captions"]:
         click.echo(row["caption"])
 
@@ -78,7 +78,9 @@ def caption(
     """
     if network is None:
         reject_options(["weights", "image_size"], "needs --network, for a model of features")
-    network_args = network and {"network": network, "weights": weights, "size": image_size}
+    network_args: dict[str, Any] | None = None
+    if network:
+        network_args = {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
         max_length = (config or CaptionConfig).max_length if max_length is None else max_length
@@ -94,7 +96,7 @@ def caption(
     }
 
 
-def _write_attention(images, maps, path):
+def _write_attention(images: Any, maps: list, path: Path) -> dict[str, Any]:
     """Writes the figure of attention weights over the first images, as `try_figure` does."""
     from zoo import figures
 

@@ -29,7 +29,7 @@ def describe(name: str) -> dict[str, Any]:
     return {**asdict(datasets.info(name)), "prepared": datasets.is_prepared(name)}
 
 
-def _show_list(record):
+def _show_list(record: dict[str, Any]) -> None:
     rows = [
         (
             row["name"],

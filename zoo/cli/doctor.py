@@ -37,7 +37,7 @@ FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
 }
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     rows = []
     for key, value in record.items():
         parts = value if isinstance(value, dict) else {"": value}
@@ -47,7 +47,7 @@ def _show(record):
     click.echo("\n".join(problems) or "no problems found")
 
 
-def _format_value(value):
+def _format_value(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
@@ -67,7 +67,7 @@ def doctor() -> dict[str, Any]:
 
 def check_installation() -> dict[str, Any]:
     """Describes this installation; `problems` is empty if nothing is wrong."""
-    versions = {"zoo": __version__, "python": platform.python_version()}
+    versions: dict[str, Any] = {"zoo": __version__, "python": platform.python_version()}
     versions |= {package: _version(package) for package in PACKAGES}
     missing = [name for name, version in versions.items() if not version]
     problems = [f"{name} is missing: pip install {name}" for name in missing]
@@ -90,7 +90,7 @@ def check_installation() -> dict[str, Any]:
     }
 
 
-def _unsupported():
+def _unsupported() -> list[str]:
     """One line for each installed version that this library does not support."""
     try:
         needs = importlib.metadata.requires("the-zoo") or []
@@ -111,7 +111,7 @@ def _unsupported():
     return problems
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     """The installed version, or None."""
     try:
         return importlib.metadata.version(package)
@@ -119,7 +119,7 @@ def _version(package):
         return None
 
 
-def _tensorflow_devices():
+def _tensorflow_devices() -> tuple[list[str], list[str]]:
     """(names of TensorFlow's devices, problems that keep TensorFlow or Keras from working)."""
     problems = []
     try:
@@ -138,7 +138,7 @@ def _tensorflow_devices():
         return [], [*problems, f"TensorFlow or Keras cannot be imported: {one_line(error)}"]
 
 
-def _plugins():
+def _plugins() -> tuple[dict[str, str], list[str]]:
     """(name -> module of the models of other packages, problems with them)."""
     modules = {
         e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
@@ -152,7 +152,7 @@ def _plugins():
     return modules, problems
 
 
-def _memory():
+def _memory() -> float | None:
     """Memory of this machine in GiB; None where the system does not report it."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)

@@ -1,6 +1,7 @@
 """Which examples a run is evaluated on, and how they are described."""
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import source_names
@@ -62,13 +63,14 @@ def warn_training_examples(config: "TrainConfig") -> None:
 
 def splits_overlap(a: str, b: str) -> bool:
     """Whether two splits share examples, as far as the names tell without the examples' number."""
-    parts = [SLICE.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b)]
-    if a == b or not all(parts) or parts[0][1] != parts[1][1]:
+    first, second = (SLICE.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b))
+    if a == b or not first or not second or first[1] != second[1]:
         return a == b
+    parts = [first, second]
     if ORDER.findall(a) != ORDER.findall(b):
         return True  # slices of two orders
     bounds = [bound for part in parts for bound in part.groups()[1:] if bound]
-    if not (parts[0][2] or parts[0][3]) or not (parts[1][2] or parts[1][3]):
+    if not (first[2] or first[3]) or not (second[2] or second[3]):
         return True  # one of them is the whole split
     if len({bound.endswith("%") for bound in bounds}) > 1 or any("-" in bound for bound in bounds):
         return False
@@ -87,10 +89,10 @@ def describe_examples(data: Any, kind: str) -> str:
     return f"{data.name} {data.split}, {data.num_examples:,} {noun}"
 
 
-def _held_out(available):
+def _held_out(available: Collection[str]) -> str | None:
     """The first of the available splits that is not for training; None if there is none."""
     return next((name for name in source_names.HELD_OUT if name in available), None)
 
 
-def _name(split):
+def _name(split: str) -> str:
     return ORDER.sub("", split.partition("[")[0]).strip()

@@ -17,7 +17,7 @@ from zoo.cli.terminal import json_option, print_table
 from zoo.errors import UsageError
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     click.echo(f"{record['folder']}\n")
     rows = [(row["name"], row["takes"], row["gives"]) for row in record["functions"]]
     print_table(rows, "function", "inputs", "outputs")
@@ -56,7 +56,7 @@ def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool
     return {"run": origin and str(origin), "folder": str(folder), "functions": rows}
 
 
-def _reject_text_options(cls):
+def _reject_text_options(cls: Any) -> None:
     """Raises UsageError for options about text if a model does not generate text."""
     if cls.data_kind not in ("pairs", "captions"):
         reason = f"is for models that generate text, which {cls.__name__} does not; leave it out"

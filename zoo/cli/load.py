@@ -83,7 +83,7 @@ def require_kind(kind: str) -> Callable[[type], None]:
         kind: "pairs" or "captions".
     """
 
-    def check(cls):
+    def check(cls: Any) -> None:
         if getattr(cls, "data_kind", None) != kind:
             names = registry.names()
             others = [name for name in names if registry.get_class(name).data_kind == kind]
@@ -115,7 +115,7 @@ def load_keras_file(file: Path) -> "Model":
         raise UsageError(f"{file} cannot be read as a Keras model: {one_line(error)}") from error
 
 
-def _read_member(archive, name):
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """The bytes of a file in an archive; raises ValueError if they are many more than it stores."""
     info = archive.getinfo(name)  # Keras does not compress
     if info.file_size > MAX_EXPANSION * info.compress_size:

@@ -48,7 +48,7 @@ def main() -> None:
     """
 
 
-def _show_list(record):
+def _show_list(record: dict[str, Any]) -> None:
     print_table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
 
 
@@ -70,7 +70,7 @@ def list_models(pattern: str) -> dict[str, Any]:
     return {"models": [{"name": name, **_summary(name)} for name in names]}
 
 
-def _summary(name):
+def _summary(name: str) -> dict[str, Any]:
     """The first line about a model; for a broken plug-in, the error."""
     try:
         record = factory.info(name)
@@ -79,7 +79,7 @@ def _summary(name):
     return {"summary": record["summary"], "module": record["module"]}
 
 
-def _show_info(record):
+def _show_info(record: dict[str, Any]) -> None:
     if "card" in record:
         click.echo(record["card"].rstrip() + f"\n\nfolder: {record['folder']}")
         return
@@ -104,7 +104,7 @@ def info(name: str) -> dict[str, Any]:
     return factory.info(name)
 
 
-def _show_inspect(record):
+def _show_inspect(record: dict[str, Any]) -> None:
     from zoo.inspection import Inspection
 
     console().print(Inspection(**record))

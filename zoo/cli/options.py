@@ -201,7 +201,7 @@ def generation_options(command: Callable) -> Callable:
     )
     @BEST_OPTION
     @functools.wraps(command)
-    def run(num_beams, seed, **options):
+    def run(num_beams: int, seed: int | None, **options: Any) -> Any:
         if seed is not None:
             reject_options(
                 ["num_beams"], "--seed samples tokens without beam search; use one of them"

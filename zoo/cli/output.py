@@ -76,7 +76,7 @@ def try_figure(draw: Callable, *args: Any, path: Path) -> dict[str, str]:
     return {}
 
 
-def _write_arrays(path, image, **arrays):
+def _write_arrays(path: Path, image: Any, **arrays: Any) -> None:
     """Writes all arrays as .npz, or the images only as .npy."""
     import numpy as np
 

@@ -91,12 +91,14 @@ def infer_from_data(
     return {**config, **inferred}
 
 
-def _num_classes(data):
+def _num_classes(data: Any) -> int | None:
     """The number of classes in the labels of data; None without labels."""
     return getattr(data, "num_classes", None)
 
 
-def _contradiction_message(name, key, requested, value, data, trained):
+def _contradiction_message(
+    name: str, key: str, requested: Any, value: Any, data: Any, trained: bool
+) -> str:
     """The message for an argument of a model that contradicts the data."""
     if key == "num_classes":
         actual = f"has {value} classes"

@@ -16,9 +16,9 @@ from zoo.recipes.run import BUDGETS
 from zoo.recipes.run import reproduce as run_recipe
 
 
-def _show(record):
+def _show(record: Any) -> None:
     if "recipes" in record:
-        rows = [(row["name"], row["title"]) for row in record["recipes"]]
+        rows: list[tuple] = [(row["name"], row["title"]) for row in record["recipes"]]
         print_table(rows, "recipe", "title")
         return
     click.echo(f"{record['name']}, {record['protocol']}:\n")

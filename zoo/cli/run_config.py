@@ -71,7 +71,7 @@ def read(workdir: Path | str) -> Run:
         ) from error
 
 
-def _parse_config(record):
+def _parse_config(record: dict[str, Any]) -> TrainConfig:
     """The `TrainConfig` in a record of `config.json`, with types and numbers checked."""
     keys = {field.name for field in fields(TrainConfig)}  # older runs lack the newer ones
     values = {key: record[key] for key in keys & record.keys()}
@@ -82,7 +82,8 @@ def _parse_config(record):
     config = TrainConfig(**values)
     for field in fields(TrainConfig):
         value = getattr(config, field.name)
-        if not isinstance(value, field.type):
+        kind: Any = field.type
+        if not isinstance(value, kind):
             raise TypeError(f"{field.name} is {value!r:.60}")
     check_numbers(
         batch_size=config.batch_size,
@@ -136,7 +137,7 @@ def check_same(
     return run
 
 
-def _argument_differences(run, config):
+def _argument_differences(run: Run, config: TrainConfig) -> list[tuple[str, str]]:
     """Differences of the model's arguments, as `differences` returns them."""
     defaults = default_arguments(config.model)
     defaults = {k: v for k, v in defaults.items() if v is not None and k not in INFERRED}
@@ -147,6 +148,6 @@ def _argument_differences(run, config):
     return differences(defaults | literals | run.config.set, defaults | config.set)
 
 
-def _without_set(config):
+def _without_set(config: TrainConfig) -> dict[str, Any]:
     """The configuration without the model's arguments, which are compared with its defaults."""
     return {key: value for key, value in asdict(config).items() if key != "set"}

@@ -60,7 +60,7 @@ def config_from_options(
     return replace(config, micro_batches=micro_batches)
 
 
-def _check_model_name(name):
+def _check_model_name(name: str) -> None:
     """Raises UsageError unless it is a model's name; the message says what it is instead."""
     if name in registry.names():
         return
@@ -87,7 +87,7 @@ def is_preset(reference: str) -> bool:
     return (user_path(reference) / WEIGHTS).is_file()
 
 
-def _default_micro_batches(config):
+def _default_micro_batches(config: TrainConfig) -> int:
     """The model's own `micro_batches` where it is faster: on a CPU, if it divides the batches."""
     import tensorflow as tf
 
@@ -223,14 +223,14 @@ def find_run(name: str) -> Run | None:
 def _saved_runs() -> Iterator[Run]:
     """The runs under `runs/` that have checkpoints, the newest first."""
     times = {path.parent: _last_saved(path.parent) for path in RUNS.glob("*/config.json")}
-    for path in sorted(filter(times.get, times), key=times.get, reverse=True):
+    for path in sorted(filter(times.get, times), key=times.__getitem__, reverse=True):
         with contextlib.suppress(CheckpointError):
             yield read(path)
 
 
-def _last_saved(workdir):
+def _last_saved(workdir: Path) -> float:
     """The time of a run's last checkpoint; 0 without any."""
-    times = [0]
+    times: list[float] = [0]
     for path in Workdir(workdir).checkpoints.paths():
         with contextlib.suppress(FileNotFoundError):  # a running trainer removes old ones
             times.append(path.stat().st_mtime)

@@ -25,6 +25,7 @@ from zoo.errors import UsageError
 from zoo.files import check_writable
 
 if TYPE_CHECKING:
+    from zoo.cli.train_config import TrainConfig
     from zoo.model import Model
 
 
@@ -93,7 +94,7 @@ def sample(
     texts = config.kind == "pairs"
     captions = config.kind == "captions"
     pairs = hasattr(cls, "translate") or captions
-    suffixes = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
+    suffixes: tuple[str, ...] = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
     if texts:
         suffixes = (".tsv",)
     elif captions:
@@ -107,7 +108,7 @@ def sample(
     if file is None:
         file = _default_file(config, workdir, seed, pairs, captions, suffixes[0])
         check_writable(file)
-    data = config.load_data(config.test_split) if pairs else None
+    data: Any = config.load_data(config.test_split) if pairs else None
     trainer = runs.restore_trainer(config, workdir, best, data)
     sample_options = conditions(trainer.model, label, reference)
     if pairs and not getattr(trainer.model, "dropout", True):
@@ -122,11 +123,19 @@ def sample(
         elif pairs:
             output.write_translations(averaged_model, data.take(n), seed, file)
         else:
+            assert seed is not None
             output.write_samples(averaged_model, n, seed, file, **sample_options)
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 
-def _default_file(config, workdir, seed, pairs, captions, suffix):
+def _default_file(
+    config: "TrainConfig",
+    workdir: Path | None,
+    seed: int | None,
+    pairs: bool,
+    captions: bool,
+    suffix: str,
+) -> Path:
     """In the run's figures; without a run, in the current folder."""
     stem = "captioned" if captions else "translated" if pairs else "samples"
     if workdir is None:
@@ -168,7 +177,7 @@ def sample_preset(
     return {"run": name, "file": str(file), "n": n, "seed": seed}
 
 
-def _check_suffix(file, suffixes):
+def _check_suffix(file: Path | None, suffixes: tuple[str, ...]) -> None:
     """Raises UsageError for a file that this model cannot write."""
     if file is not None and file.suffix.lower() not in suffixes:
         raise UsageError(f"-o takes a file that ends in {join_words(suffixes)}; got {str(file)!r}")
@@ -179,7 +188,7 @@ def conditions(model: "Model", label: int | None, reference: Path | None) -> dic
 
     Raises UsageError if the model is not conditional, or not on that.
     """
-    arguments = {}
+    arguments: dict[str, Any] = {}
     if label is not None:
         num_classes = getattr(model, "num_classes", 0)
         if label >= num_classes:

@@ -43,7 +43,7 @@ def preset_options(command: Callable) -> Callable:
     @RESULTS_OPTION
     @BEST_OPTION
     @functools.wraps(command)
-    def run(**options):
+    def run(**options: Any) -> Any:
         return command(**options)
 
     return run
@@ -128,7 +128,9 @@ def is_preset_folder(path: Path) -> bool:
     return all((path / name).is_file() for name in (preset.CONFIG, preset.WEIGHTS))
 
 
-def _restore_recipe(run, results, best, license):
+def _restore_recipe(
+    run: Path, results: Path, best: bool, license: str | None
+) -> tuple[Any, dict[str, Any]]:
     """(trainer with the evaluated weights, facts of the card) of a run of `zoo reproduce`."""
     recipe, budget = _recipe_of(run)
     _data_facts(recipe.data, recipe.splits(budget)[0], license)  # raises before any work
@@ -184,7 +186,7 @@ def recipe_card(
     }
 
 
-def _recipe_of(run):
+def _recipe_of(run: Path) -> tuple[recipes.Recipe, str]:
     """(recipe, budget) that wrote a run's recipe.json; raises UsageError."""
     try:
         saved = json.loads((run / "recipe.json").read_text())
@@ -209,7 +211,9 @@ def _recipe_of(run):
     return replace(recipe, data=data), budget
 
 
-def _restore_training(run, results, best, license):
+def _restore_training(
+    run: Path, results: Path, best: bool, license: str | None
+) -> tuple[Any, dict[str, Any]]:
     """(trainer, facts of the card) of a run of `zoo train`, which is evaluated now."""
     config, workdir = runs.resolve_run(str(run), best=best)
     if workdir is None:
@@ -228,7 +232,7 @@ def _restore_training(run, results, best, license):
     }
 
 
-def _data_facts(data, split, license):
+def _data_facts(data: str, split: str, license: str | None) -> dict[str, Any]:
     """The facts of a card about the data and the license, which may follow from the data."""
     entry = catalog.info(data) if source_names.is_named(data) else None
     data_license = {"data_license": entry.license} if entry else {}
@@ -240,5 +244,6 @@ def public_data_name(data: str) -> str:
     """Data as a card names them: only the last part of a path, since the rest is private."""
     if source_names.is_named(data):
         return data
-    direction = f"{source_names.parse_pairs(data)[0]}:" if source_names.parse_pairs(data) else ""
+    pairs = source_names.parse_pairs(data)
+    direction = f"{pairs[0]}:" if pairs else ""
     return f"{direction}{source_names.source_path(data).name}"

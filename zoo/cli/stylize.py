@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MODEL = "style_transfer"
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     click.echo(
         f"{record['file']}: loss {record['loss']:.4g} after {record['step']} steps"
         f" ({record['evaluations']} evaluations, {record['seconds']:.0f} s)"
@@ -181,7 +181,7 @@ def stylize_with_progress(
     bar = Progress(*columns, console=console, disable=not (progress and console.is_terminal))
     task = bar.add_task("stylizing", total=steps, losses="")
 
-    def show_step(image, entry):
+    def show_step(image: Any, entry: dict[str, Any]) -> None:
         losses = "  ".join(f"{k} {v:.4g}" for k, v in entry.items() if isinstance(v, float))
         bar.update(task, completed=entry["step"], losses=losses)
         if progress and not console.is_terminal and entry["step"] % 50 == 0:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -66,7 +66,7 @@ class CommandGroup(click.Group):
             raise _command_error(OUT_OF_MEMORY, 1) from error
 
 
-def _command_error(error, code):
+def _command_error(error: object, code: int) -> click.exceptions.Exit:
     """Prints an error in one line; returns the exception that ends the command with this code."""
     text = "".join(c if c.isprintable() else " " for c in str(error)[: MAX_MESSAGE_LENGTH + 1])
     if len(text) > MAX_MESSAGE_LENGTH:
@@ -75,7 +75,7 @@ def _command_error(error, code):
     return click.exceptions.Exit(code)
 
 
-def _check_argument(text):
+def _check_argument(text: str) -> None:
     """Raises click's UsageError for an argument that is not UTF-8 text or contains NUL."""
     try:
         text.encode()
@@ -85,7 +85,7 @@ def _check_argument(text):
         raise click.UsageError(f"the argument {ascii(text)} contains a NUL character")
 
 
-def _open_closed_streams():
+def _open_closed_streams() -> None:
     """Opens the standard streams that a shell has closed (`>&-`).
 
     Otherwise the next file that is opened would get the number of the stream. Reading from stdin
@@ -97,7 +97,7 @@ def _open_closed_streams():
             setattr(sys, name, open(os.open(os.devnull, flags), mode))  # noqa: PTH123, SIM115
 
 
-def _stdout_error(error):
+def _stdout_error(error: OSError) -> click.exceptions.Exit:
     """Prints that stdout cannot be written; returns the exception that ends the command.
 
     Nothing more is written to stdout.
@@ -131,10 +131,10 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
         show: prints a record for people.
     """
 
-    def decorate(command):
+    def decorate(command: Callable) -> Callable:
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
         @functools.wraps(command)
-        def run(as_json, **options):
+        def run(as_json: bool, **options: Any) -> Any:
             with contextlib.redirect_stdout(sys.stderr):  # for what libraries print
                 record = command(**options)
             try:
@@ -171,11 +171,11 @@ def print_table(rows: Iterable[Sequence[Any]], *columns: str) -> None:
         click.echo(line.rstrip())
 
 
-def _format_cell(value):
+def _format_cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _justify(value):
+def _justify(value: Any) -> Literal["left", "right"]:
     return "right" if isinstance(value, float) else "left"
 
 

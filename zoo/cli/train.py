@@ -33,7 +33,7 @@ NEXT = {  # kind of data -> what to do with a run
 }
 
 
-def _show_train(record):
+def _show_train(record: dict[str, Any]) -> None:
     _show_metrics(record)
     run = record["run"]
     if run is None:
@@ -44,7 +44,7 @@ def _show_train(record):
     click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
 
 
-def _show_metrics(record):
+def _show_metrics(record: dict[str, Any]) -> None:
     metrics = record["metrics"]
     click.echo(f"{record['run'] or record['model']} evaluated on {record['examples']}:\n")
     print_table([*metrics.items()], "metric", "mean")
@@ -168,7 +168,7 @@ def train(
     workdir = workdir or runs.default_workdir(config)
     fingerprint = source_names.fingerprint(config.data, config.languages)
     run = run_config.check_same(workdir, config, fingerprint)
-    vocabulary = run and vocabularies_in(run.model_config)  # a run keeps its vocabulary
+    vocabulary = vocabularies_in(run.model_config) if run else None  # a run keeps its vocabulary
     data = config.load_data(config.split, training=True, vocabulary=vocabulary)
     test_data = config.load_data(config.test_split, vocabulary=getattr(data, "vocabularies", None))
     model = config.build_model(data)
@@ -177,6 +177,7 @@ def train(
     if run is None and 0 in (epochs, steps):
         log_message("nothing to train: evaluating the initial weights")
         return runs.evaluation_record(config, None, trainer, test_data)
+    assert trainer.workdir
     with trainer.workdir.exclusive():  # another command may have begun a run here meanwhile
         run_config.check_same(workdir, config, fingerprint)
         trainer.restore()
@@ -190,6 +191,7 @@ def _fit(
 ) -> None:
     """Trains up to a total of `epochs` or `steps`, if that is not reached yet."""
     position = trainer.state.position
+    assert trainer.workdir
     workdir = trainer.workdir.path
     complete = position["step"] >= steps if epochs is None else position["epoch"] >= epochs
     if complete:

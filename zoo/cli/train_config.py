@@ -81,7 +81,7 @@ class TrainConfig:
             vocabulary: tokenizes texts; default: that of the model's arguments, or one built from
                 the training split.
         """
-        common = {
+        common: dict[str, Any] = {
             "batch_size": self.batch_size if training else max(self.batch_size, 8),
             "shuffle": training,
             "seed": self.seed,

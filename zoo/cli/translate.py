@@ -14,7 +14,7 @@ from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
 
 
-def _show(record):
+def _show(record: dict[str, Any]) -> None:
     for pair in record["translations"]:
         click.echo(pair["target"])
 
@@ -76,7 +76,7 @@ def translate(
     }
 
 
-def _read_lines(path):
+def _read_lines(path: Any) -> list[str]:
     """The lines of a file, or of stdin."""
     import_tensorflow()
     from zoo.data import text_files
@@ -86,7 +86,7 @@ def _read_lines(path):
     return text_files.read_lines(path)
 
 
-def _write_attention(maps, path):
+def _write_attention(maps: list, path: Path) -> dict[str, Any]:
     """Writes the figure of attention weights, as `try_figure` does."""
     from zoo import figures
 

@@ -29,6 +29,7 @@ Only `prepare` uses the network. Importing this package imports neither TensorFl
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,7 @@ def load(
             drop_remainder=drop_remainder,
             data_dir=data_dir,
         )
-    class_names = None
+    class_names: Sequence[str] | None = None
     num_classes = None
     if named:
         name = source

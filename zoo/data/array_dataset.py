@@ -145,7 +145,7 @@ class ArrayDataset:
         """A summary in one line."""
         shapes = {name: value.shape[1:] for name, value in self._tensors.items() if value.ndim == 4}
         kind = next((name for name in NOUNS if name in shapes), None)
-        noun = NOUNS.get(kind, "examples")
+        noun = NOUNS[kind] if kind else "examples"
         size = " " + "x".join(map(str, shapes[kind])) if kind else ""
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
         seed = f" with seed {self.binarize_seed}" if self.binarize == "fixed" else ""

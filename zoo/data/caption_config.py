@@ -75,7 +75,7 @@ class CaptionConfig(TextConfig):
             return super().build_vocabulary(corpus)
         from zoo import text
 
-        options = {"lowercase": self.lowercase, "min_count": self.min_count}
+        options: dict[str, Any] = {"lowercase": self.lowercase, "min_count": self.min_count}
         return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **options)
 
     def generate(

@@ -50,14 +50,14 @@ class Corpus:
         """The texts of a name that belong to one row of the arrays: a list of str for each row."""
         if self.rows is None:
             return [[text] for text in self.texts[name]]
-        references = [[] for _ in range(max(self.rows, default=-1) + 1)]
+        references: list[list[str]] = [[] for _ in range(max(self.rows, default=-1) + 1)]
         for row, text in zip(self.rows, self.texts[name], strict=True):
             references[row].append(text)
         return references
 
 
 def load_pairs(
-    source: str | os.PathLike | Sequence[str | os.PathLike],
+    source: str | os.PathLike | tuple | list,
     split: str = "train",
     languages: Sequence[str] | None = None,
     *,
@@ -82,7 +82,7 @@ def load_pairs(
     _check_text(split=split)
     named = source_names.is_named(source)
     files = isinstance(source, tuple | list)
-    folder = not named and not files and user_path(source).is_dir()
+    folder = not named and not isinstance(source, tuple | list) and user_path(source).is_dir()
     if columns is not None and (named or files or folder):
         raise UsageError(f"columns are for a table; leave them out for {short_repr(str(source))}")
     if languages is not None and not named and not folder:
@@ -95,7 +95,7 @@ def load_pairs(
     if named:
         return _named_pairs(source, split, languages, data_dir)
     splits = ("train",)
-    if files:
+    if isinstance(source, tuple | list):
         sides = _parallel(*source)
         name = Path(source[0]).name
     elif folder:
@@ -206,10 +206,10 @@ def load_captions(
     if names is not None:
         used = [line.strip() for line in text_files.read_lines(names) if line.strip()]
     check_images(used, folder, texts)
-    used = image_sources.slice_split({"name": np.array(used)}, split)["name"]
-    files = [folder / name for name in used]
+    selected = image_sources.slice_split({"name": np.array(used)}, split)["name"]
+    files = [folder / name for name in selected]
     arrays = {"image": image_files.read_images(files, folder, size=image_size)}
-    return _caption_corpus([texts[name] for name in used], folder.name, split, arrays)
+    return _caption_corpus([texts[name] for name in selected], folder.name, split, arrays)
 
 
 def with_mirror_images(corpus: Corpus) -> Corpus:

@@ -9,8 +9,8 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.log import log_message_once
 
-IMAGES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-IMAGES += (".ppm", ".pgm", ".pbm", ".avif")
+IMAGES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp")
+IMAGES += (".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif")
 NUMPY = (".npy", ".npz")
 SPLITS = ("train", "val", "validation", "valid", "dev", "test")  # names of folders
 SYSTEM_FILES = {  # files of operating systems, besides names that begin with a dot

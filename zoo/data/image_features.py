@@ -56,7 +56,7 @@ class PretrainedNetwork:
         check_numbers(size=size)
         self.size = size
         self.name = network if isinstance(network, str) else network.name
-        self.model = network
+        self.model: Any = network
         self.preprocess = tf.identity
         if isinstance(network, str):
             build, preprocess = _find_application(network)

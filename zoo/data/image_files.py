@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ def read_images(
     return stack_images(read_each(files, channels, size), folder)
 
 
-def stack_images(images: list[np.ndarray], folder: Any, size: int | None = None) -> np.ndarray:
+def stack_images(images: Sequence[np.ndarray], folder: Any, size: int | None = None) -> np.ndarray:
     """Images [h, w, 1 or 3] as one array; gray if all are gray, resized on request.
 
     Raises UsageError, which names `folder`, for images of several sizes.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def _numpy_arrays(folder, groups, class_names, image_size):
     return from_arrays({"image": np.concatenate([*images.values()]), "label": label})
 
 
-def parse_split(split: str, splits: Collection[str] = ("train",)) -> dict[str, str | None]:
+def parse_split(split: str, splits: Collection[str] = ("train",)) -> dict[str, Any]:
     """{"name", "order", "start", "stop"} of a split; the last three are None if not given.
 
     Raises UsageError unless the name is one of `splits`.
@@ -185,13 +186,13 @@ def slice_split(
     parts = parse_split(split, splits)
     count = len(next(iter(arrays.values())))
     label = arrays.get("label")
-    rows = split_slice(split, parts, count)
+    rows: slice | np.ndarray = split_slice(split, parts, count)
     order = parts["order"] or ("ordered" if ordered or label is None else "stratified")
     if order == "stratified" and label is None:
         raise UsageError(f"{split!r} needs labels, and {name} has none; leave .stratified out")
     if rows == slice(0, count):
         return arrays
-    if order == "stratified":
+    if label is not None and order == "stratified":
         rows = stratified_order(label)[rows]
     elif label is not None and not parts["order"]:
         _note_missing_classes(label, rows, split, name)

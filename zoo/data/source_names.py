@@ -50,7 +50,8 @@ def absolute_source(source: Any) -> Any:
     """The source with an absolute path; a name is unchanged."""
     if is_named(source) or not source_path(source).exists():
         return source
-    direction = f"{parse_pairs(source)[0]}:" if parse_pairs(source) else ""
+    pairs = parse_pairs(source)
+    direction = f"{pairs[0]}:" if pairs else ""
     return f"{direction}{source_path(source).resolve()}"
 
 

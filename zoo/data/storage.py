@@ -21,7 +21,7 @@ from zoo.files import check_writable, user_path
 
 DOWNLOADED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # environment variable, default
 GENERATED = ("ZOO_DATA_DIR", "~/.cache/zoo/data")
-_temporary = []  # at most one folder, removed when the process ends
+_temporary: list[Path] = []  # at most one folder, removed when the process ends
 
 
 def directory(data_dir: str | os.PathLike | None = None) -> Path:

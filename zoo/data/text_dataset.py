@@ -97,10 +97,8 @@ class TextDataset:
     ):
         check_numbers(batch_size=batch_size, seed=seed, max_length=max_length, multiple=multiple)
         check_optional_numbers(batch_tokens=batch_tokens)
-        if batch_tokens is not None:
-            if drop_remainder:
-                raise UsageError("drop_remainder needs batch_size, not batch_tokens")
-            batch_size = None
+        if batch_tokens is not None and drop_remainder:
+            raise UsageError("drop_remainder needs batch_size, not batch_tokens")
         _check_corpus(corpus)
         separate = isinstance(tokenizer, dict)
         self.corpus = corpus
@@ -109,7 +107,7 @@ class TextDataset:
         }
         self.name = corpus.name
         self.split = corpus.split
-        self.batch_size = batch_size
+        self.batch_size = batch_size if batch_tokens is None else None
         self.batch_tokens = batch_tokens
         self.shuffle = shuffle
         self.seed = seed
@@ -134,7 +132,7 @@ class TextDataset:
         if not self.num_examples or not len(self):
             raise UsageError(
                 f"{self.name} {self.split} has {self.num_examples:,} sentences, not enough for one"
-                f" batch of {batch_size}; use a smaller batch_size or drop_remainder=False"
+                f" batch of {self.batch_size}; use a smaller batch_size or drop_remainder=False"
             )
 
     def __len__(self) -> int:

@@ -72,7 +72,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
         columns: two different integers, counted from 0.
     """
     _check_columns(columns)
-    sides = [[] for _ in columns]
+    sides: list[list[str]] = [[] for _ in columns]
     width = None
     for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
@@ -109,7 +109,7 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
     All lines have the same separator; with commas, names and captions may be quoted. NAME.jpg#2 is
     caption 2 of NAME.jpg. Empty lines and the header "image", "caption" are skipped.
     """
-    captions = {}
+    captions: dict[str, list[str]] = {}
     texts = read_lines(path)
     rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
     for index, (number, name, caption) in enumerate(rows):

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def attention(
     return save(path, figure, dpi)
 
 
-def _label(token):
+def _label(token: str) -> str:
     """A token as a label: spaces and characters without a glyph get a visible sign."""
     glyphs = _glyphs()
     token = token.replace(" ", "\u2423") or "\u2205"
@@ -65,7 +65,7 @@ def _label(token):
 
 
 @functools.cache
-def _glyphs():
+def _glyphs() -> Set[int]:
     """The characters that Matplotlib's own font has."""
     from matplotlib.font_manager import findfont, get_font
 

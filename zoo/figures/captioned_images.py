@@ -52,7 +52,7 @@ def caption_maps(
     return grid(tiles, columns, padding=4, scale=1, captions=captions, path=path, dpi=dpi)
 
 
-def _overlay(image, weights):
+def _overlay(image: np.ndarray, weights: Any) -> np.ndarray:
     """An image, uint8 [h, w, 3], as bright as the weights [rows, columns]: uint8 [h, w, 3]."""
     h, w = image.shape[:2]
     relative = np.asarray(weights, np.float32) / max(float(np.max(weights)), 1e-9)

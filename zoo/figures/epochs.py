@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -107,7 +108,7 @@ def sample_series(
     return grid(strips, 1, scale=1, captions=captions, path=path, dpi=dpi)
 
 
-def _select_epochs(images, n):
+def _select_epochs(images: Any, n: int) -> list[tuple[str, np.ndarray]]:
     """[("epoch 1", image), ...]: up to `n` of the images, with the first and the last."""
     if isinstance(images, str | Path):
         images = sorted(Path(images).glob("epoch-*.png"))
@@ -127,7 +128,7 @@ def _select_epochs(images, n):
     return selected
 
 
-def _read(path):
+def _read(path: str | Path) -> np.ndarray:
     """The pixels of a figure's file. Raises UsageError if it is damaged."""
     try:
         with Image.open(path) as file:

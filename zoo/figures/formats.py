@@ -67,7 +67,7 @@ def write(
     write_atomically(path, lambda file: file.write(text))
 
 
-def _figure_of(image, dpi):
+def _figure_of(image: np.ndarray, dpi: float) -> Any:
     """A Matplotlib figure of one image, with unchanged pixels."""
     from matplotlib.figure import Figure
 
@@ -79,7 +79,7 @@ def _figure_of(image, dpi):
     return figure
 
 
-def _vectors(figure, suffix, title):
+def _vectors(figure: Any, suffix: str, title: str) -> bytes:
     """The bytes of a PDF or SVG file, deterministic for the same figure."""
     import matplotlib
 

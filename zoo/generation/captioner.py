@@ -121,7 +121,7 @@ class Captioner(SequenceGenerator):
                     maps.append(self._attention_map(*row))
         return captions, maps
 
-    def _attention_map(self, caption, weights):
+    def _attention_map(self, caption: np.ndarray, weights: np.ndarray) -> AttentionMap:
         """(tokens, maps [t, rows, columns]) of one caption, without its padding."""
         t = (caption != text.PAD).sum()
         maps = np.reshape(weights[:t], (t, *self.feature_map_shape))

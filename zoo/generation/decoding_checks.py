@@ -68,7 +68,7 @@ def check_length_penalty(length_penalty: Any) -> None:
         raise UsageError(f"length_penalty must be 0 or more, got {length_penalty!r}")
 
 
-def _in_range(name, value):
+def _in_range(name: str, value: Any) -> bool:
     """Whether an argument is in its interval; True for symbolic tensors."""
     if tf.is_tensor(value):
         return not hasattr(value, "numpy") or NUMBERS[name].accepts(value.numpy())

@@ -201,7 +201,9 @@ class SequenceGenerator(Model):
         result = generate(rows, int(micro_batches), seed, int(num_beams), *numbers.values())
         return drop_rows(result) if size == 0 else result
 
-    def _generate(self, source, micro_batches, *options):
+    def _generate(
+        self, source: tf.Tensor, micro_batches: int, *options: Any
+    ) -> decoding.DecodingResult:
         """The compiled part of `generate`: all micro-batches, in parallel."""
         n = tf.shape(source)[0]
         bounds = [n * i // micro_batches for i in range(micro_batches + 1)]
@@ -210,19 +212,28 @@ class SequenceGenerator(Model):
         ]
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *results)
 
-    def _generate_micro_batch(self, source, seed, num_beams, max_length, length_penalty, *sampling):
+    def _generate_micro_batch(
+        self,
+        source: tf.Tensor,
+        seed: Any,
+        num_beams: int,
+        max_length: Any,
+        length_penalty: Any,
+        *sampling: Any,
+    ) -> decoding.DecodingResult:
         """The `decoding.DecodingResult` of one micro-batch."""
         ids = tf.range(self.vocabulary_sizes[self.target_feature])
         forbidden = tf.where((ids == text.PAD) | (ids == text.START), decoding.NEG_INF, 0.0)
 
-        def step(tokens, state):
+        def step(tokens: tf.Tensor, state: Any) -> tuple:
             logits, state, weights = self.decode_step(tokens, state)
             return tf.cast(logits, tf.float32) + forbidden, state, weights
 
         state = self.initial_state(self.encode(source), max_length)
         task = step, state, text.START, text.END, max_length
         if seed is not None:
-            return decoding.sample(*task, *sampling, seed)
+            temperature, top_k, top_p = sampling
+            return decoding.sample(*task, temperature, top_k, top_p, seed)
         if num_beams == 1:
             return decoding.greedy(*task)
         return decoding.beam_search(*task, num_beams, length_penalty)
@@ -255,14 +266,14 @@ class SequenceGenerator(Model):
         return self.vocabularies[feature]
 
 
-def _as_tensor(name, value):
+def _as_tensor(name: str, value: Any) -> Any:
     """A number of `generate` as a tensor; None stays None."""
     if value is None:
         return None
     return tf.cast(value, tf.int32 if name in ("max_length", "top_k") else tf.float32)
 
 
-def _vocabulary_config(vocabulary, argument):
+def _vocabulary_config(vocabulary: Any, argument: str) -> int | str:
     """A vocabulary as a model's configuration stores it: a size, or text; raises ValueError."""
     if isinstance(vocabulary, text.Vocabulary):
         return vocabulary.to_json()
@@ -278,7 +289,7 @@ def _vocabulary_config(vocabulary, argument):
     )
 
 
-def _vocabulary_of(config, argument):
+def _vocabulary_of(config: int | str, argument: str) -> Any:
     """The vocabulary of a stored configuration, or None for a size; raises UsageError."""
     if not isinstance(config, str):
         return None

@@ -139,7 +139,9 @@ class Translator(SequenceGenerator):
                     maps[i] = self._attention_map(ids[i], row_tokens, row_weights)
         return translations, [*maps.values()]
 
-    def _attention_map(self, source, target, weights):
+    def _attention_map(
+        self, source: np.ndarray, target: np.ndarray, weights: np.ndarray
+    ) -> AttentionMap:
         """(source tokens, target tokens, weights [t, s]) of one text, without its padding."""
         s = (source != text.PAD).sum()
         t = (target != text.PAD).sum()

@@ -14,6 +14,7 @@ import functools
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def caption_scores(
     reference_tokens = [[tokenize(text) for text in texts] for texts in references]
     pairs = list(zip(hypothesis_tokens, reference_tokens, strict=True))
     matches = [_matches(*pair) for pair in pairs]
-    metrics = {
+    metrics: dict[str, tuple[list, Any]] = {
         f"BLEU-{order}": (matches, functools.partial(_bleu, order=order))
         for order in range(1, ORDERS + 1)
     }
@@ -81,14 +82,14 @@ def caption_scores(
     }
 
 
-def _count_ngrams(words):
+def _count_ngrams(words: list[str]) -> collections.Counter[tuple]:
     """The counts of all n-grams of 1 to 4 words."""
     return collections.Counter(
         tuple(words[i : i + n]) for n in range(1, ORDERS + 1) for i in range(len(words) - n + 1)
     )
 
 
-def _matches(hypothesis, references):
+def _matches(hypothesis: list[str], references: list[list[str]]) -> list[int]:
     """(clipped matches, counts) of n-grams for n = 1 to 4, own length, closest reference length."""
     most = functools.reduce(
         lambda a, b: a | b, map(_count_ngrams, references)
@@ -102,7 +103,7 @@ def _matches(hypothesis, references):
     return [*hits, *totals, len(hypothesis), closest]
 
 
-def _bleu(sums, order):
+def _bleu(sums: np.ndarray, order: int) -> float:
     hits = sums[:ORDERS]
     totals = sums[ORDERS:-2]
     (length, closest) = sums[-2:]
@@ -111,7 +112,7 @@ def _bleu(sums, order):
     return 100 * math.exp(np.log(precisions).mean() + min(0.0, 1 - 1 / ratio))
 
 
-def _rouge(hypothesis, references):
+def _rouge(hypothesis: list[str], references: list[list[str]]) -> float:
     """ROUGE-L, from the best recall and the best precision over the references."""
     common = [_longest_common(hypothesis, words) for words in references]
     precision = max(common) / len(hypothesis) if hypothesis else 0.0
@@ -122,7 +123,7 @@ def _rouge(hypothesis, references):
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
-def _longest_common(a, b):
+def _longest_common(a: list[str], b: list[str]) -> int:
     """Length of the longest common subsequence."""
     row = [0] * (len(b) + 1)
     for x in a:
@@ -134,12 +135,12 @@ def _longest_common(a, b):
     return row[-1]
 
 
-def _cider(hypotheses, references):
+def _cider(hypotheses: list[list[str]], references: list[list[list[str]]]) -> Any:
     """CIDEr-D of each image, Vedantam et al. (2015, arXiv 1411.5726): from 0 to 10."""
     counts = [[_count_ngrams(words) for words in texts] for texts in references]
     documents = collections.Counter(gram for texts in counts for gram in set().union(*texts))
 
-    def tf_idf(grams):
+    def tf_idf(grams: collections.Counter[tuple]) -> tuple[dict[tuple, float], np.ndarray]:
         """Weight of each n-gram, and the norm for each n."""
         idf = {
             gram: math.log(len(hypotheses)) - math.log(max(1, documents[gram])) for gram in grams
@@ -166,5 +167,5 @@ def _cider(hypotheses, references):
         yield 10 * total / len(texts)
 
 
-def _mean(sums, n):
+def _mean(sums: np.ndarray, n: int) -> float:
     return 100 * sums[0] / n

@@ -91,7 +91,8 @@ def pack_weights(network: keras.Model) -> bytes:
     """The weights of a network as the bytes of an .npz file, in half precision."""
     raw = io.BytesIO()
     weights = [np.asarray(value, np.float16) for value in network.get_weights()]
-    np.savez_compressed(raw, **{f"{k:02d}": value for k, value in enumerate(weights)})
+    arrays: dict[str, Any] = {f"{k:02d}": value for k, value in enumerate(weights)}
+    np.savez_compressed(raw, **arrays)
     return raw.getvalue()
 
 

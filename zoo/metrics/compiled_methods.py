@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 PLAIN = (bool, int, float, str, tuple)
-_graphs = weakref.WeakKeyDictionary()  # model -> {key: ((variables, settings) when traced, graph)}
+# model -> {key: ((variables, settings) when traced, graph)}
+_graphs: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 def compile_method(
@@ -37,7 +38,7 @@ def compile_method(
     return graph
 
 
-def _settings(model):
+def _settings(model: Any) -> dict[str, Any]:
     """The attributes of a model that are plain values."""
     return {
         name: value
@@ -46,5 +47,5 @@ def _settings(model):
     }
 
 
-def _same(before, now):
+def _same(before: list, now: list) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))

@@ -37,7 +37,7 @@ class Estimate:
     higher_is_better: bool
     images: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(
             self, "values", check_finite_numbers(self.values, f"values of {self.name!r}")
         )
@@ -129,18 +129,21 @@ def compare(a: Estimate | Sequence[Estimate], b: Estimate | Sequence[Estimate]) 
         check_distinct_runs([run.values for run in side])
     if first.n < 2:
         raise UsageError(f"a comparison needs 2 images or more, got {first.n}; give more of them")
-    averages = (np.mean([run.values for run in side], 0, dtype=np.float64) for side in (a, b))
-    differences = np.subtract(*averages)
+    average_a, average_b = (
+        np.mean([run.values for run in side], 0, dtype=np.float64) for side in (a, b)
+    )
+    differences = average_a - average_b
     mean, error = _mean_and_error(differences)
     runs = len(a), len(b)
     if runs == (1, 1):
         p = math.erfc(abs(mean) / (error * math.sqrt(2))) if error else float(mean == 0)
         return Comparison(mean, _interval(mean, error), p, first.n, first.unit)
     means = [[run.mean for run in side] for side in (a, b)]
-    return Comparison(mean, *compare_runs(*means, error, first.n), first.n, first.unit, runs)
+    interval, p = compare_runs(means[0], means[1], error, first.n)
+    return Comparison(mean, interval, p, first.n, first.unit, runs)
 
 
-def _check_comparable(a, b):
+def _check_comparable(a: Estimate, b: Estimate) -> None:
     """Raises UsageError unless two Estimates are of one kind and of the same images."""
     if (a.name, a.unit) != (b.name, b.unit):
         raise UsageError(
@@ -188,20 +191,20 @@ def fingerprint(images: Any) -> str:
     return hashlib.sha256(head + np.ascontiguousarray(images).tobytes()).hexdigest()
 
 
-def _mean_and_error(values):
+def _mean_and_error(values: Any) -> tuple[float, float]:
     """(mean, standard error of the mean), in float64."""
     values = np.asarray(values, np.float64)
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     return float(values.mean()), float(error)
 
 
-def _interval(mean, error):
+def _interval(mean: float, error: float) -> tuple[float, float]:
     return mean - 1.96 * error, mean + 1.96 * error
 
 
-def _format_mean(mean, interval, sign=""):
+def _format_mean(mean: float, interval: tuple[float, float], sign: str = "") -> str:
     """Mean and interval as text, to the second digit of the interval's half width."""
     half = (interval[1] - interval[0]) / 2
     digits = max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 2
-    mean, low, high = (f"{value:{sign}.{digits}f}" for value in (mean, *interval))
-    return f"{mean} [{low}, {high}]"
+    center, low, high = (f"{value:{sign}.{digits}f}" for value in (mean, *interval))
+    return f"{center} [{low}, {high}]"

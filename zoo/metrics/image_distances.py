@@ -57,7 +57,7 @@ def frechet_distance(real: ImageFeatures, generated: ImageFeatures) -> Score:
     return _score(max(value, 0.0), "Frechet distance", real, generated)  # rounding may go below
 
 
-def _covariance_root(values):
+def _covariance_root(values: np.ndarray) -> Any:
     """R [min(n, d), d] with R^T R = the covariance."""
     return np.linalg.qr((values - values.mean(0)) / np.sqrt(len(values) - 1), mode="r")
 
@@ -96,13 +96,13 @@ def kernel_distance(
     return _score(np.mean(values), "kernel distance", real, generated, float(error))
 
 
-def _squared_mmd(x, y):
+def _squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     """U-statistic of the squared MMD between x [n, d] and y [m, d]."""
 
-    def kernel(a, b):
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (a @ b.T / a.shape[1] + 1) ** 3
 
-    def within(a):  # without pairs of an image with itself
+    def within(a: np.ndarray) -> float:  # without pairs of an image with itself
         similar = kernel(a, a)
         n = len(a)
         return (similar.sum() - np.trace(similar)) / (n * (n - 1))
@@ -135,7 +135,7 @@ def label_histogram_distance(
     return float(np.abs(p - q).sum() / 2), np.flatnonzero((p > 0) & (q == 0)).tolist()
 
 
-def _class_frequencies(labels, num_classes):
+def _class_frequencies(labels: Any, num_classes: int) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(
@@ -194,7 +194,7 @@ def image_scores(
     return {name: replace(score, floor=floors[name]) for name, score in scores.items()}
 
 
-def _scores(real, other, blocks, seed):
+def _scores(real: ImageFeatures, other: ImageFeatures, blocks: int, seed: int) -> dict[str, Score]:
     precision, recall = precision_recall(real, other)
     density, coverage = density_coverage(real, other)
     return {
@@ -207,6 +207,12 @@ def _scores(real, other, blocks, seed):
     }
 
 
-def _score(value, metric, real, generated, error=None):
+def _score(
+    value: Any,
+    metric: str,
+    real: ImageFeatures,
+    generated: ImageFeatures,
+    error: float | None = None,
+) -> Score:
     name = f"{metric}, {real.extractor}"
     return Score(float(value), name, real.n, generated.n, real.split, True, error)

@@ -35,7 +35,7 @@ class ImageFeatures:
     split: str
     labels: np.ndarray | None = field(default=None, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         values = np.asarray(self.values)
         object.__setattr__(self, "values", values)
         if values.ndim != 2 or len(values) < 2 or not np.issubdtype(values.dtype, np.floating):

@@ -1,5 +1,6 @@
 """Similarity of two images, pair by pair: for reconstructions and image translation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def l1(a: Any, b: Any) -> Estimate:
     return Estimate(values, "L1 distance", "of the range", False, fingerprint(a))
 
 
-def _per_pair(a, b, function):
+def _per_pair(a: Any, b: Any, function: Callable) -> np.ndarray:
     """The function's value for each pair: float64 [n]."""
     a = np.asarray(a)
     b = np.asarray(b)

@@ -69,7 +69,7 @@ def mmd(x: Any, y: Any, permutations: int = 1000, seed: int = 0) -> tuple[float,
     return float(values[0]), float(as_large.mean())
 
 
-def _statistics(similar, members):
+def _statistics(similar: np.ndarray, members: np.ndarray) -> np.ndarray:
     """U-statistics [k] of k divisions [n + m, k] of points with known similarities."""
     n = members[:, 0].sum()
     m = len(members) - n

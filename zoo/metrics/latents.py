@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from zoo.checks import check_numbers, require_method
 from zoo.errors import UsageError
 from zoo.metrics.compiled_methods import compile_method
 from zoo.metrics.estimate import Estimate, fingerprint
 from zoo.metrics.model_outputs import collect, encoder, images_of, posterior_sampler
-
-tfd = tfp.distributions
 
 
 def active_units(model: Any, data: Any, threshold: float = 0.01) -> tuple[int, np.ndarray]:
@@ -98,7 +96,7 @@ def reconstruction_error(model: Any, data: Any) -> Estimate:
     require_method(model, "reconstruct")
     reconstruct = compile_method(model, "reconstruct", lambda model, x: model.reconstruct(x))
 
-    def error(batch):
+    def error(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         x = batch["image"]
         output = reconstruct(x)
         if x.shape != output.shape:

@@ -87,18 +87,20 @@ def log_likelihood(
     return Estimate(_log_mean(values, counts), name, "nats", True, fingerprint(x))
 
 
-def _bound(count, model, x, key, start, part):
+def _bound(
+    count: int, model: Any, x: tf.Tensor, key: tf.Tensor, start: Any, part: Any
+) -> tf.Tensor:
     return model.log_prob_bound(x, count, fold_seed(key, start, part))
 
 
-def _log_mean(values, counts):
+def _log_mean(values: np.ndarray, counts: list[int]) -> np.ndarray:
     """Log of a mean over all samples, from log means [chunks, n] over `counts` of them."""
     sums = values + np.log(counts)[:, None]
     with np.errstate(invalid="ignore"):  # `Estimate` refuses NaN
         return np.logaddexp.reduce(sums) - np.log(sum(counts))
 
 
-def _warn_gray_bernoulli(model, x):
+def _warn_gray_bernoulli(model: Any, x: np.ndarray) -> None:
     if getattr(model, "output_distribution", None) not in ("bernoulli", BernoulliHead):
         return
     if not np.isin(x, (0, 1)).all():

@@ -90,7 +90,7 @@ def posterior_sampler(model: Any, seed: int) -> Callable[[Mapping[str, Any]], np
     return lambda batch: _flat(sample(batch["image"], fold_seed(seed), tf.constant(next(calls))))
 
 
-def _sample_posterior(model, x, key, call):
+def _sample_posterior(model: Any, x: tf.Tensor, key: tf.Tensor, call: Any) -> tf.Tensor:
     return model.posterior(x).sample(seed=fold_seed(key, call))
 
 
@@ -123,7 +123,7 @@ def check_finite(values: Any, label: str) -> None:
         )
 
 
-def _flat(codes):
+def _flat(codes: Any) -> np.ndarray:
     codes = np.asarray(codes).reshape(len(codes), -1)
     check_finite(codes, "codes of a batch")
     return codes

@@ -153,11 +153,11 @@ def memorization(
     )
 
 
-def _copies(distances):
+def _copies(distances: np.ndarray) -> float:
     return float((distances[:, 0] < distances[:, 1] / 3).mean())
 
 
-def _mann_whitney_z(a, b):
+def _mann_whitney_z(a: np.ndarray, b: np.ndarray) -> float:
     """Standardized number of pairs with a > b, ties as 1/2: about N(0, 1) if a and b agree."""
     b = np.sort(b)
     n = len(a)
@@ -166,7 +166,9 @@ def _mann_whitney_z(a, b):
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 
 
-def _check_tables(real, generated, k):
+def _check_tables(
+    real: ImageFeatures, generated: ImageFeatures, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     check_numbers(k=k)
     x, y = feature_tables(real, generated)
     if min(len(x), len(y)) <= k:
@@ -177,18 +179,18 @@ def _check_tables(real, generated, k):
     return x, y
 
 
-def _nearest(among, k, points=None):
+def _nearest(among: np.ndarray, k: int, points: np.ndarray | None = None) -> np.ndarray:
     """Distances [n, k], ascending, from each point to its k nearest; default: to the others."""
     from sklearn.neighbors import NearestNeighbors
 
     return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(among).kneighbors(points)[0]
 
 
-def _radii(centers, k):
+def _radii(centers: np.ndarray, k: int) -> np.ndarray:
     return _nearest(centers, k)[:, -1]
 
 
-def _count_balls(points, centers, radii):
+def _count_balls(points: np.ndarray, centers: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """The number of balls that contain each point: [n]."""
     from sklearn.metrics import pairwise_distances_chunked
 
@@ -196,6 +198,8 @@ def _count_balls(points, centers, radii):
     return np.concatenate([(chunk <= radii).sum(axis=1) for chunk in chunks])
 
 
-def _score(value, metric, real, generated, k):
+def _score(
+    value: float, metric: str, real: ImageFeatures, generated: ImageFeatures, k: int
+) -> Score:
     name = f"{metric} (k={k}), {real.extractor}"
     return Score(float(value), name, real.n, generated.n, real.split, lower_is_better=False)

@@ -59,8 +59,10 @@ def compare_runs(
     from scipy import special
 
     difference = np.mean(a) - np.mean(b)
-    parts = [(np.var(side, ddof=1) / len(side), len(side) - 1) for side in (a, b)]
-    parts.append((example_error**2, n - 1))
+    parts: list[tuple[Any, int]] = [
+        *((np.var(side, ddof=1) / len(side), len(side) - 1) for side in (a, b)),
+        (example_error**2, n - 1),
+    ]
     variance = sum(part for part, _ in parts)
     if not variance:
         return (float(difference),) * 2, float(difference == 0)

@@ -36,7 +36,7 @@ class Score:
     error: float | None = None
     floor: Score | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not math.isfinite(self.value) or not math.isfinite(self.error or 0):
             raise UsageError(
                 f"{self.name} is {self.value}: the features are too large for it; scale them down"
@@ -54,7 +54,7 @@ class Score:
             f" ({self.n_generated:,} generated, {self.n_real:,} of {self.split})"
         )
 
-    def _number(self):
+    def _number(self) -> str:
         return f"{self.value:.4g}" + (f" ± {self.error:.2g}" if self.error is not None else "")
 
 

@@ -132,11 +132,11 @@ def compare_texts(
         other_side = min((differences <= 0).sum(), (differences >= 0).sum())
         p = float(min(1.0, 2 * (1 + other_side) / (1 + RESAMPLES)))
     else:
-        interval, p = compare_runs(*means, float(differences.std(ddof=1)), first.n)
+        interval, p = compare_runs(means[0], means[1], float(differences.std(ddof=1)), first.n)
     return TextComparison(difference, interval, p, first.n, first.unit, runs)
 
 
-def _check_comparable(a, b):
+def _check_comparable(a: CorpusScore, b: CorpusScore) -> None:
     """Raises UsageError unless two CorpusScores have one protocol and the same references."""
     if (a.name, a.protocol) != (b.name, b.protocol):
         raise UsageError(
@@ -176,21 +176,21 @@ def check_texts(
     if isinstance(hypotheses, str) or isinstance(references, str):
         raise UsageError("a score needs lists of texts, got one text; write [text]")
     hypotheses = list(hypotheses)
-    references = [[r] if isinstance(r, str) else list(r) for r in references]
-    if len(hypotheses) != len(references) or not hypotheses:
+    lists = [[r] if isinstance(r, str) else list(r) for r in references]
+    if len(hypotheses) != len(lists) or not hypotheses:
         raise UsageError(
-            f"there are {len(hypotheses):,} hypotheses and {len(references):,} references; each"
+            f"there are {len(hypotheses):,} hypotheses and {len(lists):,} references; each"
             " hypothesis needs its own, and there must be one or more"
         )
-    for number, (hypothesis, texts) in enumerate(zip(hypotheses, references, strict=True), 1):
+    for number, (hypothesis, texts) in enumerate(zip(hypotheses, lists, strict=True), 1):
         if not texts or not all(isinstance(text, str) for text in [hypothesis, *texts]):
             raise UsageError(
                 f"text {number:,} must be a str with one or more str as references, got"
                 f" {hypothesis!r} and {texts!r}"
             )
-    counts = sorted({len(texts) for texts in references})
+    counts = sorted({len(texts) for texts in lists})
     count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
-    return hypotheses, references, count
+    return hypotheses, lists, count
 
 
 def fingerprint_texts(references: list[list[str]]) -> str:

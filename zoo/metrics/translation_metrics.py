@@ -20,7 +20,7 @@ import importlib.metadata
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,14 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]) -
     return _score("chrF", CHRF(), hypotheses, references, "chrF2, cased")
 
 
-def _score(name, metric, hypotheses, references, protocol, split=str):
+def _score(
+    name: str,
+    metric: Any,
+    hypotheses: Sequence[str],
+    references: Any,
+    protocol: str,
+    split: Callable[[str], str] = str,
+) -> CorpusScore:
     """The score by one of sacrebleu's metrics, of texts prepared by `split`."""
     hypotheses, references, _ = check_texts(hypotheses, references)
     prepared = [[split(text) for text in texts] for texts in references]
@@ -95,18 +102,18 @@ def _score(name, metric, hypotheses, references, protocol, split=str):
     )
 
 
-def _words(text):
+def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
 
 
-def _moses(language):
+def _moses(language: str) -> tuple[Callable[[str], str], str]:
     """(lower case, normalized punctuation, Moses' tokens; the protocol's name)."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
     normalizer = MosesPunctNormalizer(language)
     tokenizer = MosesTokenizer(language)
 
-    def split(text):
+    def split(text: str) -> str:
         return tokenizer.tokenize(normalizer.normalize(text.lower()), return_str=True, escape=False)
 
     version = importlib.metadata.version("sacremoses")
@@ -134,7 +141,7 @@ def exact_match(
     )
 
 
-def _percentage(sums, n):
+def _percentage(sums: np.ndarray, n: int) -> float:
     return 100 * sums[0] / n
 
 

@@ -75,7 +75,9 @@ class Captioning(zoo.Captioner):
         dense = keras.layers.Dense
         drop = keras.layers.Dropout
         pair = {"repeats": 2, "norm": "batch", "dtype": dtype}  # widens the receptive field
-        layers = [Downsample(n, **pair) for n in encoder] if from_channels else [encoder]
+        layers = [encoder]
+        if isinstance(encoder, list | tuple):
+            layers = [Downsample(n, **pair) for n in encoder]
         layers = [layer for layer in layers if layer is not None]
         channels = drop(annotation_dropout, noise_shape=(None, 1, 1, None), dtype=dtype)
         self.image_encoder = Stack([*layers, channels], dtype=dtype)

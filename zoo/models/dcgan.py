@@ -70,7 +70,7 @@ class DCGAN(zoo.Model):
         base = 2 * self.filters[-1]
         up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
         mirrored = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True)]
-        mirrored.append((full_size_filters, size))
+        mirrored.append((full_size_filters, tuple(size)))
         last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
         last["strides"] = 1 if full_size_filters else 2
         self.generator = Stack(

@@ -73,6 +73,6 @@ class MMDVAE(VAE):
         return mmd(z, self.prior().sample(tf.shape(z)[0], seed=self.next_seed()))
 
 
-def _mean_or_zero(terms):
+def _mean_or_zero(terms: tf.Tensor) -> tf.Tensor:
     """The mean of the terms; 0 if there are none."""
     return tf.where(tf.size(terms) > 0, tf.reduce_mean(terms), 0.0)

@@ -22,9 +22,11 @@ ATTENTIONS = {
     "dot": lambda units, dtype: MultiplicativeAttention("dot", dtype=dtype),
     "general": lambda units, dtype: MultiplicativeAttention("general", dtype=dtype),
 }
-ATTENTION_ORDERS = {
+ATTENTION_ORDERS: dict[str, Callable[..., AttentionCell]] = {
     "bahdanau": AttentionCell,
-    "luong": lambda *layers, dtype: InputFeedingCell(*layers, layers[0].units, dtype=dtype),
+    "luong": lambda cell, attention, dtype: InputFeedingCell(
+        cell, attention, cell.units, dtype=dtype
+    ),
 }
 
 

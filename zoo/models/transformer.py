@@ -76,11 +76,11 @@ class Transformer(zoo.Translator):
 
         dtype = self.dtype_policy
 
-        def embedding(feature):
+        def embedding(feature: str) -> TokenEmbedding:
             size = self.vocabulary_sizes[feature]
             return TokenEmbedding(size, hidden_dim, scaled=True, dtype=dtype)
 
-        def layers(kind, count):
+        def layers(kind: Callable, count: int) -> list[Any]:
             return [
                 kind(hidden_dim, num_heads, intermediate_dim, dropout, dtype=dtype)
                 for _ in range(count)
@@ -188,6 +188,6 @@ class Transformer(zoo.Translator):
         return self.encode(tf.cast(source, tf.int32), training)["values"]
 
 
-def _mean_weights(weights):
+def _mean_weights(weights: list[tf.Tensor]) -> tf.Tensor:
     """The mean over layers and heads: a list of [b, heads, ...] to [b, ...]."""
     return tf.reduce_mean(tf.stack([tf.reduce_mean(w, axis=1) for w in weights]), axis=0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 import zoo
 from blocks import StandardNormal
@@ -19,8 +19,6 @@ from blocks.checks import int_tuple, positive_int, weight_or_schedule
 from blocks.divergences import BOUNDS, DIVERGENCES, importance_weighted_loss
 from blocks.heads import HEADS, resolve
 from blocks.priors import Prior
-
-tfd = tfp.distributions
 
 
 @zoo.register("vae")

@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
     most = (parameters + EXTRA_NUMBERS) * (ADAPTED_FACTOR if adapted else 1)
     count = total = 0
 
-    def create(next_creator, **kwargs):
+    def create(next_creator: Callable, **kwargs: Any) -> Any:
         nonlocal count, total
         count += 1
         total += _size_of(kwargs["initial_value"])
@@ -41,7 +42,7 @@ def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
         yield
 
 
-def _size_of(value):
+def _size_of(value: Any) -> int:
     """How many numbers an initial value has, without computing them."""
     try:
         with tf.Graph().as_default():

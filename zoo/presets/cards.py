@@ -55,7 +55,7 @@ def header(text: str, where: Any = "the card") -> dict[str, str]:
     return facts
 
 
-def _parse_scalar(text):
+def _parse_scalar(text: str) -> str:
     """The text that a YAML scalar of one line stands for."""
     if text[0] == text[-1] == "'" and len(text) > 1:
         return text[1:-1].replace("''", "'")
@@ -66,7 +66,7 @@ def _parse_scalar(text):
     return printable(value)
 
 
-def _to_yaml(value):
+def _to_yaml(value: str) -> str:
     """A text as a YAML scalar: plain where that is safe, else quoted as in JSON."""
     plain = PLAIN_YAML.fullmatch(value) and value.lower() not in YAML_KEYWORDS
     return value if plain else json.dumps(value, ensure_ascii=False)
@@ -138,16 +138,16 @@ def render(card: str | dict[str, Any], name: str, model: str, weights: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def _escape(text):
+def _escape(text: Any) -> str:
     """Text as Markdown without HTML."""
     return html.escape(str(text), quote=False)
 
 
-def _table_cell(text):
+def _table_cell(text: Any) -> str:
     """Text as a cell of a Markdown table."""
     return _escape(" ".join(str(text).split())).replace("|", "\\|")
 
 
-def _table_code(text):
+def _table_code(text: str) -> str:
     """Text between backticks in a cell of a Markdown table."""
     return text.replace("`", "'").replace("|", "\\|")

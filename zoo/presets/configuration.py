@@ -61,7 +61,7 @@ FILE_ENDINGS = (".h5", ".hdf5", ".json", ".keras", ".npy", ".npz", ".pb", ".pkl"
 def parse_json(raw: str | bytes) -> Any:
     """The value of JSON text; raises ValueError also for NaN and infinities."""
 
-    def refuse(constant):
+    def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
     return json.loads(raw, parse_constant=refuse)
@@ -99,7 +99,7 @@ def check(
     check_objects(config, where)
 
 
-def _check_size(key, value, parameters, where):
+def _check_size(key: str, value: Any, parameters: int, where: Any) -> None:
     """Raises PresetError if numbers in an argument are out of proportion to the weights."""
     numbers = value if isinstance(value, list) else [value]
     sizes = [abs(n) for n in numbers if type(n) is int]
@@ -143,7 +143,7 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
         waiting += [(name, item, depth + 1) for name, item in items]
 
 
-def _check_text(key, text, where, files):
+def _check_text(key: str, text: str, where: Any, files: bool) -> None:
     """Raises PresetError for a URL, a path, or the name of an object of other code."""
     import keras
 
@@ -158,7 +158,7 @@ def _check_text(key, text, where, files):
         raise PresetError(f"{where} has {key[:40]}={text!r:.60}, which belongs to other code")
 
 
-def _is_allowed(part):
+def _is_allowed(part: dict[str, Any]) -> bool:
     """Whether Keras may make an object of a dict with a `class_name` and a `config`."""
     import keras
 
@@ -195,7 +195,7 @@ def _is_allowed(part):
     return isinstance(getattr(namespace, kind, None), type)
 
 
-def _is_trusted(registered):
+def _is_trusted(registered: Any) -> bool:
     """Whether a registered object is the zoo's, a plug-in's, or a kind of class Keras allows."""
     import keras
 

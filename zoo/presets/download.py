@@ -13,9 +13,10 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlsplit
 
 import filelock
@@ -72,7 +73,7 @@ def fetch(reference: str, cache: str | Path | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def _exclusive(reference, home):
+def _exclusive(reference: str, home: Path) -> Iterator[None]:
     """Context for one process at a time; raises PresetError if others take too long."""
     lock = filelock.FileLock(home / ".lock")
     try:
@@ -92,7 +93,7 @@ def _exclusive(reference, home):
         lock.release()
 
 
-def _newest_folder(reference, home, get):
+def _newest_folder(reference: str, home: Path, get: Callable) -> Path:
     """The preset's folder as its source has it; if it is unreachable, the newest copy."""
     offline = os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
     try:
@@ -108,7 +109,7 @@ def _newest_folder(reference, home, get):
         return copy
 
 
-def _cached_folder(reference, home):
+def _cached_folder(reference: str, home: Path) -> Path:
     """The newest copy in the cache; raises PresetError if it is damaged."""
     current = home / CURRENT_CONFIG
     record = preset_record.parse(current.read_bytes(), current)
@@ -118,7 +119,7 @@ def _cached_folder(reference, home):
     return preset.read(folder).folder
 
 
-def _current_folder(reference, home, get):
+def _current_folder(reference: str, home: Path, get: Callable) -> Path:
     """The folder with the source's current content; raises UnreachableError without it."""
     answers = home / "asked"
     shutil.rmtree(answers, ignore_errors=True)
@@ -141,7 +142,7 @@ def _current_folder(reference, home, get):
     return folder
 
 
-def _download(record, raw, folder, get):
+def _download(record: dict[str, Any], raw: bytes, folder: Path, get: Callable) -> None:
     """Makes the folder of a preset, complete and checked."""
     part = folder.with_suffix(".part")
     for name, facts in record["files"].items():
@@ -183,7 +184,7 @@ def parse_reference(reference: str) -> tuple[str, Callable[..., Path]]:
     return f"https/{host}-{digest[:16]}", web.make_getter(lambda name: f"{base}/{name}")
 
 
-def _is_folder_url(reference):
+def _is_folder_url(reference: str) -> bool:
     """Whether a URL can be that of a preset's folder."""
     if not web.is_safe(reference) or not reference.isprintable():
         return False
@@ -191,11 +192,11 @@ def _is_folder_url(reference):
     return not (".." in url.path.split("/") or url.query or url.fragment or len(reference) > 2000)
 
 
-def _hub_getter(repository, revision):
+def _hub_getter(repository: str, revision: str | None) -> Callable:
     hub = hub_library()
     headers = hub.utils.build_hf_headers(library_name="the-zoo")  # with the token, if there is one
 
-    def url_of(name):
+    def url_of(name: str) -> str:
         if hub.constants.HF_HUB_OFFLINE:
             raise UnreachableError("HF_HUB_OFFLINE is set")
         try:

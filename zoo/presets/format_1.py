@@ -125,7 +125,7 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
 
 def upgrade_config(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The new name of a model, and its arguments by their new names."""
-    argument, other = MODELS.get(model, (None, None))
+    argument, other = MODELS.get(model, ("", model))
     model = other if argument and config.get(argument) else model
     names = ARGUMENTS.get("*", {}) | ARGUMENTS.get(model, {})
     upgraded = {}
@@ -153,7 +153,7 @@ def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
     if record["format"] != 1 or not patterns:
         return None
 
-    def rename(path):
+    def rename(path: str) -> str:
         for pattern, replacement in patterns:
             path = re.sub(pattern, replacement, path)
         return path
@@ -166,7 +166,7 @@ def rename_keys(items: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in items.items()}
 
 
-def _upgrade_value(name, value):
+def _upgrade_value(name: str, value: Any) -> Any:
     """The value of an argument with the names of today."""
     if isinstance(value, str) and name.endswith("vocabulary") and value.startswith("{"):
         return _upgrade_vocabulary(value)
@@ -175,7 +175,7 @@ def _upgrade_value(name, value):
     return _upgrade_objects(value)
 
 
-def _upgrade_vocabulary(text):
+def _upgrade_vocabulary(text: str) -> str:
     try:
         vocabulary = rename_keys(json.loads(text), VOCABULARY_KEYS)
         kind = vocabulary["kind"]
@@ -184,7 +184,7 @@ def _upgrade_vocabulary(text):
         return text  # not a vocabulary: the model refuses it
 
 
-def _upgrade_objects(value):
+def _upgrade_objects(value: Any) -> Any:
     """Serialized objects, at any depth, by their new names."""
     if isinstance(value, list):
         return [_upgrade_objects(item) for item in value]

@@ -25,8 +25,7 @@ def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
 
     Raises UsageError if `license` is None and that of the data does not allow any use.
     """
-    restricted = data is not None and not PERMISSIVE.fullmatch(data.license)
-    if license is None and restricted:
+    if license is None and data is not None and not PERMISSIVE.fullmatch(data.license):
         raise UsageError(
             f"the license of {data.name} is {data.license!r}, so weights trained on it have no"
             " default license: pass --license NAME; --license other names the data's in the card"

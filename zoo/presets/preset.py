@@ -148,7 +148,7 @@ def read(folder: str | Path) -> Preset:
     return _read_once(folder)
 
 
-def _folder_state(folder):
+def _folder_state(folder: Path) -> tuple[int, int] | None:
     """A value that differs after a folder was replaced; None if there is no folder now."""
     try:
         facts = folder.stat()
@@ -162,7 +162,7 @@ def being_replaced(folder: Path) -> bool:
     return any(folder.parent.glob(f".{folder.name}.*.old"))
 
 
-def _read_once(folder):
+def _read_once(folder: Path) -> "Preset":
     try:
         if not folder.is_dir():
             exists = folder.exists()

@@ -67,7 +67,7 @@ def parse(raw: bytes, where: str | Path) -> dict[str, Any]:
 
 def check_fields(record: dict[str, Any], where: str | Path) -> None:
     """Raises PresetError unless a config.json has all fields, each of its type and size."""
-    types = dict.fromkeys(("name", "model", "dtype"), str)
+    types: dict[str, type] = dict.fromkeys(("name", "model", "dtype"), str)
     types |= {"config": dict, "files": dict, "parameters": int, "versions": dict}
     wrong = [key for key, kind in types.items() if type(record.get(key)) is not kind]
     if wrong:
@@ -89,7 +89,7 @@ def check_fields(record: dict[str, Any], where: str | Path) -> None:
     _check_sizes(record, where)
 
 
-def _check_files(record, where):
+def _check_files(record: dict[str, Any], where: str | Path) -> None:
     """Raises PresetError unless all files have allowed names, and a size and hash each."""
     try:
         vocabularies = vocabulary_files.file_names(record["config"])
@@ -102,13 +102,13 @@ def _check_files(record, where):
             f" {str([*record['files']])[:200]}"
         )
     for facts in record["files"].values():
-        hashed = type(facts) is dict and set(facts) == {"sha256", "size"}
+        hashed: Any = type(facts) is dict and set(facts) == {"sha256", "size"}
         hashed = hashed and re.fullmatch("[0-9a-f]{64}", str(facts["sha256"]))
         if not hashed or type(facts["size"]) is not int or facts["size"] < 0:
             raise PresetError(f"{where} must have sha256 and size of each file, got {facts!r:.80}")
 
 
-def _check_sizes(record, where):
+def _check_sizes(record: dict[str, Any], where: str | Path) -> None:
     """Raises PresetError if a file is too large, or too large or small for the parameters."""
     parameters = record["parameters"]
     size = record["files"][WEIGHTS]["size"]

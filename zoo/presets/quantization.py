@@ -49,7 +49,7 @@ def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(steps).astype(np.int8), scale.astype(np.float32)
 
 
-def _squared_error(values, steps, scale):
+def _squared_error(values: np.ndarray, steps: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.square(values - steps * scale).sum()
 
 

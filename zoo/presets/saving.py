@@ -23,7 +23,9 @@ from zoo.version import __version__
 
 MAX_IMAGE = 2**18  # pixels times channels: three larger images would take time to evaluate
 
-verified = set()  # digests of presets whose golden outputs were reproduced in this process
+verified: set[str] = (
+    set()
+)  # digests of presets whose golden outputs were reproduced in this process
 
 
 def save(
@@ -81,6 +83,10 @@ def package_of(cls: type) -> dict[str, dict[str, str]]:
     return {}
 
 
+def _write_bytes(path: Path, raw: bytes) -> None:
+    write_atomically(path, lambda file: file.write(raw))
+
+
 def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) -> preset.Preset:
     """Writes a preset's folder, whole or not at all, after a model was loaded from its files.
 
@@ -93,7 +99,7 @@ def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) 
     """
     with folder_atomically(target) as new:
         for key, raw in files.items():
-            write_atomically(new / key, lambda file, raw=raw: file.write(raw))
+            _write_bytes(new / key, raw)
         size = len(json.dumps(record))
         if size > preset_record.MAX_CONFIG_BYTES // 2:
             raise UsageError(
@@ -112,7 +118,7 @@ def write_folder(target: Path, record: dict[str, Any], files: dict[str, bytes]) 
     return preset.read(target)
 
 
-def _check_replaceable(target):
+def _check_replaceable(target: Path) -> None:
     """Raises UsageError if a folder holds anything but a preset, which may be replaced."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -126,7 +132,7 @@ def _check_replaceable(target):
         return  # a damaged preset
 
 
-def _registered_name(model):
+def _registered_name(model: Any) -> str:
     """The name a model's class is registered under; raises UsageError if it has none."""
     package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
     if package != "zoo" or name not in registry.names():
@@ -137,7 +143,7 @@ def _registered_name(model):
     return name
 
 
-def _weights_bytes(model, dtype):
+def _weights_bytes(model: Any, dtype: str) -> tuple[bytes, int]:
     """(bytes of a weights file, number of parameters), stored as `quantization` does it.
 
     Keras' own file also has the names that layers happen to have in this process.
@@ -184,7 +190,7 @@ def check_golden_outputs(preset: preset.Preset, model: Model) -> None:
     verified.add(key)
 
 
-def _is_close(values, golden):
+def _is_close(values: Any, golden: Any) -> bool:
     return np.shape(golden) == np.shape(values) and np.allclose(values, golden, 1e-3, 1e-4)
 
 
@@ -203,10 +209,11 @@ def golden_outputs(model: Model) -> dict[str, list[float]]:
     return outputs
 
 
-def _example_batch(model, n=3, length=6):
+def _example_batch(model: Any, n: int = 3, length: int = 6) -> dict[str, tf.Tensor]:
     """A batch that fits a model: random images and ids between START and END, labels 0."""
     random = np.random.default_rng(0)
     batch = {}
+    values: np.ndarray
     for name, spec in model.batch_spec.items():
         shape = [n, *(size or length for size in spec.shape[1:])]
         if spec.dtype.is_floating:

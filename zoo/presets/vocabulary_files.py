@@ -38,7 +38,7 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
         key: _encode(part, vocabularies[key][part]) for key, part in long_parts.items() if part
     }
     shared = len(set(contents.values())) == 1
-    names = {}
+    names: dict[bytes, str] = {}
     files = {}
     for key, raw in contents.items():
         stem = ENDING if shared else key
@@ -81,22 +81,22 @@ def file_names(config: dict[str, Any]) -> set[str]:
     return names
 
 
-def _is_text(key, value):
+def _is_text(key: str, value: Any) -> bool:
     """Whether an argument is a vocabulary as the model holds it."""
     return key.endswith(ENDING) and isinstance(value, str) and value.startswith("{")
 
 
-def _is_reference(key, value):
+def _is_reference(key: str, value: Any) -> bool:
     """Whether an argument is a vocabulary as config.json holds it."""
     return key.endswith(ENDING) and isinstance(value, dict)
 
 
-def _long_part(vocabulary):
+def _long_part(vocabulary: dict[str, Any]) -> Any:
     """The key of a vocabulary whose value belongs into a file."""
     return next((part for part in SUFFIXES if part in vocabulary), None)
 
 
-def _encode(part, value):
+def _encode(part: str, value: Any) -> bytes:
     if part == "model":
         return base64.b64decode(value, validate=True)
     # Half of a surrogate pair is not UTF-8: it becomes the escape that JSON has for it.
@@ -104,5 +104,5 @@ def _encode(part, value):
     return text.encode("utf-8", "backslashreplace")
 
 
-def _decode(part, raw):
+def _decode(part: str, raw: bytes) -> Any:
     return base64.b64encode(raw).decode() if part == "model" else parse_json(raw.decode())

@@ -8,7 +8,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -38,7 +38,7 @@ def is_safe(url: str) -> bool:
         return False
 
 
-def _is_local(parts):
+def _is_local(parts: Any) -> bool:
     return parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
 
 
@@ -54,7 +54,7 @@ def make_getter(
         headers: of the request; `Authorization` is sent to no other host.
     """
 
-    def get(name, folder, limit, whole=True):
+    def get(name: str, folder: Path, limit: int, whole: bool = True) -> Path:
         url = url_of(name)
         path = folder / name
         partial = folder / f"{name}.half"
@@ -78,7 +78,7 @@ def make_getter(
     return get
 
 
-def _fetch(url, headers, partial, limit, whole):
+def _fetch(url: str, headers: dict[str, str], partial: Path, limit: int, whole: bool) -> None:
     """Appends what a URL sends to the file `partial`; stops a little above `limit` bytes."""
     status, chunks = follow_redirects(url, headers)
     with contextlib.closing(chunks):
@@ -100,7 +100,7 @@ def _fetch(url, headers, partial, limit, whole):
                 raise _interrupted(url, partial, limit) from error
 
 
-def _interrupted(url, partial, limit):
+def _interrupted(url: str, partial: Path, limit: int) -> PresetError:
     size = partial.stat().st_size
     return UnreachableError(
         f"the download of {url} broke off after {size:,} of {limit:,} bytes; call it again to"
@@ -108,7 +108,7 @@ def _interrupted(url, partial, limit):
     )
 
 
-def _check_status(url, status):
+def _check_status(url: str, status: int) -> None:
     if status == 429:
         raise UnreachableError(f"{url} answers 429: too many requests, try again later")
     if status in (401, 403):
@@ -119,7 +119,7 @@ def _check_status(url, status):
         raise UnreachableError(f"{url} answers {status}")
 
 
-def follow_redirects(url: str, headers: dict[str, str]) -> tuple[int, Iterator[Any]]:
+def follow_redirects(url: str, headers: dict[str, str]) -> tuple[int, Generator[Any, None, None]]:
     """(status, chunks of the body) of a URL, or of the one it redirects to.
 
     Raises UnreachableError if it redirects too often or to an unsafe URL.
@@ -143,15 +143,15 @@ def follow_redirects(url: str, headers: dict[str, str]) -> tuple[int, Iterator[A
     raise UnreachableError(f"{first} redirects more than {MAX_REDIRECTS} times")
 
 
-def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
+def stream(url: str, headers: dict[str, str]) -> Generator[Any, None, None]:
     """Yields (status, location) of a response, then its body in chunks.
 
     Raises UnreachableError if there is no response, or it is too slow.
     """
-    items = queue.Queue(maxsize=8)
+    items: queue.Queue[Any] = queue.Queue(maxsize=8)
     stopped = threading.Event()
 
-    def put(item):
+    def put(item: Any) -> None:
         while not stopped.is_set():
             with contextlib.suppress(queue.Full):
                 items.put(item, timeout=0.1)
@@ -173,7 +173,7 @@ def stream(url: str, headers: dict[str, str]) -> Iterator[Any]:
         stopped.set()
 
 
-def _next_item(items, url, seconds):
+def _next_item(items: queue.Queue[Any], url: str, seconds: float) -> Any:
     """The next item; raises UnreachableError after that many seconds, or for the reader's error."""
     item = None
     if seconds > 0:
@@ -188,11 +188,13 @@ def _next_item(items, url, seconds):
     return item
 
 
-def _read(url, headers, put, stopped):
+def _read(
+    url: str, headers: dict[str, str], put: Callable[[Any], None], stopped: threading.Event
+) -> None:
     """Puts (status, location), the chunks of the body and finally b"", or the error raised."""
     import requests
 
-    options = {
+    options: dict[str, Any] = {
         "headers": headers,
         "stream": True,
         "timeout": CONNECT_TIMEOUT,

@@ -10,6 +10,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -48,7 +49,7 @@ def load(
             model.load_weights(path)
 
 
-def _renamed(stored, rename):
+def _renamed(stored: Any, rename: Callable | None) -> dict[str, Any]:
     """Datasets by the paths of today; raises ValueError if two would have the same."""
     if rename is None:
         return stored
@@ -68,7 +69,7 @@ def saved_arrays(model: keras.Layer) -> Iterator[dict[str, h5py.Dataset]]:
             yield {k: v for k, v in datasets(file) if not k.startswith("optimizer/")}
 
 
-def _check_fit(stored, expected, dtype):
+def _check_fit(stored: Any, expected: Any, dtype: str) -> None:
     """Raises ValueError unless the arrays of a file are those of a model, by name and shape."""
     names = {name for name in stored if not quantization.is_scale(name, dtype)}
     for name in sorted(names ^ set(expected)):
@@ -80,7 +81,7 @@ def _check_fit(stored, expected, dtype):
             raise ValueError(f"{name} holds {stored[name].dtype}, the model {mine.dtype}")
 
 
-def _finite_array(stored, name, model_dtype, dtype):
+def _finite_array(stored: Any, name: str, model_dtype: np.dtype, dtype: str) -> np.ndarray:
     """An array in the model's dtype; raises ValueError if it is not finite."""
     array = quantization.dequantized(stored, name, dtype)
     if array.dtype.kind == "f":
@@ -134,7 +135,7 @@ def datasets(
             yield here, item
 
 
-def _check_plain(name, item):
+def _check_plain(name: str, item: Any) -> None:
     """Raises ValueError unless an item is a dataset of numbers, in this file and of its size."""
     if not isinstance(item, h5py.Dataset):
         raise ValueError(f"{name!r:.80} is not an array")

@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _commit():
+def _commit() -> str | None:
     """The commit of this library, "-dirty" if files differ from it; None without git."""
     if not (REPOSITORY / ".git").exists():
         return None
@@ -42,7 +42,7 @@ def _commit():
     return done.stdout.strip() or None
 
 
-def _cpu_name():
+def _cpu_name() -> str:
     """The processor's name."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

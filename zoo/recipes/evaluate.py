@@ -54,8 +54,8 @@ def evaluate_recipe(
     recipe: Recipe,
     budget: str,
     trainer: "Trainer",
-    train: "Callable[[], ArrayDataset | TextDataset]",
-    test: "ArrayDataset | TextDataset",
+    train: Callable[[], Any],
+    test: Any,
 ) -> "tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]":
     """Computes all metrics of a recipe.
 
@@ -63,15 +63,16 @@ def evaluate_recipe(
         recipe: with the metrics.
         budget: name of a budget.
         trainer: has the weights to be evaluated, or their averages.
-        train: called for the training examples, in order.
-        test: the test examples.
+        train: called for the training examples, an `ArrayDataset` or `TextDataset` in order.
+        test: the test examples, likewise.
 
     Returns ({metric: its entry in the record}, {metric: values of single images}).
     """
     entries = {}
     values = {}
     score_images = functools.cache(functools.partial(image_metrics, trainer, train, test))
-    generate = functools.cache(functools.partial(generate_texts, trainer, test, recipe.text_config))
+    text_config: Any = recipe.text_config  # not None if there is a metric of texts
+    generate = functools.cache(functools.partial(generate_texts, trainer, test, text_config))
     for spec in recipe.metric_specs(budget):
         each = None
         arguments = spec.resolved
@@ -79,7 +80,7 @@ def evaluate_recipe(
             entry = score_images(arguments["extractor"], arguments["images"])[spec.name]
         elif spec.metric.domain == "texts":
             search = arguments["num_beams"], arguments["length_penalty"], arguments.get("texts")
-            references = recipe.text_config.references(test.corpus)
+            references = text_config.references(test.corpus)
             entry = score_texts(spec, generate(*search), references)
         else:
             with trainer.averaged_weights() as model:
@@ -185,7 +186,9 @@ def image_metrics(
     from zoo.metrics.model_outputs import sample_rows
 
     net = metrics.load_classifier(extractor)
-    extract = functools.partial(metrics.extract_features, net, name=net.name, progress=True)
+    extract: Callable[..., Any] = functools.partial(
+        metrics.extract_features, net, name=net.name, progress=True
+    )
     known, real = (
         extract(all_images(data), split=f"{data.name} {data.split}") for data in (train(), test)
     )
@@ -204,11 +207,12 @@ def image_metrics(
         "n_real": real.n,
         "images": metrics.fingerprint(all_images(test)),
     }
+    scores: dict[str, Any] = metrics.image_scores(real, generated, reference)
     entries = {
         name: common
         | {"value": score.value, "floor": score.floor.value}
         | ({} if score.error is None else {"error": score.error})
-        for name, score in metrics.image_scores(real, generated, reference).items()
+        for name, score in scores.items()
     }
     histogram = functools.partial(
         metrics.label_histogram_distance, real.labels, num_classes=net.num_classes

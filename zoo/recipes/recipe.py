@@ -166,7 +166,7 @@ class Recipe:
                 " are for images"
             )
 
-    def _check_values(self):
+    def _check_values(self) -> None:
         """Raises UsageError unless every number is in its range and every name exists."""
         check_numbers(
             batch_size=self.batch_size,
@@ -177,8 +177,8 @@ class Recipe:
         check_optional_numbers(
             ema_momentum=self.ema_momentum, clip_norm=self.clip_norm, image_size=self.image_size
         )
-        several = isinstance(self.learning_rate, dict)
-        for rate in self.learning_rate.values() if several else [self.learning_rate]:
+        rates = self.learning_rate
+        for rate in rates.values() if isinstance(rates, dict) else [rates]:
             check_optional_numbers(learning_rate=rate)
         if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
             raise UsageError(f"betas must be two numbers, got {self.betas!r}")
@@ -211,7 +211,7 @@ class Recipe:
         """The metrics, on as many images or texts as the budget allows."""
         limits = self.budget(budget)
 
-        def limit(spec):
+        def limit(spec: MetricSpec) -> dict[str, int]:
             count = None
             if spec.generated or spec.metric.domain == "texts":
                 count = limits.samples

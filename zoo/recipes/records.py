@@ -73,7 +73,8 @@ def write(
 
         raw = io.BytesIO()
         file = path.with_suffix(".npz")
-        np.savez_compressed(raw, **{k: np.asarray(v, np.float32) for k, v in values.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in values.items()}
+        np.savez_compressed(raw, **arrays)
         record["values"] = {"file": file.name, "sha256": sha256(raw.getvalue())}
     record["digest"] = digest(record)
     if values:
@@ -83,7 +84,7 @@ def write(
     return Record(record, path)
 
 
-def _write_pair(path, record, raw):
+def _write_pair(path: Path, record: dict[str, Any], raw: bytes) -> None:
     """Writes a record and its values; a process that is killed leaves the old or the new pair.
 
     New values have a name with their checksum until their record exists; `_values` reads both.
@@ -96,7 +97,7 @@ def _write_pair(path, record, raw):
         other.unlink(missing_ok=True)  # of a write that was killed
 
 
-def _pending_name(values):
+def _pending_name(values: dict[str, str]) -> str:
     return f"{Path(values['file']).stem}.{values['sha256'][:12]}.npz"
 
 
@@ -112,7 +113,7 @@ def read(path: str | Path) -> Record:
     return record
 
 
-def _read(path):
+def _read(path: str | Path) -> Record:
     """The `Record` in a file, its values not checked."""
     try:
         record = Record(json.loads(Path(path).read_text(encoding="utf-8")), path)
@@ -132,7 +133,7 @@ def _read(path):
     return record
 
 
-def _values(record):
+def _values(record: Record) -> bytes:
     """The bytes of a record's values; none if it has none. Raises RecordError."""
     values = record.get("values")
     if not values:
@@ -166,7 +167,7 @@ def rank(records: list[Record], metric: str) -> list[Record]:
             " records by protocol first"
         )
 
-    def loss(record):
+    def loss(record: Record) -> float:
         entry = record["metrics"][metric]
         return entry["value"] if entry["lower_is_better"] else -entry["value"]
 
@@ -186,7 +187,7 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
     import_tensorflow()
     from zoo import metrics
 
-    def estimate(record):
+    def estimate(record: Record) -> metrics.Estimate:
         entries = record.get("metrics", {})
         if metric not in entries:
             raise UnknownNameError(f"metric of {record.path.stem}", metric, entries)
@@ -199,7 +200,7 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
             entry["images"],
         )
 
-    def estimates(side):
+    def estimates(side: Any) -> Any:
         return estimate(side) if isinstance(side, Record) else [estimate(run) for run in side]
 
     return metrics.compare(estimates(a), estimates(b))

@@ -65,7 +65,7 @@ def reproduce(
     train = load_split(recipe, train_split, training=True)
     vocabulary = getattr(train, "vocabularies", None)
     load_fixed = functools.partial(load_split, recipe, vocabulary=vocabulary)
-    valid = valid_split and load_fixed(valid_split)
+    valid = load_fixed(valid_split) if valid_split else None
     test = load_fixed(test_split)
     evaluate.check_feasible(recipe, budget, train, test)
     facts = environment()
@@ -173,7 +173,7 @@ def load_split(
         training: whether it is the training data.
         vocabulary: of texts; None: built from the split.
     """
-    common = {
+    common: dict[str, Any] = {
         "batch_size": recipe.batch_size,
         "shuffle": training,
         "drop_remainder": training,
@@ -192,7 +192,7 @@ def load_split(
     )
 
 
-def build_model(recipe: Recipe, epochs: int, train: "ArrayDataset | TextDataset") -> "Model":
+def build_model(recipe: Recipe, epochs: int, train: Any) -> "Model":
     """The model, with its KL warm-up if there is one, and the vocabularies of the data."""
     import keras
 
@@ -217,7 +217,7 @@ def build_optimizers(
     return None if rate is None else _build_adam(recipe, rate, steps)
 
 
-def _build_adam(recipe, rate, steps):
+def _build_adam(recipe: Recipe, rate: Any, steps: int) -> Any:
     """Adam with the recipe's schedule, clipping and moving average."""
     import keras
 
@@ -250,7 +250,7 @@ def check_same_run(workdir: Path, training: dict[str, Any]) -> None:
         )
 
 
-def _saved_recipe(path):
+def _saved_recipe(path: Path) -> dict[str, Any]:
     """The content of a run's recipe.json, {} without the file; raises RecordError if damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

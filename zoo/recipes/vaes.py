@@ -1,5 +1,7 @@
 """Recipes of the variational autoencoders."""
 
+from typing import Any
+
 from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -9,7 +11,7 @@ PRIOR_TITLES = {
     "vamp_vae": "a VampPrior",
     "flow_vae": "a flow as prior",
 }
-SPLITS = {
+SPLITS: dict[str, dict[str, Any]] = {
     "mnist": {"train": "train[:50000]", "valid": "train[50000:]", "test": "test"},
     "kmnist": {"train": "test[:8000]", "valid": "test[8000:9000]", "test": "test[9000:]"},
 }

@@ -74,7 +74,7 @@ def load(folder: str) -> Vocabulary:
     return vocabulary
 
 
-def _describe_error(error):
+def _describe_error(error: Exception) -> str:
     """An error in one line, with its type unless it is one of the zoo's."""
     kind = "" if isinstance(error, UsageError) else f"{type(error).__name__} "
     return kind + one_line(error)
