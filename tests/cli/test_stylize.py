@@ -67,7 +67,7 @@ def test_the_benchmark_resumes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(style_transfer, "stylize_with_progress", stylize)
     monkeypatch.setattr(style_transfer, "ROOT", tmp_path)
-    monkeypatch.setattr(style_transfer, "PICTURES", tmp_path / "pictures")
+    monkeypatch.setattr(style_transfer, "FIGURES", tmp_path / "figures")
     for name, draw in (("lake", style_images.landscape), ("brush", style_images.brushwork)):
         Image.fromarray(draw(40)).save(tmp_path / f"{name}.png")
     command = ["--features=random", f"--contents={tmp_path}/lake.png", "--size=24"]
@@ -76,7 +76,7 @@ def test_the_benchmark_resumes(tmp_path, monkeypatch):
     record = records.read(tmp_path / records.RESULTS / "style.json")
     ends = record["results"]["lake x brush"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
-    row = style_images.read_scaled(tmp_path / "pictures" / "style.jpg")
+    row = style_images.read_scaled(tmp_path / "figures" / "style.jpg")
     assert row.shape == (24 + 26 + 20, 10 + 4 * 34, 3)
     style_transfer.main([*command, "--adam=6"])
     assert calls == [(24, 3, "lbfgs"), (24, 5, "adam"), (24, 6, "adam")]

@@ -218,8 +218,8 @@ def style_image(phone):
 
 
 def like(phone):
-    def sample(like):
-        return like
+    def sample(reference):
+        return reference
 
     model = types.SimpleNamespace(image_shape=(4, 4, 3), sample=sample)
     return np.round(255 * sample_command.conditions(model, None, phone)["reference"][0])

@@ -49,7 +49,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(zoo.data, "load", lambda name, split, **how: load(arrays, **how))
     monkeypatch.setattr(corpora, "load_pairs", lambda *_: pairs)
     translate = zoo.Translator.translate
-    brief = lambda model, texts, **how: translate(model, texts, **{**how, "limit": 8})  # noqa: E731
+    brief = lambda model, texts, **how: translate(model, texts, **{**how, "max_length": 8})  # noqa: E731
     monkeypatch.setattr(zoo.Translator, "translate", brief)
     finetuning_tasks.load_binary_mnist.cache_clear()
     tf.config.run_functions_eagerly(True)

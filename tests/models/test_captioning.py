@@ -389,5 +389,5 @@ def test_a_map_is_bright_where_attention_weights_are_large(tmp_path):
     tile = picture[4:124, 128:248].mean(-1)
     assert tile[100:, :20].min() > 195 and tile[:20, 100:].max() < 60
     assert set(with_vocabulary().figures({"image": IMAGES / np.float32(255)})) == {"captions"}
-    with pytest.raises(UsageError, match="1 and 0"):
+    with pytest.raises(UsageError, match="1 images and 0 maps"):
         figures.caption_maps(image, [])

@@ -243,14 +243,14 @@ def test_shared_tokens_keep_their_embeddings_and_other_tokens_get_new_ones():
     old, new = text.WordTokenizer(["a", "b", "c", "d"]), text.WordTokenizer(["c", "x", "a", "y"])
     was = small_model("seq2seq", source_vocabulary=old, target_vocabulary=old)
     now = small_model("seq2seq", seed=1, source_vocabulary=new, target_vocabulary=old)
-    table, fresh = (np.array(m.source_words.weights[0]) for m in (was, now))
+    table, fresh = (np.array(m.source_embedding.weights[0]) for m in (was, now))
     report = zoo.transfer_weights(now, was)
     (path,) = report.adapted  # of the same shape, and yet not the same words
     assert (
-        path.startswith("source_words/")
+        path.startswith("source_embedding/")
         and "6 of 8 words are in the source" in report.adapted[path]
     )
-    rows = np.array(now.source_words.weights[0])
+    rows = np.array(now.source_embedding.weights[0])
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])
     np.testing.assert_array_equal(rows[[5, 7]], fresh[[5, 7]])
     assert not report.missing and not report.unexpected
