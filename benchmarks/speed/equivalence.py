@@ -162,7 +162,7 @@ class TrainerAdapter:
         }
         self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
         self.prior = model.latent_prior.weights if hasattr(model, "latent_prior") else []
-        self.history = None
+        self.history: dict[str, list[float]] | None = None
         self.steps = 0
 
     def __getattr__(self, name: str) -> Any:

@@ -74,7 +74,7 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_padding_does_not_change_what_comes_out_at_valid_positions(name):
+def test_padding_does_not_change_the_outputs_at_valid_positions(name):
     """Each example alone and without padding gives what it gives in a padded batch."""
     run, x = BLOCKS[name](), random(3, 5, 6)
     together = tf.nest.flatten(run(x, MASK))

@@ -196,7 +196,7 @@ def test_a_fingerprint_depends_on_files_and_not_on_paths(empty_dir):
 # Folders that are not runs of `zoo train`.
 
 
-def test_the_error_for_another_folder_says_what_it_is(empty_dir):
+def test_the_error_for_another_folder_describes_it(empty_dir):
     model = zoo.get("vae", image_shape=(8, 8, 1), filters=(4,))
     data = zoo.data.load(np.zeros((4, 8, 8), np.uint8), batch_size=4)
     trainer = zoo.Trainer(model, "runs/mine", eager=True, figures_every=0, verbose=False)

@@ -160,7 +160,7 @@ SPLITS = {
 
 @pytest.mark.parametrize("source", [GRAY, "snowflakes"])
 @pytest.mark.parametrize("split", SPLITS)
-def test_splits_of_no_example_are_refused_in_one_line(split, source, tiny_snowflakes):
+def test_empty_splits_are_rejected_in_one_line(split, source, tiny_snowflakes):
     named, message = isinstance(source, str), SPLITS[split]
     how = {"data_dir": tiny_snowflakes} if named else {}
     if named and "the splits" in message:

@@ -200,7 +200,7 @@ def test_slices_of_arrays_are_written_as_tfds_writes_them(split, expected):
 @pytest.mark.parametrize(
     "split", [None, "test", "train[5]", "train[:60]", "train[5:5]", "train[a:]"]
 )
-def test_impossible_slices_are_refused(split):
+def test_impossible_slices_are_rejected(split):
     with pytest.raises(UsageError, match=r"train"):
         zoo.data.load(NUMBERED, split)
 
@@ -216,7 +216,7 @@ def test_npy_and_npz_files_are_read_by_their_keys(tmp_path):
     assert np.array_equal(batch["label"], range(10, 20))
 
 
-def test_bad_files_are_refused(tmp_path):
+def test_bad_files_are_rejected(tmp_path):
     np.savez(tmp_path / "other.npz", pixels=GREY)
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 nothing")
     (tmp_path / "text.csv").write_text("1,2")
@@ -265,7 +265,7 @@ def test_mixed_sizes_need_an_image_size(tmp_path):
     assert np.array_equal(batch["image"][:, 0, 0, 0], [0, 1])
 
 
-def test_bad_folders_are_refused(tmp_path):
+def test_bad_folders_are_rejected(tmp_path):
     with pytest.raises(UsageError, match="no images"):
         zoo.data.load(tmp_path)
     write_image(tmp_path / "a.png")
@@ -317,11 +317,11 @@ def test_image_size_crops_the_center_square():
     "wrong",
     [{"batch_size": 0}, {"batch_size": 2.5}, {"seed": -1}, {"seed": None}, {"image_size": 0}],
 )
-def test_impossible_numbers_are_refused_by_name(wrong):
+def test_impossible_numbers_are_rejected_by_name(wrong):
     with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be an integer"):
         zoo.data.load(GREY, **wrong)
 
 
-def test_data_without_a_single_batch_is_refused_at_load():
+def test_data_without_a_single_batch_is_rejected_at_load():
     with pytest.raises(UsageError, match="50 examples, not enough for one batch of 64"):
         zoo.data.load(GREY, drop_remainder=True)

@@ -106,7 +106,7 @@ def test_folders_train_val_and_test_are_splits(tmp_path):
         zoo.data.load(source, "valid")
 
 
-def test_folders_that_hold_no_pairs_are_refused_by_name(tmp_path):
+def test_folders_that_hold_no_pairs_are_rejected_by_name(tmp_path):
     def refused(folder, message):
         with pytest.raises(UsageError, match=message):
             zoo.data.load(f"AtoB:{tmp_path / folder}")

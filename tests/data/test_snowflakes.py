@@ -68,7 +68,7 @@ def test_crystals_are_diverse_and_neither_empty_nor_full():
     assert np.percentile(alike, 5) < 0.75
 
 
-def test_an_impossible_crystal_is_refused():
+def test_an_impossible_crystal_is_rejected():
     with pytest.raises(UsageError, match="n must be .*got 0"):
         snowflakes.generate(0)
 
@@ -91,7 +91,7 @@ def test_snowflakes_are_generated_once_and_read_back_unchanged(
             assert np.array_equal(batch[name], air[name][rows])
 
 
-def test_a_split_that_is_not_on_disk_is_refused_with_those_that_are(monkeypatch, tmp_path):
+def test_a_split_that_is_not_on_disk_is_rejected_with_those_that_are(monkeypatch, tmp_path):
     monkeypatch.setattr(snowflakes, "SPLITS", {"test": 3})
     zoo.data.prepare("snowflakes", tmp_path)
     with pytest.raises(UsageError, match="has the splits test; got 'train'.*incomplete"):

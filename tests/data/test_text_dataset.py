@@ -166,7 +166,7 @@ def test_each_text_may_have_its_own_vocabulary_and_arrays_are_batched_too():
     assert corpus.references("caption") == [["b"], ["a", "ab"]]
 
 
-def test_impossible_batches_are_refused():
+def test_impossible_batches_are_rejected():
     with pytest.raises(UsageError, match="3 sentences, not enough for one batch of 4"):
         TextDataset(numbers(3), DIGITS, batch_size=4, drop_remainder=True)
     with pytest.raises(UsageError, match="0 sentences"):

@@ -255,7 +255,7 @@ def test_series_shows_first_and_last_and_more_of_the_early_epochs(tmp_path):
     assert figures.epoch_series(tmp_path / "samples", n=1)[100, 100, 0] == 1
 
 
-def test_series_of_nothing_is_refused(tmp_path):
+def test_a_series_without_images_is_rejected(tmp_path):
     for nothing in (tmp_path, []):
         with pytest.raises(UsageError, match="epoch-0001.png"):
             figures.epoch_series(nothing)

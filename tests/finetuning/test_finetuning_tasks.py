@@ -111,7 +111,7 @@ def test_a_few_labels_are_balanced():
     assert {*one} != {*other}
 
 
-def test_a_translator_with_two_vocabularies_is_refused(sources, monkeypatch):
+def test_a_translator_with_two_vocabularies_is_rejected(sources, monkeypatch):
     model = zoo.get(sources["direction"])
     model.vocabularies["target"] = text.WordTokenizer.train(["other words"])
     monkeypatch.setattr(finetuning_tasks, "initial_model", lambda *_: model)

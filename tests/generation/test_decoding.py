@@ -271,7 +271,7 @@ def test_beams_without_a_possible_sequence_are_empty():
     assert found.tokens[:, 0].numpy().tolist() == [[END, 0, 0, 0, 0, 0]] * 2
 
 
-def test_impossible_arguments_are_refused():
+def test_impossible_arguments_are_rejected():
     state = state_of(tables(1))
     with pytest.raises(UsageError, match="num_beams must be an integer >= 1.*, got 0"):
         decoding.beam_search(step, state, START, END, MAX_LENGTH, num_beams=0)

@@ -40,7 +40,7 @@ REFUSED = [
 
 @every_generator
 @pytest.mark.parametrize(("how", "message"), REFUSED, ids=str)
-def test_invalid_options_and_those_without_effect_are_refused(name, how, message, models):
+def test_invalid_options_and_those_without_effect_are_rejected(name, how, message, models):
     model, source = models(name)
     with pytest.raises(UsageError, match=message) as caught:
         model.generate(source, **{"max_length": 3, **how})

@@ -92,7 +92,7 @@ def test_the_error_for_an_unknown_classifier_lists_all_names():
         metrics.load_classifier("mnist-classifier")
 
 
-def test_missing_damaged_and_exchanged_weights_are_refused(tmp_path, monkeypatch):
+def test_missing_damaged_and_exchanged_weights_are_rejected(tmp_path, monkeypatch):
     name, other = NAMES
     raw = (classifiers.WEIGHTS / f"{name}.npz").read_bytes()
     swapped = (classifiers.WEIGHTS / f"{other}.npz").read_bytes()

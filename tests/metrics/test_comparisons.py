@@ -151,12 +151,12 @@ def test_records_of_several_runs_are_compared(tmp_path):
         (run(n=1), run(seed=2, n=1), "2 images or more, got 1"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(a, b, message):
+def test_incomparable_estimates_are_rejected(a, b, message):
     with pytest.raises(UsageError, match=message):
         metrics.compare(a, b)
 
 
-def test_texts_that_cannot_be_compared_are_refused():
+def test_texts_that_cannot_be_compared_are_rejected():
     one = metrics.bleu(["a b c d"], ["a b c d"])
     assert one.interval == (-np.inf, np.inf)
     with pytest.raises(UsageError, match="2 texts or more, got 1"):

@@ -117,13 +117,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("measure", "message"), REFUSED)
-def test_what_cannot_be_measured_is_one_clear_error(measure, message):
+def test_inputs_that_cannot_be_evaluated_are_one_clear_error(measure, message):
     with pytest.raises(UsageError, match=message.replace("+", r"\+")) as found:
         measure()
     assert "\n" not in str(found.value) and len(str(found.value)) < 400
 
 
-def test_what_is_equal_constant_or_alone_has_its_right_value():
+def test_equal_constant_and_single_inputs_have_correct_values():
     equal, constant = features_of(TABLE), features_of(np.ones((30, 3)))
     for both in (equal, constant):
         assert metrics.frechet_distance(both, both).value == pytest.approx(0, abs=1e-9)

@@ -253,7 +253,7 @@ def test_the_interval_covers_and_a_paired_difference_is_surer():
     assert "p = " in str(found)
 
 
-def test_lists_that_do_not_fit_are_refused():
+def test_lists_that_do_not_fit_are_rejected():
     with pytest.raises(UsageError, match="4 hypotheses and 5 references"):
         metrics.bleu(SAID[:4], RIGHT)
     with pytest.raises(UsageError, match="0 hypotheses"):

@@ -306,13 +306,13 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
         (lambda m: m.generate([["ein"]]), "as int32, got string"),
     ],
 )
-def test_what_cannot_be_translated_is_one_clear_error(name, call, message):
+def test_invalid_sources_are_one_clear_error(name, call, message):
     with pytest.raises(UsageError, match=message):
         call(shared(name))
 
 
 @every_translator
-def test_what_is_too_long_is_cut_if_asked(name):
+def test_long_sources_are_truncated_on_request(name):
     model = shared(name)
     long, cut = "ein mann ein mann", "ein mann ein"
     assert model.translate([long], max_length=3, truncate=True) == model.translate(

@@ -295,7 +295,7 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("how", WEIGHTS)
-def test_a_weights_file_that_is_not_plain_numbers_of_the_model_is_refused(how, copy):
+def test_a_weights_file_that_is_not_plain_numbers_of_the_model_is_rejected(how, copy):
     change, message = WEIGHTS[how]
     change(copy)
     refused(copy, message)

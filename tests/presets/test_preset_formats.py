@@ -245,7 +245,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_a_hostile_preset_of_format_1_is_refused(how, place):
+def test_a_hostile_preset_of_format_1_is_rejected(how, place):
     changes, message = HOSTILE[how]
     make_format_1(place, **changes)
     with pytest.raises((PresetError, UsageError), match=message) as caught:
@@ -253,7 +253,7 @@ def test_a_hostile_preset_of_format_1_is_refused(how, place):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 800
 
 
-def test_two_arrays_of_one_path_are_refused(place, monkeypatch):
+def test_two_arrays_of_one_path_are_rejected(place, monkeypatch):
     make_format_1(place)
     monkeypatch.setattr(format_1, "WEIGHTS", {"*": ((r"vars/\d", "vars/0"),)})
     with pytest.raises(PresetError, match="two of its arrays have the same path"):

@@ -104,7 +104,7 @@ def test_saving_replaces_the_whole_preset_and_nothing_else(model, copy, tmp_path
         zoo.save(model, tmp_path / "run", CARD)
 
 
-def test_what_cannot_be_a_preset_is_an_error(tmp_path):
+def test_saving_an_invalid_preset_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="only a registered model"):
         zoo.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new", CARD)
     model = small_model("vae")

@@ -84,7 +84,7 @@ def test_a_metric_spec_rejects_arguments_that_its_metric_lacks(name, arguments, 
         MetricSpec(name, **arguments)
 
 
-def test_arguments_that_do_not_go_together_are_refused(recipe):
+def test_arguments_that_do_not_go_together_are_rejected(recipe):
     with pytest.raises(UsageError, match="there is no loss for patience"):
         replace(
             recipe, valid=None, select_best_epoch=False, budgets={"smoke": Budget(1, patience=0)}
@@ -119,7 +119,7 @@ def test_errors_of_the_evaluation_are_raised_before_training(recipe, spec, error
         )
 
 
-def test_wrong_requests_are_refused_before_anything_is_trained(recipe, tmp_path, monkeypatch):
+def test_wrong_requests_are_rejected_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(reproduction, "train_recipe", None)  # calling it would be a TypeError
     with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):

@@ -68,7 +68,7 @@ def signed(**content):
         signed(kind="speed", values={"file": "a.npz"}),
     ),
 )
-def test_what_is_no_record_is_refused(tmp_path, text):
+def test_an_invalid_record_is_rejected(tmp_path, text):
     (tmp_path / "a.json").write_text(text, errors="surrogateescape")
     for read in (lambda: records.read_all(tmp_path), lambda: records.read(tmp_path / "a.json")):
         with pytest.raises(

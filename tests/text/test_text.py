@@ -219,7 +219,7 @@ def test_a_saved_vocabulary_needs_no_corpus(tokenizer, words, tmp_path):
 DEEP = 100_000 * "["
 
 
-def test_a_damaged_vocabulary_is_refused(words, tmp_path):
+def test_a_damaged_vocabulary_is_rejected(words, tmp_path):
     path = words.save(tmp_path)
     whole = path.read_text()
     changed = whole.replace('"r"', '"q"').replace("man", "nam")
@@ -287,7 +287,7 @@ def test_arrays_are_padded_marked_and_limited(tokenizer):
     assert cut.tolist() == [[START, *row[:3], END] for row in ids]
 
 
-def test_impossible_vocabularies_are_refused():
+def test_impossible_vocabularies_are_rejected():
     with pytest.raises(UsageError, match="vocabulary_size=50 sub-words.*alone need"):
         text.SentencePieceTokenizer.train(CORPUS, 50)
     with pytest.raises(UsageError, match="got no sentence that contains text"):

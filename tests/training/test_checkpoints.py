@@ -78,7 +78,7 @@ def test_without_an_undamaged_checkpoint_nothing_is_changed(tmp_path):
     assert checkpoints(tmp_path) == before
 
 
-def test_another_models_checkpoint_is_refused_and_kept(tmp_path):
+def test_the_checkpoint_of_another_model_is_rejected_and_not_deleted(tmp_path):
     run(tmp_path).fit(data, epochs=1)
     before = checkpoints(tmp_path)
     with pytest.raises(errors.CheckpointError, match="belongs to another model"):
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     assert same_bits(good, again.state.arrays()) == []
 
 
-def test_a_second_trainer_in_the_same_workdir_is_refused(tmp_path):
+def test_a_second_trainer_in_the_same_workdir_is_rejected(tmp_path):
     first, second = run(tmp_path), run(tmp_path)
 
     class Intrude(keras.callbacks.Callback):
@@ -120,7 +120,7 @@ def test_a_second_trainer_in_the_same_workdir_is_refused(tmp_path):
     assert second.state.position["step"] == 8
 
 
-def test_resuming_with_other_data_is_refused(tmp_path):
+def test_resuming_with_other_data_is_rejected(tmp_path):
     run(tmp_path).fit(data, steps=3)
     with pytest.raises(errors.UsageError, match="in the middle of an epoch of 4 batches.*are 8"):
         run(tmp_path).fit(shuffled("vae", 32, 4), steps=6)

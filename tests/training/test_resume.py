@@ -81,7 +81,7 @@ def test_callbacks_and_monitor_may_be_none(tmp_path):
         ({"micro_batches": 2}, "micro_batches=1", "micro_batches=2"),
     ],
 )
-def test_a_run_of_other_settings_is_refused_with_both_values(tmp_path, options, saved, expected):
+def test_a_run_of_other_settings_is_rejected_with_both_values(tmp_path, options, saved, expected):
     def new_run(cls=Denoiser, optimizers=None, seed=0, micro_batches=1, **config):
         rates = keras.optimizers.Adam(1e-3) if optimizers is None else optimizers
         settings = {"optimizers": rates, "seed": seed, "micro_batches": micro_batches}
@@ -109,7 +109,7 @@ def test_a_rate_that_a_callback_has_changed_is_still_that_of_the_run(tmp_path):
     run(tmp_path, model=model, callbacks=[plateau]).fit(data, epochs=4)
 
 
-def test_other_data_in_mid_epoch_are_refused(tmp_path):
+def test_other_data_in_mid_epoch_are_rejected(tmp_path):
     run(tmp_path).fit(data, steps=2)
     with pytest.raises(errors.UsageError, match="in the middle of epoch 1, which began"):
         run(tmp_path).fit(lambda epoch: data(epoch + 7), epochs=1)

@@ -319,7 +319,7 @@ def test_the_error_for_an_invalid_batch_names_both_the_value_and_the_expectation
         trainer.inspect(batch)
 
 
-def test_batches_that_are_no_dicts_and_data_that_are_no_datasets_are_refused():
+def test_batches_must_be_dicts_and_data_must_be_datasets():
     trainer = run()
     with pytest.raises(errors.BatchError, match="a batch is a dict"):
         trainer.fit(tf.data.Dataset.from_tensors(np.zeros((4, 8, 8, 1), "float32")), epochs=1)
@@ -327,7 +327,7 @@ def test_batches_that_are_no_dicts_and_data_that_are_no_datasets_are_refused():
         trainer.fit(np.zeros((4, 8, 8, 1), "float32"), epochs=1)
 
 
-def test_data_of_zero_batches_are_refused():
+def test_data_without_batches_are_rejected():
     empty = data().take(0)
     with pytest.raises(errors.UsageError, match="zero batches"):
         run().fit(empty, epochs=1)
