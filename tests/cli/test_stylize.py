@@ -70,10 +70,10 @@ def test_the_benchmark_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(style_transfer, "FIGURES", tmp_path / "figures")
     for name, draw in (("lake", style_images.landscape), ("brush", style_images.brushwork)):
         Image.fromarray(draw(40)).save(tmp_path / f"{name}.png")
-    command = ["--features=random", f"--contents={tmp_path}/lake.png", "--size=24"]
+    command = ["--network=random", f"--contents={tmp_path}/lake.png", "--size=24"]
     command += [f"--styles={tmp_path}/brush.png", "--lbfgs=3", f"--workdir={tmp_path}/work"]
     style_transfer.main([*command, "--adam=5"])
-    record = records.read(tmp_path / records.RESULTS / "style.json")
+    record = records.read(tmp_path / records.RESULTS / "style_transfer.json")
     ends = record["results"]["lake x brush"]
     assert ends["lbfgs"]["loss"] < ends["adam"]["loss"] and len(ends["adam"]["history"]) == 2
     row = style_images.read_scaled(tmp_path / "figures" / "style.jpg")

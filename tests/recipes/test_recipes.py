@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import without_graphs
 from small_recipes import run, tiny
 
 import zoo
@@ -172,7 +173,9 @@ def done(tmp_path_factory):
     """(recipe, its folder, the record of a run without a break)."""
     folder = tmp_path_factory.mktemp("reproduce")
     recipe = tiny(folder)
-    record = reproduction.reproduce(recipe, "paper", folder / "results", folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        without_graphs(patch)  # as in the tests, so that bits can be compared
+        record = reproduction.reproduce(recipe, "paper", folder / "results", folder / "run")
     return recipe, folder, record
 
 
