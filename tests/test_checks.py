@@ -27,6 +27,29 @@ def test_only_finite_numbers_in_the_interval_are_accepted(name):
     check_numbers(**{name: np.int32(1)})
 
 
+@pytest.mark.parametrize(
+    ("name", "accepted", "rejected"),
+    (
+        ("epochs", (0, 1), (-1, 0.5)),
+        ("batch_size", (1, 2**31 - 1), (0, 2**31, 1.5)),
+        ("seed", (0, 2**32 - 2), (-1, 2**32 - 1, 0.5)),
+        ("image_size", (1, 2**15), (0, 2**15 + 1)),
+        ("size", (1, 2**15), (0, 2**15 + 1)),
+        ("learning_rate", (1e-9, 3.4e38), (0, 3.5e38)),
+        ("ema_momentum", (0, 0.5, 1), (-0.1, 1.1)),
+        ("kl_warmup_epochs", (0, 0.5), (-0.5,)),
+        ("clip_norm", (0.5, 1e9), (0, -1)),
+        ("top_p", (0.1, 1), (0, 1.1)),
+    ),
+)
+def test_the_bounds_of_a_number_are_these(name, accepted, rejected):
+    for value in accepted:
+        check_numbers(**{name: value})
+    for value in rejected:
+        with pytest.raises(UsageError, match=f"^{name} must be "):
+            check_numbers(**{name: value})
+
+
 def test_none_means_absent_and_zero_is_a_number():
     check_optional_numbers(top_k=None, seed=0)
     with pytest.raises(UsageError, match="top_k must be an integer >= 1, got 0"):
