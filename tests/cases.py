@@ -14,6 +14,7 @@ from zoo import text
 from zoo.generation.text_kind import LONGEST
 from zoo.registry import get_class
 
+
 def small_config(name):
     return get_class(name).small_config()
 

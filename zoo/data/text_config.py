@@ -99,21 +99,6 @@ class TextConfig:
             corpus, vocabulary, max_length=self.max_length, truncate=self.truncate, **options
         )
 
-    def generate(
-        self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
-    ) -> list[str]:
-        """The model's outputs for the first `count` examples of a corpus (all, if None).
-
-        Args:
-            options: of the model's method, such as the size of the beam.
-        """
-        sources = corpus.texts["source"][:count]
-        return model.translate(sources, max_length=self.max_length, truncate=True, **options)
-
-    def references(self, corpus: Corpus) -> list[str] | list[list[str]]:
-        """The correct outputs of each example: texts, or lists of texts."""
-        return corpus.texts["target"]
-
 
 def default_tokenizer(data: Any) -> str:
     """The default tokenizer of a source."""

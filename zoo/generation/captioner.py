@@ -106,6 +106,13 @@ class Captioner(SequenceGenerator):
         maps = self.attention_maps(images, max_length=data.max_length)
         figures.caption_maps(images, maps, file)
 
+    def generate_texts(self, data: Any, n: int | None = None, **options: Any) -> list[str]:
+        images = data.corpus.arrays[self.input_feature][:n]
+        return self.caption(images, max_length=data.max_length, **options)
+
+    def reference_texts(self, data: Any) -> list[list[str]]:
+        return data.corpus.references("caption")
+
     @classmethod
     def next_commands(cls, run: str) -> list[str]:
         return [f"zoo caption {run} IMAGE"]

@@ -107,6 +107,22 @@ class TextKind(Kind):
             **{f"{name}_vocabulary": vocabulary.to_json() for name, vocabulary in texts}
         )
 
+    # Metrics.
+
+    def generate_texts(self, data: Any, n: int | None = None, **options: Any) -> list[str]:
+        """The generated texts for the first `n` examples of a split; None: for all.
+
+        Args:
+            data: a data set of `load_data`.
+            n: number of examples.
+            **options: of the search, as in `generate`.
+        """
+        raise NotImplementedError
+
+    def reference_texts(self, data: Any) -> list[Any]:
+        """The correct text of each example, or a list of correct texts."""
+        raise NotImplementedError
+
     # Export.
 
     def signatures(self, num_beams: int = 1, max_length: int = 100) -> dict[str, Signature]:

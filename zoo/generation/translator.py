@@ -102,6 +102,13 @@ class Translator(SequenceGenerator):
         rows = zip(source, translated, target, strict=True)
         write_table(file, ("source", "translated", "target"), rows)
 
+    def generate_texts(self, data: Any, n: int | None = None, **options: Any) -> list[str]:
+        sources = data.corpus.texts["source"][:n]
+        return self.translate(sources, max_length=data.max_length, truncate=True, **options)
+
+    def reference_texts(self, data: Any) -> list[str]:
+        return data.corpus.texts["target"]
+
     @classmethod
     def next_commands(cls, run: str) -> list[str]:
         return [f"zoo translate {run} TEXT"]
