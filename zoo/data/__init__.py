@@ -29,6 +29,7 @@ Only `prepare` uses the network. Importing this package imports neither TensorFl
 from __future__ import annotations
 
 import os
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ def load(
     check_protocols(binarize, augment)
     named = source_names.is_named(source)
     pairs = source_names.parse_pairs(source)
-    has_ratings = named and info(source).kind == "ratings"
+    function = info(source).load if named else None
     if binarize_seed != BINARIZE_SEED and binarize != "fixed":
         raise UsageError(
             f"binarize_seed={binarize_seed} has no effect with binarize={binarize!r}: leave it out,"
@@ -136,13 +137,11 @@ def load(
         )
     if not named and data_dir is not None:
         raise UsageError("data_dir is the folder of named data sets: leave it out for other data")
-    if has_ratings or pairs:
+    if function or pairs:
         _check_applicable(source, binarize=binarize)
-    if has_ratings:
+    if function:
         _check_applicable(source, augment=augment, image_size=image_size)
-        from zoo.data.builders import ratings
-
-        return ratings.load(
+        return pkgutil.resolve_name(function)(
             source,
             split,
             batch_size=batch_size,
@@ -195,10 +194,10 @@ def load(
 
 
 def _check_applicable(source, **arguments):
-    """Raises UsageError if an argument for single images is used with ratings or pairs."""
+    """Raises UsageError if an argument for single images is used with other data."""
     for name, value in arguments.items():
         if value not in ("none", None):
-            content = "ratings" if source_names.is_named(source) else "pairs of images"
+            content = info(source).kind if source_names.is_named(source) else "pairs of images"
             raise UsageError(
                 f"{source} holds {content}, to which {name}={value!r} does not apply: leave it out"
             )
