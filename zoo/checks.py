@@ -91,6 +91,8 @@ NUMBERS = {
     "min_count": POSITIVE_INT,
     "multiple": POSITIVE_INT,
     "batch_tokens": POSITIVE_INT,
+    "context_length": Interval(1, 2**20),
+    "stride": POSITIVE_INT,
     # sampling and decoding
     "n": POSITIVE_INT,
     "label": NON_NEGATIVE_INT,
@@ -103,6 +105,8 @@ NUMBERS = {
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, integer=False, exclusive=True),
     "length_penalty": NON_NEGATIVE,
+    "num_samples": POSITIVE_INT,
+    "repetition_penalty": POSITIVE,
     # metrics
     "k": POSITIVE_INT,
     "chunk": POSITIVE_INT,

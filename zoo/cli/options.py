@@ -167,7 +167,7 @@ _TEXT_OPTIONS = (
     click.option(
         "--tokenizer",
         type=click.Choice(TOKENIZERS),
-        help="For text: the tokenizer.  [default: bpe; characters for dates]",
+        help="For text: the tokenizer.  [default: bpe; characters for dates and language models]",
     ),
     click.option(
         "--vocabulary-size",
@@ -179,6 +179,12 @@ _TEXT_OPTIONS = (
     click.option("--lowercase", is_flag=True, help="For text: convert it to lower case."),
     max_length_option(100),
     TRUNCATE_OPTION,
+    click.option(
+        "--column",
+        metavar="COLUMN",
+        help="For language models: the text of a table (.csv, .tsv), by its name in the first line"
+        " or its number from 0; of a data set of pairs, the language.",
+    ),
 )
 
 

@@ -93,9 +93,9 @@ class TextKind(Kind):
         options = options | {"tokenizer": tokenizer}
         cls.config_class(**options)  # checks them
         size = options.get("vocabulary_size", TextConfig.vocabulary_size)
-        if tokenizer == "characters" and size != TextConfig.vocabulary_size:
+        if tokenizer in ("characters", "bytes") and size != TextConfig.vocabulary_size:
             raise UsageError(
-                f"{source} is tokenized into characters, all of which are in the vocabulary: leave"
+                f"{source} is tokenized into {tokenizer}, all of which are in the vocabulary: leave"
                 " --vocabulary-size out, or choose another --tokenizer"
             )
         return options
