@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import blocks
+from blocks.bounds import get_bound
 from blocks.priors import Prior
 
 try:  # Keras ships its harness, under a private path
@@ -65,6 +66,7 @@ CASES = {
         ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
         ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),
     ],
+    "CausalTransformerLayer": [(LAYER, SEQUENCE, SEQUENCE)],
     "Downsample": [
         ({"filters": 4}, IMAGE, (2, 4, 3, 4)),
         ({"filters": 4, "strides": 3, "kernel_size": 5, "activation": None}, IMAGE, (2, 3, 2, 4)),
@@ -321,7 +323,7 @@ def test_subpixel_rearranges_channels_into_space():
         (lambda: blocks.GaussianHead(0), "latent_dim must be an integer >= 1, got 0"),
         (lambda: blocks.StandardNormal(-1), "latent_dim must be an integer >= 1, got -1"),
         (lambda: blocks.FlowPrior(1), "latent_dim >= 2, got 1"),
-        (lambda: blocks.IWAE(0), "samples must be an integer >= 1, got 0"),
+        (lambda: get_bound("vr"), "bound must be one of .*'iwae', 'stl'.* got 'vr'"),
         (
             lambda: blocks.mmd(tf.zeros((1, 2)), tf.zeros((1, 2))),
             "two samples of one size >= 2",

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.data.text_config import vocabulary_arguments
-from zoo.errors import UnknownNameError, UsageError, shorten
+from zoo.errors import UsageError, shorten
 
 TYPE_NAMES = {  # type -> (one value, several values)
     int: ("an integer", "integers"),
@@ -40,7 +40,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
         if key not in defaults:
-            raise UnknownNameError(f"argument of {name}", key, defaults)
+            raise registry.unknown_argument(name, key, defaults)
         value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"

@@ -77,7 +77,7 @@ def sample(
     split; models that caption show images with the attention weights of each word.
 
     \b
-    zoo sample dcgan.mnist
+    zoo sample deligan.mnist
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7

@@ -12,7 +12,6 @@ from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
-from zoo.model.method_arguments import convert_feature
 
 AttentionMap = tuple[list[str], np.ndarray]  # (tokens, maps [tokens, rows, columns])
 
@@ -67,9 +66,6 @@ class Captioner(SequenceGenerator):
             self.input_feature: tf.TensorSpec((None, *self.image_shape), dtype),
             "caption": tf.TensorSpec((None, None), tf.int32),
         }
-
-    def validate_source(self, source: Any) -> tf.Tensor:
-        return convert_feature(self, self.input_feature, source)
 
     def caption(
         self,

@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from zoo import text
 from zoo.checks import check_numbers
-from zoo.errors import BatchError, UsageError
+from zoo.errors import UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
-from zoo.model.method_arguments import convert_feature
 
 _FEATURES = ("source", "target")
 
@@ -69,16 +68,6 @@ class Translator(SequenceGenerator):
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         return {name: tf.TensorSpec((None, None), tf.int32) for name in _FEATURES}
-
-    def validate_source(self, source: Any) -> tf.Tensor:
-        source = convert_feature(self, "source", source)
-        if source.shape[1] == 0:
-            raise BatchError(
-                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
-                f" {tuple(source.shape)}"
-            )
-        self.check_tokens("source", source)
-        return source
 
     def translate(
         self,
