@@ -124,7 +124,7 @@ def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, A
     for name in options:
         if name not in parameters:
             raise UsageError(
-                f"--{name}: {cls.__name__} has no such choice for its samples; leave it out"
+                f"what {cls.__name__} shows here does not depend on --{name}: leave it out"
             )
     defaults = {
         name: None if name == "data" else parameter.default

@@ -33,6 +33,8 @@ class Kind:
             vocabulary; the others can be read off any split.
         methods: optional methods that are functions of tensors, and for each argument the name of
             its spec: a feature of `batch_spec`, "n", "seed" or "codes". `zoo.export` exports them.
+        target_feature: the feature that `outputs` equals if the model has learned a batch by heart.
+        outputs_use_seed: whether `outputs` depends on its seed.
         sample_suffixes: suffixes of the files that `write_samples` writes, the default first.
     """
 
@@ -48,6 +50,8 @@ class Kind:
         "reconstruct": ("image",),
         "interpolate": ("image", "image", "n"),
     }
+    target_feature: str = "image"
+    outputs_use_seed: bool = True
     sample_suffixes: tuple[str, ...] = (*figures.FORMATS, ".npy", ".npz")
 
     name: str
