@@ -5,7 +5,7 @@ class. Another kind of data overrides what differs, in one file: see docs/adding
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,15 @@ class Kind:
         return datasets.load(source, split, shuffle=training, **options)
 
     @classmethod
-    def resolve_options(cls, source: Any, options: dict[str, Any]) -> dict[str, Any]:
+    def resolve_options(
+        cls, source: Any, options: dict[str, Any], explicit: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The `data_options` of a run, with the defaults that depend on the source filled in.
+
+        Args:
+            source: as in `load_data`.
+            options: name -> value.
+            explicit: names of those that the user wrote: one without effect is an error.
 
         Raises UsageError for options that exclude each other.
         """
