@@ -58,7 +58,9 @@ def eager_steps(monkeypatch):
 @pytest.fixture(scope="session")
 def two_replicas():
     """One strategy for all tests: TensorFlow numbers collectives per process, not per strategy."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    from zoo import testing
+
+    return testing.two_replicas()
 
 
 @pytest.fixture

@@ -242,7 +242,7 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
     assert right < 0.05
 
     def learned():
-        return np.mean(np.equal(model.translate(source[:64], max_length=8), target[:64])) >= 0.8
+        return np.mean(np.equal(model.translate(source[:64], max_length=8), target[:64])) >= 0.5
 
     def stop(epoch, logs):
         model.stop_training = epoch % 5 == 4 and learned()

@@ -126,11 +126,11 @@ def test_the_protocol_has_everything_that_makes_numbers_comparable():
     assert recipe.protocol(metric=recipe.metrics[1]).endswith("IWAE-500 on all test images, nats")
     whole = replace(recipe, metrics=(MetricSpec("log_likelihood", samples=5000),))
     assert whole.protocol() == recipe.references[0].protocol
-    assert zoo.recipes.get("dcgan.mnist").protocol() == (
+    assert zoo.recipes.get("deligan.mnist").protocol() == (
         "mnist train / test, original pixel values; Frechet distance by mnist-classifier-v1 on"
         " 10,000 generated images, all test images, features^2"
     )
-    assert "on 200 generated images" in zoo.recipes.get("dcgan.mnist").protocol("smoke")
+    assert "on 200 generated images" in zoo.recipes.get("deligan.mnist").protocol("smoke")
     assert "test, 128 pixels wide; L1" in zoo.recipes.get("pix2pix.facades_128").protocol()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from zoo import registry
-from zoo.errors import UnknownNameError, UsageError, shorten
+from zoo.errors import UsageError, shorten
 
 TYPE_NAMES = {  # type -> (one value, several values)
     int: ("an integer", "integers"),
@@ -35,7 +35,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
         if key not in defaults:
-            raise UnknownNameError(f"argument of {name}", key, defaults)
+            raise registry.unknown_argument(name, key, defaults)
         value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"
@@ -65,29 +65,37 @@ def infer_from_data(
 
     Raises UsageError.
     """
-    inferred = registry.get_class(name).arguments_from_data(data)
+    cls = registry.get_class(name)
+    inferred = cls.arguments_from_data(data)
     for key, value in inferred.items():
         requested = config.get(key, value)
         requested = tuple(requested) if isinstance(requested, list) else requested
         if trained and key.startswith("num_") and value < requested:
             inferred[key] = requested
+        elif requested != value and key in cls.fitted_arguments:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in cls.data_options)
+            raise UsageError(
+                f"{key} is computed from {data.name}, got {shorten(requested)}: leave it out; these"
+                f" options decide it: {options}"
+            )
         elif requested != value:
-            raise UsageError(_contradiction_message(name, key, requested, value, data, trained))
+            actual = f"{cls.data_kind} with {key}={shorten(value)}"
+            raise UsageError(_contradiction_message(name, key, requested, data, actual, trained))
     return {**config, **inferred}
 
 
 def _contradiction_message(
-    name: str, key: str, requested: Any, value: Any, data: Any, trained: bool
+    name: str, key: str, requested: Any, data: Any, actual: str, trained: bool
 ) -> str:
     """The message for an argument of a model that contradicts the data."""
     if trained:
         return (
-            f"{name} was trained with {key}={shorten(requested)}, but {data.name} has"
-            f" {key}={shorten(value)}: convert the data to the form of the training data"
+            f"{name} was trained with {key}={shorten(requested)}, but {data.name} has {actual}:"
+            " convert the data to the form of the training data"
         )
     return (
-        f"--set {key}={shorten(requested)} contradicts {data.name}, which has"
-        f" {key}={shorten(value)}: leave {key} out"
+        f"--set {key}={shorten(requested)} contradicts {data.name}, which has {actual}: leave {key}"
+        " out"
     )
 
 

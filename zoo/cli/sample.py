@@ -75,7 +75,7 @@ def sample(
     ratings show predicted and true ratings.
 
     \b
-    zoo sample dcgan.mnist
+    zoo sample deligan.mnist
     zoo sample runs/vae-mnist -n 64
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
@@ -124,7 +124,7 @@ def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, A
     for name in options:
         if name not in parameters:
             raise UsageError(
-                f"--{name}: {cls.__name__} has no such choice for its samples; leave it out"
+                f"what {cls.__name__} shows here does not depend on --{name}: leave it out"
             )
     defaults = {
         name: None if name == "data" else parameter.default

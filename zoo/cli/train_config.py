@@ -154,4 +154,5 @@ def validate(config: TrainConfig) -> TrainConfig:
             f"{config.model} is trained on {cls.data_kind}, where {options} {verb} no effect: leave"
             f" {'it' if len(rejected) == 1 else 'them'} out"
         )
-    return replace(config, **cls.resolve_options(config.data, config.data_options))
+    resolved = cls.resolve_options(config.data, config.data_options, explicit.keys())
+    return replace(config, **resolved)

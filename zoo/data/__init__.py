@@ -28,6 +28,7 @@ Only `prepare` uses the network. Importing this package imports neither TensorFl
 
 from __future__ import annotations
 
+import importlib
 import os
 import pkgutil
 from collections.abc import Sequence
@@ -46,9 +47,11 @@ from zoo.files import user_path
 
 if TYPE_CHECKING:
     from zoo.data.array_dataset import ArrayDataset
+    from zoo.data.image_sources import slice_split
 
 __all__ = [
     "ArrayDataset",
+    "slice_split",
     "directory",
     "generated_directory",
     "info",
@@ -62,12 +65,16 @@ __all__ = [
 BINARIZE_SEED = 777
 
 
-def __getattr__(name: str) -> Any:
-    if name == "ArrayDataset":  # imports TensorFlow
-        environment.import_tensorflow()
-        from zoo.data.array_dataset import ArrayDataset
+_WITH_TENSORFLOW = {  # name -> its module, which imports TensorFlow
+    "ArrayDataset": "zoo.data.array_dataset",
+    "slice_split": "zoo.data.image_sources",
+}
 
-        return ArrayDataset
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TENSORFLOW:
+        environment.import_tensorflow()
+        return getattr(importlib.import_module(_WITH_TENSORFLOW[name]), name)
     raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
 
 

@@ -19,8 +19,8 @@ class DatasetInfo:
         module: registers a TFDS builder of this library when it is imported.
         manual: files that must be fetched by hand, and from where.
         kind: what the examples are: "images", "pairs" of texts, "captions" of images, "texts".
-        load: for other data than images and texts: the function, "module:name", that `zoo.data.load`
-            calls with its own arguments for images left out; None: it reads images itself.
+        load: for data that are neither images nor texts: the function, "module:name", that
+            `zoo.data.load` calls; None: it reads images itself.
         tokenizer: default tokenizer of its texts, if not "bpe"; see `zoo.data.text_config`.
         config: the default TFDS config, if there are several.
         image_size: images are resized to this when loaded; None: unchanged.

@@ -1,7 +1,7 @@
 """What language models say about their data: see `zoo.model.kind`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,13 @@ class LanguageModelKind(Kind):
         return [*text_sources.open_text(source, options.get("column")).splits]
 
     @classmethod
-    def resolve_options(cls, source: Any, options: dict[str, Any]) -> dict[str, Any]:
+    def resolve_options(
+        cls, source: Any, options: dict[str, Any], explicit: Collection[str] = ()
+    ) -> dict[str, Any]:
         tokenizer = options.get("tokenizer") or default_stream_tokenizer(source)
         options = options | {"tokenizer": tokenizer}
-        config = StreamConfig(**options)  # checks them
-        default = StreamConfig.vocabulary_size
-        if tokenizer in ("characters", "bytes") and config.vocabulary_size != default:
+        StreamConfig(**options)  # checks them
+        if tokenizer in ("characters", "bytes") and "vocabulary_size" in explicit:
             raise UsageError(
                 f"{source} is tokenized into {tokenizer}, all of which are in the vocabulary: leave"
                 " --vocabulary-size out, or choose another --tokenizer"

@@ -14,12 +14,13 @@ import tensorflow as tf
 from blocks.token_cross_entropy import cross_entropy
 from zoo import text, threads
 from zoo.checks import check_numbers, check_optional_numbers
+from zoo.errors import BatchError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.generation.text_kind import TextKind
 from zoo.generation.vocabularies import Vocabularies
 from zoo.model import Model
-from zoo.model.method_arguments import drop_rows, zero_row
+from zoo.model.method_arguments import convert_feature, drop_rows, zero_row
 
 _SMALLEST_MICRO_BATCH = 8  # sources
 
@@ -73,10 +74,6 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
         """
         raise NotImplementedError
 
-    def validate_source(self, source: Any) -> tf.Tensor:
-        """The source argument of a method as a tensor for `encode`. Raises BatchError."""
-        raise NotImplementedError
-
     # Losses. `train_step` is defined by the subclass.
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -110,6 +107,21 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
             name: tf.math.divide_no_nan(tf.reduce_sum(mask * value, axis), count)
             for name, value in losses.items()
         }
+
+    # Checks.
+
+    def validate_source(self, source: Any) -> tf.Tensor:
+        """The source argument of a method as a tensor for `encode`, checked as in a batch.
+
+        Raises BatchError: it does not fit the model, or texts have no column of ids.
+        """
+        source = convert_feature(self, self.input_feature, source)
+        if source.shape[1] == 0:
+            raise BatchError(
+                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
+                f" {tuple(source.shape)}"
+            )
+        return source
 
     # Generation.
 

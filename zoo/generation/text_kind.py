@@ -1,6 +1,6 @@
 """What models that generate text say about their data: see `zoo.model.kind`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,13 @@ class TextKind(Kind):
         )
 
     @classmethod
-    def resolve_options(cls, source: Any, options: dict[str, Any]) -> dict[str, Any]:
+    def resolve_options(
+        cls, source: Any, options: dict[str, Any], explicit: Collection[str] = ()
+    ) -> dict[str, Any]:
         tokenizer = options.get("tokenizer") or default_tokenizer(source)
         options = options | {"tokenizer": tokenizer}
         cls.config_class(**options)  # checks them
-        size = options.get("vocabulary_size", TextConfig.vocabulary_size)
-        if tokenizer in ("characters", "bytes") and size != TextConfig.vocabulary_size:
+        if tokenizer in ("characters", "bytes") and "vocabulary_size" in explicit:
             raise UsageError(
                 f"{source} is tokenized into {tokenizer}, all of which are in the vocabulary: leave"
                 " --vocabulary-size out, or choose another --tokenizer"

@@ -1,4 +1,4 @@
-"""The vocabularies of a model's features that are text."""
+"""Vocabularies as constructor arguments of a model: a size, a vocabulary, or its JSON text."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ class Vocabularies(BatchChecks):
         `vocabularies`, None for a number; and the dict `vocabulary_sizes`.
         """
         configs = {
-            name: _vocabulary_config(value, f"{name}_vocabulary")
+            name: vocabulary_config(value, f"{name}_vocabulary")
             for name, value in vocabularies.items()
         }
         for name, config in configs.items():
             setattr(self, f"{name}_vocabulary", config)
         self.vocabularies = {
-            name: _vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
+            name: vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
         }
         self.vocabulary_sizes = {
             name: config if isinstance(config, int) else len(self.vocabularies[name])
@@ -44,12 +44,8 @@ class Vocabularies(BatchChecks):
     def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
         super().check_feature(name, value, spec)
         if name in self.vocabulary_sizes:
-            self.check_tokens(name, value)
-
-    def check_tokens(self, feature: str, ids: tf.Tensor) -> None:
-        """Raises BatchError unless all ids are in the vocabulary of a feature."""
-        advice = f"{feature}_vocabulary=N for N of them, or the vocabulary itself"
-        self.check_ids(f"{feature!r} ids", ids, self.vocabulary_sizes[feature], advice)
+            advice = f"{name}_vocabulary=N for N of them, or the vocabulary itself"
+            self.check_ids(f"{name!r} ids", value, self.vocabulary_sizes[name], advice)
 
     def vocabulary(self, feature: str) -> text.Vocabulary:
         """The `zoo.text` vocabulary of a feature; raises UsageError if there is none."""
@@ -61,7 +57,7 @@ class Vocabularies(BatchChecks):
         return self.vocabularies[feature]
 
 
-def _vocabulary_config(vocabulary: Any, argument: str) -> int | str:
+def vocabulary_config(vocabulary: Any, argument: str) -> int | str:
     """A vocabulary as a model's configuration stores it: a size, or text; raises ValueError."""
     if isinstance(vocabulary, text.Vocabulary):
         return vocabulary.to_json()
@@ -77,7 +73,7 @@ def _vocabulary_config(vocabulary: Any, argument: str) -> int | str:
     )
 
 
-def _vocabulary_of(config: int | str, argument: str) -> Any:
+def vocabulary_of(config: int | str, argument: str) -> Any:
     """The vocabulary of a stored configuration, or None for a size; raises UsageError."""
     if not isinstance(config, str):
         return None

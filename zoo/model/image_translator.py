@@ -24,6 +24,7 @@ class ImageTranslator(Model):
     source_channels: int
 
     input_feature = "source"
+    target_feature = "target"
     data_kind = "pairs of images"
     default_dataset = "snowflake_maps"
     data_options = ("augment", "image_size")

@@ -5,7 +5,7 @@ class. Another kind of data overrides what differs, in one file: see docs/adding
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Kind:
             vocabulary; the others can be read off any split.
         methods: optional methods that are functions of tensors, and for each argument the name of
             its spec: a feature of `batch_spec`, "n", "seed" or "codes". `zoo.export` exports them.
+        target_feature: the feature that `outputs` equals if the model has learned a batch by heart.
+        outputs_use_seed: whether `outputs` depends on its seed.
         sample_suffixes: suffixes of the files that `write_samples` writes, the default first.
     """
 
@@ -48,6 +50,8 @@ class Kind:
         "reconstruct": ("image",),
         "interpolate": ("image", "image", "n"),
     }
+    target_feature: str = "image"
+    outputs_use_seed: bool = True
     sample_suffixes: tuple[str, ...] = (*figures.FORMATS, ".npy", ".npz")
 
     name: str
@@ -97,8 +101,15 @@ class Kind:
         return datasets.splits(source, options.get("languages"))
 
     @classmethod
-    def resolve_options(cls, source: Any, options: dict[str, Any]) -> dict[str, Any]:
+    def resolve_options(
+        cls, source: Any, options: dict[str, Any], explicit: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The `data_options` of a run, with the defaults that depend on the source filled in.
+
+        Args:
+            source: as in `load_data`.
+            options: name -> value.
+            explicit: names of those that the user wrote: one without effect is an error.
 
         Raises UsageError for options that exclude each other.
         """

@@ -19,6 +19,8 @@ class Recommender(Model):
     """
 
     input_feature = ("user", "item")
+    target_feature = "rating"
+    outputs_use_seed = False
     data_kind = "ratings"
     default_dataset = "ratings"
     data_options = ()

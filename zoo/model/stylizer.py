@@ -19,7 +19,8 @@ class Stylizer(Model):
     A subclass has the argument `image_shape` and the method `stylized_image()`.
     """
 
-    input_feature = "content"
+    input_feature = target_feature = "content"
+    outputs_use_seed = False
     data_kind = "pairs of a content and a style image"
     default_dataset = "pictures"
     data_options = ("augment", "image_size")

@@ -18,7 +18,11 @@ from blocks.style import Canvas, gram_matrix, layer_error, to_rgb_batch, total_v
 
 @zoo.register("style_transfer")
 class StyleTransfer(zoo.Stylizer):
-    """Neural style transfer: the pixels of a canvas are the only trained weights.
+    """Neural style transfer: the pixels of an image are optimized, not the weights of a network.
+
+    `stylize` is the paper's method: it optimizes the pixels of one image, and the model does not
+    change. `train_step` is the exception, for a trainer: it takes one step on the pixels of a
+    canvas, which are the only trained weights.
 
     Batches hold "content" and "style"; with several pairs the loss is their mean. Calling it maps
     images [batch, h, w, c] to their style, the concatenated Gram matrices: [batch, numbers].
@@ -76,7 +80,8 @@ class StyleTransfer(zoo.Stylizer):
             self.canvas.pixels.assign(self.noise(self.canvas.pixels.shape))
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        targets = self.targets(batch["content"], batch["style"])
+        """One step on the canvas, with the targets of this batch; `stylize` is the usual way."""
+        targets = self.targets(batch["content"], batch["style"])  # P^l and A^l
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.canvas.pixels.value)  # the network is frozen
             losses = self.losses(self.canvas(), targets)
