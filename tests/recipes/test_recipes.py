@@ -173,8 +173,7 @@ def done(tmp_path_factory):
     """(recipe, its folder, the record of a run without a break)."""
     folder = tmp_path_factory.mktemp("reproduce")
     recipe = tiny(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        without_graphs(patch)  # as in the tests, so that bits can be compared
+    with without_graphs():  # as in the tests, so that bits can be compared
         record = reproduction.reproduce(recipe, "paper", folder / "results", folder / "run")
     return recipe, folder, record
 
