@@ -105,6 +105,7 @@ NUMBERS = {
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, integer=False, exclusive=True),
     "length_penalty": NON_NEGATIVE,
+    "generation_temperature": NON_NEGATIVE,  # 0: greedy
     "num_samples": POSITIVE_INT,
     "repetition_penalty": POSITIVE,
     # metrics
@@ -116,6 +117,7 @@ NUMBERS = {
     "images": POSITIVE_INT,
     "importance_sampling_images": POSITIVE_INT,
     "texts": POSITIVE_INT,
+    "windows": POSITIVE_INT,
     "threshold": NON_NEGATIVE,
     "permutations": POSITIVE_INT,
     # fine-tuning and figures

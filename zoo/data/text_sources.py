@@ -163,7 +163,9 @@ class TextTable(TextSource):
         lines = itertools.chain.from_iterable(
             io.StringIO(p) for p in text_pieces.whole_lines(pieces)
         )
-        rows = csv.reader(lines, delimiter="," if ".csv" in self.path.suffixes else "\t")
+        rows: Iterator[list[str]] = csv.reader(
+            lines, delimiter="," if ".csv" in self.path.suffixes else "\t"
+        )
         header = next(rows, [])
         if self.column in header:
             index = header.index(self.column)

@@ -7,6 +7,7 @@ functions of (seed, epoch), and the permutation is computed block by block: a te
 takes constant memory, and batch k of an epoch begins without the batches before it.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -152,16 +153,34 @@ class TokenBlocks:
         spare = self.file.tokens - self.num_examples * self.context_length
         offset = int(keys[-1]) % (spare + 1)
         starts = offset + permuted(numbers, self.num_examples, keys[:-1]) * self.context_length
-        return {"text": self._read(starts)}
+        return {"text": self.read(starts)}
 
     def _windows(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         starts, counted = scored_windows(
             self.file.tokens, self.context_length, self.stride, numbers
         )
         weight = self.num_examples / self.file.tokens
-        return {"text": self._read(starts), "weight": counted.astype(np.float32) * weight}
+        return {"text": self.read(starts), "weight": counted.astype(np.float32) * weight}
 
-    def _read(self, starts: np.ndarray) -> np.ndarray:
+    def windows(self, stride: int | None = None) -> "TokenBlocks":
+        """The same text in order, in windows every `stride` ids."""
+        return TokenBlocks(
+            self.file,
+            self.vocabularies["text"],
+            self.context_length,
+            name=self.name,
+            split=self.split,
+            batch_size=self.batch_size,
+            stride=stride,
+        )
+
+    def scores_of(self, nats: float) -> dict[str, float]:
+        """Perplexity and bits per byte that follow from nats per token of this text."""
+        per_byte = nats * self.file.tokens / self.file.text_bytes / math.log(2)
+        return {"perplexity": math.exp(min(nats, 700.0)), "bits_per_byte": per_byte}
+
+    def read(self, starts: np.ndarray) -> np.ndarray:
+        """The blocks that begin at these positions: int32 [n, context_length + 1]."""
         index = starts[:, None] + np.arange(self.context_length + 1)
         inside = index <= self.file.tokens  # a text that is shorter than the context
         ids = self.ids[np.minimum(index, self.file.tokens)].astype(np.int32)
@@ -172,7 +191,7 @@ class TokenBlocks:
         check_numbers(n=n)
         starts = np.arange(min(n, self.num_examples)) * self.context_length
         starts = np.minimum(starts, max(self.file.tokens - self.context_length, 0))
-        return {"text": self._read(starts)}
+        return {"text": self.read(starts)}
 
     @property
     def spec(self) -> dict[str, tf.TensorSpec]:

@@ -132,6 +132,8 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         check_numbers(num_samples=num_samples)
         stops = stop_list(stop)
         ids = [self.encode_prompt(prompt) for prompt in text.to_str_list(prompts, "prompt")]
+        for row in ids:
+            self._note_long(row)
         rows = [row for row in ids for _ in range(num_samples)]
         key = self.as_seed(seed)
         texts: list[str] = []
@@ -162,6 +164,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         options = SamplingOptions(max_length, temperature, top_k, top_p, repetition_penalty)
         stops = stop_list(stop)
         row = self.encode_prompt(text.to_str_list([prompt], "prompt")[0])
+        self._note_long(row)
         key = tf.random.experimental.stateless_fold_in(self.as_seed(seed), 0)
         vocabulary = self.vocabulary("text")
         tokens = self.continuation.steps(row, options, key, self._stop_ids(stops))
@@ -180,13 +183,16 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
                 f" {', '.join(map(short_repr, unknown[:10]))}; leave them out, or train with the"
                 " tokenizer bytes"
             )
+        return ids.tolist()
+
+    def _note_long(self, ids: list[int]) -> None:
+        """Logs that a prompt is longer than the context."""
         limit = self.max_context
         if limit is not None and len(ids) >= limit:
             log_message(
-                f"note: the prompt has {len(ids):,} {vocabulary.kind}, more than the context of"
+                f"note: the prompt has {len(ids):,} {self.vocabulary('text').kind}, the context"
                 f" {limit}: its begin slides out of the context"
             )
-        return ids.tolist()
 
     def _stop_ids(self, stops: list[str]) -> list[int]:
         """The tokens that are stop strings of their own, which end a text at once."""

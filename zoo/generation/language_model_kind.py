@@ -1,6 +1,5 @@
 """What language models say about their data: see `zoo.model.kind`."""
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -42,6 +41,7 @@ class LanguageModelKind(Kind):
     vocabularies: dict[str, Any]
     vocabulary: Callable[[str], Any]
     generate: Callable[..., Any]
+    as_seed: Callable[[Any], tf.Tensor]
     continuation: Any
 
     # Data.
@@ -114,10 +114,7 @@ class LanguageModelKind(Kind):
     @classmethod
     def summarize(cls, metrics: Mapping[str, float], data: Any) -> dict[str, float]:
         """Adds perplexity and bits per byte to the nats per token, `loss`."""
-        nats = metrics["loss"]
-        per_byte = nats * data.file.tokens / data.file.text_bytes / math.log(2)
-        perplexity = math.exp(min(nats, 700.0))
-        return {**metrics, "perplexity": perplexity, "bits_per_byte": per_byte}
+        return {**metrics, **data.scores_of(metrics["loss"])}
 
     # What is shown and written.
 
@@ -185,7 +182,7 @@ class LanguageModelKind(Kind):
 
         options = SamplingOptions(self.context_length, temperature=0.5)
         n = batch["text"].shape[0]
-        rows = self.continuation.run([[]] * n, options, tf.constant([seed, 0]))
+        rows = self.continuation.run([[]] * n, options, self.as_seed(seed))
         ids = np.full((n, self.context_length), text.PAD, np.int32)
         for row, tokens in zip(ids, rows, strict=True):
             row[: len(tokens)] = tokens

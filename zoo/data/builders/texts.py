@@ -26,7 +26,7 @@ HELD_OUT = 1000  # names in each of validation and test
 FRAMES = {"quarter": 4, "eighth": 2, "sixteenth": 1}  # sixteenth notes of a frame
 
 
-class TextBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class TextBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Base of the builders: one file, whose content is divided into splits of texts.
 
     Attributes:
