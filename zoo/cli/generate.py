@@ -29,6 +29,7 @@ def _show(record: dict[str, Any]) -> None:
 @click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
 @click.option(
     "--max-length",
+    "length",  # the option --max-length of `zoo train` is another one
     type=Number("max_length"),
     default=200,
     show_default=True,
@@ -73,6 +74,7 @@ def generate(
     best: bool,
     temperature: float,
     stop: tuple[str, ...],
+    length: int,
     **options: Any,
 ) -> dict[str, Any]:
     """Continue text with a trained language model.
@@ -90,7 +92,7 @@ def generate(
         reason = "--temperature 0 takes the most probable token: leave them out"
         reject_options(["top_k", "top_p"], reason)
     stops = [text.replace("\\n", "\n") for text in stop]
-    options |= {"temperature": temperature, "stop": stops}
+    options |= {"max_length": length, "temperature": temperature, "stop": stops}
     texts = list(prompts) or [""]
     with open_model(model, best, _check) as (trained, origin, _):
         stdout = stdout_for_people()
@@ -126,9 +128,10 @@ def _check(cls: type) -> None:
 def _stream(model: "LanguageModel", prompt: str, stdout: Any, options: dict[str, Any]) -> str:
     """Prints a prompt and its continuation as it comes; returns the continuation."""
     pieces = []
+    stream = model.stream(prompt, **options)
     with contextlib.redirect_stdout(stdout):
         click.echo(prompt, nl=False)
-        for piece in model.stream(prompt, **options):
+        for piece in stream:
             pieces.append(piece)
             click.echo(piece, nl=False)
         click.echo()

@@ -99,10 +99,9 @@ def _from_character(raw: bytes) -> bytes:
 
 
 def _open(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    packed = file.read(2) == GZIP
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    return gzip.GzipFile(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
 
 
 def _drain(file: BinaryIO) -> int:

@@ -261,7 +261,9 @@ def permuted(numbers: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
         for key in keys.astype(np.uint64):
             mixed = (right + key) * np.uint64(0x9E3779B97F4A7C15)  # wraps around
             mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-            left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
+            mixed = left ^ ((mixed >> np.uint64(32)) & mask)
+            left = right
+            right = mixed
         found[outside] = (left << bits) | right
         outside = found >= count
     return found.astype(np.int64)

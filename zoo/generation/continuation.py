@@ -71,12 +71,14 @@ class Continuation:
 
     Args:
         model: the model, whose weights may change.
+        eager: run as plain Python, so that `decode_step` can be debugged.
     """
 
-    def __init__(self, model: "LanguageModel"):
+    def __init__(self, model: "LanguageModel", eager: bool = False):
         self.model = model
-        self._prefill = tf.function(model.prefill, autograph=False, reduce_retracing=True)
-        self._decode = tf.function(self._steps, autograph=False, reduce_retracing=True)
+        options: dict[str, Any] = {"autograph": False, "reduce_retracing": True}
+        self._prefill = model.prefill if eager else tf.function(model.prefill, **options)
+        self._decode = self._steps if eager else tf.function(self._steps, **options)
 
     def run(
         self,

@@ -24,7 +24,7 @@ SMALL = (
     ("num_layers", 1),
     ("num_heads", 2),
 )
-SAMPLE_LENGTH = 400  # tokens of a text that is shown
+SAMPLE_LENGTH = 400  # tokens of a text that is shown, or a few contexts
 
 
 class LanguageModelKind(Kind):
@@ -122,7 +122,8 @@ class LanguageModelKind(Kind):
         """A text that the model writes, always with the same random numbers."""
         if not self.vocabularies["text"]:
             return {}
-        return {"sample": self.generate([""], max_length=SAMPLE_LENGTH, seed=0)[0]}
+        length = min(SAMPLE_LENGTH, 8 * self.context_length)
+        return {"sample": self.generate([""], max_length=length, seed=0)[0]}
 
     def write_samples(self, file: Path, n: int = 1, seed: int = 0) -> None:  # type: ignore[override]
         """Writes texts; a chorale also as sound (.wav) or as a score (.png, .pdf, .svg).
@@ -135,7 +136,8 @@ class LanguageModelKind(Kind):
         suffix = file.suffix.lower()
         if suffix != ".txt" and n > 1:
             raise UsageError(f"{file.name} holds one chorale, got n={n}: leave -n out")
-        texts = self.generate([""] * n, max_length=4 * SAMPLE_LENGTH, seed=seed)
+        length = min(4 * SAMPLE_LENGTH, 8 * self.context_length)
+        texts = self.generate([""] * n, max_length=length, seed=seed)
         if suffix == ".txt":
             write_text(file, f"\n{'-' * 20}\n".join(texts) + "\n")
         elif suffix == ".wav":
@@ -172,18 +174,18 @@ class LanguageModelKind(Kind):
     def example_batch(self, n: int = 32, seed: int = 0) -> dict[str, tf.Tensor]:
         """Random blocks that begin with END."""
         random = np.random.default_rng(seed)
-        ids = random.integers(text.END + 1, 10, (n, self.context_length + 1))
+        ids = random.integers(text.END + 1, 10, (n, self.context_length))
         ids[:, 0] = text.END
         return {"text": tf.constant(ids, tf.int32)}
 
     def outputs(self, batch: dict[str, tf.Tensor], seed: Any) -> tf.Tensor:
         """Sampled ids [n, context_length]."""
-        from zoo.generation.continuation import SamplingOptions
+        from zoo.generation.continuation import Continuation, SamplingOptions
 
         options = SamplingOptions(self.context_length, temperature=0.5)
-        n = batch["text"].shape[0]
-        rows = self.continuation.run([[]] * n, options, self.as_seed(seed))
-        ids = np.full((n, self.context_length), text.PAD, np.int32)
+        prompts: list[list[int]] = [[]] * batch["text"].shape[0]
+        rows = Continuation(self, eager=True).run(prompts, options, self.as_seed(seed))  # type: ignore[arg-type]
+        ids = np.full((len(rows), self.context_length), text.PAD, np.int32)
         for row, tokens in zip(ids, rows, strict=True):
             row[: len(tokens)] = tokens
         return tf.constant(ids)

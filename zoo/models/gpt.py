@@ -41,7 +41,7 @@ class GPT(zoo.LanguageModel):
         num_layers: int = 4,
         hidden_dim: int = 128,
         num_heads: int = 4,
-        dropout: float = 0.0,
+        dropout: float = 0.1,
         decay_steps: int = 5000,
         **kwargs: Any,
     ):

@@ -41,7 +41,7 @@ class RNNLanguageModel(zoo.LanguageModel):
         num_layers: int = 2,
         hidden_dim: int = 256,
         cell: str = "lstm",
-        dropout: float = 0.0,
+        dropout: float = 0.1,
         decay_steps: int = 5000,
         **kwargs: Any,
     ):
@@ -54,6 +54,7 @@ class RNNLanguageModel(zoo.LanguageModel):
         dtype = self.dtype_policy
         self.embedding = TokenEmbedding(self.vocabulary_sizes["text"], hidden_dim, dtype=dtype)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
+        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype)
         self.layer_stack = [
             SequenceEncoder(hidden_dim, cell, bidirectional=False, dtype=dtype)
             for _ in range(num_layers)
@@ -86,7 +87,7 @@ class RNNLanguageModel(zoo.LanguageModel):
         for layer in self.layer_stack:
             x, *state = layer(self.dropout_layer(x, training=training))
             states.append(state)
-        return self.dropout_layer(x, training=training), states
+        return self.output_dropout(x, training=training), states
 
     # One token at a time.
 
