@@ -110,17 +110,17 @@ def a_step_logs_scalars_and_an_evaluation_one_value_per_example(name: str) -> No
 
 @functools.cache
 def _two_epochs(name: str) -> tuple[dict, dict]:
-    """(history, state) after two eager epochs of 3 steps."""
+    """(history, state) after two eager epochs of 2 steps."""
     run = small_trainer(name, eager=True)
-    return run.fit(shuffled_batches(name, 24), epochs=2).history, run.state.arrays()
+    return run.fit(shuffled_batches(name, 16), epochs=2).history, run.state.arrays()
 
 
 def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
     """Eagerly, where what a model keeps in Python would be lost, too."""
     history, whole = _two_epochs(name)
-    data = shuffled_batches(name, 24)
+    data = shuffled_batches(name, 16)
     with tempfile.TemporaryDirectory() as folder:
-        small_trainer(name, folder, eager=True).fit(data, steps=4)
+        small_trainer(name, folder, eager=True).fit(data, steps=3)
         rest = small_trainer(name, folder, eager=True)
         for variable in rest.state.variables().values():
             variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
@@ -194,7 +194,7 @@ def another_seed_gives_other_bits(name: str) -> None:
 
     def run(seed: int) -> dict[str, np.ndarray]:
         trainer = small_trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
-        trainer.fit(shuffled_batches(name, 24), steps=1)
+        trainer.fit(shuffled_batches(name, 16), steps=1)
         return {k: v for k, v in trainer.state.arrays().items() if k.startswith("model")}
 
     first = run(3)
