@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         optimizers,
         presets,
         recipes,
+        testing,
         text,
     )
     from zoo.factory import transfer_weights
@@ -74,6 +75,7 @@ __all__ = [
     "recipes",
     "register",
     "save",
+    "testing",
     "text",
     "transfer_weights",
 ]
@@ -103,6 +105,7 @@ _LAZY = {
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
+    "testing": None,
     "text": None,
     "transfer_weights": "zoo.factory",
 }
