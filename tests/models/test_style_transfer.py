@@ -346,6 +346,7 @@ def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, ca
         (random(8, 8, 3) * np.nan, {}, "got nan to nan"),
         (random(8, 8, 3), {"init": "style"}, "init must be one of.*got 'style'"),
         (random(8, 8, 3), {"optimizer": "sgd"}, "optimizer must be 'lbfgs' or.*'sgd'"),
+        (random(8, 8, 3), {"seed": 1}, "seed=1 would change nothing: it needs init='noise'"),
         (random(8, 8, 3), {"steps": 0}, "steps must be an integer >= 1, got 0"),
     ],
 )
