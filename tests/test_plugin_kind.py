@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
         del sys.modules["zoo_signals"], METRICS["peak_error"]
 
 
-def test_the_command_line_trains_resumes_evaluates_and_shows_it(folder):
+def test_the_command_line_trains_resumes_evaluates_and_shows_it(folder, eager_steps):
     splits = ("--split", "train[:75%]", "--test-split", "train[75%:]")
     train = ("train", NAME, "--data", "sines.npy", *splits, "--batch-size", 8, "--set", "units=16")
     record = run_json(*train, "--epochs", 1)
@@ -81,7 +81,7 @@ def test_it_is_exported_and_shared_as_a_preset(folder):
     zoo.save(model, folder / "preset", card=CARD)
     loaded = zoo.get(str(folder / "preset"), pretrained=True)
     np.testing.assert_array_equal(loaded.reconstruct(batch["signal"]), expected)
-    assert NAME in run("info", "preset").stdout
+    assert NAME in run("info", "./preset").stdout
 
 
 def test_it_has_every_property_of_a_model(folder, monkeypatch):
