@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         presets,
         recipes,
         text,
+        threads,
     )
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
@@ -69,6 +70,7 @@ __all__ = [
     "register",
     "save",
     "text",
+    "threads",
     "transfer_weights",
 ]
 
@@ -95,6 +97,7 @@ _LAZY = {
     "recipes": None,
     "save": "zoo.presets",
     "text": None,
+    "threads": None,
     "transfer_weights": "zoo.factory",
 }
 
