@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         recipes,
         testing,
         text,
+        threads,
     )
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
@@ -77,6 +78,7 @@ __all__ = [
     "save",
     "testing",
     "text",
+    "threads",
     "transfer_weights",
 ]
 
@@ -107,6 +109,7 @@ _LAZY = {
     "save": "zoo.presets",
     "testing": None,
     "text": None,
+    "threads": None,
     "transfer_weights": "zoo.factory",
 }
 
