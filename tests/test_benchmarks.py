@@ -143,7 +143,7 @@ def test_text_examples_have_ids_of_the_vocabulary_and_no_padding(name, small_tex
 
 
 def test_a_model_has_the_variants_that_make_sense_for_it():
-    assert {"zoo xla", "zoo train"} <= {*variants.variants_of("seq2seq")}
+    assert {"zoo xla", "zoo train", "zoo threads"} <= {*variants.variants_of("seq2seq")}
     assert "zoo translate" in variants.variants_of("seq2seq-decode")
     assert not {"zoo train", "zoo translate"} & {*variants.variants_of("captioning-decode")}
     assert variants.variants_of("vae", ["zoo", "zoo xla"]) == ["zoo"]

@@ -16,6 +16,7 @@ from zoo import factory, registry
 from zoo.cli.main import main
 from zoo.cli.overrides import parse_overrides
 from zoo.data import names as data_names
+from zoo.recipes.metric_spec import METRICS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -69,9 +70,12 @@ with_code = pytest.mark.parametrize(
 
 @pytest.fixture
 def registered_for_now():
-    """Removes the models that a document registers."""
+    """Removes the models and metrics that a document registers."""
     before = set(registry._registered)
+    metrics = {*METRICS}
     yield
+    for name in {*METRICS} - metrics:
+        del METRICS[name]
     modules = registry._modules()
     for name in set(registry._registered) - before:
         if name not in modules:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         optimizers,
         presets,
         recipes,
+        testing,
         text,
+        threads,
     )
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
@@ -76,7 +78,9 @@ __all__ = [
     "recipes",
     "register",
     "save",
+    "testing",
     "text",
+    "threads",
     "transfer_weights",
 ]
 
@@ -106,7 +110,9 @@ _LAZY = {
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
+    "testing": None,
     "text": None,
+    "threads": None,
     "transfer_weights": "zoo.factory",
 }
 

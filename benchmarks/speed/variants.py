@@ -77,14 +77,12 @@ VARIANTS = {
     "tf.function step": Variant("tf_runners.loop", TF, models=DECODING),
     "keras fit": Variant("tf_runners.fit", TF, models=IMAGE_MODELS + TEXT_MODELS),
     "zoo": Variant("tf_runners.trainer"),
+    "zoo threads": Variant("tf_runners.trainer", arguments={"configure": True}),
     "zoo train": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=IMAGE_MODELS + TEXT_MODELS
     ),
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)
-    ),
-    "zoo threads": Variant(
-        "tf_runners.trainer", arguments={"as_command": True}, models=("captioning-decode",)
     ),
     "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=TEXT_MODELS),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),

@@ -153,7 +153,7 @@ class StyleTransfer(zoo.Stylizer):
             steps: number of iterations of the optimizer.
             optimizer: "lbfgs", "adam", or an unbuilt Keras optimizer; pixels are unbounded.
             init: initial image, "content" or "noise" (as in the paper).
-            seed: seed of the noise.
+            seed: seed of the noise; only with `init="noise"`.
             callback: called with (image, entry of the history) at the start and every 10 steps.
 
         Returns:
@@ -168,6 +168,8 @@ class StyleTransfer(zoo.Stylizer):
         self.network.check(content.shape)
         self.network.check(style.shape)
         from_noise = one_of(init, ("content", "noise"), "init") == "noise"
+        if seed is not None and not from_noise:
+            raise ValueError(f"seed={seed!r:.80} would change nothing: it needs init='noise'")
         x = self.noise(content.shape, seed) if from_noise else content
         optimizer = self.configure_optimizers()[""] if optimizer == "adam" else optimizer
         targets = self.targets(content, style)
