@@ -172,11 +172,9 @@ class CausalTransformerLayer(TransformerLayer):
 
     def _attend_with_memory(self, inputs: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """(context, memory of all steps)."""
-        steps = tf.shape(inputs)[1]
-        causal_mask = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
         x = self.self_attention_norm(inputs)
         memory = self.self_attention.prepare_memory(x)
-        return self.self_attention.attend(x, memory, causal_mask)[0], memory
+        return self.self_attention.attend_to_past(x, memory), memory
 
     def _attend_to_cache(
         self, inputs: tf.Tensor, cache: dict[str, tf.Tensor], position: int | tf.Tensor

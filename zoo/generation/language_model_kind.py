@@ -41,7 +41,6 @@ class LanguageModelKind(Kind):
     vocabularies: dict[str, Any]
     vocabulary: Callable[[str], Any]
     generate: Callable[..., Any]
-    as_seed: Callable[[Any], tf.Tensor]
     continuation: Any
 
     # Data.
@@ -184,7 +183,8 @@ class LanguageModelKind(Kind):
 
         options = SamplingOptions(self.context_length, temperature=0.5)
         prompts: list[list[int]] = [[]] * batch["text"].shape[0]
-        rows = Continuation(self, eager=True).run(prompts, options, self.as_seed(seed))  # type: ignore[arg-type]
+        key = self.as_seed(seed)  # type: ignore[attr-defined]
+        rows = Continuation(self, eager=True).run(prompts, options, key)  # type: ignore[arg-type]
         ids = np.full((len(rows), self.context_length), text.PAD, np.int32)
         for row, tokens in zip(ids, rows, strict=True):
             row[: len(tokens)] = tokens
