@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import same_bits, small_model, small_trainer
 
 from zoo import text
 from zoo.data.array_dataset import as_tf_dataset
@@ -98,3 +99,18 @@ def test_impossible_blocks_are_refused():
         blocks(100, stride=5)
     with pytest.raises(UsageError, match="stride must be an integer >= 1"):
         blocks(100, stride=0)
+
+
+def test_a_run_over_blocks_resumes_in_mid_epoch_to_the_same_bits(tmp_path):
+    options = {"shuffle": True, "batch_size": 4, "drop_remainder": True}
+    data = blocks(150, context_length=6, **options)
+
+    def run(steps, workdir=None):
+        small = small_model("rnn_language_model", text_vocabulary=LETTERS)
+        trainer = small_trainer("rnn_language_model", workdir, small, eager=True)
+        trainer.fit(data, steps=steps)
+        return trainer.state.arrays()
+
+    assert len(data) == 6
+    run(8, tmp_path)
+    assert same_bits(run(10, tmp_path), run(10)) == []

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from cases import small_model
 
+import zoo
 from zoo import text
 from zoo.errors import UsageError
 from zoo.generation.continuation import window_start
@@ -177,3 +178,15 @@ def test_prompts_that_cannot_be_read_are_refused_and_long_ones_are_noted(capfd):
     assert "the prompt has 10 characters, the context 6: its begin slides" in capfd.readouterr().err
     with pytest.raises(UsageError, match="only the size of its text vocabulary"):
         small_model("gpt").generate(["a"])
+
+
+def test_weights_transfer_to_another_alphabet_by_character():
+    other = text.WordTokenizer(list("cxd"), "character")
+    source = small_model("gpt", text_vocabulary=LETTERS)
+    target = small_model("gpt", seed=1, text_vocabulary=other)
+    zoo.transfer_weights(source, target)
+    rows, found = source.embedding.embeddings.numpy(), target.embedding.embeddings.numpy()
+    for letter in "cd":
+        old, new = (vocabulary.encode([letter])[0][0] for vocabulary in (LETTERS, other))
+        np.testing.assert_array_equal(found[new], rows[old])
+    np.testing.assert_array_equal(target.positions.table, source.positions.table)

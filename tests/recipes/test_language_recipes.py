@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from zoo.data.stream_config import StreamConfig
@@ -35,14 +34,14 @@ def test_a_recipe_of_a_text_records_nats_over_all_tokens_and_what_follows(tmp_pa
         ),
     )
     record = reproduce(recipe, "smoke", tmp_path / "results", tmp_path / "run")
-    entry = record.metrics["token_nll_stride_4"]
+    metrics = record["metrics"]
+    entry = metrics["token_nll_stride_4"]
     assert entry["protocol"].endswith(
         "train[0:400] / validation, original text; nats per token, each counted once, windows every"
         " 4 tokens, on all test texts, nats"
     )
-    assert entry["n"] == 1 + math.ceil((72 - 16) / 4) == len(record.values["token_nll_stride_4"])
+    assert entry["n"] == 1 + math.ceil((72 - 16) / 4)
     assert entry["perplexity"] == pytest.approx(math.exp(entry["value"]))
     assert entry["bits_per_byte"] == pytest.approx(entry["value"] / math.log(2))
-    assert record.metrics["random_window_nll_64"]["n"] == 64
-    values = record.values["token_nll_stride_16"]
-    assert np.mean(values) == pytest.approx(record.metrics["token_nll_stride_16"]["value"])
+    assert metrics["random_window_nll_64"]["n"] == 64
+    assert metrics["token_nll_stride_16"]["value"] > 0

@@ -108,7 +108,8 @@ DATA_OPTION = click.option(
     metavar="DATA",
     help="Data set: a name from `zoo data list`, a folder of images, a .npy or .npz file, or"
     " AtoB:FOLDER for image pairs. For text: a name, a TSV file, or a folder of files named"
-    " SPLIT.LANGUAGE.  [default: the model's example data, or the run's data]",
+    " SPLIT.LANGUAGE. For language models: a name, a text file, a folder of them, or a table and"
+    " --column.  [default: the model's example data, or the run's data]",
 )
 BEST_OPTION = click.option("--best", is_flag=True, help="Use the best epoch instead of the last.")
 SET_OPTION = click.option(
