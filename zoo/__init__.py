@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
+    from zoo.generation.language_model import LanguageModel
     from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
@@ -51,6 +52,7 @@ __all__ = [
     "__version__",
     "Captioner",
     "ImageTranslator",
+    "LanguageModel",
     "Model",
     "Recommender",
     "SequenceGenerator",
@@ -88,6 +90,7 @@ ensure_keras_home()
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
     "ImageTranslator": "zoo.model.image_translator",
+    "LanguageModel": "zoo.generation.language_model",
     "Model": "zoo.model",
     "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",

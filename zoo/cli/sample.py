@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     "--output",
     "file",
     metavar="FILE",
-    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".tsv"),
+    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".tsv", ".txt", ".wav"),
     help="File to write: a figure (.png, .jpg, .pdf, .svg) or an array (.npy, .npz); for text a"
-    " table (.tsv).  [default: in the run's figures]",
+    " table (.tsv), a text (.txt) or the sound of a chorale (.wav).  [default: in the run's"
+    " figures]",
 )
 @BEST_OPTION
 @json_option(lambda record: click.echo(record["file"]))
