@@ -38,6 +38,7 @@ SMALL = (
     ("intermediate_dim", 16),
     ("num_encoder_layers", 1),
     ("num_decoder_layers", 1),
+    ("sampling_steps", 4),
 )
 LONGEST = 6  # ids of a sentence
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
+    from zoo.generation.diffusion_model import DiffusionModel
     from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
 __all__ = [
     "__version__",
     "Captioner",
+    "DiffusionModel",
     "Model",
     "SequenceGenerator",
     "Trainer",
@@ -77,6 +79,7 @@ ensure_keras_home()
 # Public name -> the module that defines it; None: it is a submodule.
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
+    "DiffusionModel": "zoo.generation.diffusion_model",
     "Model": "zoo.model",
     "SequenceGenerator": "zoo.generation.sequence_generator",
     "Trainer": "zoo.training.trainer",

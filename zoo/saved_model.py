@@ -118,7 +118,8 @@ def signatures(
     for method in filter(lambda method: hasattr(model, method), METHODS):
         function = getattr(model, method)
         arguments = METHODS[method]
-        if "label" in inspect.signature(function).parameters:
+        has_classes = getattr(model, "num_classes", 0)
+        if has_classes and "label" in inspect.signature(function).parameters:
             arguments = (*arguments, "label")
         functions[method] = function, [specs[name] for name in arguments]
     if not functions:

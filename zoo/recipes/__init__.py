@@ -9,7 +9,7 @@ Importing this package needs no TensorFlow.
 import fnmatch
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.recipes import captioning, gans, translation, vaes
+from zoo.recipes import captioning, diffusion, gans, translation, vaes
 from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
@@ -44,6 +44,12 @@ def names(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-for recipe in (*vaes.RECIPES, *gans.RECIPES, *translation.RECIPES, *captioning.RECIPES):
+for recipe in (
+    *vaes.RECIPES,
+    *gans.RECIPES,
+    *diffusion.RECIPES,
+    *translation.RECIPES,
+    *captioning.RECIPES,
+):
     register(recipe)
 del recipe

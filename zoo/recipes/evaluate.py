@@ -122,6 +122,8 @@ def compute_metric(
             sign = -1  # a bound on log p is recorded as a loss
             arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
             estimate = metrics.log_likelihood(model, test, **arguments)
+        case "bits_per_dimension":
+            estimate = metrics.bits_per_dimension(model, test, progress=True, **arguments)
         case "l1" | "psnr" | "ssim":
             estimate = getattr(metrics, spec.name)(*metrics.translate(model, test))
     interval = sorted(sign * end for end in estimate.interval)

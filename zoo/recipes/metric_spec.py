@@ -44,6 +44,13 @@ METRICS = {
     # Bounds on the log-likelihood are recorded with a negative sign, as a loss in nats.
     "log_likelihood": MetricDefinition("iwae_{samples}", "IWAE-{samples}", "nats", optional=BOUND),
     "elbo": MetricDefinition("negative_elbo", "-ELBO", "nats", optional=BOUND),
+    "bits_per_dimension": MetricDefinition(
+        "bits_per_dimension",
+        "bits per dimension of 8-bit pixels, uniformly dequantized, {sampling_steps} steps",
+        "bits/dim",
+        defaults={"sampling_steps": 50},
+        optional=BOUND,
+    ),
     "active_units": MetricDefinition(
         "active_units", "active units", "units", False, optional=("threshold",)
     ),
