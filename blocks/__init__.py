@@ -28,7 +28,11 @@ from blocks.residual import MapAttention, ResidualBlock, TimeEmbedding
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
 from blocks.token_cross_entropy import cross_entropy
-from blocks.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from blocks.transformer import (
+    CausalTransformerLayer,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
 from blocks.unet import PatchDiscriminator, UNet
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
+    "CausalTransformerLayer",
     "DReG",
     "DiffusionMLP",
     "DiffusionUNet",
