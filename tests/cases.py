@@ -38,14 +38,15 @@ SMALL = (
     ("intermediate_dim", 16),
     ("num_encoder_layers", 1),
     ("num_decoder_layers", 1),
-    ("sampling_steps", 4),
 )
 LONGEST = 6  # ids of a sentence
 
 
 def small_config(name):
-    kinds = {key: type(p.default) for key, p in arguments(get_class(name)).items()}
-    return {key: value for key, value in SMALL if kinds.get(key) is type(value)}
+    cls = get_class(name)
+    kinds = {key: type(p.default) for key, p in arguments(cls).items()}
+    own = cls.small_config() if hasattr(cls, "small_config") else {}
+    return {key: value for key, value in SMALL if kinds.get(key) is type(value)} | own
 
 
 def small_model(name, seed=0, **config):

@@ -26,8 +26,6 @@ class DiffusionModel(FlowCodes):
 
     Args:
         image_shape: (rows, columns, channels).
-        probability_path: the path from noise to data.
-        parametrization: what the network predicts.
         sampler: the default solver of `sample`: a key of `SOLVERS`, or an object.
         sampling_steps: default number of steps.
         num_classes: number of classes that images are conditioned on; 0: none.
@@ -39,8 +37,6 @@ class DiffusionModel(FlowCodes):
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        probability_path: GaussianPath,
-        parametrization: Parametrization,
         sampler: str | Solver,
         sampling_steps: int,
         num_classes: int,
@@ -49,14 +45,27 @@ class DiffusionModel(FlowCodes):
     ):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
-        self.probability_path = probability_path
-        self.parametrization = parametrization
         self.sampler = resolve_object(sampler, SOLVERS, Solver, "sampler")
         self.sampling_steps = positive_int(sampling_steps, "sampling_steps")
         self.num_classes = non_negative_int(num_classes, "num_classes")
         self.label_dropout = fraction(label_dropout, "label_dropout")
+
+    @classmethod
+    def small_config(cls) -> dict[str, Any]:
+        """Arguments of a model for tests."""
+        shape = {"image_shape": (8, 8, 1), "patch_size": 4, "filters": (64,)}
+        return {**shape, "sampling_steps": 4}
+
+    def set_path(self, probability_path: GaussianPath, parametrization: Parametrization) -> None:
+        """Sets the path from noise to data, and what the network predicts on it.
+
+        Raises:
+            ValueError: the sampler cannot follow this path.
+        """
+        self.probability_path = probability_path
+        self.parametrization = parametrization
         try:
-            self.sampler.check_path(probability_path, sampling_steps)
+            self.sampler.check_path(probability_path, self.sampling_steps)
         except ValueError as error:
             raise ValueError(f"sampler and sampling_steps: {error}") from error
 

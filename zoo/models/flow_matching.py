@@ -64,18 +64,9 @@ class FlowMatching(zoo.DiffusionModel):
         autoencoder: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            image_shape,
-            probability_path=resolve_object(
-                probability_path, PATHS, GaussianPath, "probability_path"
-            ),
-            parametrization=Velocity(),
-            sampler=sampler,
-            sampling_steps=sampling_steps,
-            num_classes=num_classes,
-            label_dropout=label_dropout,
-            **kwargs,
-        )
+        super().__init__(image_shape, sampler, sampling_steps, num_classes, label_dropout, **kwargs)
+        path = resolve_object(probability_path, PATHS, GaussianPath, "probability_path")
+        self.set_path(path, Velocity())
         self.pairing = resolve_object(pairing, PAIRINGS, Pairing, "pairing")
         self.autoencoder = _trained_autoencoder(autoencoder, self.image_shape)
         network = DiffusionUNet(
@@ -141,7 +132,10 @@ def _trained_autoencoder(autoencoder: Any, image_shape: tuple[int, int, int]) ->
     if autoencoder is None:
         return None
     if isinstance(autoencoder, str):
-        autoencoder = zoo.get(autoencoder, pretrained=True)
+        try:
+            autoencoder = zoo.get(autoencoder, pretrained=True)
+        except ValueError as error:  # no such preset
+            raise ValueError(f"autoencoder: {error}") from error
     if not all(hasattr(autoencoder, method) for method in ("posterior", "decode", "latent_dim")):
         raise ValueError(
             "autoencoder must be a model with posterior and decode, such as a vae, or the name of a"
