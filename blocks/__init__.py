@@ -1,15 +1,16 @@
 """Reusable Keras layers, from which the models of the zoo are built.
 
-They depend on Keras, TensorFlow and TensorFlow Probability only, not on models, data or training.
-`call` takes and returns tensors. A layer that represents a distribution has a method
+They depend on Keras, TensorFlow, TensorFlow Probability and scikit-learn only, not on models, data
+or training. `call` takes and returns tensors. A layer that represents a distribution has a method
 `distribution()`, which returns a TFP distribution in float32.
 """
 
 from blocks.attention import AdditiveAttention, MultiHeadAttention, MultiplicativeAttention
 from blocks.attention_decoder import AttentionDecoder
+from blocks.bounds import elbo, iwae
 from blocks.convolution import FastConv2DTranspose
 from blocks.diffusion_networks import DiffusionMLP, DiffusionUNet
-from blocks.divergences import IWAE, DReG, FreeBits, analytic_kl, elbo, monte_carlo_kl
+from blocks.divergences import FreeBits, analytic_kl, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
 from blocks.group_normalization import GroupNormalization
@@ -36,14 +37,12 @@ from blocks.transformer import (
 from blocks.unet import PatchDiscriminator, UNet
 
 __all__ = [
-    "IWAE",
     "AdditiveAttention",
     "AttentionCell",
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
     "CausalTransformerLayer",
-    "DReG",
     "DiffusionMLP",
     "DiffusionUNet",
     "Downsample",
@@ -78,6 +77,7 @@ __all__ = [
     "cross_entropy",
     "elbo",
     "gram_matrix",
+    "iwae",
     "mmd",
     "monte_carlo_kl",
     "mixture_noise",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         optimizers,
         presets,
         recipes,
+        testing,
         text,
     )
     from zoo.factory import transfer_weights
@@ -38,7 +39,10 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.generation.translator import Translator
     from zoo.log import log_message
     from zoo.model import Model
+    from zoo.model.image_translator import ImageTranslator
     from zoo.model.method_arguments import checked_method
+    from zoo.model.recommender import Recommender
+    from zoo.model.stylizer import Stylizer
     from zoo.presets import save
     from zoo.saved_model import export
     from zoo.training.trainer import Trainer
@@ -47,8 +51,11 @@ __all__ = [
     "__version__",
     "Captioner",
     "DiffusionModel",
+    "ImageTranslator",
     "Model",
+    "Recommender",
     "SequenceGenerator",
+    "Stylizer",
     "Trainer",
     "Translator",
     "checked_method",
@@ -70,6 +77,7 @@ __all__ = [
     "recipes",
     "register",
     "save",
+    "testing",
     "text",
     "transfer_weights",
 ]
@@ -80,8 +88,11 @@ ensure_keras_home()
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
     "DiffusionModel": "zoo.generation.diffusion_model",
+    "ImageTranslator": "zoo.model.image_translator",
     "Model": "zoo.model",
+    "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",
+    "Stylizer": "zoo.model.stylizer",
     "Trainer": "zoo.training.trainer",
     "Translator": "zoo.generation.translator",
     "checked_method": "zoo.model.method_arguments",
@@ -97,6 +108,7 @@ _LAZY = {
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
+    "testing": None,
     "text": None,
     "transfer_weights": "zoo.factory",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import output
-from zoo.cli.load import open_model, require_kind
+from zoo.cli.load import open_model, require_method
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
 from zoo.cli.terminal import json_option
 from zoo.data.caption_config import CaptionConfig
@@ -81,7 +81,8 @@ def caption(
     network_args: dict[str, Any] | None = None
     if network:
         network_args = {"network": network, "weights": weights, "size": image_size}
-    with open_model(model, best, require_kind("captions")) as (trained, origin, config):
+    check = require_method("caption_with_attention", "caption images")
+    with open_model(model, best, check) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
         max_length = (config or CaptionConfig).max_length if max_length is None else max_length
         options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}

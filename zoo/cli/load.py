@@ -73,21 +73,19 @@ def open_model(
         yield model, workdir, config
 
 
-LACKS = {"pairs": "does not translate text", "captions": "does not caption images"}
-
-
-def require_kind(kind: str) -> Callable[[type], None]:
-    """The `check` of `open_model` that accepts only models trained on this kind of data.
+def require_method(method: str, purpose: str) -> Callable[[type], None]:
+    """The `check` of `open_model` that accepts only classes with a method.
 
     Args:
-        kind: "pairs" or "captions".
+        method: its name.
+        purpose: what it does, for the message: "translate text".
     """
 
-    def check(cls: Any) -> None:
-        if getattr(cls, "data_kind", None) != kind:
+    def check(cls: type) -> None:
+        if not hasattr(cls, method):
             names = registry.names()
-            others = [name for name in names if registry.get_class(name).data_kind == kind]
-            raise UsageError(f"this model {LACKS[kind]}; these do: {', '.join(others)}")
+            others = [name for name in names if hasattr(registry.get_class(name), method)]
+            raise UsageError(f"this model does not {purpose}; these do: {', '.join(others)}")
 
     return check
 

@@ -41,6 +41,7 @@ def main() -> None:
     zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
     zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
+    zoo check my_model                        check a model of your own
 
     Results go to stdout, progress and messages to stderr. With --json, stdout is one JSON object.
     Exit code: 0 for success; 1 if the command failed or was interrupted; 2 if the command was

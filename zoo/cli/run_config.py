@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.cli.overrides import INFERRED, default_arguments
+from zoo.cli.overrides import default_arguments
 from zoo.cli.train_config import TrainConfig
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
@@ -140,7 +140,8 @@ def check_same(
 def _argument_differences(run: Run, config: TrainConfig) -> list[tuple[str, str]]:
     """Differences of the model's arguments, as `differences` returns them."""
     defaults = default_arguments(config.model)
-    defaults = {k: v for k, v in defaults.items() if v is not None and k not in INFERRED}
+    inferred = registry.get_class(config.model).inferred_arguments
+    defaults = {k: v for k, v in defaults.items() if v is not None and k not in inferred}
     # What was given as a name is an object in the arguments.
     literals = {
         key: value for key, value in run.model_config.items() if not isinstance(value, dict)

@@ -253,13 +253,13 @@ def evaluation_record(
     return {
         "run": workdir and str(workdir),
         "model": config.model,
-        "kind": config.kind,
         "data": config.data,
         "split": config.test_split,
-        "examples": evaluation_data.describe_examples(data, config.kind),
+        "examples": evaluation_data.describe_examples(data, config.model_class.data_kind),
         "epochs": position["epoch"],
         "steps": position["step"],
         "metrics": metrics,
+        "next": config.model_class.next_commands(str(workdir)) if workdir else [],
     }
 
 

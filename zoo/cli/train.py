@@ -17,20 +17,12 @@ from zoo.cli.options import (
     text_options,
 )
 from zoo.cli.terminal import json_option, print_table
-from zoo.cli.train_config import vocabularies_in
 from zoo.data import source_names
 from zoo.errors import UsageError
 from zoo.log import log_message
 
 if TYPE_CHECKING:
     from zoo.training.trainer import Trainer
-
-NEXT = {  # kind of data -> what to do with a run
-    "images": "zoo sample {} -n 64",
-    "pairs": "zoo translate {} TEXT",
-    "captions": "zoo caption {} IMAGE",
-    "ratings": "zoo evaluate {} --best",
-}
 
 
 def _show_train(record: dict[str, Any]) -> None:
@@ -40,8 +32,8 @@ def _show_train(record: dict[str, Any]) -> None:
         return
     if any((Path(run) / "figures").glob("*.png")):
         click.echo(f"\nfigures: {run}/figures/*.png")
-    click.echo(f"\ntry next: {NEXT[record['kind']].format(run)}")
-    click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
+    commands = [*record["next"], f"zoo inspect {run}", f"tensorboard --logdir {run}"]
+    click.echo("\ntry next: " + "\n          ".join(commands))
 
 
 def _show_metrics(record: dict[str, Any]) -> None:
@@ -168,10 +160,10 @@ def train(
     workdir = workdir or runs.default_workdir(config)
     fingerprint = source_names.fingerprint(config.data, config.languages)
     run = run_config.check_same(workdir, config, fingerprint)
-    vocabulary = vocabularies_in(run.model_config) if run else None  # a run keeps its vocabulary
-    data = config.load_data(config.split, training=True, vocabulary=vocabulary)
-    test_data = config.load_data(config.test_split, vocabulary=getattr(data, "vocabularies", None))
+    known = run.model_config if run else None  # a run keeps its vocabulary
+    data = config.load_data(config.split, training=True, arguments=known)
     model = config.build_model(data)
+    test_data = config.load_data(config.test_split, arguments=model.get_config())
     runs.warn_grayscale_bernoulli(model, test_data)
     trainer = config.build_trainer(model, workdir, eager=eager, figures_every=figures_every)
     if run is None and 0 in (epochs, steps):

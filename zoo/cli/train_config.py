@@ -6,27 +6,27 @@ TensorFlow is imported only to load data and to build models.
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from zoo import data as datasets
 from zoo import registry
 from zoo.cli.options import explicit_options
-from zoo.cli.overrides import VOCABULARY_ARGUMENTS, infer_from_data
+from zoo.cli.overrides import infer_from_data
 from zoo.cli.terminal import import_tensorflow
-from zoo.data.caption_config import CaptionConfig
-from zoo.data.text_config import TextConfig, default_tokenizer
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.model import Model
     from zoo.training.trainer import Trainer
 
-IMAGE_OPTIONS = ("binarize", "augment", "image_size")  # without effect on text
-TEXT_OPTIONS = tuple(field.name for field in fields(TextConfig))  # without effect on images
-INAPPLICABLE = {  # kind of data -> (what the model is trained on, options without effect on it)
-    "pairs": ("text", IMAGE_OPTIONS),
-    "captions": ("images with captions", ("binarize", "augment", "languages")),
-    "ratings": ("ratings", (*IMAGE_OPTIONS, *TEXT_OPTIONS)),
-    "images": ("images", TEXT_OPTIONS),
-}
+DATA_OPTIONS = (  # of `zoo train`; a model's class says which of them apply
+    "binarize",
+    "augment",
+    "image_size",
+    "languages",
+    "tokenizer",
+    "vocabulary_size",
+    "lowercase",
+    "max_length",
+    "truncate",
+)
 
 
 @dataclass(frozen=True)
@@ -54,55 +54,43 @@ class TrainConfig:
     micro_batches: int = 1
 
     @property
-    def kind(self) -> str:
-        """The kind of data that the model is trained on, as in `zoo.data.catalog`."""
+    def model_class(self) -> "type[Model]":
+        """The class of the model, which says what data it loads."""
         import_tensorflow()
-        return registry.get_class(self.model).data_kind
+        return registry.get_class(self.model)
 
     @property
-    def text_config(self) -> TextConfig:
-        """How texts become ids; raises UsageError for options that are not possible."""
-        options = {name: getattr(self, name) for name in TEXT_OPTIONS}
-        if self.kind == "captions":
-            return CaptionConfig(**options, image_size=self.image_size)
-        return TextConfig(**options)
+    def data_options(self) -> dict[str, Any]:
+        """The options of the data that apply to the model."""
+        return {name: getattr(self, name) for name in self.model_class.data_options}
 
     def load_data(
-        self, split: str, training: bool = False, vocabulary: dict[str, Any] | None = None
+        self, split: str, training: bool = False, arguments: dict[str, Any] | None = None
     ) -> Any:
         """Loads a split of the data: shuffled for training, otherwise complete and in order.
 
-        Data for evaluation do not change: dynamic binarization becomes one draw ("fixed").
-        Their batches have at least eight examples, since figures are made of the first.
+        Batches for evaluation have at least eight examples, since figures are made of the first.
 
         Args:
             split: as in "train[:90%]".
             training: whether to shuffle and augment.
-            vocabulary: tokenizes texts; default: that of the model's arguments, or one built from
-                the training split.
+            arguments: of the model, for what has been computed from the training split, such as a
+                vocabulary; default: those of this configuration, or of the training split.
         """
-        common: dict[str, Any] = {
-            "batch_size": self.batch_size if training else max(self.batch_size, 8),
-            "shuffle": training,
-            "seed": self.seed,
-        }
-        if self.kind in ("pairs", "captions"):
-            text_config = self.text_config
-            vocabulary = vocabulary or vocabularies_in(self.set)
-            if vocabulary is None and split != self.split:
-                corpus = text_config.load_corpus(self.data, self.split)
-                vocabulary = text_config.build_vocabulary(corpus)
-            even = training and self.micro_batches > 1
-            return text_config.load(self.data, split, vocabulary, drop_remainder=even, **common)
-        fixed = self.binarize == "dynamic" and not training
-        return datasets.load(
+        cls = self.model_class
+        arguments = self.set if arguments is None else arguments
+        if split != self.split and set(cls.fitted_arguments) - arguments.keys():
+            arguments = cls.arguments_from_data(self.load_data(self.split))
+        dropped = True if self.micro_batches > 1 else None  # the last batch, if it is not full
+        return cls.load_data(
             self.data,
             split,
-            **common,
-            binarize="fixed" if fixed else self.binarize,
-            augment=self.augment if training else "none",
-            image_size=self.image_size,
-            drop_remainder=None if training else False,
+            training=training,
+            arguments=arguments,
+            batch_size=self.batch_size if training else max(self.batch_size, 8),
+            seed=self.seed,
+            drop_remainder=dropped if training else False,
+            **self.data_options,
         )
 
     def build_model(self, data: Any = None, trained: bool = False) -> "Model":
@@ -144,42 +132,25 @@ class TrainConfig:
 
 
 def validate(config: TrainConfig) -> TrainConfig:
-    """The configuration with the tokenizer that suits its data; raises UsageError.
+    """The configuration with the defaults that depend on its data; raises UsageError.
 
-    Options for images are errors for a model of text, and options for text for a model of images.
+    Options for other data than those of the model are errors.
     """
-    trained_on, inapplicable = INAPPLICABLE[config.kind]
+    cls = config.model_class
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     explicit = explicit_options()
     rejected = [
-        name for name in inapplicable if name in explicit or getattr(config, name) != defaults[name]
+        name
+        for name in DATA_OPTIONS
+        if name not in cls.data_options
+        and (name in explicit or getattr(config, name) != defaults[name])
     ]
     if rejected:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in rejected)
         verb = "has" if len(rejected) == 1 else "have"
         raise UsageError(
-            f"{config.model} is trained on {trained_on}, where {options} {verb} no effect: leave"
+            f"{config.model} is trained on {cls.data_kind}, where {options} {verb} no effect: leave"
             f" {'it' if len(rejected) == 1 else 'them'} out"
         )
-    if config.kind not in ("pairs", "captions"):
-        return config
-    config = replace(config, tokenizer=config.tokenizer or default_tokenizer(config.data))
-    if config.tokenizer == "characters" and "vocabulary_size" in explicit:
-        raise UsageError(
-            f"{config.data} is tokenized into characters, all of which are in the vocabulary: leave"
-            " --vocabulary-size out, or choose another --tokenizer"
-        )
-    config.text_config  # noqa: B018  (it checks the options)
-    return config
-
-
-def vocabularies_in(model_config: dict[str, Any]) -> dict[str, Any] | None:
-    """The vocabularies in a model's arguments, {"source": ..., "target": ...}; None without any."""
-    from zoo import text
-
-    vocabularies = {
-        key.removesuffix("_vocabulary"): text.from_json(value)
-        for key, value in model_config.items()
-        if key in VOCABULARY_ARGUMENTS and isinstance(value, str)
-    }
-    return vocabularies or None
+    resolved = cls.resolve_options(config.data, config.data_options, explicit.keys())
+    return replace(config, **resolved)

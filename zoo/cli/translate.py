@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli import output, runs
-from zoo.cli.load import open_model, require_kind
+from zoo.cli.load import open_model, require_method
 from zoo.cli.options import TRUNCATE_OPTION, UserPath, generation_options
 from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.data.text_config import TextConfig
@@ -55,7 +55,7 @@ def translate(
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
-    check = require_kind("pairs")
+    check = require_method("translate_with_attention", "translate text")
     setup = runs.use_single_threaded_ops
     with open_model(model, best, check, setup) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)

@@ -217,6 +217,7 @@ CATALOG = {
             features=("user", "item", "rating"),
             module="zoo.data.builders.ratings",
             kind="ratings",
+            load="zoo.data.builders.ratings:load",
         ),
         DatasetInfo(
             "movielens",
@@ -227,6 +228,7 @@ CATALOG = {
             "research; see the source",
             features=("user_id", "movie_id", "user_rating"),
             kind="ratings",
+            load="zoo.data.builders.ratings:load",
             config="100k-ratings",
         ),
     )

@@ -4,17 +4,27 @@ A subclass defines the network, the path and the training step. Sampling, codes,
 likelihoods are the same for all of them: `blocks.solvers` needs only what `components` returns.
 """
 
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from blocks.checks import fraction, int_tuple, non_negative_int, positive_int
 from blocks.probability_paths import GaussianPath, Parametrization, resolve_object
 from blocks.residual import TimeEmbedding
 from blocks.solvers import SOLVERS, Solver
+from zoo import figures
+from zoo.generation.film_files import write_path_samples
 from zoo.generation.flow_codes import ODE_SOLVER, FlowCodes
-from zoo.generation.path_sampling import check_guidance, convert_mask, follow_path, resolve_solver
+from zoo.generation.path_sampling import (
+    convert_mask,
+    follow_path,
+    resolve_solver,
+    sampling_conditions,
+)
+from zoo.model import Model
 from zoo.model.method_arguments import checked_method, convert_labels
 
 
@@ -33,6 +43,7 @@ class DiffusionModel(FlowCodes):
     """
 
     micro_batches = 4
+    sample_suffixes = (*Model.sample_suffixes, ".gif")
 
     def __init__(
         self,
@@ -52,9 +63,7 @@ class DiffusionModel(FlowCodes):
 
     @classmethod
     def small_config(cls) -> dict[str, Any]:
-        """Arguments of a model for tests."""
-        shape = {"image_shape": (8, 8, 1), "patch_size": 4, "filters": (64,)}
-        return {**shape, "sampling_steps": 4}
+        return super().small_config() | {"filters": (64,), "patch_size": 4, "sampling_steps": 4}
 
     def set_path(self, probability_path: GaussianPath, parametrization: Parametrization) -> None:
         """Sets the path from noise to data, and what the network predicts on it.
@@ -197,7 +206,7 @@ class DiffusionModel(FlowCodes):
         seed = self.as_seed(seed)
         noise = self.generator_inputs(n, seed)
         solver, times = resolve_solver(self, sampler, steps)
-        conditions = self._conditions(n, label, guidance)
+        conditions = sampling_conditions(self, n, label, guidance)
         run = self.graph_of(follow_path, solver, False)
         return self.to_images(run(noise, times, seed, *conditions))
 
@@ -218,7 +227,7 @@ class DiffusionModel(FlowCodes):
         seed = self.as_seed(seed)
         noise = self.generator_inputs(n, seed)
         solver, times = resolve_solver(self, sampler, steps)
-        conditions = self._conditions(n, label, guidance)
+        conditions = sampling_conditions(self, n, label, guidance)
         states = self.graph_of(follow_path, solver, True)(noise, times, seed, *conditions)
         images = self.to_images(tf.reshape(states, (-1, *self.code_shape)))
         images = tf.reshape(images, (len(times), -1, *self.image_shape))
@@ -256,18 +265,32 @@ class DiffusionModel(FlowCodes):
         solver, times = resolve_solver(self, sampler, steps)
         if label is not None:
             label = convert_labels(self, "label", label, n)
-        conditions = self._conditions(n, label, guidance)
+        conditions = sampling_conditions(self, n, label, guidance)
         run = self.graph_of(follow_path, solver, False)
         generated = run(noise, times, seed, *conditions, self.to_data(x), pixels)
         return tf.where(pixels, self.to_images(generated), x)
 
-    def _conditions(
-        self, n: int | tf.Tensor, label: tf.Tensor | None, guidance: float
-    ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        """The labels of `n` images, and the scale of the guidance; None where there is none."""
-        check_guidance(self, guidance)
-        if not self.num_classes:
-            return None, None
-        labels = tf.range(n, dtype=tf.int64) % self.num_classes if label is None else label
-        labels = tf.cast(tf.broadcast_to(labels, [n]), tf.int64)
-        return labels, None if guidance == 1 else tf.constant(guidance, tf.float32)
+    def write_samples(  # type: ignore[override]
+        self,
+        file: Path,
+        n: int | None = None,
+        seed: int = 0,
+        label: int | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        guidance: float = 1.0,
+        film: bool = False,
+    ) -> None:
+        """Writes samples, or the film of their way from noise to image.
+
+        Args:
+            file: a figure, an array, or of a film an animation (.gif).
+            n: number of samples; default 64, or 8 rows of a film, or 36 images of an animation.
+            seed, label, sampler, steps, guidance: as in `sample`.
+            film: with the states between noise and image.
+        """
+        options = {"label": label, "sampler": sampler, "steps": steps, "guidance": guidance}
+        write_path_samples(self, file, n, seed, film, **options)
+
+    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
+        return {**super().figures(batch), "film": figures.film(self)}

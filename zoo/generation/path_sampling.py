@@ -117,6 +117,22 @@ def resolve_solver(
     return solver, model.probability_path.times(int(steps))
 
 
+def sampling_conditions(
+    model: Any, n: int | tf.Tensor, label: tf.Tensor | None, guidance: float
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """(labels of `n` images, scale of the guidance); None where there is none.
+
+    Args:
+        label: one for all, one for each, or None: each class in turn.
+    """
+    check_guidance(model, guidance)
+    if not model.num_classes:
+        return None, None
+    labels = tf.range(n, dtype=tf.int64) % model.num_classes if label is None else label
+    labels = tf.cast(tf.broadcast_to(labels, [n]), tf.int64)
+    return labels, None if guidance == 1 else tf.constant(guidance, tf.float32)
+
+
 def check_guidance(model: Any, guidance: float) -> None:
     """Raises UsageError unless the model can be sampled with this scale of guidance."""
     if not NON_NEGATIVE.accepts(guidance):

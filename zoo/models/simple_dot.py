@@ -16,7 +16,7 @@ MAX_ROWS = 2**26  # of an embedding
 
 
 @zoo.register("simple_dot")
-class SimpleDot(zoo.Model):
+class SimpleDot(zoo.Recommender):
     """Matrix factorization: a rating is the dot product of a user's and an item's embedding.
 
     Calling it maps {"user": ids [batch], "item": ids [batch]} to ratings [batch].
@@ -28,10 +28,6 @@ class SimpleDot(zoo.Model):
         l2_weight: weight, lambda, of the squared norms of the embeddings in the loss.
         rating_range: (lowest, highest) rating; `predict_ratings` clips to it.
     """
-
-    input_feature = ("user", "item")
-    data_kind = "ratings"
-    default_dataset = "ratings"
 
     def __init__(
         self,
@@ -62,40 +58,38 @@ class SimpleDot(zoo.Model):
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {"": zoo.optimizers.Adam(1e-2)}
 
-    @property
-    def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        dtypes = {"user": tf.int32, "item": tf.int32, "rating": tf.float32}
-        return {name: tf.TensorSpec((None,), dtype) for name, dtype in dtypes.items()}
-
-    def check_feature(self, name: str, value: tf.Tensor, spec: tf.TensorSpec) -> None:
-        super().check_feature(name, value, spec)
-        if name in self.input_feature:
-            argument = f"num_{name}s"
-            count = getattr(self, argument)
-            self.check_ids(f"{name!r} ids", value, count, f"{argument}=N for N of them")
-
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        r = batch["rating"]
         with tf.GradientTape() as tape:
-            losses = {k: tf.reduce_mean(v) for k, v in self.eval_step(batch).items()}
-        self.minimize(losses["loss"], tape)
-        return losses
+            p, q = self.embed(batch)  # p_u and q_i
+            error = r - self.dot_product(p, q)  # eq. 1
+            squares = error**2 + self.l2_weight * squared_norms(p, q)
+            loss = tf.reduce_mean(squares)  # eq. 2
+        self.minimize(loss, tape)
+        return {"loss": loss, "error": tf.reduce_mean(tf.abs(error))}
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        error = batch["rating"] - self(batch)  # r - q . p, eq. 1
-        squared_norms = sum(
-            tf.reduce_sum(tf.cast(x, tf.float32) ** 2, -1) for x in self.embed(batch)
-        )
-        return {"loss": error**2 + self.l2_weight * squared_norms, "error": tf.abs(error)}  # eq. 2
+        p, q = self.embed(batch)
+        error = batch["rating"] - self.dot_product(p, q)
+        return {"loss": error**2 + self.l2_weight * squared_norms(p, q), "error": tf.abs(error)}
 
     def embed(self, ids: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """The embeddings [batch, embedding_dim] of users and of items."""
         return self.user_embedding(ids["user"]), self.item_embedding(ids["item"])
 
-    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        p, q = self.embed(inputs)
+    def dot_product(self, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+        """q_i . p_u, the ratings that embeddings predict: float32 [batch]."""
         return tf.cast(self.dot([p, q])[:, 0], tf.float32)
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return self.dot_product(*self.embed(inputs))
 
     @zoo.checked_method(users="user", items="item")
     def predict_ratings(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Predicted ratings of the items [n] by the users [n]: float32 [n] in `rating_range`."""
         return tf.clip_by_value(self({"user": users, "item": items}), *self.rating_range)
+
+
+def squared_norms(p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+    """|p_u|^2 + |q_i|^2: float32 [batch]."""
+    return sum(tf.reduce_sum(tf.cast(x, tf.float32) ** 2, axis=-1) for x in (p, q))

@@ -10,10 +10,24 @@ import fnmatch
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, diffusion, gans, translation, vaes
-from zoo.recipes.metric_spec import MetricSpec
+from zoo.recipes.metric import Metric
+from zoo.recipes.metric_functions import estimate_entry, score_entry
+from zoo.recipes.metric_spec import MetricSpec, register_metric
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
-__all__ = ["Budget", "MetricSpec", "Recipe", "Reference", "get", "names", "register"]
+__all__ = [
+    "Budget",
+    "Metric",
+    "MetricSpec",
+    "Recipe",
+    "Reference",
+    "estimate_entry",
+    "get",
+    "names",
+    "register",
+    "register_metric",
+    "score_entry",
+]
 
 _recipes: dict[str, Recipe] = {}
 

@@ -1,129 +1,36 @@
-"""Metrics of a recipe: which metric, with which arguments, and how both are written in a record."""
+"""Metrics of a recipe with their arguments: `MetricSpec("log_likelihood", samples=5000)`."""
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from zoo.checks import NUMBERS, check_optional_numbers
 from zoo.errors import UnknownNameError, UsageError
+from zoo.recipes.metric import Metric
+from zoo.recipes.metric_table import METRICS
 
 
-@dataclass(frozen=True)
-class MetricDefinition:
-    """How a metric of `zoo.metrics` is written in a record.
+def register_metric(name: str, metric: Metric) -> Metric:
+    """Adds a metric that recipes may name.
 
-    Attributes:
-        key: format string of its name.
-        description: format string of its part of the protocol.
-        unit: of its value.
-        lower_is_better: whether a smaller value is better.
-        defaults: arguments and their values, which a `MetricSpec` may override.
-        domain: what it is computed on: "images", or "texts" that the model generates.
-        optional: arguments that may be given besides those of `defaults` and of the format strings.
+    The same function defined again, as by a cell of a notebook, replaces itself.
+
+    Args:
+        name: of the metric, for `MetricSpec`.
+        metric: how it is computed and written.
+
+    Raises UsageError: the name is taken.
     """
-
-    key: str
-    description: str
-    unit: str
-    lower_is_better: bool = True
-    defaults: dict[str, Any] = field(default_factory=dict)
-    domain: str = "images"
-    optional: tuple[str, ...] = ()
-
-    @property
-    def arguments(self) -> set[str]:
-        """The names of all arguments that a `MetricSpec` of it may have."""
-        formatted = re.findall(r"{(\w+)}", self.key + self.description)
-        return {*formatted, *self.defaults, *self.optional} - {"search", "search_description"}
+    previous = METRICS.get(name)
+    if previous and _source(previous) != _source(metric):
+        raise UsageError(f"the name of the metric {name!r} is taken; choose another name")
+    METRICS[name] = metric
+    return metric
 
 
-BOUND = ("images", "seed", "chunk")
-GENERATED = {"images": 10_000}
-SEARCH = {"num_beams": 1, "length_penalty": 0.6, "texts": None}  # how texts are generated
-METRICS = {
-    # Bounds on the log-likelihood are recorded with a negative sign, as a loss in nats.
-    "log_likelihood": MetricDefinition("iwae_{samples}", "IWAE-{samples}", "nats", optional=BOUND),
-    "elbo": MetricDefinition("negative_elbo", "-ELBO", "nats", optional=BOUND),
-    "bits_per_dimension": MetricDefinition(
-        "bits_per_dimension",
-        "bits per dimension of 8-bit pixels, uniformly dequantized, {sampling_steps} steps",
-        "bits/dim",
-        defaults={"sampling_steps": 50},
-        optional=BOUND,
-    ),
-    "active_units": MetricDefinition(
-        "active_units", "active units", "units", False, optional=("threshold",)
-    ),
-    "reconstruction_error": MetricDefinition(
-        "reconstruction_error", "reconstruction error", "squared error"
-    ),
-    "aggregate_mmd": MetricDefinition(
-        "aggregate_mmd",
-        "MMD of codes to prior",
-        "MMD^2",
-        defaults={"images": 2000},
-        optional=("seed", "permutations"),
-    ),
-    "knn_accuracy": MetricDefinition(
-        "knn_accuracy", "accuracy of the {k} nearest codes", "accuracy", False, {"k": 10}
-    ),
-    # Of generated images, by the features of a classifier, `zoo.metrics.load_classifier`.
-    "frechet": MetricDefinition(
-        "frechet", "Frechet distance by {extractor}", "features^2", True, GENERATED
-    ),
-    "kernel": MetricDefinition(
-        "kernel", "kernel distance by {extractor}", "MMD^2", True, GENERATED
-    ),
-    "precision": MetricDefinition(
-        "precision", "precision (k=3) by {extractor}", "fraction", False, GENERATED
-    ),
-    "recall": MetricDefinition(
-        "recall", "recall (k=3) by {extractor}", "fraction", False, GENERATED
-    ),
-    "density": MetricDefinition(
-        "density", "density (k=5) by {extractor}", "ratio", False, GENERATED
-    ),
-    "coverage": MetricDefinition(
-        "coverage", "coverage (k=5) by {extractor}", "fraction", False, GENERATED
-    ),
-    "label_histogram": MetricDefinition(
-        "label_histogram",
-        "distance of label histograms by {extractor}",
-        "fraction",
-        True,
-        GENERATED,
-    ),
-    "memorization": MetricDefinition(
-        "memorization",
-        "distance to the nearest training image over that of test images by {extractor}",
-        "ratio",
-        False,
-        GENERATED,
-    ),
-    # Of images translated by the model, each compared with its target.
-    "l1": MetricDefinition("l1", "L1 distance", "of the range"),
-    "psnr": MetricDefinition("psnr", "PSNR", "dB", False),
-    "ssim": MetricDefinition("ssim", "SSIM", "SSIM", False),
-    # Of texts generated by the model, compared with reference texts.
-    "exact_match": MetricDefinition(
-        "exact_match_{search}", "exact match, {search_description}", "%", False, SEARCH, "texts"
-    ),
-    "bleu": MetricDefinition(
-        "bleu_{protocol}_{search}",
-        "BLEU {protocol}, {search_description}",
-        "%",
-        False,
-        SEARCH,
-        "texts",
-    ),
-    # By COCO's definitions; `score` is a key of what `zoo.metrics.caption_scores` returns.
-    "caption_scores": MetricDefinition(
-        "coco_{score}_{search}", "COCO {score}, {search_description}", "%", False, SEARCH, "texts"
-    ),
-    "chrf": MetricDefinition(
-        "chrf_{search}", "chrF2, {search_description}", "%", False, SEARCH, "texts"
-    ),
-}
+def _source(metric: Metric) -> tuple[Any, Any]:
+    """Where the function of a metric is defined."""
+    function = metric.compute
+    return getattr(function, "__module__", None), getattr(function, "__qualname__", None)
 
 
 @dataclass(frozen=True, init=False)
@@ -159,19 +66,24 @@ class MetricSpec:
         check_optional_numbers(**{k: v for k, v in arguments.items() if k in NUMBERS})
 
     @property
-    def metric(self) -> MetricDefinition:
+    def metric(self) -> Metric:
         return METRICS[self.name]
 
     @property
     def generated(self) -> bool:
         """Whether it is computed on generated images."""
-        return "extractor" in self.resolved
+        return "extractor" in self.all_arguments
+
+    @property
+    def all_arguments(self) -> dict[str, Any]:
+        """All arguments, the metric's defaults included."""
+        return self.metric.defaults | self.arguments
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """All arguments, the metric's defaults included, and the search in words."""
-        arguments = self.metric.defaults | self.arguments
-        if self.metric.domain == "texts":
+        """All arguments, and the search of a text in words."""
+        arguments = self.all_arguments
+        if "num_beams" in arguments:
             beams = arguments["num_beams"]
             penalty = arguments["length_penalty"]
             search = f"beam of {beams}, length penalty {penalty:g}"
@@ -187,14 +99,14 @@ class MetricSpec:
     @property
     def description(self) -> str:
         """Its part of the protocol: metric, images or texts, unit."""
-        images = self.resolved.get("images")
-        texts = self.resolved.get("texts")
-        examples = f"all test {self.metric.domain}"
-        if texts:
-            examples = f"the first {texts:,} test texts"
-        elif self.generated:
-            examples = f"{images:,} generated images, all test images"
-        elif images:
-            examples = f"{images:,} test images drawn with seed 0"
+        domain = self.metric.domain
+        count = self.all_arguments.get(domain)
+        examples = f"all test {domain}"
+        if self.generated:
+            examples = f"{count:,} generated images, all test images"
+        elif count and domain == "images":
+            examples = f"{count:,} test images drawn with seed 0"
+        elif count:
+            examples = f"the first {count:,} test {domain}"
         metric = self.metric.description.format(**self.resolved)
         return f"{metric} on {examples}, {self.metric.unit}"

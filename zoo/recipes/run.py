@@ -8,9 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import data as datasets
-from zoo import factory, recipes
-from zoo.data.text_config import vocabulary_arguments
+from zoo import factory, recipes, registry
 from zoo.environment import import_tensorflow
 from zoo.errors import UsageError, one_line
 from zoo.files import check_writable, write_json
@@ -63,8 +61,8 @@ def reproduce(
     check_same_run(workdir, recipe.training(budget))
     train_split, valid_split, test_split = recipe.splits(budget)
     train = load_split(recipe, train_split, training=True)
-    vocabulary = getattr(train, "vocabularies", None)
-    load_fixed = functools.partial(load_split, recipe, vocabulary=vocabulary)
+    arguments = registry.get_class(recipe.model).arguments_from_data(train)
+    load_fixed = functools.partial(load_split, recipe, arguments=arguments)
     valid = load_fixed(valid_split) if valid_split else None
     test = load_fixed(test_split)
     evaluate.check_feasible(recipe, budget, train, test)
@@ -163,7 +161,7 @@ def build_trainer(
 
 
 def load_split(
-    recipe: Recipe, split: str, training: bool = False, vocabulary: Any = None
+    recipe: Recipe, split: str, training: bool = False, arguments: dict[str, Any] | None = None
 ) -> "ArrayDataset | TextDataset":
     """A split of the data: shuffled for training, otherwise complete, in order and fixed.
 
@@ -171,24 +169,19 @@ def load_split(
         recipe: with the data.
         split: in TFDS syntax.
         training: whether it is the training data.
-        vocabulary: of texts; None: built from the split.
+        arguments: what follows from the training split, such as vocabularies.
     """
-    common: dict[str, Any] = {
-        "batch_size": recipe.batch_size,
-        "shuffle": training,
-        "drop_remainder": training,
-        "seed": recipe.seed,
-    }
-    if recipe.text_config:
-        return recipe.text_config.load(recipe.data, split, vocabulary, **common)
-    fixed = recipe.binarize == "dynamic" and not training
-    return datasets.load(
+    cls = registry.get_class(recipe.model)
+    options = {k: getattr(recipe, k) for k in cls.data_options if hasattr(recipe, k)}
+    return cls.load_data(
         recipe.data,
         split,
-        **common,
-        binarize="fixed" if fixed else recipe.binarize,
-        image_size=recipe.image_size,
-        augment=recipe.augment if training else "none",
+        training=training,
+        arguments=arguments,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        drop_remainder=training,
+        **options | (asdict(recipe.text_config) if recipe.text_config else {}),
     )
 
 
@@ -202,8 +195,9 @@ def build_model(recipe: Recipe, epochs: int, train: Any) -> "Model":
     if warmup:
         steps = round((warmup if warmup >= 1 else warmup * epochs) * len(train))
         config["kl_weight"] = keras.optimizers.schedules.PolynomialDecay(0.0, max(1, steps), 1.0)
-    if recipe.text_config:
-        config |= vocabulary_arguments(config, train)
+    cls = registry.get_class(recipe.model)
+    if cls.fitted_arguments:
+        config |= cls.arguments_from_data(train)
     return factory.get(recipe.model, **config)
 
 
