@@ -86,7 +86,7 @@ class DiffusionUNet(keras.layers.Layer):
         patch = self.patch_size
         size = (rows // patch, columns // patch)
         sizes = feature_map_sizes(size, len(self.filters) - 1)
-        shape = (batch, *size, channels * patch**2)
+        shape: tuple = (batch, *size, channels * patch**2)
         self.input_conv.build(shape)
         shape = (batch, *size, self.filters[0])
         skips = []
@@ -104,8 +104,8 @@ class DiffusionUNet(keras.layers.Layer):
         ]
         for upsample, blocks in zip(self.upsamples, self.up_blocks, strict=True):
             upsample.build(shape)
-            *size, skip_channels = skips.pop()
-            shape = (*size, upsample.filters + skip_channels)
+            skip_shape = skips.pop()
+            shape = (*skip_shape[:-1], upsample.filters + skip_shape[-1])
             shape = _build_blocks(blocks, shape, embedding_shape)
         self.output_norm.build(shape)
         self.output_conv = FastConv2DTranspose(

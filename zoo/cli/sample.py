@@ -109,7 +109,7 @@ def sample(
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
-    given = {"n": n, "seed": seed, "label": label, "reference": reference}
+    given: dict[str, Any] = {"n": n, "seed": seed, "label": label, "reference": reference}
     given |= {"sampler": sampler, "steps": steps, "guidance": guidance, "film": film}
     options = {name: value for name, value in given.items() if value is not None}
     if trained := load_model(model, best):

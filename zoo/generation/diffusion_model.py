@@ -100,11 +100,6 @@ class DiffusionModel(FlowCodes):
 
     # The data space: pixels in [-1, 1].
 
-    @property
-    def code_shape(self) -> tuple[int, ...]:
-        """The shape of noise and data of one example."""
-        return self.image_shape
-
     def to_data(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Images [b, h, w, c] in [0, 1] as the data of the path."""
         return 2 * images - 1

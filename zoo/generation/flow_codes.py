@@ -27,13 +27,18 @@ class FlowCodes(Model):
     Codes are the noise at the other end of the flow. A model with classes is used without a class.
     """
 
-    code_shape: tuple[int, ...]
+    image_shape: tuple[int, ...]
     to_data: Callable[..., tf.Tensor]
     to_images: Callable[..., tf.Tensor]
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self._graphs = GraphCache()
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """The shape of noise and data of one example."""
+        return self.image_shape
 
     def graph_of(self, function: Callable, *settings: Any) -> Callable:
         """`function(self, *settings, ...)` as a graph, a function of the remaining arguments."""

@@ -39,7 +39,7 @@ class GraphCache:
         return self._graphs[key]
 
 
-def _call_for_any_length(graph: Callable, *args: Any) -> Any:
+def _call_for_any_length(graph: Any, *args: Any) -> Any:
     """Calls a `tf.function` that is traced once for tensors of any length, seeds excepted."""
     specs = [
         arg if arg is None else tf.TensorSpec(_any_length(arg.shape, arg.dtype), arg.dtype)

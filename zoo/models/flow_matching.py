@@ -127,7 +127,7 @@ class FlowMatching(zoo.DiffusionModel):
         return tf.cast(self.autoencoder.decode(data), tf.float32)
 
 
-def _trained_autoencoder(autoencoder: Any, image_shape: tuple[int, int, int]) -> Any:
+def _trained_autoencoder(autoencoder: Any, image_shape: tuple[int, ...]) -> Any:
     """The model with frozen weights, from a model or the name of a preset; raises ValueError."""
     if autoencoder is None:
         return None
