@@ -145,8 +145,7 @@ def inspect(
     return asdict(trainer.inspect(examples.take(batch_size)))
 
 
-for command in (train, evaluate, inspect, check, sample, translate, caption, stylize):
-for command in (train, evaluate, inspect, sample, translate, caption, generate, stylize):
+for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
     main.add_command(command)
 for command in (export, save, push, reproduce, data, doctor):
     main.add_command(command)
