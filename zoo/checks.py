@@ -101,6 +101,8 @@ NUMBERS = {
     "max_length": Interval(1, 100_000),  # the key and value caches grow with it
     "num_beams": Interval(1, 1000),  # memory grows with it
     "num_maps": NON_NEGATIVE_INT,
+    "guidance": NON_NEGATIVE,
+    "sampling_steps": POSITIVE_INT,
     "top_k": POSITIVE_INT,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, integer=False, exclusive=True),
@@ -127,6 +129,8 @@ NUMBERS = {
     "rows": POSITIVE_INT,
     "scale": POSITIVE_INT,
     "padding": NON_NEGATIVE_INT,
+    "frames": POSITIVE_INT,
+    "milliseconds": POSITIVE_INT,
 }
 
 

@@ -73,6 +73,38 @@ class AdamW(Adam):
 
 
 @keras.saving.register_keras_serializable("zoo")
+class AveragingAdam(Adam):
+    """`Adam` with a moving average of the weights that is useful from the first steps on.
+
+    The momentum in step n is min(ema_momentum, n / (n + 9)), as of TensorFlow's
+    `ExponentialMovingAverage` with `num_updates`: with a constant one of 0.999 the average of the
+    first thousand steps is mostly that of the initial weights.
+
+    Args:
+        learning_rate, **kwargs: as in `Adam`.
+        ema_momentum: the momentum after many steps.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 1e-3, *, ema_momentum: float = 0.999, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, **{**kwargs, "use_ema": True, "ema_momentum": ema_momentum})
+
+    @property
+    def ema_momentum(self) -> Any:
+        """The momentum of the current step, a scalar."""
+        step = tf.cast(self.iterations, tf.float32)
+        return tf.minimum(self.final_ema_momentum, step / (step + 9))
+
+    @ema_momentum.setter
+    def ema_momentum(self, value: float) -> None:
+        self.final_ema_momentum = value
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "ema_momentum": self.final_ema_momentum}
+
+
+@keras.saving.register_keras_serializable("zoo")
 class MultiOptimizer(keras.optimizers.Optimizer):
     """Several optimizers, one for each part of a model, as the single `optimizer` of Keras.
 

@@ -1,6 +1,6 @@
 """Training and decoding speed of the zoo, compared with the same models written without it.
 
-    python -m benchmarks.speed vae mixture_vae dcgan --rounds 5 --steps 20 --record
+    python -m benchmarks.speed vae mixture_vae dcgan ddpm --rounds 5 --steps 20 --record
     python -m benchmarks.speed seq2seq seq2seq-decode captioning captioning-decode --record
 
 All variants of a model do the same work (equal networks, losses, optimizers). Image models train on

@@ -12,6 +12,7 @@ import click
 from zoo import factory
 from zoo.cli import runs
 from zoo.cli.caption import caption
+from zoo.cli.check import check
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
@@ -144,7 +145,7 @@ def inspect(
     return asdict(trainer.inspect(examples.take(batch_size)))
 
 
-for command in (train, evaluate, inspect, sample, translate, caption, generate, stylize):
+for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
     main.add_command(command)
 for command in (export, save, push, reproduce, data, doctor):
     main.add_command(command)

@@ -33,6 +33,7 @@ from zoo.figures.rendering import (
     text_strip,
     to_array,
 )
+from zoo.figures.sampling_film import animation, film
 from zoo.figures.stylization import loss_trajectories, stylized
 
 __all__ = [
@@ -40,9 +41,11 @@ __all__ = [
     "FORMATS",
     "ORANGE",
     "PALETTE",
+    "animation",
     "attention",
     "caption_maps",
     "check_format",
+    "film",
     "loss_trajectories",
     "grid",
     "image_figures",

@@ -198,9 +198,9 @@ class TextKind(Kind):
         return batch
 
     def outputs(self, batch: dict[str, tf.Tensor], seed: Any) -> tf.Tensor:
-        """Sampled ids [n, LONGEST]."""
+        """Sampled ids [n, LONGEST]; eagerly, since tracing takes longer than a few tokens."""
         # Low enough to depend on the weights, high enough to depend on the seed.
-        options = {"seed": seed, "temperature": 0.5}
+        options = {"seed": seed, "temperature": 0.5, "eager": True}
         return self.generate(batch[self.input_feature], max_length=LONGEST, **options).tokens
 
 

@@ -28,6 +28,7 @@ Texts are compared with human references, see `zoo.metrics.translation_metrics` 
 from zoo.metrics.caption_metrics import caption_scores
 from zoo.metrics.classifiers import Classifier, load_classifier
 from zoo.metrics.estimate import Comparison, Estimate, ProtocolWarning, compare, fingerprint
+from zoo.metrics.image_density import bits_per_dimension
 from zoo.metrics.image_distances import (
     frechet_distance,
     image_scores,
@@ -59,6 +60,7 @@ __all__ = [
     "TextComparison",
     "active_units",
     "aggregate_mmd",
+    "bits_per_dimension",
     "bleu",
     "caption_scores",
     "chrf",

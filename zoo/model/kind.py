@@ -180,16 +180,18 @@ class Kind:
     def signatures(self) -> dict[str, Signature]:
         """The functions that `zoo.export` writes: those of `methods` that the model has.
 
-        `n` and `seed` are int32 scalars. A method with an argument `label` gets it last.
+        `n` and `seed` are int32 scalars. If there are classes, a method with an argument `label`
+        gets it last.
         """
         number = tf.TensorSpec((), tf.int32)
         labels = tf.TensorSpec((None,), tf.int64)
         specs = {"label": labels, **self.batch_spec, "n": number, "seed": number}
         functions = {}
+        has_classes = getattr(self, "num_classes", 0) > 0
         for name in filter(lambda name: hasattr(self, name), self.methods):
             function = getattr(self, name)
             arguments = self.methods[name]
-            if "label" in inspect.signature(function).parameters:
+            if has_classes and "label" in inspect.signature(function).parameters:
                 arguments = (*arguments, "label")
             if "codes" in arguments:
                 specs["codes"] = self.codes_spec
