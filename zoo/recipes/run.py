@@ -169,7 +169,8 @@ def load_split(
         recipe: with the data.
         split: in TFDS syntax.
         training: whether it is the training data.
-        arguments: what follows from the training split, such as vocabularies.
+        arguments: what follows from the training split, such as vocabularies; besides the recipe's
+            own, such as the length of a context.
     """
     cls = registry.get_class(recipe.model)
     options = {k: getattr(recipe, k) for k in cls.data_options if hasattr(recipe, k)}
@@ -177,7 +178,7 @@ def load_split(
         recipe.data,
         split,
         training=training,
-        arguments=arguments,
+        arguments=recipe.config | (arguments or {}),
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         drop_remainder=training,
