@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from benchmarks.speed.plain_parts import PLAIN
 from benchmarks.speed.synthetic_data import DECODED_LENGTH, STEPS_PER_EPOCH, prepare
 from benchmarks.speed.variants import TEXT_MODELS, model_arguments
 from zoo import threads as tf_threads
@@ -38,13 +39,17 @@ def trainer(
     timer: Generator[None, Any, None],
     configure: bool = False,
     as_command: bool = False,
+    plain: str | None = None,
     **kwargs: Any,
 ) -> None:
     """`Trainer.fit` in a script.
 
     With `configure`, the script begins with `zoo.threads.configure`; with `as_command`, threads
-    and micro-batches are set as `zoo train` does.
+    and micro-batches are set as `zoo train` does; with `plain`, that part of the zoo is replaced,
+    see `benchmarks.speed.plain_parts`.
     """
+    if plain:
+        PLAIN[plain]()
     if configure:
         tf_threads.configure(name)
     if as_command:
