@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.model import Model
     from zoo.model.method_arguments import checked_method
     from zoo.presets import save
+    from zoo.recipes.loading import load
     from zoo.saved_model import export
     from zoo.training.trainer import Trainer
 
@@ -59,6 +60,7 @@ __all__ = [
     "get",
     "info",
     "inspection",
+    "load",
     "load_block",
     "log_message",
     "metrics",
@@ -88,6 +90,7 @@ _LAZY = {
     "figures": None,
     "finetuning": None,
     "inspection": None,
+    "load": "zoo.recipes.loading",
     "log_message": "zoo.log",
     "metrics": None,
     "optimizers": None,

@@ -1,4 +1,4 @@
-"""A fused Adam, several optimizers as one Keras optimizer, and a learning-rate schedule."""
+"""A fused Adam, several optimizers as one Keras optimizer, and learning-rate schedules."""
 
 from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from types import MappingProxyType
@@ -142,6 +142,11 @@ def optimizers_by_part(optimizer: Any) -> dict[str, keras.optimizers.Optimizer]:
     return {part: keras.optimizers.get(value) for part, value in parts.items()}
 
 
+def optimizer_by_name(name: str) -> keras.optimizers.Optimizer:
+    """The optimizer of that name with Keras' defaults, such as "adamw"; "adam" is the fused one."""
+    return Adam() if name == "adam" else keras.optimizers.get(name)
+
+
 def unwrap_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer inside a `LossScaleOptimizer`; any other as it is."""
     return getattr(optimizer, "inner_optimizer", optimizer)
@@ -193,3 +198,33 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up from 0, then another schedule from its beginning.
+
+    Goyal et al., "Accurate, Large Minibatch SGD" (2017, arXiv 1706.02677), section 2.2.
+
+    Args:
+        schedule: the schedule, or a constant rate, after the warm-up.
+        warmup_steps: number of steps until its first value.
+    """
+
+    def __init__(self, schedule: Any, warmup_steps: int):
+        if isinstance(schedule, dict):
+            schedule = keras.optimizers.schedules.deserialize(schedule)
+        self.schedule = schedule
+        self.warmup_steps = positive_int(warmup_steps, "warmup_steps", maximum=MAX_INT)
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        step = tf.cast(step, tf.float32)
+        later = tf.maximum(step - self.warmup_steps, 0.0)
+        rate = self.schedule(later) if callable(self.schedule) else self.schedule
+        return rate * tf.minimum((step + 1) / self.warmup_steps, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = self.schedule
+        if callable(schedule):
+            schedule = keras.optimizers.schedules.serialize(schedule)
+        return {"schedule": schedule, "warmup_steps": self.warmup_steps}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import output
-from zoo.cli.load import open_model, require_kind
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
+from zoo.cli.runs import open_model, require_kind
 from zoo.cli.terminal import json_option
 from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
@@ -83,13 +83,15 @@ def caption(
         network_args = {"network": network, "weights": weights, "size": image_size}
     with open_model(model, best, require_kind("captions")) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
-        max_length = (config or CaptionConfig).max_length if max_length is None else max_length
+        if max_length is None:
+            text_config = config and config.text_config
+            max_length = (text_config or CaptionConfig()).max_length
         options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
     pairs = zip(map(str, images), captions, strict=True)
     return {
-        "run": origin and str(origin),
+        "run": origin,
         **search,
         "captions": [{"image": image, "caption": text} for image, text in pairs],
         **failure,

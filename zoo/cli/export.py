@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from zoo.cli.load import open_model
 from zoo.cli.options import (
     BEST_OPTION,
     NUM_BEAMS_OPTION,
@@ -13,6 +12,7 @@ from zoo.cli.options import (
     max_length_option,
     reject_options,
 )
+from zoo.cli.runs import open_model
 from zoo.cli.terminal import json_option, print_table
 from zoo.errors import UsageError
 
@@ -53,7 +53,7 @@ def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool
         {"name": name, "takes": inputs, "gives": outputs}
         for name, (inputs, outputs) in functions.items()
     ]
-    return {"run": origin and str(origin), "folder": str(folder), "functions": rows}
+    return {"run": origin, "folder": str(folder), "functions": rows}
 
 
 def _reject_text_options(cls: Any) -> None:

@@ -8,7 +8,6 @@ import click
 
 from zoo import registry
 from zoo.cli import output, runs
-from zoo.cli.load import load_model
 from zoo.cli.options import (
     ARRAY_SUFFIXES,
     BEST_OPTION,
@@ -23,9 +22,9 @@ from zoo.cli.options import (
 from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.errors import UsageError
 from zoo.files import check_writable
+from zoo.recipes import loading
 
 if TYPE_CHECKING:
-    from zoo.cli.train_config import TrainConfig
     from zoo.model import Model
 
 
@@ -86,50 +85,56 @@ def sample(
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
-    if trained := load_model(model, best):
-        return sample_preset(trained, model, n, seed, label, reference, file)
-    config, workdir = runs.resolve_run(model, best=best)
+    resolved = loading.resolve(model)
     import_tensorflow()
-    cls = registry.get_class(config.model)
-    texts = config.kind == "pairs"
-    captions = config.kind == "captions"
+    name = resolved.run.config.model if resolved.run else resolved.name
+    if resolved.kind in ("preset", "file"):
+        trained = loading.open_resolved(resolved, best)
+        return sample_preset(trained, model, n, seed, label, reference, file)
+    cls = registry.get_class(name)
+    texts = cls.data_kind == "pairs"
+    captions = cls.data_kind == "captions"
     pairs = hasattr(cls, "translate") or captions
     suffixes: tuple[str, ...] = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
     if texts:
         suffixes = (".tsv",)
     elif captions:
         suffixes = FIGURE_SUFFIXES
-        reject_options(["seed"], f"captions of {config.model} are not random here; leave it out")
+        reject_options(["seed"], f"captions of {name} are not random here; leave it out")
     _check_suffix(file, suffixes)
     if n is None:
         n = 8 if pairs else 64
     if seed is None and not pairs:
         seed = 0
+    workdir = resolved.run.workdir if resolved.run else None
     if file is None:
-        file = _default_file(config, workdir, seed, pairs, captions, suffixes[0])
+        file = _default_file(name, workdir, seed, pairs, captions, suffixes[0])
         check_writable(file)
-    data: Any = config.load_data(config.test_split) if pairs else None
-    trainer = runs.restore_trainer(config, workdir, best, data)
-    sample_options = conditions(trainer.model, label, reference)
-    if pairs and not getattr(trainer.model, "dropout", True):
-        reject_options(["seed"], f"is for dropout, and {config.model} has none here; leave it out")
-    with trainer.averaged_weights() as averaged_model:
-        if texts:
-            options = {"seed": seed, "max_length": config.max_length, "truncate": True}
-            output.write_table(averaged_model, data.corpus, n, file, **options)
-        elif captions:
-            images = data.corpus.arrays["image"][:n]
-            output.write_attention(averaged_model, images, config.max_length, file)
-        elif pairs:
-            output.write_translations(averaged_model, data.take(n), seed, file)
-        else:
-            assert seed is not None
+    if not pairs:
+        assert seed is not None
+        with runs.open_model(model, best) as (averaged_model, _, _):
+            sample_options = conditions(averaged_model, label, reference)
             output.write_samples(averaged_model, n, seed, file, **sample_options)
+        return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
+    loaded = runs.open_trainer(model, best=best)
+    conditions(loaded.trainer.model, label, reference)
+    if not getattr(loaded.trainer.model, "dropout", True):
+        reject_options(["seed"], f"is for dropout, and {name} has none here; leave it out")
+    text_config = loaded.config.text_config
+    with loaded.trainer.averaged_weights() as averaged_model:
+        if texts and text_config:
+            options = {"seed": seed, "max_length": text_config.max_length, "truncate": True}
+            output.write_table(averaged_model, loaded.data.corpus, n, file, **options)
+        elif text_config:
+            images = loaded.data.corpus.arrays["image"][:n]
+            output.write_attention(averaged_model, images, text_config.max_length, file)
+        else:
+            output.write_translations(averaged_model, loaded.data.take(n), seed, file)
     return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
 
 
 def _default_file(
-    config: "TrainConfig",
+    model: str,
     workdir: Path | None,
     seed: int | None,
     pairs: bool,
@@ -139,7 +144,7 @@ def _default_file(
     """In the run's figures; without a run, in the current folder."""
     stem = "captioned" if captions else "translated" if pairs else "samples"
     if workdir is None:
-        return Path(f"{config.model}-{stem}{suffix}")
+        return Path(f"{model}-{stem}{suffix}")
     seed_part = "" if seed is None else f"-seed{seed}"
     return workdir / "figures" / f"{stem}{seed_part}{suffix}"
 

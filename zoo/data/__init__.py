@@ -142,7 +142,7 @@ def load(
         _check_applicable(source, augment=augment, image_size=image_size)
         from zoo.data.builders import ratings
 
-        return ratings.load(
+        dataset = ratings.load(
             source,
             split,
             batch_size=batch_size,
@@ -151,6 +151,8 @@ def load(
             drop_remainder=drop_remainder,
             data_dir=data_dir,
         )
+        dataset.source = source
+        return dataset
     class_names: Sequence[str] | None = None
     num_classes = None
     if named:
@@ -178,7 +180,7 @@ def load(
         if image_size is not None:
             arrays |= {k: center_square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
-    return ArrayDataset(
+    dataset = ArrayDataset(
         arrays,
         name=name,
         split=split,
@@ -192,6 +194,10 @@ def load(
         class_names=class_names,
         num_classes=num_classes,
     )
+    if isinstance(source, (str, os.PathLike)):
+        dataset.source = str(source_names.absolute_source(source))
+        dataset.image_size = image_size
+    return dataset
 
 
 def _check_applicable(source, **arguments):

@@ -3,10 +3,18 @@
     recipe = zoo.recipes.get("vae.mnist_gated")
     zoo.recipes.run.reproduce(recipe, "cpu-hour")    # or: zoo reproduce vae.mnist_gated
 
-Importing this package needs no TensorFlow.
+A plug-in lists modules in the entry-point group `zoo.recipes`; each has a tuple `RECIPES`:
+
+    [project.entry-points."zoo.recipes"]
+    my_recipes = "my_package.recipes"
+
+Importing this package needs no TensorFlow; the modules of plug-ins should need none either.
 """
 
 import fnmatch
+import functools
+import importlib
+import importlib.metadata
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, gans, translation, vaes
@@ -14,6 +22,8 @@ from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
 __all__ = ["Budget", "MetricSpec", "Recipe", "Reference", "get", "names", "register"]
+
+ENTRY_POINT_GROUP = "zoo.recipes"
 
 _recipes: dict[str, Recipe] = {}
 
@@ -34,6 +44,7 @@ def register(recipe: Recipe) -> Recipe:
 
 def get(name: str) -> Recipe:
     """The `Recipe` of that name; raises UnknownNameError."""
+    _register_plugins()
     if name not in _recipes:
         raise UnknownNameError("recipe", name, _recipes)
     return _recipes[name]
@@ -41,7 +52,23 @@ def get(name: str) -> Recipe:
 
 def names(pattern: str = "*") -> list[str]:
     """Sorted names of all recipes that match a wildcard pattern, as in `names("vae.*")`."""
+    _register_plugins()
     return sorted(fnmatch.filter(_recipes, pattern))
+
+
+@functools.cache
+def _register_plugins() -> None:
+    """Registers the recipes of all plug-ins, once; raises UsageError if one is broken."""
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            found = importlib.import_module(entry.value).RECIPES
+        except (ImportError, AttributeError) as error:
+            raise UsageError(
+                f"the plug-in {entry.name} offers recipes in {entry.value}, which has no RECIPES"
+                f" ({error}): repair or uninstall it"
+            ) from error
+        for recipe in found:
+            register(recipe)
 
 
 for recipe in (*vaes.RECIPES, *gans.RECIPES, *translation.RECIPES, *captioning.RECIPES):

@@ -1,7 +1,7 @@
 """The folder of a run: checkpoints, history, figures, TensorBoard; for one trainer at a time.
 
 runs/vae-mnist/
-    config.json            the settings of the command line
+    config.json            the description of the run, see `zoo.training.run_folder`
     checkpoints/           step-000002350.npz ..., best.npz
     figures/               samples.png, ... and a folder with one image for each epoch
     history.json           logged name -> one mean for each epoch
@@ -43,6 +43,7 @@ class Workdir:
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", max_to_keep)
         self.best_checkpoint = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
+        self.old_recipe = self.path / "recipe.json"  # of `zoo reproduce`, version 0.1
         self.lock = filelock.FileLock(self.path / _LOCK, timeout=0)
         self._held_inode: int | None = None
 
