@@ -42,7 +42,7 @@ TESTS = {
     "zoo/files.py": ("test_files", "records", "cli_outputs", "preset_files"),
     "zoo/checks.py": ("test_checks",),
     "zoo/model/__init__.py": ("test_models", "trainer", "test_callbacks"),
-    "zoo/model/evaluation_mode.py": (*TRAINING, "test_presets"),
+    "zoo/evaluation_mode.py": (*TRAINING, "test_presets"),
     "zoo/model/batch_checks.py": ("batch_checks", "trainer", "metric_inputs"),
     "zoo/generation/decoding*.py": ("decoding", "generation"),
     "zoo/recipes/records.py": ("records", "comparisons", "recipes"),

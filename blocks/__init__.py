@@ -25,7 +25,11 @@ from blocks.resample import Downsample, Upsample
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
 from blocks.token_cross_entropy import cross_entropy
-from blocks.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from blocks.transformer import (
+    CausalTransformerLayer,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
 from blocks.unet import PatchDiscriminator, UNet
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "AttentionDecoder",
     "BatchNormalization",
     "BernoulliHead",
+    "CausalTransformerLayer",
     "DReG",
     "Downsample",
     "FastConv2DTranspose",

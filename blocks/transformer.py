@@ -2,7 +2,8 @@
 
 Pre-norm: a normalization before each sublayer, Xiong et al., "On Layer Normalization in the
 Transformer Architecture" (2020, arXiv 2002.04745), figure 1 (b). A stack of these layers needs a
-final `keras.layers.LayerNormalization`.
+final `keras.layers.LayerNormalization`. Causal layers also run one step at a time, with a key-value
+cache: `blocks.key_value_cache`.
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
 from blocks.checks import fraction, positive_int
+from blocks.key_value_cache import init_cache, update_cache
 from blocks.stack import Stack
 
 
@@ -99,7 +101,72 @@ class TransformerEncoderLayer(TransformerLayer):
 
 
 @keras.saving.register_keras_serializable("blocks")
-class TransformerDecoderLayer(TransformerLayer):
+class CausalTransformerLayer(TransformerLayer):
+    """Causal self-attention, then a feed-forward network: a layer of a language model.
+
+    Arguments: `TransformerLayer`. Shapes: [b, t, hidden_dim] to [b, t, hidden_dim]. Inputs need no
+    mask: no step depends on a later one.
+
+    One step at a time, with the same results:
+
+        state = layer.initial_state(batch_size, length)
+        outputs, weights, state = layer.step(inputs, state, position)
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        context = self._attend_to_past(inputs)
+        x = tf.cast(inputs, self.compute_dtype) + self.dropout_layer(context, training=training)
+        return self._add_feed_forward(x, training)
+
+    def initial_state(
+        self, batch_size: int | tf.Tensor, length: int | tf.Tensor
+    ) -> dict[str, dict[str, tf.Tensor]]:
+        """The state before the first of at most `length` steps: an empty key-value cache."""
+        cache = init_cache(
+            batch_size,
+            self.num_heads,
+            length,
+            self.hidden_dim // self.num_heads,
+            self.compute_dtype,
+        )
+        return {"cache": cache}
+
+    def step(
+        self, inputs: tf.Tensor, state: dict[str, Any], position: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, Any]]:
+        """One step: (outputs [b, hidden_dim], attention weights [b, num_heads, s], next state).
+
+        The weights are those over the `s` positions of the past; subclasses with another attention
+        return the weights of that one.
+
+        Args:
+            inputs: [b, hidden_dim].
+            state: of the previous step.
+            position: the number of previous steps, a scalar.
+        """
+        context, weights, cache = self._attend_to_cache(inputs, state["cache"], position)
+        x = tf.cast(inputs, self.compute_dtype) + context
+        return self._add_feed_forward(x), weights, state | {"cache": cache}
+
+    def _attend_to_past(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The context [b, t, hidden_dim] of each step, from the steps up to it."""
+        steps = tf.shape(inputs)[1]
+        causal_mask = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
+        x = self.self_attention_norm(inputs)
+        memory = self.self_attention.prepare_memory(x)
+        return self.self_attention.attend(x, memory, causal_mask)[0]
+
+    def _attend_to_cache(
+        self, inputs: tf.Tensor, cache: dict[str, tf.Tensor], position: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """(context [b, hidden_dim], weights, new cache) of one step."""
+        x = self.self_attention_norm(inputs)
+        cache = update_cache(cache, self.self_attention.prepare_memory(x[:, None]), position)
+        return *self.self_attention.attend(x, cache), cache
+
+
+@keras.saving.register_keras_serializable("blocks")
+class TransformerDecoderLayer(CausalTransformerLayer):
     """Causal self-attention, attention to a memory, then a feed-forward network.
 
     Arguments: `TransformerLayer`. Shapes: inputs [b, t, hidden_dim] and values [b, s, dv] to
@@ -109,9 +176,8 @@ class TransformerDecoderLayer(TransformerLayer):
 
     One step at a time, with the same results:
 
-        memory = layer.prepare_memory(values, mask)
-        cache = layer.init_cache(batch_size, length)
-        outputs, weights, cache = layer.step(inputs, memory, cache, position)
+        state = layer.initial_state(values, mask, length)
+        outputs, weights, state = layer.step(inputs, state, position)
     """
 
     def __init__(
@@ -132,7 +198,7 @@ class TransformerDecoderLayer(TransformerLayer):
         self.cross_attention.build(inputs_shape, values_shape)
         self.cross_attention_norm.build(inputs_shape)
 
-    def call(
+    def call(  # type: ignore[override]
         self,
         inputs: tf.Tensor,
         values: tf.Tensor,
@@ -140,59 +206,31 @@ class TransformerDecoderLayer(TransformerLayer):
         training: bool | None = None,
         return_weights: bool = False,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-        memory = self.prepare_memory(values, values_mask)
-        outputs, weights = self.decode(inputs, memory, training=training)
+        memory = self.cross_attention.prepare_memory(values, values_mask)
+        context = self._attend_to_past(inputs)
+        outputs, weights = self._cross_and_feed_forward(inputs, context, memory, training)
         return (outputs, weights) if return_weights else outputs
 
-    def prepare_memory(
-        self, values: tf.Tensor, mask: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        """Keys and values of the source for the cross-attention, computed once for all steps."""
-        return self.cross_attention.prepare_memory(values, mask)
-
-    def decode(
-        self, inputs: tf.Tensor, memory: dict[str, tf.Tensor], training: bool | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """All steps: (outputs [b, t, hidden_dim], cross-attention weights [b, num_heads, t, s])."""
-        steps = tf.shape(inputs)[1]
-        causal_mask = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
-        x = self.self_attention_norm(inputs)
-        context, _ = self.self_attention.attend(
-            x, self.self_attention.prepare_memory(x), causal_mask
-        )
-        return self._cross_and_feed_forward(inputs, context, memory, training)
-
-    def init_cache(self, batch_size: int | tf.Tensor, length: int | tf.Tensor) -> dict[str, Any]:
-        """An empty cache for the keys and values of `length` steps."""
-        shape = (batch_size, self.num_heads, length, self.hidden_dim // self.num_heads)
-        zeros = tf.zeros(shape, self.compute_dtype)
-        return {"keys": zeros, "values": zeros, "mask": tf.zeros((batch_size, length), tf.bool)}
-
-    def step(
-        self,
-        inputs: tf.Tensor,
-        memory: dict[str, tf.Tensor],
-        cache: dict[str, tf.Tensor],
-        position: int | tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        """One step: (outputs [b, hidden_dim], weights [b, num_heads, s], new cache).
+    def initial_state(  # type: ignore[override]
+        self, values: tf.Tensor, mask: tf.Tensor | None, length: int | tf.Tensor
+    ) -> dict[str, dict[str, tf.Tensor]]:
+        """The state before the first of at most `length` steps: an empty cache, and the memory.
 
         Args:
-            inputs: [b, hidden_dim].
-            position: a scalar below the cache's length.
+            values: [b, s, dv], of the source; their keys are computed here, once for all steps.
+            mask: boolean [b, s]; None: all values are attended to.
         """
-        length = tf.shape(cache["mask"])[1]
-        tf.debugging.assert_less(position, length, f"the cache has room for {length} steps")
-        current = tf.equal(tf.range(length), position)
-        x = self.self_attention_norm(inputs)
-        new = self.self_attention.prepare_memory(x[:, None])
-        cache = {
-            "keys": tf.where(current[:, None], new["keys"], cache["keys"]),
-            "values": tf.where(current[:, None], new["values"], cache["values"]),
-            "mask": cache["mask"] | current,
-        }
-        context, _ = self.self_attention.attend(x, cache)
-        return *self._cross_and_feed_forward(inputs, context, memory), cache
+        memory = self.cross_attention.prepare_memory(values, mask)
+        state = super().initial_state(tf.shape(memory["mask"])[0], length)
+        return state | {"memory": memory}
+
+    def step(
+        self, inputs: tf.Tensor, state: dict[str, Any], position: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, Any]]:
+        """As in the base class; the weights [b, num_heads, s] are those of the cross-attention."""
+        context, _, cache = self._attend_to_cache(inputs, state["cache"], position)
+        outputs, weights = self._cross_and_feed_forward(inputs, context, state["memory"])
+        return outputs, weights, state | {"cache": cache}
 
     def _cross_and_feed_forward(
         self, inputs: tf.Tensor, context: tf.Tensor, memory: Any, training: bool | None = None

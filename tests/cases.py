@@ -1,7 +1,6 @@
 """Small versions of all registered models, and matching data.
 
-New models need no change here: small arguments are chosen by the signature, batches by the
-`batch_spec`.
+A model's class says how it is made small, see `zoo.model.kind`.
 """
 
 import functools
@@ -12,39 +11,12 @@ import tensorflow as tf
 
 import zoo
 from zoo import text
-from zoo.registry import arguments, get_class
-
-# A small value is used if an argument has this name and a default of this type.
-SMALL = (
-    ("image_shape", (8, 8, 1)),
-    ("filters", (8, 16)),
-    ("filters", 8),
-    ("discriminator_filters", (8, 16)),
-    ("components", 4),
-    ("num_components", 4),
-    ("num_pseudo_inputs", 4),
-    ("num_couplings", 2),
-    ("coupling_units", 8),
-    ("content_weight", 100.0),
-    ("content_layers", ("block1_conv1",)),
-    ("source_vocabulary", 20),
-    ("target_vocabulary", 20),
-    ("caption_vocabulary", 20),
-    ("rating_range", (0.0, 1.0)),
-    ("encoder", (8, 16)),
-    ("embedding_dim", 16),
-    ("units", 16),
-    ("hidden_dim", 16),
-    ("intermediate_dim", 16),
-    ("num_encoder_layers", 1),
-    ("num_decoder_layers", 1),
-)
-LONGEST = 6  # ids of a sentence
+from zoo.generation.text_kind import LONGEST
+from zoo.registry import get_class
 
 
 def small_config(name):
-    kinds = {key: type(p.default) for key, p in arguments(get_class(name)).items()}
-    return {key: value for key, value in SMALL if kinds.get(key) is type(value)}
+    return get_class(name).small_config()
 
 
 def small_model(name, seed=0, **config):
@@ -54,43 +26,12 @@ def small_model(name, seed=0, **config):
 
 def examples(model, n=32, seed=0):
     """A batch of n that fits the model: binary images, sentences, integers below 10."""
-    rng = np.random.default_rng(seed)
-    batch = {}
-    for name, spec in model.batch_spec.items():
-        if spec.dtype.is_integer and spec.shape.rank == 2:
-            values = sentences(rng, n)
-        else:
-            shape = [n, *spec.shape[1:]]
-            floats = spec.dtype.is_floating
-            values = rng.random(shape) > 0.5 if floats else rng.integers(0, 10, shape)
-        batch[name] = tf.constant(values, spec.dtype)
-    return batch
-
-
-def sentences(rng, n):
-    """Ids [n, LONGEST]: START, one word or more, END, zeros."""
-    lengths = rng.integers(3, LONGEST + 1, (n, 1))
-    places = np.arange(LONGEST)
-    ids = np.where(places == lengths - 1, text.END, rng.integers(4, 10, (n, LONGEST)))
-    return np.where(places == 0, text.START, np.where(places < lengths, ids, text.PAD))
+    return model.example_batch(n, seed)
 
 
 def generate_outputs(model, batch, seed):
-    """The outputs of a model: images [n, h, w, c] from noise or of a batch, or a stylized image.
-
-    Text models: ids [n, LONGEST]; models of ratings: ratings [n].
-    """
-    if hasattr(model, "predict_ratings"):
-        return model.predict_ratings(batch["user"], batch["item"])
-    if not uses_seed(model):
-        return tf.repeat(model.stylized_image()[None], len(batch["content"]), axis=0)
-    if hasattr(model, "generate"):
-        # Low enough to depend on the weights, high enough to depend on the seed.
-        how = {"seed": seed, "temperature": 0.5}
-        return model.generate(batch[model.input_feature], max_length=LONGEST, **how).tokens
-    if hasattr(model, "translate"):
-        return model.translate(batch["source"], seed=seed)
-    return model.sample(len(batch["image"]), seed=seed)
+    """What a model is for: images [n, h, w, c], ids [n, LONGEST], ratings [n], ..."""
+    return model.outputs(batch, seed)
 
 
 def uses_seed(model):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from conftest import without_graphs
 
 from zoo import factory, registry
 from zoo.cli.main import main
@@ -23,6 +24,7 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OWN_PROCESS = {"distribution.md"}  # divides the CPU, which must come before all else
+COMPILED = {"README.md", "simple_dot.md"}  # the steps of others are few: tracing takes longer
 
 
 def blocks(path, *languages):
@@ -86,6 +88,8 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return
+    if path.name not in COMPILED:
+        without_graphs(monkeypatch)
     namespace = {"__name__": "__main__"}
     for code in runnable(path):
         exec(code, namespace)

@@ -11,7 +11,7 @@ from cases import examples, small_model
 from click.testing import CliRunner
 
 import zoo
-from zoo import saved_model, text
+from zoo import text
 from zoo.cli.main import main
 from zoo.data.builders import dates
 from zoo.errors import UsageError
@@ -63,9 +63,9 @@ def test_every_exported_method_gives_the_same_results(name, tmp_path):
     known = {"n": 3, "seed": 7, "codes": tf.ones((3, 2)), "image": images, **batch}
     exported = zoo.export(model, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model"))
-    assert set(exported) == {verb for verb in saved_model.METHODS if hasattr(model, verb)}
+    assert set(exported) == {method for method in model.methods if hasattr(model, method)}
     for verb in exported:
-        takes = [known[key] for key in saved_model.METHODS[verb]]
+        takes = [known[key] for key in model.methods[verb]]
         takes += [batch["label"]] if "label" in batch else []
         expected = getattr(model, verb)(*takes)
         np.testing.assert_allclose(getattr(served, verb)(*takes), expected, atol=1e-5)

@@ -37,7 +37,10 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.generation.translator import Translator
     from zoo.log import log_message
     from zoo.model import Model
+    from zoo.model.image_translator import ImageTranslator
     from zoo.model.method_arguments import checked_method
+    from zoo.model.recommender import Recommender
+    from zoo.model.stylizer import Stylizer
     from zoo.presets import save
     from zoo.recipes.loading import load
     from zoo.saved_model import export
@@ -46,8 +49,11 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
 __all__ = [
     "__version__",
     "Captioner",
+    "ImageTranslator",
     "Model",
+    "Recommender",
     "SequenceGenerator",
+    "Stylizer",
     "Trainer",
     "Translator",
     "checked_method",
@@ -79,8 +85,11 @@ ensure_keras_home()
 # Public name -> the module that defines it; None: it is a submodule.
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
+    "ImageTranslator": "zoo.model.image_translator",
     "Model": "zoo.model",
+    "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",
+    "Stylizer": "zoo.model.stylizer",
     "Trainer": "zoo.training.trainer",
     "Translator": "zoo.generation.translator",
     "checked_method": "zoo.model.method_arguments",

@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -212,3 +212,11 @@ def digest(record: dict[str, Any]) -> str:
 def sha256(raw: bytes) -> str:
     """SHA-256 as hexadecimal digits."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Writes a table with tabs between the columns; white space in a cell becomes one space."""
+    lines = [
+        "\t".join(" ".join(str(cell).split()) for cell in row) + "\n" for row in (header, *rows)
+    ]
+    write_atomically(path, lambda file: file.write("".join(lines).encode()))

@@ -7,32 +7,16 @@ served.translate(tf.constant(["4 juillet 2019"]))   # strings to strings
 """
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from zoo import text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
 from zoo.files import folder_atomically
-from zoo.generation.sequence_generator import SequenceGenerator
-from zoo.log import log_message
 from zoo.model import Model
-
-# Methods that are functions of tensors, and their arguments, in order.
-METHODS = {
-    "sample": ("n", "seed"),
-    "encode": ("image",),
-    "decode": ("codes",),
-    "reconstruct": ("image",),
-    "interpolate": ("image", "image", "n"),
-    "translate": ("source",),
-    "predict_ratings": ("user", "item"),
-}
-ASSETS = "assets.extra"  # TensorFlow's folder for files that it does not read itself
 
 
 def export(
@@ -71,10 +55,18 @@ def export(
     folder = Path(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists already; choose another folder, or remove it")
+    options = {"num_beams": num_beams, "max_length": max_length}
+    accepted = inspect.signature(model.signatures).parameters
+    functions = model.signatures(**{k: value for k, value in options.items() if k in accepted})
+    if not functions:
+        raise UsageError(
+            f"{model.name} has nothing to export: it has none of the methods"
+            f" {', '.join(model.methods)}, which are functions of tensors"
+        )
     archive = keras.export.ExportArchive()
     tables = tf.Module()
     descriptions = {}
-    for name, (function, specs) in signatures(model, num_beams, max_length).items():
+    for name, (function, specs) in functions.items():
         try:
             traced = archive.add_endpoint(name, function, specs).get_concrete_function()
         except Exception as error:  # a method may fail in any way on symbolic tensors
@@ -83,16 +75,11 @@ def export(
                 f" exported: {one_line(error)}"
             ) from error
         descriptions[name] = _describe(specs), _describe(traced.structured_outputs)
-    vocabularies = {k: v for k, v in getattr(model, "vocabularies", {}).items() if v}
-    tables.all = [getattr(value, "lookup_layers", []) for value in vocabularies.values()]
+    tables.all = model.tracked_resources()
     archive.track(tables)
     with folder_atomically(folder) as new:
         _write_archive(archive, new)
-        if "generate" in descriptions:
-            for feature, vocabulary in vocabularies.items():
-                _save_vocabulary(vocabulary, new / ASSETS / feature)
-    if "generate" in descriptions:
-        log_message(_ids_only_note(model, vocabularies))
+        model.write_assets(new)
     return descriptions
 
 
@@ -102,92 +89,6 @@ def _write_archive(archive: keras.export.ExportArchive, folder: Path) -> None:
         archive.write_out(folder, verbose=False)
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
-
-
-def signatures(
-    model: Model, num_beams: int = 1, max_length: int = 100
-) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
-    """Method -> (function of tensors, specs of its arguments); raises UsageError without any."""
-    if isinstance(model, SequenceGenerator):
-        return dict([_text_signature(model, num_beams, max_length)])
-    number = tf.TensorSpec((), tf.int32)
-    labels = tf.TensorSpec((None,), tf.int64)
-    specs = {"label": labels, **model.batch_spec, "n": number, "seed": number}
-    specs["codes"] = _codes_spec(model)
-    functions = {}
-    for method in filter(lambda method: hasattr(model, method), METHODS):
-        function = getattr(model, method)
-        arguments = METHODS[method]
-        if "label" in inspect.signature(function).parameters:
-            arguments = (*arguments, "label")
-        functions[method] = function, [specs[name] for name in arguments]
-    if not functions:
-        raise UsageError(
-            f"{model.name} has nothing to export: it has none of the methods"
-            f" {', '.join(METHODS)}, which are functions of tensors"
-        )
-    return functions
-
-
-def _codes_spec(model: Any) -> tf.TensorSpec:
-    """The spec of the argument of `decode`, the output of `encode`, which may be integers."""
-    codes: Any = None
-    if hasattr(model, "encode"):
-        codes = model.encode(tf.zeros((1, *model.batch_spec["image"].shape[1:])))
-    if tf.is_tensor(codes):
-        return tf.TensorSpec((None, *codes.shape[1:]), codes.dtype)
-    return tf.TensorSpec((None, getattr(model, "latent_dim", None)), tf.float32)
-
-
-def _text_signature(model: Any, num_beams: int, max_length: int) -> tuple[str, tuple]:
-    """(method, (function, specs)) of a model that generates strings, or ids."""
-    source_spec = model.batch_spec[model.input_feature]
-
-    def generate(source: tf.Tensor) -> dict[str, tf.Tensor]:
-        result = model.generate(source, num_beams, max_length)._asdict()
-        return {"weights" if name == "aux" else name: x for name, x in result.items()}
-
-    def caption(source: tf.Tensor) -> tf.Tensor:
-        tokens = model.generate(source, num_beams, max_length).tokens
-        vocabulary = model.vocabulary(model.target_feature)
-        return vocabulary.detokenize(tokens[:, 0] if num_beams > 1 else tokens)
-
-    def translate(texts: tf.Tensor) -> tf.Tensor:
-        ids = model.vocabulary("source")(texts)
-        lengths = ids.row_lengths()
-        most = tf.constant(max_length, tf.int64)
-        message = f"a text has more ids than max_length={max_length}: cut it, or export with more"
-        tf.debugging.assert_less_equal(lengths, most, message)
-        padded = tf.pad(ids.to_tensor(), ((0, 0), (0, 1)))  # one column at least
-        return tf.where(lengths > 0, caption(padded), "")
-
-    vocabularies = model.vocabularies.values()
-    if not all(isinstance(value, text.WordTokenizer) for value in vocabularies):
-        return "generate", (generate, [source_spec])
-    if model.input_feature == "source":
-        return "translate", (translate, [tf.TensorSpec((None,), tf.string)])
-    return "caption", (caption, [source_spec])
-
-
-def _save_vocabulary(vocabulary: Any, folder: Path) -> None:
-    """A vocabulary as a file for `text.load`, and as one for SentencePiece itself."""
-    vocabulary.save(folder)
-    if hasattr(vocabulary, "model"):
-        (folder / "sentencepiece.model").write_bytes(vocabulary.model)
-
-
-def _ids_only_note(model: Any, vocabularies: dict[str, Any]) -> str:
-    """Why a model was exported with ids instead of strings."""
-    if len(vocabularies) < len(model.vocabularies):
-        return (
-            f"note: {model.name} has only the size of its vocabulary: the exported function takes"
-            " and returns ids"
-        )
-    kinds = " and ".join(f"{value.kind} ({name})" for name, value in vocabularies.items())
-    return (
-        f"note: {kinds} are not all words or characters, and sub-words do not work in a graph: the"
-        f" exported function takes and returns ids; the vocabularies are in {ASSETS}"
-    )
 
 
 def _describe(tensors: Any) -> str:

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import blocks
+from blocks import key_value_cache
 
 LENGTHS = np.array([5, 3, 1])
 MASK = np.arange(5) < LENGTHS[:, None]
@@ -176,15 +177,27 @@ def layer_of_decoder(**config):
 @pytest.mark.parametrize("graph", [False, True])
 def test_step_by_step_with_a_cache_gives_the_numbers_of_all_steps_at_once(graph):
     layer, inputs = layer_of_decoder(), tf.constant(random(3, 4, 6))
-    memory = layer.prepare_memory(random(3, 5, 7, seed=1), MASK)
-    expected, want_weights = layer.decode(inputs, memory)
+    source = (random(3, 5, 7, seed=1), MASK)
+    expected, want_weights = layer(inputs, *source, return_weights=True)
     step = tf.function(layer.step) if graph else layer.step
-    cache = layer.init_cache(3, length=6)
+    state = layer.initial_state(*source, length=6)
     for t in range(4):
-        output, weights, cache = step(inputs[:, t], memory, cache, tf.constant(t))
+        output, weights, state = step(inputs[:, t], state, tf.constant(t))
         np.testing.assert_allclose(output, expected[:, t], atol=1e-5)
         np.testing.assert_allclose(weights, want_weights[:, :, t], atol=1e-5)
-    np.testing.assert_array_equal(cache["mask"], np.tile(np.arange(6) < 4, (3, 1)))
+    np.testing.assert_array_equal(state["cache"]["mask"], np.tile(np.arange(6) < 4, (3, 1)))
+
+
+def test_a_stack_of_causal_layers_gives_the_same_numbers_one_step_at_a_time():
+    layers = [built(blocks.CausalTransformerLayer(6, 2, 8), (3, 4, 6)) for _ in range(2)]
+    inputs = tf.constant(random(3, 4, 6))
+    expected = layers[1](layers[0](inputs))
+    state = key_value_cache.initial_state([layer.initial_state(3, 4) for layer in layers])
+    for t in range(4):
+        assert key_value_cache.current_position(state) == t
+        output, weights, state = key_value_cache.step_layers(layers, inputs[:, t], state)
+        np.testing.assert_allclose(output, expected[:, t], atol=1e-5)
+        assert all(np.all(w[..., t + 1 :] == 0) and np.all(w[..., 0] > 0) for w in weights)
 
 
 def test_no_step_of_a_decoder_layer_depends_on_a_later_one():
@@ -297,9 +310,9 @@ def test_errors_of_arguments_name_the_expected_value(make_it, message):
 
 def test_a_full_cache_is_an_error():
     layer = layer_of_decoder()
-    memory, cache = layer.prepare_memory(random(3, 5, 7)), layer.init_cache(3, length=2)
+    state = layer.initial_state(random(3, 5, 7), None, length=2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="room for 2 steps"):
-        layer.step(tf.constant(random(3, 6)), memory, cache, 2)
+        layer.step(tf.constant(random(3, 6)), state, 2)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

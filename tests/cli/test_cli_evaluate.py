@@ -173,7 +173,7 @@ def test_classes_follow_from_the_data(empty_dir):
     train = ("train", "conditional_dcgan", "--data", "two", "--batch-size", 4, "--steps", 1)
     small = ("--set", "filters=4,", "--figures-every", 0, "--eager")
     error = run_error(*train, *small, "--set", "num_classes=3")
-    assert "--set num_classes=3 contradicts two, which has 2 classes" in error
+    assert "--set num_classes=3 contradicts two, which has images with num_classes=2" in error
     run_json(*train, *small)
     run_folder = "runs/conditional_dcgan-two"
     config = json.loads((empty_dir / run_folder / "config.json").read_text())
@@ -185,4 +185,4 @@ def test_classes_follow_from_the_data(empty_dir):
     write_classes(empty_dir / "one", (3,))
     assert run_json("evaluate", run_folder, "--data", "one")["examples"] == "one train, 3 images"
     error = run_error("evaluate", run_folder, "--data", "three")
-    assert "was trained with num_classes=2, but three has 3 classes" in error
+    assert "was trained with num_classes=2, but three has images with num_classes=3" in error

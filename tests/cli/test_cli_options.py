@@ -64,7 +64,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
     ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
     ("sample", "vae.snowflakes", "--best"): "best needs a run with its epochs",
-    ("sample", "captioning.shapes", "-n", "2"): "needs some to translate or caption",
+    ("sample", "captioning.shapes", "-n", "2"): "needs some to sample from",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
     ("inspect", "runs/vae-images", "--set", "latent_dim=2"): "--set needs a model's name",
     (

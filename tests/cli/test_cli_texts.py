@@ -62,7 +62,7 @@ def trained_dir(trained, monkeypatch):
 
 
 def test_a_run_keeps_its_vocabulary_and_needs_no_corpus_to_translate(trained_dir, trained):
-    assert trained[1]["kind"] == "pairs" and trained[1]["steps"] == 5
+    assert trained[1]["next"][0].startswith("zoo translate") and trained[1]["steps"] == 5
     assert (trained_dir / "runs/seq2seq-n/figures/attention.png").exists()
     assert "runs/seq2seq-n TEXT" in run("train", "seq2seq", *TABLE, *SMALL, "--epochs", 1).stdout
     assert run_json("evaluate", "seq2seq")["metrics"] == pytest.approx(trained[1]["metrics"])
@@ -112,7 +112,13 @@ BAD = {
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",
     ("train", "seq2seq", "--data", "mnist"): "mnist holds images, not pairs of texts",
-    ("train", "seq2seq", *TABLE, "--binarize", "fixed"): "is trained on text, where --binarize",
+    (
+        "train",
+        "seq2seq",
+        *TABLE,
+        "--binarize",
+        "fixed",
+    ): "on pairs of texts, where --binarize",
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
     ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",

@@ -304,18 +304,18 @@ def test_invalid_arguments_are_rejected_with_their_values(images):
         figures.latent_grid(model)
 
 
-def test_all_figures_are_made_that_the_methods_and_the_batch_allow(images):
+def test_image_figures_are_made_that_the_methods_and_the_batch_allow(images):
     batch = {"image": tf.constant(images), "label": tf.range(24) % 3}
     sampler = SimpleNamespace(sample=Plane().sample)
     unlabelled = {"samples", "reconstructions", "interpolation", "latent_grid"}
-    assert set(figures.all_figures(sampler, batch)) == {"samples"}
-    assert set(figures.all_figures(Plane(), {"image": images})) == unlabelled
-    assert set(figures.all_figures(Plane(), batch)) == unlabelled | {"latent_scatter"}
-    every = figures.all_figures(Mixture(), batch)
+    assert set(figures.image_figures(sampler, batch)) == {"samples"}
+    assert set(figures.image_figures(Plane(), {"image": images})) == unlabelled
+    assert set(figures.image_figures(Plane(), batch)) == unlabelled | {"latent_scatter"}
+    every = figures.image_figures(Mixture(), batch)
     assert set(every) == unlabelled | {"latent_scatter", "prior_components"}
-    assert set(figures.all_figures(Plane(), {})) == {"samples", "latent_grid"}
-    assert "interpolation" not in figures.all_figures(Plane(), {"image": images[:1]})
-    again = figures.all_figures(Mixture(), batch)
+    assert set(figures.image_figures(Plane(), {})) == {"samples", "latent_grid"}
+    assert "interpolation" not in figures.image_figures(Plane(), {"image": images[:1]})
+    again = figures.image_figures(Mixture(), batch)
     for name, figure in every.items():
         assert figure.dtype == np.uint8 and figure.shape[2] == 3
         np.testing.assert_array_equal(figure, again[name])
@@ -328,7 +328,7 @@ def test_only_a_few_images_are_passed_to_the_model():
             return super().encode(x)
 
     batch = {"image": np.zeros((600, 2, 2, 1), np.float32), "label": np.zeros(600)}
-    assert "latent_scatter" in figures.all_figures(Counted(), batch)
+    assert "latent_scatter" in figures.image_figures(Counted(), batch)
 
 
 @pytest.mark.parametrize("name", ["vae", "mixture_vae", "dcgan"])

@@ -337,7 +337,7 @@ def test_the_command_line_trains_captioners_and_rejects_options_without_effect(f
     done = CliRunner().invoke(main, ["caption", "vae", "0.png"])
     assert "does not caption images; these do: captioning" in done.stderr
     done = CliRunner().invoke(main, [*train, "--languages", "de,en"])
-    assert "images with captions, where --languages has no effect" in done.output
+    assert "captions of images, where --languages has no effect" in done.output
 
 
 def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):

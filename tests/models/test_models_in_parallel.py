@@ -42,11 +42,11 @@ def test_two_replicas_apply_the_mean_gradient(name, two_replicas):
 
     batch = examples(small_model(name), 8)
     with two_replicas.scope():
-        together = start(strategy=two_replicas)
+        together = start(strategy=two_replicas, eager=True)
     logs = together.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
 
     alone, losses = [], []
-    run = start()
+    run = start(eager=True)
     before = run.state.arrays()
     for replica, half in enumerate((slice(0, 4), slice(4, 8))):
         run.state.assign(before)

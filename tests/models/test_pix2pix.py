@@ -211,7 +211,7 @@ def test_a_folder_of_pairs_works_with_every_command(maps, tmp_path, monkeypatch)
     assert run_json(*train, "--epochs", 1)["metrics"] == record["metrics"]  # resumed, complete
     assert run_json("evaluate", "pix2pix")["metrics"] == record["metrics"]
     noisy = run_json("sample", "pix2pix", "-n", 3, "--seed", 1)
-    assert noisy["file"] == "runs/pix2pix-maps/figures/translated-seed1.png" and noisy["n"] == 3
+    assert noisy["file"] == "runs/pix2pix-maps/figures/samples-seed1.png" and noisy["n"] == 3
     run_json("sample", "pix2pix", "-o", "plain.npz")
     arrays = np.load("plain.npz")
     assert arrays["image"].shape == arrays["source"].shape == arrays["target"].shape == (4, 8, 8, 3)

@@ -319,14 +319,15 @@ def test_pairs_are_measured_image_by_image():
     random = np.random.default_rng(0)
     data_identity, target = random.random((2, 6, 12, 12, 3)).astype(np.float32)
     data = zoo.data.load({"source": data_identity, "target": target}, batch_size=4)
-    number, values = evaluate.compute_metric(MetricSpec("l1"), Copier(), None, data)
+    number, values = METRICS["l1"].compute(Copier(), evaluate.EvaluationData(None, data))
     assert values == pytest.approx(np.abs(data_identity - target).mean((1, 2, 3)), rel=1e-5)
     assert number["value"] == pytest.approx(values.mean()) and number["n"] == 6
     assert number["interval"][0] < number["value"] < number["interval"][1]
     assert seeds[0] != seeds[1]  # other noise for each batch
     same = zoo.data.load({"source": target, "target": target}, batch_size=4)
-    assert evaluate.compute_metric(MetricSpec("psnr"), Copier(), None, same)[0]["value"] == 100
-    found, _ = evaluate.compute_metric(MetricSpec("ssim"), Copier(), None, same)
+    both = evaluate.EvaluationData(None, same)
+    assert METRICS["psnr"].compute(Copier(), both)[0]["value"] == 100
+    found, _ = METRICS["ssim"].compute(Copier(), both)
     assert found["value"] == pytest.approx(1) and found["images"] == number["images"]
     assert seeds[:2] == seeds[2:4] == seeds[4:]  # and the same in each call
 

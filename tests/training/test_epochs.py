@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, small_trainer
 
-from zoo.model.evaluation_mode import seed_states
+from zoo.evaluation_mode import seed_states
 from zoo.training.callbacks import Figures, TrainingTime
 
 

@@ -7,7 +7,7 @@ import click
 
 from zoo.cli import output
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
-from zoo.cli.runs import open_model, require_kind
+from zoo.cli.runs import open_model, require_method
 from zoo.cli.terminal import json_option
 from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
@@ -66,10 +66,9 @@ def caption(
 ) -> dict[str, Any]:
     """Caption images with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
-    The center square is cropped, resized to the size of the training images, and converted to
-    their channels.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...). The center square is cropped,
+    resized to the size of the training images, and converted to their channels.
 
     \b
     zoo caption captioning.shapes scene.png --attention attention.png
@@ -81,7 +80,8 @@ def caption(
     network_args: dict[str, Any] | None = None
     if network:
         network_args = {"network": network, "weights": weights, "size": image_size}
-    with open_model(model, best, require_kind("captions")) as (trained, origin, config):
+    check = require_method("caption_with_attention", "caption images")
+    with open_model(model, best, check) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
         if max_length is None:
             text_config = config and config.text_config

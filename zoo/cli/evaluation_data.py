@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 SLICE = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
 ORDER = re.compile(r"\.(stratified|ordered)\b")
-NOUNS = {"images": "images", "pairs": "pairs of texts", "captions": "captions"}
 
 
 def default_test_split(data: str, split: str, languages: tuple[str, str] | None = None) -> str:
@@ -81,12 +80,9 @@ def splits_overlap(a: str, b: str) -> bool:
     return max(start, other_start) < min(stop, other_stop)
 
 
-def describe_examples(data: Any, kind: str) -> str:
+def describe_examples(data: Any, data_kind: str) -> str:
     """The examples in loaded data, for people: "photos train[90%:], 10 images"."""
-    noun = NOUNS.get(kind, kind)
-    if kind == "images" and "source" in data.spec:
-        noun = "pairs of images"
-    return f"{data.name} {data.split}, {data.num_examples:,} {noun}"
+    return f"{data.name} {data.split}, {data.num_examples:,} {data_kind}"
 
 
 def _held_out(available: Collection[str]) -> str | None:

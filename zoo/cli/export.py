@@ -1,5 +1,6 @@
 """`zoo export`: writes a model as a SavedModel, for programs that have only TensorFlow."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def _show(record: dict[str, Any]) -> None:
 def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool) -> dict[str, Any]:
     """Write a model as a SavedModel, which needs TensorFlow only.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). FOLDER is created and must not exist. The methods of the model
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    FOLDER is created and must not exist. The methods of the model
     become functions of the SavedModel: sample, encode, decode, ... Their texts are strings if they
     are tokenized into words or characters, and token ids if they are tokenized into subwords.
 
@@ -57,7 +58,7 @@ def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool
 
 
 def _reject_text_options(cls: Any) -> None:
-    """Raises UsageError for options about text if a model does not generate text."""
-    if cls.data_kind not in ("pairs", "captions"):
-        reason = f"is for models that generate text, which {cls.__name__} does not; leave it out"
-        reject_options(["num_beams", "max_length"], reason)
+    """Raises UsageError for options that the model's `signatures` does not have."""
+    names = {"num_beams", "max_length"} - inspect.signature(cls.signatures).parameters.keys()
+    reason = f"is for models that generate text, which {cls.__name__} does not; leave it out"
+    reject_options(sorted(names, reverse=True), reason)

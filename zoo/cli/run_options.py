@@ -14,21 +14,16 @@ from zoo.cli.overrides import parse_overrides
 from zoo.cli.terminal import import_tensorflow
 from zoo.data import source_names
 from zoo.data.caption_config import CaptionConfig
-from zoo.data.text_config import TextConfig, default_tokenizer
+from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.recipes import loading
 from zoo.training import run_folder
 from zoo.training.run_config import RunConfig
 
-IMAGE_OPTIONS = ("binarize", "augment", "image_size", "kl_warmup_epochs")  # without effect on text
-CAPTION_OPTIONS = ("min_count", "network", "mirrored")
-TEXT_OPTIONS = tuple(field.name for field in fields(TextConfig))  # without effect on images
-INAPPLICABLE = {  # kind of data -> (what the model is trained on, options without effect on it)
-    "pairs": ("text", (*IMAGE_OPTIONS, *CAPTION_OPTIONS)),
-    "captions": ("images with captions", ("binarize", "augment", "kl_warmup_epochs", "languages")),
-    "ratings": ("ratings", (*IMAGE_OPTIONS, *TEXT_OPTIONS, *CAPTION_OPTIONS)),
-    "images": ("images", (*TEXT_OPTIONS, *CAPTION_OPTIONS)),
-}
+DATA_OPTIONS = (  # of `zoo train`; a model's class says which of them apply
+    *("binarize", "augment", "image_size", "languages", "tokenizer", "vocabulary_size"),
+    *("lowercase", "max_length", "truncate", "min_count", "network", "mirrored"),
+)
 NONE = "none"  # on the command line, for a split that there is not
 
 
@@ -63,11 +58,11 @@ def config_from_options(
     if base.get("model", name) != name:
         raise UsageError(f"{file} describes a run of {base['model']}, got {name}: leave one out")
     import_tensorflow()
-    kind = registry.get_class(name).data_kind
+    cls = registry.get_class(name)
     texts = base.pop("text_config", None) or {}
     values: dict[str, Any] = base | texts | options | {"model": name}
-    _check_applicable(name, kind, values)
-    data = values.get("data") or registry.get_class(name).default_dataset
+    _check_applicable(name, values)
+    data = values.get("data") or cls.default_dataset
     values["data"] = data = source_names.absolute_source(data)
     values["config"] = base.get("config", {}) | parse_overrides(name, overrides)
     if values.get("steps") is not None and values.get("epochs") is not None:
@@ -76,8 +71,8 @@ def config_from_options(
         values.pop("epochs" if "steps" in options else "steps")
     if values.get("steps") is None:
         values["epochs"] = 10 if values.get("epochs") is None else values["epochs"]
-    if kind in ("pairs", "captions"):
-        values = _with_text_config(kind, values)
+    if hasattr(cls, "config_class"):
+        values = _with_text_config(cls, values)
     if values.get("test") is None:
         languages = values.get("languages")
         split = values.get("train", "train")
@@ -91,36 +86,34 @@ def config_from_options(
     return RunConfig(**{key: values[key] for key in FIELDS.keys() & values.keys()})
 
 
-def _with_text_config(kind: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The values with their `text_config`; the tokenizer is the one that suits the data."""
-    cls = CaptionConfig if kind == "captions" else TextConfig
-    names = {each.name for each in fields(cls)}
+def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The values with their `text_config`, in which defaults are those that suit the data."""
+    names = _defaults(cls.config_class)
     texts = {key: value for key, value in values.items() if key in names}
     texts.setdefault("max_length", TextConfig.max_length)
-    texts["tokenizer"] = texts.get("tokenizer") or default_tokenizer(values["data"])
-    if texts["tokenizer"] == "characters" and "vocabulary_size" in explicit_options():
-        raise UsageError(
-            f"{values['data']} is tokenized into characters, all of which are in the vocabulary:"
-            " leave --vocabulary-size out, or choose another --tokenizer"
-        )
-    return {k: v for k, v in values.items() if k != "image_size"} | {"text_config": cls(**texts)}
+    texts.setdefault("tokenizer", None)
+    texts = cls.resolve_options(values["data"], texts, explicit_options().keys())
+    rest = {key: value for key, value in values.items() if key != "image_size"}
+    return rest | {"text_config": cls.config_class(**texts)}
 
 
-def _check_applicable(model: str, kind: str, values: dict[str, Any]) -> None:
-    """Raises UsageError for options that have no effect on the kind of data, even if repeated."""
-    trained_on, inapplicable = INAPPLICABLE[kind]
+def _check_applicable(model: str, values: dict[str, Any]) -> None:
+    """Raises UsageError for options that the model's data do not have, even if repeated."""
+    cls = registry.get_class(model)
     defaults = FIELDS | _defaults(CaptionConfig) | _defaults(TextConfig)
     explicit = explicit_options()
     rejected = [
         name
-        for name in inapplicable
-        if name in values and (name in explicit or values[name] != defaults[name])
+        for name in DATA_OPTIONS
+        if name in values
+        and name not in cls.data_options
+        and (name in explicit or values[name] != defaults[name])
     ]
     if rejected:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in rejected)
         verb = "has" if len(rejected) == 1 else "have"
         raise UsageError(
-            f"{model} is trained on {trained_on}, where {options} {verb} no effect: leave"
+            f"{model} is trained on {cls.data_kind}, where {options} {verb} no effect: leave"
             f" {'it' if len(rejected) == 1 else 'them'} out"
         )
 
@@ -132,7 +125,8 @@ def _default_micro_batches(name: str, values: dict[str, Any]) -> int:
     micro_batches = registry.get_class(name).micro_batches
     named = source_names.is_named(values["data"])
     even = named and values.get("train", "train").startswith("train")  # no short last batch
-    cpu = not tf.config.list_physical_devices("GPU")
+    alone = not values.get("strategy")
+    cpu = alone and not tf.config.list_physical_devices("GPU")
     size = values.get("batch_size", RunConfig.batch_size)
     return micro_batches if even and cpu and size % micro_batches == 0 else 1
 
@@ -171,6 +165,9 @@ def read_config(file: Path) -> dict[str, Any]:
         values = {k: v for k, v in values.items() if not is_run or k in FIELDS}
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as a description: {one_line(error)}") from error
+    texts = _defaults(CaptionConfig)
     for key in values.keys() - FIELDS.keys():
         raise UnknownNameError(f"field in {file}", key, FIELDS)
+    for key in (values.get("text_config") or {}).keys() - texts.keys():
+        raise UnknownNameError(f"field of text_config in {file}", key, texts)
     return values

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
@@ -39,11 +38,6 @@ class LoadedModel:
     origin: str | None
     trainer: "Trainer"
     data: Any
-
-    @property
-    def workdir(self) -> Path | None:
-        """The folder of a run."""
-        return self.trainer.workdir.path if self.trainer.workdir else None
 
 
 def resolve(name: str, overrides: Iterable[str] = (), best: bool = False) -> Resolved:
@@ -123,18 +117,16 @@ def open_trainer(
     run_training.configure_threads(config.micro_batches)
     if run and has_same_data(run, config.data):
         evaluation_data.warn_training_examples(config)
-    arguments = (run and run.arguments) or (model and model.get_config()) or {}
-    vocabularies = run_arguments.vocabularies_in(arguments)
-    examples = run_building.load_data(config, config.test, vocabulary=vocabularies)
+    arguments = run.arguments if run else model and model.get_config()
+    examples = run_building.load_data(config, config.test, arguments=arguments)
     if arguments:
         run_arguments.infer_from_data(config.model, arguments, examples, trained=True)
     if run:
         trainer = run_building.open_run(run, best)
-    else:
-        origin = name if model else None
-        model = model or run_building.build_model(config, examples)
-        return LoadedModel(config, origin, run_building.build_trainer(config, model), examples)
-    return LoadedModel(config, str(run.workdir), trainer, examples)
+        return LoadedModel(config, str(run.workdir), trainer, examples)
+    origin = name if model else None
+    model = model or run_building.build_model(config, examples)
+    return LoadedModel(config, origin, run_building.build_trainer(config, model), examples)
 
 
 @contextlib.contextmanager
@@ -169,8 +161,8 @@ def open_model(
     check(registry.get_class(run.config.model if run else name))
     if run is None:
         config = describe(resolved)
-        texts = config.text_config is not None  # they have the vocabularies
-        examples = run_building.load_data(config, config.test) if texts else None
+        fitted = registry.get_class(name).fitted_arguments
+        examples = run_building.load_data(config, config.test) if fitted else None
         yield run_building.build_model(config, examples), None, config
         return
     with run_building.open_run(run, best).averaged_weights() as model:
@@ -184,21 +176,19 @@ def single_threaded_ops() -> None:
     threads.single_threaded_ops()
 
 
-LACKS = {"pairs": "does not translate text", "captions": "does not caption images"}
-
-
-def require_kind(kind: str) -> Callable[[type], None]:
-    """The `check` of `open_model` that accepts only models trained on this kind of data.
+def require_method(method: str, purpose: str) -> Callable[[type], None]:
+    """The `check` of `open_model` that accepts only classes with a method.
 
     Args:
-        kind: "pairs" or "captions".
+        method: its name.
+        purpose: what it does, for the message: "translate text".
     """
 
-    def check(cls: Any) -> None:
-        if getattr(cls, "data_kind", None) != kind:
+    def check(cls: type) -> None:
+        if not hasattr(cls, method):
             names = registry.names()
-            others = [name for name in names if registry.get_class(name).data_kind == kind]
-            raise UsageError(f"this model {LACKS[kind]}; these do: {', '.join(others)}")
+            others = [name for name in names if hasattr(registry.get_class(name), method)]
+            raise UsageError(f"this model does not {purpose}; these do: {', '.join(others)}")
 
     return check
 
@@ -211,13 +201,13 @@ def evaluation_record(loaded: LoadedModel) -> dict[str, Any]:
     return {
         "run": loaded.origin,
         "model": config.model,
-        "kind": registry.get_class(config.model).data_kind,
         "data": config.data,
         "split": config.test,
         "examples": describe_examples(loaded),
         "epochs": position["epoch"],
         "steps": position["step"],
         "metrics": metrics,
+        "next": registry.get_class(config.model).next_commands(loaded.origin or config.model),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import registry
-from zoo.cli import output, runs
+from zoo.cli import runs
 from zoo.cli.options import (
     ARRAY_SUFFIXES,
     BEST_OPTION,
@@ -17,7 +17,6 @@ from zoo.cli.options import (
     OutputFile,
     UserPath,
     join_words,
-    reject_options,
 )
 from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.errors import UsageError
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.option(
-    "-n", "n", type=Number("n"), help="Number of samples.  [default: 64; 8 of pairs and captions]"
+    "-n", "n", type=Number("n"), help="Number of samples.  [default: 64; 8 if made from test data]"
 )
 @click.option(
     "--seed", type=SEED, help="Seed for the noise.  [default: 0; no noise for image pairs]"
@@ -70,10 +69,10 @@ def sample(
 ) -> dict[str, Any]:
     """Sample images from a trained model, or show its translations or captions.
 
-    MODEL is a folder made by `zoo train`, or the name of a model (its newest run). Models
-    that generate images from noise may also be a preset, a .keras file, or a folder made by `zoo
-    reproduce`. Models that translate images or text show sources, outputs and targets of the test
-    split; models that caption show images with the attention weights of each word.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Models that translate images or text show sources, outputs and targets of the test split; models
+    that caption show images with the attention weights of each word; models of ratings show
+    predicted and true ratings. These need a run, which has a test split.
 
     \b
     zoo sample dcgan.mnist
@@ -85,135 +84,81 @@ def sample(
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
+    given = {"n": n, "seed": seed, "label": label, "reference": reference}
+    options = {name: value for name, value in given.items() if value is not None}
     resolved = loading.resolve(model)
     import_tensorflow()
-    name = resolved.run.config.model if resolved.run else resolved.name
     if resolved.kind in ("preset", "file"):
         trained = loading.open_resolved(resolved, best)
-        return sample_preset(trained, model, n, seed, label, reference, file)
+        arguments = sample_arguments(type(trained), options)
+        if "data" in arguments:
+            raise UsageError(
+                f"{model} is a {trained.name} without data, and needs some to sample from: use a"
+                " run of `zoo train`, or the command translate or caption"
+            )
+        file = _output_file(type(trained), file, Path(f"{trained.name}-samples"))
+        trained.write_samples(file, **arguments)
+        return _record(model, file, arguments)
+    run = resolved.run
+    name = run.config.model if run else model
+    workdir = run.workdir if run else None
     cls = registry.get_class(name)
-    texts = cls.data_kind == "pairs"
-    captions = cls.data_kind == "captions"
-    pairs = hasattr(cls, "translate") or captions
-    suffixes: tuple[str, ...] = (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES)
-    if texts:
-        suffixes = (".tsv",)
-    elif captions:
-        suffixes = FIGURE_SUFFIXES
-        reject_options(["seed"], f"captions of {name} are not random here; leave it out")
-    _check_suffix(file, suffixes)
-    if n is None:
-        n = 8 if pairs else 64
-    if seed is None and not pairs:
-        seed = 0
-    workdir = resolved.run.workdir if resolved.run else None
-    if file is None:
-        file = _default_file(name, workdir, seed, pairs, captions, suffixes[0])
-        check_writable(file)
-    if not pairs:
-        assert seed is not None
+    arguments = sample_arguments(cls, options)
+    file = _output_file(cls, file, _default_stem(name, workdir, arguments.get("seed")))
+    if "data" in arguments:
+        loaded = runs.open_trainer(model, best=best)
+        arguments["data"] = loaded.data
+        with loaded.trainer.averaged_weights() as averaged_model:
+            averaged_model.write_samples(file, **arguments)
+    else:
         with runs.open_model(model, best) as (averaged_model, _, _):
-            sample_options = conditions(averaged_model, label, reference)
-            output.write_samples(averaged_model, n, seed, file, **sample_options)
-        return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
-    loaded = runs.open_trainer(model, best=best)
-    conditions(loaded.trainer.model, label, reference)
-    if not getattr(loaded.trainer.model, "dropout", True):
-        reject_options(["seed"], f"is for dropout, and {name} has none here; leave it out")
-    text_config = loaded.config.text_config
-    with loaded.trainer.averaged_weights() as averaged_model:
-        if texts and text_config:
-            options = {"seed": seed, "max_length": text_config.max_length, "truncate": True}
-            output.write_table(averaged_model, loaded.data.corpus, n, file, **options)
-        elif text_config:
-            images = loaded.data.corpus.arrays["image"][:n]
-            output.write_attention(averaged_model, images, text_config.max_length, file)
-        else:
-            output.write_translations(averaged_model, loaded.data.take(n), seed, file)
-    return {"run": workdir and str(workdir), "file": str(file), "n": n, "seed": seed}
+            averaged_model.write_samples(file, **arguments)
+    return _record(workdir and str(workdir), file, arguments)
 
 
-def _default_file(
-    model: str,
-    workdir: Path | None,
-    seed: int | None,
-    pairs: bool,
-    captions: bool,
-    suffix: str,
-) -> Path:
-    """In the run's figures; without a run, in the current folder."""
-    stem = "captioned" if captions else "translated" if pairs else "samples"
-    if workdir is None:
-        return Path(f"{model}-{stem}{suffix}")
-    seed_part = "" if seed is None else f"-seed{seed}"
-    return workdir / "figures" / f"{stem}{seed_part}{suffix}"
+def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `write_samples` besides the file: the options, and the defaults of others.
 
-
-def sample_preset(
-    model: "Model",
-    name: str,
-    n: int | None,
-    seed: int | None,
-    label: int | None,
-    reference: Path | None,
-    file: Path | None,
-) -> dict[str, Any]:
-    """Writes samples of a model that needs no data; returns the record of the command.
+    The value of `data`, if the class has that argument, is None here.
 
     Args:
-        model: the trained model.
-        name: its origin, as on the command line.
-        n, seed, label, like, file: the options of the command.
+        cls: the class of the model.
+        options: that were given.
 
-    Raises UsageError for a model that cannot sample.
+    Raises UsageError: an option that is not an argument.
     """
-    if not hasattr(model, "sample"):
-        raise UsageError(
-            f"{name} is a {model.name} without data, and needs some to translate or caption: use a"
-            " run of `zoo train`, or the command translate or caption"
-        )
-    _check_suffix(file, (*FIGURE_SUFFIXES, *ARRAY_SUFFIXES))
+    parameters = inspect.signature(cls.write_samples).parameters
+    for name in options:
+        if name not in parameters:
+            raise UsageError(
+                f"what {cls.__name__} shows here does not depend on --{name}: leave it out"
+            )
+    defaults = {
+        name: None if name == "data" else parameter.default
+        for name, parameter in parameters.items()
+        if name not in ("self", "file")
+    }
+    return defaults | options
+
+
+def _output_file(cls: "type[Model]", file: Path | None, stem: Path) -> Path:
+    """The file to write; raises UsageError if the model writes no such file."""
+    suffixes = cls.sample_suffixes
     if file is None:
-        file = Path(f"{model.name}-samples{FIGURE_SUFFIXES[0]}")
+        file = stem.with_name(stem.name + suffixes[0])
         check_writable(file)
-    n = 64 if n is None else n
-    seed = 0 if seed is None else seed
-    output.write_samples(model, n, seed, file, **conditions(model, label, reference))
-    return {"run": name, "file": str(file), "n": n, "seed": seed}
-
-
-def _check_suffix(file: Path | None, suffixes: tuple[str, ...]) -> None:
-    """Raises UsageError for a file that this model cannot write."""
-    if file is not None and file.suffix.lower() not in suffixes:
+    elif file.suffix.lower() not in suffixes:
         raise UsageError(f"-o takes a file that ends in {join_words(suffixes)}; got {str(file)!r}")
+    return file
 
 
-def conditions(model: "Model", label: int | None, reference: Path | None) -> dict[str, Any]:
-    """The keyword arguments of `model.sample` for a class or an image.
+def _default_stem(model: str, workdir: Path | None, seed: int | None) -> Path:
+    """In the run's figures; without a run, in the current folder."""
+    if workdir is None:
+        return Path(f"{model}-samples")
+    return workdir / "figures" / ("samples" if seed is None else f"samples-seed{seed}")
 
-    Raises UsageError if the model is not conditional, or not on that.
-    """
-    arguments: dict[str, Any] = {}
-    if label is not None:
-        num_classes = getattr(model, "num_classes", 0)
-        if label >= num_classes:
-            known = f"has the classes 0 ... {num_classes - 1}" if num_classes else "has no classes"
-            raise UsageError(f"{model.name} {known}, got --label {label}")
-        arguments["label"] = label
-    if reference is not None:
-        method = getattr(model, "sample", None)
-        if not method or "reference" not in inspect.signature(method).parameters:
-            raise UsageError(
-                f"{model.name} is not conditioned on an image, got --reference {reference}"
-            )
-        from zoo.data.image_files import read_image
 
-        rows, columns, channels = model.image_shape
-        image = read_image(reference, channels, rows if rows == columns else None)
-        if image.shape != model.image_shape:
-            raise UsageError(
-                f"{model.name} generates images of shape {model.image_shape}, {reference} has"
-                f" {image.shape}"
-            )
-        arguments["reference"] = image[None] / 255
-    return arguments
+def _record(origin: Any, file: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    chosen = {name: arguments.get(name) for name in ("n", "seed")}
+    return {"run": origin, "file": str(file), **chosen}

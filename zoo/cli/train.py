@@ -26,13 +26,6 @@ from zoo.recipes import loading
 from zoo.training.run_config import RunConfig
 from zoo.training.workdir import RUNS
 
-NEXT = {  # kind of data -> what to do with a run
-    "images": "zoo sample {} -n 64",
-    "pairs": "zoo translate {} TEXT",
-    "captions": "zoo caption {} IMAGE",
-    "ratings": "zoo evaluate {} --best",
-}
-
 
 def _show_train(record: dict[str, Any]) -> None:
     _show_metrics(record)
@@ -41,8 +34,8 @@ def _show_train(record: dict[str, Any]) -> None:
         return
     if any((Path(run) / "figures").glob("*.png")):
         click.echo(f"\nfigures: {run}/figures/*.png")
-    click.echo(f"\ntry next: {NEXT[record['kind']].format(run)}")
-    click.echo(f"          zoo inspect {run}\n          tensorboard --logdir {run}")
+    commands = [*record["next"], f"zoo inspect {run}", f"tensorboard --logdir {run}"]
+    click.echo("\ntry next: " + "\n          ".join(commands))
 
 
 def _show_metrics(record: dict[str, Any]) -> None:
@@ -81,8 +74,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a model and evaluate it.
 
-    NAME is the name of a model, as in `zoo list`. Checkpoints, figures, TensorBoard logs and
-    config.json are written to one folder, the run.
+    NAME is the name of a model, as in `zoo list`; it may be left out with --config. Checkpoints,
+    figures, TensorBoard logs and config.json, the description of the run, are in one folder.
 
     The same command again resumes the run where it stopped. --epochs and --steps are totals; 0
     trains nothing and evaluates the initial weights. The exit code is 1 if a metric is not finite.
@@ -90,6 +83,8 @@ def train(
     \b
     zoo train vae                                      on snowflakes, 10 epochs
     zoo train vae --data mnist --binarize dynamic --epochs 40
+    zoo train vae --config runs/vae-mnist/config.json --seed 1 --workdir runs/second
+    zoo train vae --data kmnist --init runs/vae-mnist --freeze encoder --schedule cosine
     zoo train dcgan --data quickdraw_bitmap/penguin --epochs 8
     zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
     zoo train pix2pix --data BtoA:facades/ --image-size 128 --augment jitter --batch-size 1

@@ -8,7 +8,7 @@ import click
 
 from zoo.cli import output
 from zoo.cli.options import TRUNCATE_OPTION, UserPath, generation_options
-from zoo.cli.runs import open_model, require_kind, single_threaded_ops
+from zoo.cli.runs import open_model, require_method, single_threaded_ops
 from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
@@ -45,8 +45,8 @@ def translate(
 ) -> dict[str, Any]:
     """Translate text with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). Prints one line for each TEXT, or for each line of a file.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Prints one line for each TEXT, or for each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
@@ -55,7 +55,7 @@ def translate(
     """
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
-    check = require_kind("pairs")
+    check = require_method("translate_with_attention", "translate text")
     with open_model(model, best, check, single_threaded_ops) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)
         if max_length is None:

@@ -28,7 +28,9 @@ Only `prepare` uses the network. Importing this package imports neither TensorFl
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,8 @@ from typing import TYPE_CHECKING, Any
 from zoo import environment
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import source_names
-from zoo.data.catalog import info, names
+from zoo.data.catalog import info, names, register
+from zoo.data.dataset_info import DatasetInfo
 from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.tfds_store import prepare
@@ -45,9 +48,13 @@ from zoo.files import user_path
 
 if TYPE_CHECKING:
     from zoo.data.array_dataset import ArrayDataset
+    from zoo.data.image_sources import slice_split
 
 __all__ = [
     "ArrayDataset",
+    "DatasetInfo",
+    "register",
+    "slice_split",
     "directory",
     "generated_directory",
     "info",
@@ -61,12 +68,16 @@ __all__ = [
 BINARIZE_SEED = 777
 
 
-def __getattr__(name: str) -> Any:
-    if name == "ArrayDataset":  # imports TensorFlow
-        environment.import_tensorflow()
-        from zoo.data.array_dataset import ArrayDataset
+_WITH_TENSORFLOW = {  # name -> its module, which imports TensorFlow
+    "ArrayDataset": "zoo.data.array_dataset",
+    "slice_split": "zoo.data.image_sources",
+}
 
-        return ArrayDataset
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TENSORFLOW:
+        environment.import_tensorflow()
+        return getattr(importlib.import_module(_WITH_TENSORFLOW[name]), name)
     raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
 
 
@@ -128,7 +139,7 @@ def load(
     check_protocols(binarize, augment)
     named = source_names.is_named(source)
     pairs = source_names.parse_pairs(source)
-    has_ratings = named and info(source).kind == "ratings"
+    function = info(source).load if named else None
     if binarize_seed != BINARIZE_SEED and binarize != "fixed":
         raise UsageError(
             f"binarize_seed={binarize_seed} has no effect with binarize={binarize!r}: leave it out,"
@@ -136,13 +147,11 @@ def load(
         )
     if not named and data_dir is not None:
         raise UsageError("data_dir is the folder of named data sets: leave it out for other data")
-    if has_ratings or pairs:
+    if function or pairs:
         _check_applicable(source, binarize=binarize)
-    if has_ratings:
+    if function:
         _check_applicable(source, augment=augment, image_size=image_size)
-        from zoo.data.builders import ratings
-
-        dataset = ratings.load(
+        dataset = pkgutil.resolve_name(function)(
             source,
             split,
             batch_size=batch_size,
@@ -201,10 +210,10 @@ def load(
 
 
 def _check_applicable(source, **arguments):
-    """Raises UsageError if an argument for single images is used with ratings or pairs."""
+    """Raises UsageError if an argument for single images is used with other data."""
     for name, value in arguments.items():
         if value not in ("none", None):
-            content = "ratings" if source_names.is_named(source) else "pairs of images"
+            content = info(source).kind if source_names.is_named(source) else "pairs of images"
             raise UsageError(
                 f"{source} holds {content}, to which {name}={value!r} does not apply: leave it out"
             )

@@ -77,12 +77,3 @@ class CaptionConfig(TextConfig):
 
         options: dict[str, Any] = {"lowercase": self.lowercase, "min_count": self.min_count}
         return text.WordTokenizer.train(corpus.texts["caption"], self.vocabulary_size, **options)
-
-    def generate(
-        self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
-    ) -> list[str]:
-        images = corpus.arrays[model.input_feature][:count]
-        return model.caption(images, max_length=self.max_length, **options)
-
-    def references(self, corpus: Corpus) -> list[list[str]]:
-        return corpus.references("caption")

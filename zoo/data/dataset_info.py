@@ -18,7 +18,9 @@ class DatasetInfo:
         features: keys of an example, as TFDS names them.
         module: registers a TFDS builder of this library when it is imported.
         manual: files that must be fetched by hand, and from where.
-        kind: "images", "pairs" of texts, "captions" of images, or "ratings".
+        kind: what the examples are: "images", "pairs" of texts, "captions" of images, ...
+        load: for data that are neither images nor texts: the function, "module:name", that
+            `zoo.data.load` calls; None: it reads images itself.
         tokenizer: default tokenizer of its texts, if not "bpe"; see `zoo.data.text_config`.
         config: the default TFDS config, if there are several.
         image_size: images are resized to this when loaded; None: unchanged.
@@ -37,6 +39,7 @@ class DatasetInfo:
     module: str | None = None
     manual: str | None = None
     kind: str = "images"
+    load: str | None = None
     tokenizer: str | None = None
     config: str | None = None
     image_size: int | None = None
@@ -55,13 +58,11 @@ class DatasetInfo:
 
     @property
     def loader(self) -> str:
-        """The function that loads data of its kind."""
-        return LOADERS[self.kind]
+        """The public function that loads it."""
+        return LOADERS.get(self.kind, "zoo.data.load")
 
 
 LOADERS = {
-    "images": "zoo.data.load",
     "pairs": "zoo.data.corpora.load_pairs",
     "captions": "zoo.data.corpora.load_captions",
-    "ratings": "zoo.data.builders.ratings.load",
 }

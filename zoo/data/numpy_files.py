@@ -1,14 +1,17 @@
 """Images and labels from .npy and .npz files, whose declared sizes are checked before use."""
 
+import functools
 import math
 import os
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import UsageError, one_line
+from zoo.files import write_atomically
 from zoo.log import log_message_once
 
 IMAGE_KEYS = ("image", "images", "x", "arr_0")
@@ -109,3 +112,12 @@ def _select_arrays(path, arrays):
             f" first of {', '.join(IMAGE_KEYS)}, labels from the first of {', '.join(LABEL_KEYS)}"
         )
     return {key: arrays[name] for key, name in used.items()}
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes all arrays as .npz, or the first one only as .npy."""
+    if path.suffix.lower() == ".npy":
+        first = np.asarray(next(iter(arrays.values())))
+        write_atomically(path, lambda file: np.save(file, first))
+    else:
+        write_atomically(path, functools.partial(np.savez_compressed, **arrays))

@@ -6,14 +6,13 @@ Needs only Python until something is loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.checks import check_numbers
 from zoo.data import source_names
 from zoo.data.catalog import info
-from zoo.errors import UnknownNameError, UsageError, shorten
+from zoo.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from zoo.data.corpora import Corpus
@@ -105,39 +104,7 @@ class TextConfig:
             dataset.text_config = self
         return dataset
 
-    def generate(
-        self, model: Any, corpus: Corpus, count: int | None = None, **options: Any
-    ) -> list[str]:
-        """The model's outputs for the first `count` examples of a corpus (all, if None).
-
-        Args:
-            options: of the model's method, such as the size of the beam.
-        """
-        sources = corpus.texts["source"][:count]
-        return model.translate(sources, max_length=self.max_length, truncate=True, **options)
-
-    def references(self, corpus: Corpus) -> list[str] | list[list[str]]:
-        """The correct outputs of each example: texts, or lists of texts."""
-        return corpus.texts["target"]
-
 
 def default_tokenizer(data: Any) -> str:
     """The default tokenizer of a source."""
     return (source_names.is_named(data) and info(data).tokenizer) or "bpe"
-
-
-def vocabulary_arguments(config: Mapping[str, Any], data: TextDataset) -> dict[str, str]:
-    """The vocabularies of `data` as arguments of a model.
-
-    Raises UsageError if `config` has other vocabularies.
-    """
-    arguments = {
-        f"{side}_vocabulary": vocabulary.to_json() for side, vocabulary in data.vocabularies.items()
-    }
-    for key, value in arguments.items():
-        if config.get(key, value) != value:
-            raise UsageError(
-                f"{key} follows from {data.name}, got {shorten(config[key])}: leave it out;"
-                " set its size with --vocabulary-size of `zoo train`"
-            )
-    return arguments

@@ -116,6 +116,7 @@ class TextDataset:
         self.batch_tokens = batch_tokens
         self.shuffle = shuffle
         self.seed = seed
+        self.max_length = max_length
         self.multiple = multiple
         self.drop_remainder = drop_remainder
         self.num_examples = len(corpus)

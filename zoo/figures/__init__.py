@@ -44,11 +44,11 @@ __all__ = [
     "check_format",
     "loss_trajectories",
     "grid",
+    "image_figures",
     "interpolation",
     "latent_grid",
     "latent_scatter",
     "loss_curves",
-    "all_figures",
     "pixels",
     "plot",
     "prior_components",
@@ -64,17 +64,15 @@ __all__ = [
 ]
 
 
-def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """All figures that the model's methods and the batch allow: name -> uint8 [rows, columns, 3].
+def image_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The figures of an image model: name -> uint8 [rows, columns, 3], from the methods it has.
 
     Args:
         model: a model.
-        batch: may have "image" [n, h, w, c] in [0, 1] and "label" [n], of which the first 512 are
-            used; or the images "source" and "target", or "content" and "style"; or the ids of
-            texts, "source" and "target". The first four texts or images are translated or
-            captioned.
+        batch: has "image" [n, h, w, c] in [0, 1] and perhaps "label" [n], of which the first 512
+            are used.
     """
-    names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior", "translate")
+    names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior")
     methods = {name for name in names if callable(getattr(model, name, None))}
     images, labels = (batch[key][:512] if key in batch else () for key in ("image", "label"))
     latent_dim = getattr(model, "latent_dim", 0)
@@ -92,19 +90,4 @@ def all_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
         figures["latent_grid"] = latent_grid(model)
     if methods >= {"decode", "prior"} and hasattr(model.prior(), "mixture_distribution"):
         figures["prior_components"] = prior_components(model)
-    if "translate" in methods and np.ndim(batch.get("source", 0)) == 4:
-        figures["translations"] = translations(model, batch["source"], batch["target"])
-    if np.ndim(batch.get("source", 0)) == 2 and all(model.vocabularies.values()):
-        source, target = (np.asarray(batch[side][:4]) for side in ("source", "target"))
-        texts = model.vocabulary("source").decode(source)
-        max_length = max(source.shape[1], target.shape[1] + 8)
-        figures["attention"] = attention(model.attention_maps(texts, max_length=max_length))
-    if len(images) and hasattr(model, "caption") and all(model.vocabularies.values()):
-        figures["captions"] = caption_maps(
-            images[:4], model.attention_maps(images[:4], max_length=24)
-        )
-    if hasattr(model, "stylized_image") and {"content", "style"} <= batch.keys():
-        figures["stylized_image"] = stylized(
-            batch["content"][0], batch["style"][0], model.stylized_image()
-        )
     return figures

@@ -1,6 +1,7 @@
 """Base class of models that describe images with text."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.checks import int_tuple
-from zoo import text
+from zoo import figures, text
 from zoo.checks import check_numbers
+from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
+from zoo.generation.text_kind import TextKind
+from zoo.model.kind import Signature
 from zoo.model.method_arguments import convert_feature
 
 AttentionMap = tuple[list[str], np.ndarray]  # (tokens, maps [tokens, rows, columns])
@@ -32,8 +36,16 @@ class Captioner(SequenceGenerator):
 
     input_feature = "image"  # "features" in a model of cached feature maps
     target_feature = "caption"
-    data_kind = "captions"
+    data_kind = "captions of images"
     default_dataset = "shapes"
+    data_options = (
+        *(x for x in TextKind.data_options if x != "languages"),
+        *("image_size", "min_count", "network", "mirrored"),
+    )
+    inferred_arguments = ("caption_vocabulary", "image_shape")
+    fitted_arguments = ("caption_vocabulary",)
+    sample_suffixes = figures.FORMATS
+    config_class = CaptionConfig
 
     def __init__(
         self,
@@ -67,6 +79,58 @@ class Captioner(SequenceGenerator):
             self.input_feature: tf.TensorSpec((None, *self.image_shape), dtype),
             "caption": tf.TensorSpec((None, None), tf.int32),
         }
+
+    # What is shown and written.
+
+    @classmethod
+    def arguments_from_data(cls, data: Any) -> dict[str, Any]:
+        feature = next((data.spec[x] for x in ("image", "features") if x in data.spec), None)
+        shape = None if feature is None else tuple(feature.shape[1:])
+        return super().arguments_from_data(data) | cls.select_arguments(image_shape=shape)
+
+    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The attention weights of the first four images."""
+        if "image" not in batch or not all(self.vocabularies.values()):
+            return {}
+        images = batch["image"][:4]
+        return {
+            "captions": figures.caption_maps(images, self.attention_maps(images, max_length=24))
+        }
+
+    def write_samples(self, file: Path, data: Any, n: int = 8) -> None:  # type: ignore[override]
+        """Writes a figure of `n` test images and the attention weights of their captions.
+
+        Args:
+            file: a figure.
+            data: the test split.
+            n: number of images.
+        """
+        images = data.corpus.arrays["image"][:n]
+        maps = self.attention_maps(images, max_length=data.max_length)
+        figures.caption_maps(images, maps, file)
+
+    def generate_texts(self, data: Any, n: int | None = None, **options: Any) -> list[str]:
+        images = data.corpus.arrays[self.input_feature][:n]
+        return self.caption(images, max_length=data.max_length, **options)
+
+    def reference_texts(self, data: Any) -> list[list[str]]:
+        return data.corpus.references("caption")
+
+    @classmethod
+    def next_commands(cls, run: str) -> list[str]:
+        return [f"zoo caption {run} IMAGE"]
+
+    def signatures(self, num_beams: int = 1, max_length: int = 100) -> dict[str, Signature]:
+        """`caption`, images to strings [n], with a vocabulary of words; else `generate`."""
+        if not self.has_word_vocabularies:
+            return super().signatures(num_beams, max_length)
+
+        def caption(images: tf.Tensor) -> tf.Tensor:
+            return self.generate_strings(images, num_beams, max_length)
+
+        return {"caption": (caption, [self.batch_spec[self.input_feature]])}
+
+    # Captioning.
 
     def validate_source(self, source: Any) -> tf.Tensor:
         return convert_feature(self, self.input_feature, source)

@@ -17,6 +17,7 @@ from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import UsageError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
+from zoo.generation.text_kind import TextKind
 from zoo.model import Model
 from zoo.model.method_arguments import drop_rows, zero_row
 
@@ -24,7 +25,7 @@ _SMALLEST_MICRO_BATCH = 8  # sources
 _LARGEST_VOCABULARY = 2**24  # ids
 
 
-class SequenceGenerator(Model):
+class SequenceGenerator(TextKind, Model):
     """Base of translation and captioning models.
 
     A batch has two features: `input_feature` is the source, `target_feature` the text to generate:

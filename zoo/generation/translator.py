@@ -1,15 +1,18 @@
 """Base class of models that translate text to text."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from zoo import text
+from zoo import figures, text
 from zoo.checks import check_numbers
 from zoo.errors import BatchError, UsageError
+from zoo.files import write_table
 from zoo.generation.sequence_generator import SequenceGenerator
+from zoo.model.kind import Signature
 from zoo.model.method_arguments import convert_feature
 
 _FEATURES = ("source", "target")
@@ -29,8 +32,11 @@ class Translator(SequenceGenerator):
     """
 
     input_feature = "source"
-    data_kind = "pairs"
+    data_kind = "pairs of texts"
     default_dataset = "dates"
+    inferred_arguments = ("source_vocabulary", "target_vocabulary")
+    fitted_arguments = inferred_arguments
+    sample_suffixes = (".tsv",)
 
     def __init__(
         self,
@@ -69,6 +75,65 @@ class Translator(SequenceGenerator):
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         return {name: tf.TensorSpec((None, None), tf.int32) for name in _FEATURES}
+
+    # What is shown and written.
+
+    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The attention weights of the first four texts."""
+        if not all(self.vocabularies.values()):
+            return {}
+        source, target = (np.asarray(batch[side][:4]) for side in _FEATURES)
+        texts = self.vocabulary("source").decode(source)
+        max_length = max(source.shape[1], target.shape[1] + 8)
+        maps = self.attention_maps(texts, max_length=max_length)
+        return {"attention": figures.attention(maps)}
+
+    def write_samples(self, file: Path, data: Any, n: int = 8, seed: int | None = None) -> None:  # type: ignore[override]
+        """Writes a table of `n` test texts, their translations and their targets.
+
+        Args:
+            file: a table (.tsv).
+            data: the test split.
+            n: number of texts.
+            seed: sample tokens with this seed; None: greedy search.
+        """
+        source, target = (data.corpus.texts[side][:n] for side in _FEATURES)
+        translated = self.translate(source, seed=seed, max_length=data.max_length, truncate=True)
+        rows = zip(source, translated, target, strict=True)
+        write_table(file, ("source", "translated", "target"), rows)
+
+    def generate_texts(self, data: Any, n: int | None = None, **options: Any) -> list[str]:
+        sources = data.corpus.texts["source"][:n]
+        return self.translate(sources, max_length=data.max_length, truncate=True, **options)
+
+    def reference_texts(self, data: Any) -> list[str]:
+        return data.corpus.texts["target"]
+
+    @classmethod
+    def next_commands(cls, run: str) -> list[str]:
+        return [f"zoo translate {run} TEXT"]
+
+    def signatures(self, num_beams: int = 1, max_length: int = 100) -> dict[str, Signature]:
+        """`translate`, strings [n] to strings [n], with vocabularies of words; else `generate`."""
+        if not self.has_word_vocabularies:
+            return super().signatures(num_beams, max_length)
+
+        vocabulary: Any = self.vocabulary("source")  # of words
+
+        def translate(texts: tf.Tensor) -> tf.Tensor:
+            ids = vocabulary(texts)
+            lengths = ids.row_lengths()
+            most = tf.constant(max_length, tf.int64)
+            message = (
+                f"a text has more ids than max_length={max_length}: cut it, or export with more"
+            )
+            tf.debugging.assert_less_equal(lengths, most, message)
+            padded = tf.pad(ids.to_tensor(), ((0, 0), (0, 1)))  # one column at least
+            return tf.where(lengths > 0, self.generate_strings(padded, num_beams, max_length), "")
+
+        return {"translate": (translate, [tf.TensorSpec((None,), tf.string)])}
+
+    # Translation.
 
     def validate_source(self, source: Any) -> tf.Tensor:
         source = convert_feature(self, "source", source)

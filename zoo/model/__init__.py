@@ -17,30 +17,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import inspection
 from zoo.checks import SEED, check_numbers
 from zoo.errors import UsageError
+from zoo.evaluation_mode import all_trainable
 from zoo.model.keras_methods import KerasMethods
+from zoo.model.kind import Kind
 from zoo.optimizers import Adam, combine_optimizers, optimizers_by_part
 
 SEED_LOCK = threading.Lock()  # for all models: reading and advancing a seed is one operation
 
 
-class Model(KerasMethods):
+class Model(Kind, KerasMethods):
     """Base class of all models: `train_step` reads like the paper and runs eagerly or as a graph.
 
     Subclasses define `__init__` (each argument is stored in an attribute of its name), `build()`
     (creates all weights), `call`, `train_step`, `eval_step` and `configure_optimizers`. Optional
-    methods are `sample`, `encode`, `decode`, `reconstruct`, `interpolate` and `translate`; figures
-    and the command line use those that exist.
+    methods are `sample`, `encode`, `decode`, `reconstruct` and `interpolate`; figures and the
+    command line use those that exist. Models of other data than single images derive from
+    `zoo.ImageTranslator`, `zoo.Translator`, `zoo.Captioner`, ..., or override methods of `Kind`.
 
     Batches are dicts with the feature names of TFDS; images are float32 in [0, 1].
 
     Attributes:
         input_feature: the batch feature that is the input of `call`; a tuple of features if the
             input is a dict of them; None if it is noise.
-        data_kind: the `kind` of the data sets in `zoo.data.catalog` that the model is trained on.
-        default_dataset: the data set of `zoo train` unless `--data` is given.
         micro_batches: default number of micro-batches of `zoo train` on a CPU.
         min_batch_size: number of examples that `train_step` needs; the last batch of an epoch may
             have fewer.
@@ -50,8 +50,6 @@ class Model(KerasMethods):
     """
 
     input_feature: str | tuple[str, ...] | None = None
-    data_kind: str = "images"
-    default_dataset: str = "snowflakes"
     micro_batches: int = 1
     min_batch_size: int = 1
 
@@ -108,12 +106,6 @@ class Model(KerasMethods):
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         """The features of a batch: name -> tf.TensorSpec, with None for any size."""
         return {"image": tf.TensorSpec((None, *self.image_shape), tf.float32)}
-
-    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Figures of the model's current state: name -> image array, from the methods it has."""
-        from zoo import figures
-
-        return figures.all_figures(self, batch)
 
     # Called by `train_step`.
 
@@ -232,21 +224,6 @@ class Model(KerasMethods):
         trainable = {id(variable) for variable in self.part(part).trainable_variables}
         with all_trainable(self.part(part)) as layer:
             return [v for v in layer.trainable_variables if id(v) not in trainable]
-
-
-@contextlib.contextmanager
-def all_trainable(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """Context in which `layer` and all layers inside it are trainable."""
-    inner_layers = [layer, *(inner for _, inner in inspection.layers(layer))]
-    flags = [(inner, inner.trainable) for inner in inner_layers]
-    variables = [(variable, variable.trainable) for variable in layer.variables]
-    for inner in inner_layers:
-        inner.trainable = True
-    try:
-        yield layer
-    finally:
-        for item, trainable in [*flags, *variables]:  # outer layers first: they set inner ones
-            item.trainable = trainable
 
 
 def to_seed(value: Any) -> tf.Tensor:

@@ -16,7 +16,7 @@ from blocks.unet import default_levels
 
 
 @zoo.register("pix2pix")
-class Pix2Pix(zoo.Model):
+class Pix2Pix(zoo.ImageTranslator):
     """Conditional GAN for image translation: a U-Net generator and a PatchGAN discriminator.
 
     Calling it maps source images [batch, h, w, source_channels] to target images [batch, h, w, c],
@@ -37,9 +37,6 @@ class Pix2Pix(zoo.Model):
         objective: "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", or an
             object as in `blocks.adversarial`.
     """
-
-    input_feature = "source"
-    default_dataset = "snowflake_maps"
 
     def __init__(
         self,
@@ -75,14 +72,6 @@ class Pix2Pix(zoo.Model):
         *size, channels = self.image_shape
         self.generator.build((None, *size, self.source_channels))
         self.discriminator.build((None, *size, self.source_channels + channels))
-
-    @property
-    def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        *size, channels = self.image_shape
-        return {
-            "source": tf.TensorSpec((None, *size, self.source_channels), tf.float32),
-            "target": tf.TensorSpec((None, *size, channels), tf.float32),
-        }
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {

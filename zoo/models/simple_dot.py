@@ -16,7 +16,7 @@ MAX_ROWS = 2**26  # of an embedding
 
 
 @zoo.register("simple_dot")
-class SimpleDot(zoo.Model):
+class SimpleDot(zoo.Recommender):
     """Matrix factorization: a rating is the dot product of a user's and an item's embedding.
 
     Calling it maps {"user": ids [batch], "item": ids [batch]} to ratings [batch].
@@ -28,10 +28,6 @@ class SimpleDot(zoo.Model):
         l2_weight: weight, lambda, of the squared norms of the embeddings in the loss.
         rating_range: (lowest, highest) rating; `predict_ratings` clips to it.
     """
-
-    input_feature = ("user", "item")
-    data_kind = "ratings"
-    default_dataset = "ratings"
 
     def __init__(
         self,
@@ -61,18 +57,6 @@ class SimpleDot(zoo.Model):
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {"": zoo.optimizers.Adam(1e-2)}
-
-    @property
-    def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        dtypes = {"user": tf.int32, "item": tf.int32, "rating": tf.float32}
-        return {name: tf.TensorSpec((None,), dtype) for name, dtype in dtypes.items()}
-
-    def check_feature(self, name: str, value: tf.Tensor, spec: tf.TensorSpec) -> None:
-        super().check_feature(name, value, spec)
-        if name in self.input_feature:
-            argument = f"num_{name}s"
-            count = getattr(self, argument)
-            self.check_ids(f"{name!r} ids", value, count, f"{argument}=N for N of them")
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:

@@ -17,7 +17,7 @@ from blocks.style import Canvas, gram_matrix, layer_error, to_rgb_batch, total_v
 
 
 @zoo.register("style_transfer")
-class StyleTransfer(zoo.Model):
+class StyleTransfer(zoo.Stylizer):
     """Neural style transfer: the pixels of a canvas are the only trained weights.
 
     Batches hold "content" and "style"; with several pairs the loss is their mean. Calling it maps
@@ -35,9 +35,6 @@ class StyleTransfer(zoo.Model):
         total_variation_weight: weight of the total variation, a smoothness term that is not in the
             paper.
     """
-
-    input_feature = "content"
-    default_dataset = "pictures"
 
     def __init__(
         self,
@@ -69,11 +66,6 @@ class StyleTransfer(zoo.Model):
     def build(self, input_shape: tuple | None = None) -> None:
         self.network.build((None, *self.image_shape))
         self.canvas.build()
-
-    @property
-    def batch_spec(self) -> dict[str, tf.TensorSpec]:
-        spec = tf.TensorSpec((None, *self.image_shape), tf.float32)
-        return {"content": spec, "style": spec}
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {"": zoo.optimizers.Adam(0.02)}

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 import zoo
-from blocks import SinusoidalPositions, TokenEmbedding
+from blocks import SinusoidalPositions, TokenEmbedding, key_value_cache
 from blocks import TransformerDecoderLayer as DecoderLayer
 from blocks import TransformerEncoderLayer as EncoderLayer
 from blocks.checks import fraction, fraction_or_schedule, one_of, positive_int
@@ -154,27 +154,16 @@ class Transformer(zoo.Translator):
     def initial_state(
         self, encoded: dict[str, tf.Tensor], max_length: int | tf.Tensor
     ) -> dict[str, Any]:
-        batch = tf.shape(encoded["mask"])[0]
         source = (encoded["values"], encoded["mask"])
-        return {
-            "position": tf.zeros((batch,), tf.int32),
-            "memories": [layer.prepare_memory(*source) for layer in self.decoder],
-            "caches": [layer.init_cache(batch, max_length) for layer in self.decoder],
-        }
+        states = [layer.initial_state(*source, max_length) for layer in self.decoder]
+        return key_value_cache.initial_state(states)
 
     def decode_step(
         self, tokens: tf.Tensor, state: dict[str, Any]
     ) -> tuple[tf.Tensor, dict[str, Any], tf.Tensor]:
-        position = tf.reduce_max(state["position"])
-        x = self.positions(self.target_embedding(tokens[:, None]), start=position)[:, 0]
-        caches = []
-        weights = []
-        layers = zip(self.decoder, state["memories"], state["caches"], strict=True)
-        for layer, memory, cache in layers:
-            x, layer_weights, cache = layer.step(x, memory, cache, position)
-            caches.append(cache)
-            weights.append(layer_weights)
-        state = state | {"position": state["position"] + 1, "caches": caches}
+        start = key_value_cache.current_position(state)
+        x = self.positions(self.target_embedding(tokens[:, None]), start=start)[:, 0]
+        x, weights, state = key_value_cache.step_layers(self.decoder, x, state)
         return self.logits(x), state, _mean_weights(weights)
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import keras
@@ -14,12 +14,14 @@ import tensorflow as tf
 
 from zoo import registry, text
 from zoo.errors import PresetError, UsageError, one_line
+from zoo.evaluation_mode import evaluation_mode
 from zoo.files import digest, folder_atomically, sha256, write_atomically, write_json
-from zoo.model import Model
-from zoo.model.evaluation_mode import evaluation_mode
 from zoo.presets import cards, preset, preset_record, quantization, vocabulary_files
 from zoo.presets.weights import saved_arrays, to_numpy
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.model import Model
 
 MAX_IMAGE = 2**18  # pixels times channels: three larger images would take time to evaluate
 
@@ -29,7 +31,7 @@ verified: set[str] = (
 
 
 def save(
-    model: Model, target: str | Path, card: str | dict[str, Any], name: str | None, dtype: str
+    model: "Model", target: str | Path, card: str | dict[str, Any], name: str | None, dtype: str
 ) -> preset.Preset:
     """Implements `zoo.presets.save`."""
     target = Path(target)
@@ -161,7 +163,7 @@ def _weights_bytes(model: Any, dtype: str) -> tuple[bytes, int]:
     return raw.getvalue(), int(count)
 
 
-def check_golden_outputs(preset: preset.Preset, model: Model) -> None:
+def check_golden_outputs(preset: preset.Preset, model: "Model") -> None:
     """Raises PresetError unless a model with a preset's weights gives its golden outputs.
 
     Done once a process, in float32, and only for images small enough to take no time.
@@ -194,7 +196,7 @@ def _is_close(values: Any, golden: Any) -> bool:
     return np.shape(golden) == np.shape(values) and np.allclose(values, golden, 1e-3, 1e-4)
 
 
-def golden_outputs(model: Model) -> dict[str, list[float]]:
+def golden_outputs(model: "Model") -> dict[str, list[float]]:
     """The metrics of `eval_step` on three examples drawn with seed 0: {metric: [3 numbers]}.
 
     Every weight that matters affects them, so a model that was loaded correctly gives them again.

@@ -18,14 +18,29 @@ import importlib.metadata
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, gans, translation, vaes
-from zoo.recipes.metric_spec import MetricSpec
+from zoo.recipes.metric import Metric
+from zoo.recipes.metric_functions import estimate_entry, score_entry
+from zoo.recipes.metric_spec import MetricSpec, register_metric
 from zoo.recipes.recipe import Budget, Recipe, Reference
 
-__all__ = ["Budget", "MetricSpec", "Recipe", "Reference", "get", "names", "register"]
+__all__ = [
+    "Budget",
+    "Metric",
+    "MetricSpec",
+    "Recipe",
+    "Reference",
+    "estimate_entry",
+    "get",
+    "names",
+    "register",
+    "register_metric",
+    "score_entry",
+]
 
 ENTRY_POINT_GROUP = "zoo.recipes"
 
 _recipes: dict[str, Recipe] = {}
+_registered_modules: set[str] = set()
 
 
 def register(recipe: Recipe) -> Recipe:
@@ -56,19 +71,27 @@ def names(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-@functools.cache
 def _register_plugins() -> None:
     """Registers the recipes of all plug-ins, once; raises UsageError if one is broken."""
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    for name, module in _plugins():
+        if module in _registered_modules:
+            continue
+        _registered_modules.add(module)  # before its import, which may ask for other recipes
         try:
-            found = importlib.import_module(entry.value).RECIPES
+            found = importlib.import_module(module).RECIPES
         except (ImportError, AttributeError) as error:
             raise UsageError(
-                f"the plug-in {entry.name} offers recipes in {entry.value}, which has no RECIPES"
-                f" ({error}): repair or uninstall it"
+                f"the plug-in {name} offers recipes in {module}, which has no RECIPES ({error}):"
+                " repair or uninstall it"
             ) from error
         for recipe in found:
             register(recipe)
+
+
+@functools.cache
+def _plugins() -> list[tuple[str, str]]:
+    entries = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    return [(entry.name, entry.value) for entry in entries]
 
 
 for recipe in (*vaes.RECIPES, *gans.RECIPES, *translation.RECIPES, *captioning.RECIPES):

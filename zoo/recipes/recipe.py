@@ -132,11 +132,8 @@ class Recipe(RunConfig):
         limits = self.budget(budget)
 
         def limit(spec: MetricSpec) -> dict[str, int]:
-            count = None
-            if spec.generated or spec.metric.domain == "texts":
-                count = limits.samples
-            elif spec.name == "log_likelihood":
-                count = limits.importance_sampling_images
+            field = spec.metric.budget_field
+            count = getattr(limits, field) if field else None
             return {spec.metric.domain: count} if count else {}
 
         return tuple(MetricSpec(s.name, **s.arguments | limit(s)) for s in self.metrics)

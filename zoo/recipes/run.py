@@ -62,8 +62,8 @@ def reproduce(
     epoch = trainer.state.position["epoch"]
     log_message(f"evaluating {recipe.name} with the weights after epoch {epoch}")
     began = time.perf_counter()
-    vocabulary = getattr(prepared.train, "vocabularies", None)
-    load_train = functools.partial(load_data, config, config.train, vocabulary=vocabulary)
+    arguments = type(trainer.model).arguments_from_data(prepared.train)
+    load_train = functools.partial(load_data, config, config.train, arguments=arguments)
     entries, values = evaluate.evaluate_recipe(recipe, budget, trainer, load_train, prepared.test)
     record = {
         "kind": "reproduction",

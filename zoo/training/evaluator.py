@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.array_dataset import as_tf_dataset
+from zoo.evaluation_mode import evaluation_mode
 from zoo.model.batch_checks import iterate_batches
-from zoo.model.evaluation_mode import evaluation_mode
 from zoo.training import micro_batches
 from zoo.training.distribution import Distribution
 from zoo.training.non_finite import check_finite

@@ -4,15 +4,10 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from zoo import registry
-from zoo.data.text_config import vocabulary_arguments
 from zoo.errors import UsageError, shorten
 
 if TYPE_CHECKING:
     from zoo.model import Model
-
-VOCABULARY_ARGUMENTS = ("source_vocabulary", "target_vocabulary", "caption_vocabulary")
-# Arguments that follow from the data.
-INFERRED = ("image_shape", "source_channels", "num_classes", *VOCABULARY_ARGUMENTS)
 
 
 def default_arguments(name: str) -> dict[str, Any]:
@@ -55,63 +50,41 @@ def infer_from_data(
     Args:
         name: of the model.
         config: its arguments; they must not contradict the data.
-        data: a data set of `zoo.data.load`.
-        trained: whether these are the arguments of a trained model; then the data may have fewer
-            classes than the model.
+        data: a data set of the model's `load_data`.
+        trained: whether these are the arguments of a trained model; then counts, such as
+            `num_classes`, may be lower in the data than in the model.
 
     Raises UsageError.
     """
-    if hasattr(data, "vocabularies"):
-        config = config | vocabulary_arguments(config, data)
-    shapes = {key: tuple(spec.shape[1:]) for key, spec in data.spec.items() if len(spec.shape) == 4}
-    image_shape = next((shapes[k] for k in ("image", "target", "content") if k in shapes), None)
-    inferred = {
-        "image_shape": image_shape,
-        "source_channels": shapes.get("source", (None,))[-1],
-        "num_classes": _num_classes(data),
-    }
-    arguments = registry.arguments(registry.get_class(name))
-    inferred = {k: value for k, value in inferred.items() if k in arguments and value is not None}
+    cls = registry.get_class(name)
+    inferred = cls.arguments_from_data(data)
     for key, value in inferred.items():
         requested = config.get(key, value)
         requested = tuple(requested) if isinstance(requested, list) else requested
-        if trained and key == "num_classes" and value < requested:
+        if trained and key.startswith("num_") and value < requested:
             inferred[key] = requested
+        elif requested != value and key in cls.fitted_arguments:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in cls.data_options)
+            raise UsageError(
+                f"{key} is computed from {data.name}, got {shorten(requested)}: leave it out; these"
+                f" options decide it: {options}"
+            )
         elif requested != value:
-            raise UsageError(_contradiction_message(name, key, requested, value, data, trained))
+            actual = f"{cls.data_kind} with {key}={shorten(value)}"
+            raise UsageError(_contradiction_message(name, key, requested, data, actual, trained))
     return {**config, **inferred}
 
 
-def _num_classes(data: Any) -> int | None:
-    """The number of classes in the labels of data; None without labels."""
-    return getattr(data, "num_classes", None)
-
-
 def _contradiction_message(
-    name: str, key: str, requested: Any, value: Any, data: Any, trained: bool
+    name: str, key: str, requested: Any, data: Any, actual: str, trained: bool
 ) -> str:
     """The message for an argument of a model that contradicts the data."""
-    if key == "num_classes":
-        actual = f"has {value} classes"
-    else:
-        actual = f"has images with {key}={shorten(value)}"
     if trained:
         return (
-            f"{name} was trained with {key}={shorten(requested)}, but {data.name} {actual}: convert"
-            " the data to the form of the training data"
+            f"{name} was trained with {key}={shorten(requested)}, but {data.name} has {actual}:"
+            " convert the data to the form of the training data"
         )
     return (
-        f"--set {key}={shorten(requested)} contradicts {data.name}, which {actual}: leave {key} out"
+        f"--set {key}={shorten(requested)} contradicts {data.name}, which has {actual}: leave {key}"
+        " out"
     )
-
-
-def vocabularies_in(model_config: dict[str, Any]) -> dict[str, Any] | None:
-    """The vocabularies in a model's arguments, {"source": ..., "target": ...}; None without any."""
-    from zoo import text
-
-    vocabularies = {
-        key.removesuffix("_vocabulary"): text.from_json(value)
-        for key, value in model_config.items()
-        if key in VOCABULARY_ARGUMENTS and isinstance(value, str)
-    }
-    return vocabularies or None

@@ -1,21 +1,18 @@
 """From the description of a run to its data, its model, its optimizers and its Trainer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from zoo import data as datasets
 from zoo import finetuning, registry
-from zoo.data.array_dataset import ArrayDataset
-from zoo.data.text_dataset import TextDataset
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.finetuning import weight_transfer
 from zoo.log import log_message
 from zoo.model import Model
 from zoo.optimizers import InverseSquareRoot, WarmUp, optimizer_by_name, unwrap_loss_scale
-from zoo.training.run_arguments import infer_from_data, vocabularies_in
+from zoo.training.run_arguments import infer_from_data
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import Run
 from zoo.training.trainer import Trainer
@@ -24,17 +21,19 @@ FINAL_RATE = 0.01  # of the peak, after a linear or cosine decay
 
 
 def load_data(
-    config: RunConfig, split: str | None, training: bool = False, vocabulary: Any = None
-) -> ArrayDataset | TextDataset:
-    """A split of the data: shuffled for training, otherwise complete, in order and fixed.
-
-    Data for evaluation do not change: dynamic binarization becomes one draw ("fixed").
+    config: RunConfig,
+    split: str | None,
+    training: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> Any:
+    """A split of the data, as the model's class loads it: `zoo.Model.load_data`.
 
     Args:
         config: the description.
         split: in TFDS syntax.
         training: whether it is the training data: shuffled and augmented.
-        vocabulary: of texts; None: that of the model's arguments, or built from the training split.
+        arguments: of the model, for what has been computed from the training split, such as a
+            vocabulary; None: those of the description, or of the training split.
 
     Raises UsageError: the data are unknown. The errors of `zoo.data.load`.
     """
@@ -45,29 +44,20 @@ def load_data(
         )
     if split is None:
         raise UsageError(f"this run of {config.model} has no test split: name one with --split")
-    common: dict[str, Any] = {
-        "batch_size": config.batch_size,
-        "shuffle": training,
-        "seed": config.seed,
-        "drop_remainder": training and (config.drop_remainder or config.micro_batches > 1),
-    }
-    if config.text_config:
-        text_config = config.text_config
-        vocabulary = vocabulary or vocabularies_in(config.config)
-        if vocabulary is None and split != config.train:
-            corpus = text_config.load_corpus(config.data, config.train)
-            vocabulary = text_config.build_vocabulary(corpus)
-        return text_config.load(config.data, split, vocabulary, **common)
-    if training and config.drop_remainder is None and config.micro_batches == 1:
-        common["drop_remainder"] = None
-    fixed = config.binarize == "dynamic" and not training
-    return datasets.load(
+    cls = registry.get_class(config.model)
+    arguments = arguments or config.config
+    if split != config.train and {*cls.fitted_arguments} - arguments.keys():
+        arguments = cls.arguments_from_data(load_data(config, config.train))
+    dropped = True if config.micro_batches > 1 else config.drop_remainder
+    return cls.load_data(
         config.data,
         split,
-        **common,
-        binarize="fixed" if fixed else config.binarize,
-        augment=config.augment if training else "none",
-        image_size=config.image_size,
+        training=training,
+        arguments=arguments,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        drop_remainder=dropped if training else False,
+        **config.data_options(cls.data_options),
     )
 
 

@@ -4,7 +4,8 @@
 `config.json` of a run is one. Importing this module needs no TensorFlow.
 """
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from zoo.checks import check_numbers, check_optional_numbers
@@ -216,6 +217,15 @@ class RunConfig:
     def languages(self) -> tuple[str, str] | None:
         """The languages, or columns, of the data's texts; None: the data's own, or no texts."""
         return self.text_config.languages if self.text_config else None
+
+    def data_options(self, names: Collection[str]) -> dict[str, Any]:
+        """The options of `zoo.Model.load_data`.
+
+        Args:
+            names: the `data_options` of the model's class.
+        """
+        texts = asdict(self.text_config) if self.text_config else {}
+        return {name: getattr(self, name) for name in names if hasattr(self, name)} | texts
 
     @property
     def decays(self) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.registry import arguments
 from zoo.training import run_folder
-from zoo.training.run_arguments import INFERRED, model_name, to_jsonable_arguments
+from zoo.training.run_arguments import model_name, to_jsonable_arguments
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import TRAINER
 
@@ -62,9 +62,7 @@ def describe_run(
 def _changed_arguments(model: "Model") -> dict[str, Any]:
     """The constructor arguments that are not the defaults and do not follow from the data."""
     defaults = {name: each.default for name, each in arguments(type(model)).items()}
+    defaults = json.loads(json.dumps(defaults, default=str))
     values = to_jsonable_arguments(model) or {}
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in INFERRED and value != json.loads(json.dumps(defaults[name], default=str))
-    }
+    names = [name for name in values if name not in model.inferred_arguments]
+    return {name: values[name] for name in names if values[name] != defaults[name]}

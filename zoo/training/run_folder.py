@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import registry
 from zoo.data.source_names import fingerprint
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
 from zoo.log import log_message_once
-from zoo.training.run_arguments import INFERRED, default_arguments, to_jsonable_arguments
+from zoo.training.run_arguments import default_arguments, to_jsonable_arguments
 from zoo.training.run_config import RESUMABLE, RunConfig
 from zoo.training.workdir import Workdir, differences
 from zoo.version import __version__
@@ -211,7 +212,8 @@ def _comparable(config: RunConfig, other: RunConfig) -> dict[str, Any]:
 def _argument_differences(run: Run, config: RunConfig) -> list[tuple[str, str]]:
     """Differences of the model's arguments, as `differences` returns them."""
     defaults = default_arguments(config.model)
-    defaults = {k: v for k, v in defaults.items() if v is not None and k not in INFERRED}
+    inferred = registry.get_class(config.model).inferred_arguments
+    defaults = {k: v for k, v in defaults.items() if v is not None and k not in inferred}
     # What was given as a name is an object in the arguments.
     arguments = run.arguments or {}
     literals = {key: value for key, value in arguments.items() if not isinstance(value, dict)}

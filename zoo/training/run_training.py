@@ -9,12 +9,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import threads
+from zoo import registry, threads
 from zoo.errors import ZooError, one_line
 from zoo.log import log_message
 from zoo.model import Model
 from zoo.training import run_folder
-from zoo.training.run_arguments import vocabularies_in
 from zoo.training.run_building import build_model, build_strategy, build_trainer, load_data
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import Run
@@ -60,11 +59,11 @@ def prepare_run(
     """
     strategy = build_strategy(config.strategy)  # before TensorFlow computes anything
     run = run_folder.check_same(workdir, config)
-    vocabulary = vocabularies_in(run.arguments or {}) if run else None  # a run keeps its vocabulary
-    train = load_data(config, config.train, training=True, vocabulary=vocabulary)
-    vocabulary = getattr(train, "vocabularies", None)
+    arguments = run.arguments if run else None  # a run keeps its vocabulary
+    train = load_data(config, config.train, training=True, arguments=arguments)
+    arguments = registry.get_class(config.model).arguments_from_data(train)
     names = dict.fromkeys(filter(None, (config.valid, config.test)))
-    data = {name: load_data(config, name, vocabulary=vocabulary) for name in names}
+    data = {name: load_data(config, name, arguments=arguments) for name in names}
     init = load_init(config.init) if config.init and run is None else None
     steps_per_epoch = len(train)
     with strategy.scope():

@@ -9,8 +9,8 @@ import numpy as np
 
 from zoo import inspection
 from zoo.errors import UsageError
+from zoo.evaluation_mode import seed_states, state_variables
 from zoo.model import Model
-from zoo.model.evaluation_mode import seed_states, state_variables
 from zoo.training.checkpoint import CALLBACK_PREFIX
 from zoo.training.run_identity import batch_digest, identity, learning_rates
 

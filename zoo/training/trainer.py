@@ -17,8 +17,8 @@ import tensorflow as tf
 from zoo import inspection
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import UsageError
+from zoo.evaluation_mode import evaluation_mode, preserved
 from zoo.model import Model
-from zoo.model.evaluation_mode import evaluation_mode, preserved
 from zoo.training.callback_list import to_history
 from zoo.training.distribution import Distribution
 from zoo.training.evaluator import Evaluator

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 RUNS = Path("runs")
+FIGURE_EXAMPLES = 8  # that figures show at least, whatever the batch size
 
 
 class Workdir:
@@ -110,6 +111,8 @@ class Workdir:
         ]
         if figures_every:
             batch = next(iter(as_tf_dataset(data)), None)
+            if getattr(data, "batch_size", None) in range(1, FIGURE_EXAMPLES):
+                batch = data.take(FIGURE_EXAMPLES)
             folder = self.path / "figures"
             callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
         return callbacks

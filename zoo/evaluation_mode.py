@@ -1,14 +1,17 @@
-"""Evaluation mode: averaged weights and a fixed seed; contexts that preserve a model's state."""
+"""Evaluation mode: averaged weights and a fixed seed; contexts that restore a model's state."""
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 from keras.src.random.seed_generator import global_seed_generator  # its state has no public access
 
 from zoo import inspection
-from zoo.model import Model, all_trainable
+
+if TYPE_CHECKING:
+    from zoo.model import Model
 
 
 def seed_states(model: keras.layers.Layer) -> list[keras.Variable]:
@@ -22,7 +25,7 @@ def seed_states(model: keras.layers.Layer) -> list[keras.Variable]:
     ]
 
 
-def state_variables(model: Model) -> dict[str, keras.Variable]:
+def state_variables(model: "Model") -> dict[str, keras.Variable]:
     """Key -> variable: weights, optimizer slots, and the global seed generator.
 
     Keys are numbered lists, since Keras' own tracking misses seeds and layers in lists.
@@ -34,7 +37,7 @@ def state_variables(model: Model) -> dict[str, keras.Variable]:
 
 
 @contextlib.contextmanager
-def preserved(model: Model) -> Iterator[None]:
+def preserved(model: "Model") -> Iterator[None]:
     """Context that restores all variables of a model and its optimizers on exit."""
     variables = [*state_variables(model).values(), *seed_states(model)]
     values = [(variable, keras.ops.copy(variable)) for variable in variables]
@@ -46,7 +49,7 @@ def preserved(model: Model) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def evaluation_mode(model: Model, seed: int) -> Iterator[Model]:
+def evaluation_mode(model: "Model", seed: int) -> "Iterator[Model]":
     """Context in which the model has averaged weights and random numbers of a fixed seed.
 
     Args:
@@ -62,7 +65,7 @@ def evaluation_mode(model: Model, seed: int) -> Iterator[Model]:
         yield model
 
 
-def _load_averages(model: Model, part: str) -> bool:
+def _load_averages(model: "Model", part: str) -> bool:
     """Sets a part's trainable weights to their moving averages; False without averages."""
     optimizer = model.optimizers[part]
     inner = getattr(optimizer, "inner_optimizer", optimizer)
@@ -77,3 +80,18 @@ def _load_averages(model: Model, part: str) -> bool:
     for variable, value in frozen:
         variable.assign(value)
     return True
+
+
+@contextlib.contextmanager
+def all_trainable(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Context in which `layer` and all layers inside it are trainable."""
+    inner_layers = [layer, *(inner for _, inner in inspection.layers(layer))]
+    flags = [(inner, inner.trainable) for inner in inner_layers]
+    variables = [(variable, variable.trainable) for variable in layer.variables]
+    for inner in inner_layers:
+        inner.trainable = True
+    try:
+        yield layer
+    finally:
+        for item, trainable in [*flags, *variables]:  # outer layers first: they set inner ones
+            item.trainable = trainable
