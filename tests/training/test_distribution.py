@@ -79,8 +79,8 @@ def test_errors_of_a_strategy_have_advice(two_replicas):
 
 TRAIN = (
     *("train", "vae", "--data", "images.npz", "--batch-size", 8, "--drop-remainder"),
-    *("--set", "filters=4,", "--set", "base_filters=2", "--set", "bound=elbo"),
-    *("--optimizer", "adam", "--ema", 0.9, "--figures-every", 0, "--save-every", 1, "--eager"),
+    *("--set", "filters=[]", "--set", "dense_units=4,", "--optimizer", "adam", "--ema", 0.9),
+    *("--figures-every", 0, "--save-every", 1),
 )
 
 
@@ -121,13 +121,13 @@ def test_a_killed_process_of_a_cluster_loses_nothing(two_replicas, empty_dir, mo
     assert alone[0]["metrics"] == alone[1]["metrics"] and alone[0]["steps"] == 20
     chief, worker = start_cluster(empty_dir, "killed", monkeypatch)
     deadline = time.time() + 120
-    while len(Workdir("killed").checkpoints.paths()) < 3 and time.time() < deadline:
+    while len(Workdir("killed").checkpoints.paths()) < 2 and time.time() < deadline:
         time.sleep(0.01)
     worker.kill()
     _, stderr = chief.communicate(timeout=120)
     worker.communicate()
     assert chief.returncode == 1 and "start all of them again" in stderr
-    assert 3 <= newest_arrays("killed")[1] < 20
+    assert 2 <= newest_arrays("killed")[1] < 20
     again = results(start_cluster(empty_dir, "killed", monkeypatch))
     assert again[0]["metrics"] == alone[0]["metrics"]
     left_alone, killed = (newest_arrays(folder)[0] for folder in ("alone", "killed"))

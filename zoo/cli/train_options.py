@@ -13,7 +13,6 @@ import click
 from zoo.cli.options import BINARIZE_CHOICE, DATA_OPTION, SEED, SET_OPTION, Number, text_options
 from zoo.cli.run_options import FIELDS, NONE
 from zoo.data.caption_config import CaptionConfig
-from zoo.data.text_config import TextConfig
 from zoo.training import run_config
 from zoo.training.run_config import RunConfig
 
@@ -221,12 +220,12 @@ def command_line(config: RunConfig, command: click.Command) -> str:
         config: the description.
         command: `zoo train`.
     """
-    values = asdict(config) | asdict(config.text_config or TextConfig())
+    values = asdict(config) | (asdict(config.text_config) if config.text_config else {})
     values["valid"] = config.valid or NONE
     words = ["zoo", "train", config.model]
     defaults = FIELDS | {each.name: each.default for each in fields(CaptionConfig)}
     always = {"data", "valid", "test", "micro_batches", "epochs", "steps", "drop_remainder"}
-    always |= {"tokenizer", "max_length"} if config.text_config else set()
+    always |= {"tokenizer", "max_length"}  # of texts
     for param in command.params:
         value = values.get(param.name or "")
         if not isinstance(param, click.Option) or value is None:

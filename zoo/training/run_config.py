@@ -14,7 +14,7 @@ from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError, short_repr
 
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
-OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "adafactor", "nadam", "lion", "lamb")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "adafactor", "nadam", "lion")
 STRATEGIES = ("mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BINARIZATIONS = ("none", "threshold", "dynamic", "fixed")

@@ -68,9 +68,9 @@ def prepare_run(
     steps_per_epoch = len(train)
     with strategy.scope():
         model = build_model(config, train, init, steps_per_epoch)
-    trainer = build_trainer(
-        config, model, workdir, steps_per_epoch, callbacks, strategy, eager=eager
-    )
+        trainer = build_trainer(
+            config, model, workdir, steps_per_epoch, callbacks, strategy, eager=eager
+        )
     valid = data.get(config.valid or "")
     return PreparedRun(config, trainer, run, train, valid, data.get(config.test or ""))
 
