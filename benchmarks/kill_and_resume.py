@@ -5,7 +5,8 @@
 For each model there are two runs: one from start to end; and one that gets SIGKILL at random times
 (in the middle of a step, of an epoch, of writing a checkpoint) and is resumed each time by the same
 command. Then every variable of the last checkpoints of both runs (weights, optimizer slots, seeds)
-is compared bit for bit. The data are shuffled again in each epoch.
+is compared bit for bit. The models and their data are the small ones of `zoo.testing`; the data are
+shuffled again in each epoch.
 """
 
 import argparse
@@ -16,30 +17,23 @@ import tempfile
 import time
 from pathlib import Path
 
-STEPS_PER_EPOCH, EPOCHS, SAVE_EVERY = 25, 4, 7
+STEPS_PER_EPOCH = 25
+BATCH_SIZE = 8
+EPOCHS = 4
+SAVE_EVERY = 7
 
 
 def train(name: str, workdir: str | Path) -> None:
     """The run; prints a line in each step, which `kill_at_random` counts."""
     import keras
-    import numpy as np
 
-    import zoo
+    from zoo import testing
 
-    images = np.random.default_rng(0).random((STEPS_PER_EPOCH * 16, 28, 28, 1)).astype("float32")
-    data = zoo.data.load(images, batch_size=16, shuffle=True, seed=1, binarize="dynamic")
+    data = testing.shuffled_batches(name, STEPS_PER_EPOCH * BATCH_SIZE, BATCH_SIZE)
     report_step = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: print("step", flush=True)
     )
-    keras.utils.set_random_seed(0)
-    trainer = zoo.Trainer(
-        zoo.get(name, filters=(8, 16)),
-        workdir,
-        callbacks=[report_step],
-        save_every=SAVE_EVERY,
-        figures_every=0,
-        verbose=False,
-    )
+    trainer = testing.small_trainer(name, workdir, callbacks=[report_step], save_every=SAVE_EVERY)
     trainer.fit(data, epochs=EPOCHS)
 
 

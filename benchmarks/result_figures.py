@@ -8,7 +8,7 @@ Uses the runs of `zoo reproduce` in runs/reproduce; an unfinished run is resumed
                  the TFP introduction: samples and latent grid of both priors
     mmd          VAE and MMD-VAE: reconstructions, samples of the prior and of fitted codes
     gated        gated networks: samples with both priors, and the trained pseudo-inputs
-    dcgan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
+    deligan_mnist, dcgan_fashion_mnist, dcgan_quickdraw_cat
                  real images, generated images, and fixed noise over the epochs
     instance_dcgan_fashion_mnist
                  the same, and images conditioned on test images
@@ -202,7 +202,7 @@ FIGURES: dict[str, Callable[[], Panels]] = {
 FIGURES |= {f"{data}_d2": functools.partial(tfp_introduction, data) for data in ("kmnist", "mnist")}
 FIGURES |= {
     name.replace(".", "_"): functools.partial(make, name)
-    for make, pattern in ((gan_samples, "dcgan.*"), (translations, "*.multi30k_*"))
+    for make, pattern in ((gan_samples, "d*gan.*"), (translations, "*.multi30k_*"))
     for name in recipes.names(pattern)
 }
 

@@ -21,8 +21,8 @@ FIGURES = {  # file -> caption
     "kmnist_d2.png": "The experiment of the TFP introduction: random characters and latent grid.",
     "mnist_d2.png": "The same on MNIST.",
     "mmd.png": "VAE and MMD-VAE with the same networks.",
-    "dcgan_mnist.png": "DCGAN: test images, generated images, and fixed noise over the epochs.",
-    "dcgan_fashion_mnist.png": "The same on Fashion-MNIST.",
+    "deligan_mnist.png": "DeLiGAN: test images, generated images, and fixed noise over the epochs.",
+    "dcgan_fashion_mnist.png": "The same by dcgan on Fashion-MNIST.",
     "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
     "instance_dcgan_fashion_mnist.png": "The same clothes by instance_dcgan, and some conditioned"
     " on a given image.",

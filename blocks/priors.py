@@ -31,15 +31,13 @@ def mixture_noise(
     Args:
         n: number of samples.
         latent_dim: number of dimensions of the noise.
-        num_components: number of mixture components; 0 gives noise without a code.
+        num_components: number of mixture components.
         seed: int32[2].
         separation: value of the 1 in the code; the noise has standard deviation 1. On MNIST after
             six epochs, 3 made no difference, and 5.7 reduced the Frechet distance by two fifths and
             the recall by a quarter.
     """
     noise = tf.random.stateless_normal((n, latent_dim), seed)
-    if not num_components:
-        return noise
     key = tf.random.experimental.stateless_fold_in(seed, 1)
     component = tf.random.stateless_uniform((n,), key, 0, num_components, tf.int32)
     return tf.concat([noise, separation * tf.one_hot(component, num_components)], axis=-1)

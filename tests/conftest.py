@@ -1,6 +1,6 @@
 """Two logical CPUs for the tests of distribution; a data folder for the tests."""
 
-import functools
+import contextlib
 import gc
 import os
 import socket
@@ -37,28 +37,28 @@ def quiet_and_seeded():
     keras.utils.set_random_seed(0)
 
 
-def without_graphs(patch):
-    """Trainers run eagerly: a few eager steps take less time than tracing."""
-    from zoo.training.trainer import Trainer
-
-    init = Trainer.__init__
-
-    @functools.wraps(init)
-    def eager(self, *args, **options):
-        init(self, *args, **{**options, "eager": True})
-
-    patch.setattr(Trainer, "__init__", eager)
+@contextlib.contextmanager
+def without_graphs():
+    """Functions run eagerly: a few eager steps take less time than tracing."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
-def eager_steps(monkeypatch):
-    without_graphs(monkeypatch)
+def eager_steps():
+    with without_graphs():
+        yield
 
 
 @pytest.fixture(scope="session")
 def two_replicas():
     """One strategy for all tests: TensorFlow numbers collectives per process, not per strategy."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    from zoo import testing
+
+    return testing.two_replicas()
 
 
 @pytest.fixture
@@ -87,9 +87,8 @@ def trained(tmp_path_factory):
     """A folder with `runs/vae-images`, trained for one epoch and then up to two; both outputs."""
     folder = tmp_path_factory.mktemp("cli")
     shell.write_images(folder)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, without_graphs():
         patch.chdir(folder)
-        without_graphs(patch)
         train = ("train", "vae", *shell.SMALL, "--epochs")
         return folder, [shell.run_json(*train, epochs) for epochs in (1, 2)]
 

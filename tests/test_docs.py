@@ -1,6 +1,7 @@
 """The documents are correct: their code runs, links have targets, commands exist."""
 
 import ast
+import contextlib
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ from zoo import factory, registry
 from zoo.cli.main import main
 from zoo.cli.overrides import parse_overrides
 from zoo.data import names as data_names
+from zoo.recipes.metric_spec import METRICS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -68,9 +70,12 @@ with_code = pytest.mark.parametrize(
 
 @pytest.fixture
 def registered_for_now():
-    """Removes the models that a document registers."""
+    """Removes the models and metrics that a document registers."""
     before = set(registry._registered)
+    metrics = {*METRICS}
     yield
+    for name in {*METRICS} - metrics:
+        del METRICS[name]
     modules = registry._modules()
     for name in set(registry._registered) - before:
         if name not in modules:
@@ -88,11 +93,10 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         return
-    if path.name not in COMPILED:
-        without_graphs(monkeypatch)
     namespace = {"__name__": "__main__"}
-    for code in runnable(path):
-        exec(code, namespace)
+    with contextlib.nullcontext() if path.name in COMPILED else without_graphs():
+        for code in runnable(path):
+            exec(code, namespace)
 
 
 @named

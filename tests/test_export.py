@@ -30,7 +30,7 @@ print(json.dumps([[one.decode() for one in found.numpy()], drawn.numpy().tolist(
 
 def test_exported_presets_run_without_the_zoo(tmp_path):
     translator, drawer = (
-        zoo.get(name, pretrained=True) for name in ("seq2seq.dates", "dcgan.mnist")
+        zoo.get(name, pretrained=True) for name in ("seq2seq.dates", "deligan.mnist")
     )
     takes = zoo.export(translator, tmp_path / "dates")
     assert takes == {"translate": ("string [?]", "string [?]")}

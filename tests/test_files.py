@@ -36,6 +36,11 @@ def test_a_rename_that_fails_leaves_the_former_folder(tmp_path, monkeypatch, num
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
+def test_folders_above_are_made(tmp_path):
+    fill(tmp_path / "a" / "b" / "p", "new")
+    assert content(tmp_path / "a" / "b" / "p") == {"a.txt": "new"}
+
+
 def test_a_kill_between_two_renames_is_recovered_later(tmp_path):
     fill(tmp_path / "p", "old")
     aside = tmp_path / ".p.123.old"

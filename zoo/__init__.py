@@ -28,11 +28,15 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         optimizers,
         presets,
         recipes,
+        testing,
         text,
+        threads,
     )
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
+    from zoo.generation.diffusion_model import DiffusionModel
+    from zoo.generation.language_model import LanguageModel
     from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
@@ -49,7 +53,9 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
 __all__ = [
     "__version__",
     "Captioner",
+    "DiffusionModel",
     "ImageTranslator",
+    "LanguageModel",
     "Model",
     "Recommender",
     "SequenceGenerator",
@@ -76,7 +82,9 @@ __all__ = [
     "recipes",
     "register",
     "save",
+    "testing",
     "text",
+    "threads",
     "transfer_weights",
 ]
 
@@ -85,7 +93,9 @@ ensure_keras_home()
 # Public name -> the module that defines it; None: it is a submodule.
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
+    "DiffusionModel": "zoo.generation.diffusion_model",
     "ImageTranslator": "zoo.model.image_translator",
+    "LanguageModel": "zoo.generation.language_model",
     "Model": "zoo.model",
     "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",
@@ -106,7 +116,9 @@ _LAZY = {
     "presets": None,
     "recipes": None,
     "save": "zoo.presets",
+    "testing": None,
     "text": None,
+    "threads": None,
     "transfer_weights": "zoo.factory",
 }
 

@@ -15,7 +15,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,11 @@ ModelClass = TypeVar("ModelClass", bound=type)
 ENTRY_POINT_GROUP = "zoo.models"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER = Path(__file__).parent / "models"
+
+# Former arguments of models: (pattern of models, argument, what to use instead).
+FORMER_ARGUMENTS = (
+    ("*dcgan", "components", "a mixture of Gaussians as noise is a model: deligan, num_components"),
+)
 
 _registered: dict[str, type] = {}
 
@@ -99,7 +104,7 @@ def build(name: str, **config: Any) -> "Model":
     accepted = [*arguments(cls), "dtype"]  # `name` is the first argument here
     for key in config:
         if key not in accepted:
-            raise UnknownNameError(f"argument of {name}", key, accepted)
+            raise unknown_argument(name, key, accepted)
     try:
         model = cls(**{"name": name, **config})
         model.build()
@@ -124,6 +129,14 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
         if base.__module__ == "zoo.model":
             break
     return by_name
+
+
+def unknown_argument(name: str, key: str, accepted: Iterable[str]) -> UsageError:
+    """The error of an argument that the model `name` does not have, or has no longer."""
+    for pattern, argument, instead in FORMER_ARGUMENTS:
+        if argument == key and fnmatch.fnmatch(name, pattern):
+            return UsageError(f"{name} no longer has the argument {key}: {instead}")
+    return UnknownNameError(f"argument of {name}", key, accepted)
 
 
 def info(name: str) -> dict[str, Any]:

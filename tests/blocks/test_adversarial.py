@@ -198,7 +198,7 @@ def test_the_generator_learns_to_match_the_features_of_the_data():
     model.on_weights_averaged()
     samples = (model.sample(64, seed=0), small_model("dcgan").sample(64, seed=0))
     real, fake, fresh = (
-        model.discriminate(2 * x - 1, batch)[1] for x in (batch["image"], *samples)
+        model.discriminate(2 * x - 1, None).features for x in (batch["image"], *samples)
     )
     assert adversarial.feature_matching(real, fake) < adversarial.feature_matching(real, fresh) / 3
     assert history.history["generator_loss"][-1] == 0
@@ -245,7 +245,7 @@ def test_updated_statistics_are_the_mean_over_batches():
 
 def test_updated_statistics_are_those_of_the_noise():
     """For a linear map of normal noise they are 0 and the sum of squared weights."""
-    model = small_model("dcgan", components=0)
+    model = small_model("dcgan")
     model.on_weights_averaged()
     dense, norm, *_ = model.generator.layers
     deviation = np.linalg.norm(dense.kernel, axis=0)
@@ -254,7 +254,7 @@ def test_updated_statistics_are_those_of_the_noise():
 
 
 def test_mixture_noise_has_a_one_hot_code_per_component():
-    model, plain = small_model("dcgan", components=5), small_model("dcgan", components=0)
+    model, plain = small_model("deligan", num_components=5), small_model("dcgan")
     noise, code = np.split(model.noise(4000, seed=3).numpy(), [model.latent_dim], axis=1)
     np.testing.assert_array_equal(noise, plain.noise(4000, seed=3))
     distance = code.max()
@@ -267,9 +267,10 @@ def test_mixture_noise_has_a_one_hot_code_per_component():
 def test_each_component_models_one_mode():
     """Black and white images: each component generates one of them, and nothing between."""
     images = tf.repeat(tf.constant([0.0, 1.0]), 16)[:, None, None, None] * tf.ones((32, 8, 8, 1))
-    model = small_model("dcgan", components=8, latent_dim=4, feature_matching_weight=100.0)
+    config = {"latent_dim": 4, "feature_matching_weight": 100.0}
+    model = small_model("deligan", num_components=8, **config)
     optimizers = {part: keras.optimizers.Adam(2e-3, beta_1=0.5) for part in PARTS}
-    run = small_trainer("dcgan", model=model, optimizers=optimizers)
+    run = small_trainer("deligan", model=model, optimizers=optimizers)
     run.fit(tf.data.Dataset.from_tensors({"image": images}).repeat(200), epochs=1)
     model.on_weights_averaged()
     noise = model.noise(512, seed=0)

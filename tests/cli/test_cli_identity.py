@@ -83,7 +83,8 @@ def save_run(config):
 def test_every_option_of_train_is_a_field_of_the_description_or_how_it_is_run():
     options = {param.name for param in main.commands["train"].params} - HOW
     names = {field.name for field in fields(RunConfig)} - {"model", "config", "text_config"}
-    assert options - {*OTHER_TEXT, "min_count", "network", "mirrored"} == names | {"overrides"}
+    texts = {*OTHER_TEXT, "column", "min_count", "network", "mirrored"}
+    assert options - texts == names | {"overrides"}
     assert {*OTHER} == (names | {"model", "config"}) - {*RESUMABLE}
     assert {*OTHER_TEXT} == {field.name for field in fields(TextConfig)}
 
@@ -315,7 +316,7 @@ def test_a_run_of_python_is_opened_by_every_command(empty_dir):
     model = zoo.get("vae", image_shape=(8, 8, 1), filters=(4,))
     train = zoo.data.load("images.npz", "train[:24]", batch_size=8, binarize="threshold")
     held_out = zoo.data.load("images.npz", "train[24:]", batch_size=8, binarize="threshold")
-    how = {"eager": True, "figures_every": 0, "verbose": False}
+    how = {"eager": True, "figures_every": 0, "verbose": False, "micro_batches": 1}
     adam = keras.optimizers.Adam(1e-2, use_ema=True)
     trainer = zoo.Trainer(model, "runs/mine", optimizers=adam, **how)
     trainer.fit(train, epochs=1, validation=held_out)

@@ -20,10 +20,10 @@ SIZES = [
     "num_users",
     "num_items",
     "num_classes",
+    "num_samples",
     "num_instances",
 ]
 SIZES += [
-    "components",
     "num_components",
     "num_pseudo_inputs",
     "num_couplings",

@@ -33,6 +33,17 @@ def test_a_rating_is_a_dot_product_clipped_to_the_range():
     np.testing.assert_allclose(model.predict_ratings(users, items), expected.clip(1, 5), rtol=1e-4)
 
 
+def test_samples_are_a_table_of_predicted_and_true_ratings(tmp_path):
+    model = small_model("simple_dot", num_users=3, num_items=2)
+    arrays = {"user": [0, 1, 2], "item": [1, 1, 0], "rating": np.float32([4, 2, 3])}
+    model.write_samples(tmp_path / "ratings.tsv", zoo.data.ArrayDataset(arrays, batch_size=3), n=2)
+    header, *rows = (tmp_path / "ratings.tsv").read_text().splitlines()
+    assert header.split("\t") == ["user", "item", "predicted", "rating"]
+    predicted = model.predict_ratings([0, 1], [1, 1]).numpy()
+    assert [row.split("\t")[::3] for row in rows] == [["0", "4.0"], ["1", "2.0"]]
+    assert [float(row.split("\t")[2]) for row in rows] == pytest.approx(predicted, abs=0.01)
+
+
 def test_unknown_ids_are_errors():
     model = small_model("simple_dot", num_users=3, num_items=2)
     with pytest.raises(BatchError, match="'user' ids in 0 ... 2, got 0 to 3; .*num_users=N"):

@@ -178,6 +178,16 @@ def kernels(model):
     return found
 
 
+def test_samples_are_the_stylized_image(tmp_path):
+    model = make_model()
+    pair = {"content": random(1, 16, 16, 3), "style": random(1, 16, 16, 3, seed=1)}
+    model.canvas.pixels.assign(random(1, 16, 16, 3, seed=2))
+    for name in ("image.npy", "image.png"):
+        model.write_samples(tmp_path / name, zoo.data.ArrayDataset(pair, batch_size=1))
+    np.testing.assert_array_equal(np.load(tmp_path / "image.npy"), model.stylized_image())
+    assert (tmp_path / "image.png").stat().st_size
+
+
 def test_training_changes_the_canvas_only():
     model = make_model()
     weights = [np.array(layer.kernel) for layer in kernels(model)]
@@ -336,6 +346,7 @@ def test_missing_vgg19_weights_are_an_error_with_advice(monkeypatch, offline, ca
         (random(8, 8, 3) * np.nan, {}, "got nan to nan"),
         (random(8, 8, 3), {"init": "style"}, "init must be one of.*got 'style'"),
         (random(8, 8, 3), {"optimizer": "sgd"}, "optimizer must be 'lbfgs' or.*'sgd'"),
+        (random(8, 8, 3), {"seed": 1}, "seed=1 would change nothing: it needs init='noise'"),
         (random(8, 8, 3), {"steps": 0}, "steps must be an integer >= 1, got 0"),
     ],
 )

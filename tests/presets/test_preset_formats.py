@@ -12,7 +12,8 @@ from preset_cases import CARD, replace_file, rewrite, same
 import zoo
 from zoo import presets, text
 from zoo.errors import PresetError, UsageError
-from zoo.presets import format_1, preset, vocabulary_files, weights
+from zoo.files import digest
+from zoo.presets import format_1, preset, preset_record, vocabulary_files, weights
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -217,6 +218,18 @@ def test_old_names_of_models_arguments_values_metrics_and_weights_are_translated
         presets.load(place)
     rewrite(place, config=config | {"scheduled_sampling": 0.0})
     assert presets.load(place).model == "old_name"
+
+
+def test_a_gan_with_a_mixture_as_noise_is_read_as_the_model_that_it_is_now():
+    record = presets.load("deligan.mnist").record
+    config = format_1.rename_keys(record["config"], {"num_components": "components"})
+    old = record | {"model": "dcgan", "config": config}
+    old |= {"digest": digest(old)}
+    read = preset_record.parse(json.dumps(old).encode(), "x")
+    assert read == record | {"digest": old["digest"]} and read["format"] == 2
+    assert format_1.upgrade_config("dcgan", {"components": 0}) == ("dcgan", {})
+    with pytest.raises(PresetError, match="no longer has the argument components=3"):
+        format_1.upgrade_config("conditional_dcgan", {"components": 3})
 
 
 def test_old_names_of_objects_and_of_vocabularies_are_translated(monkeypatch):

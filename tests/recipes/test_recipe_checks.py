@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import zoo
 from zoo.errors import CheckpointError, UnknownNameError, UsageError, WriteError
 from zoo.recipes import Budget, MetricSpec, evaluate
 from zoo.recipes import run as reproduction
+from zoo.recipes.metric_spec import METRICS
 from zoo.training import run_folder, run_training
 from zoo.training.callbacks import TrainingTime
 from zoo.training.run_building import build_optimizers
@@ -85,6 +87,14 @@ def test_a_budget_rejects_invalid_fields(wrong):
 def test_a_metric_spec_rejects_arguments_that_its_metric_lacks(name, arguments, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         MetricSpec(name, **arguments)
+
+
+def test_the_metrics_and_their_arguments_are_documented():
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    rows = page.partition("## Metrics of recipes")[2].partition("\n\n`extractor`")[0]
+    table = dict(re.findall(r"^\| `(\w+)` \|(.*?)\|", rows, re.MULTILINE))
+    documented = {name: {*re.findall(r"`(\w+)`", cell)} for name, cell in table.items()}
+    assert documented == {name: metric.arguments for name, metric in METRICS.items()}
 
 
 def test_arguments_that_do_not_go_together_are_rejected(recipe):

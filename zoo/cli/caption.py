@@ -85,7 +85,7 @@ def caption(
         pixels, inputs = load_images(trained, images, network_args)
         if max_length is None:
             text_config = config and config.text_config
-            max_length = (text_config or CaptionConfig()).max_length
+            max_length = getattr(text_config, "max_length", CaptionConfig.max_length)
         options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}

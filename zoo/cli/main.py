@@ -12,10 +12,12 @@ import click
 from zoo import factory
 from zoo.cli import runs
 from zoo.cli.caption import caption
+from zoo.cli.check import check
 from zoo.cli.compare import compare
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
+from zoo.cli.generate import generate
 from zoo.cli.listing import list_models
 from zoo.cli.options import DATA_OPTION, SET_OPTION, Number
 from zoo.cli.push import push
@@ -40,9 +42,11 @@ def main() -> None:
     zoo sample runs/vae-mnist -n 64           write a figure of samples
     zoo compare runs/vae-mnist runs/other     metrics side by side
     zoo translate seq2seq '4 juillet 2019'    translate text with the newest run
+    zoo generate gpt 'ROMEO:'                 continue text with the newest run
     zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
     zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
+    zoo check my_model                        check a model of your own
 
     Results go to stdout, progress and messages to stderr. With --json, stdout is one JSON object.
     Exit code: 0 for success; 1 if the command failed or was interrupted; 2 if the command was
@@ -110,7 +114,7 @@ def inspect(
     return asdict(loaded.trainer.inspect(loaded.data.take(batch_size)))
 
 
-for command in (train, evaluate, inspect, sample, translate, caption, stylize):
+for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
     main.add_command(command)
 for command in (export, save, push, reproduce, compare, list_models, data, doctor):
     main.add_command(command)

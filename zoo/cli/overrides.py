@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from zoo.errors import UnknownNameError, UsageError, shorten
+from zoo import registry
+from zoo.errors import UsageError, shorten
 from zoo.training.run_arguments import default_arguments, parse_literal
 
 TYPE_NAMES = {  # type -> (one value, several values)
@@ -34,7 +35,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
         if key not in defaults:
-            raise UnknownNameError(f"argument of {name}", key, defaults)
+            raise registry.unknown_argument(name, key, defaults)
         value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"

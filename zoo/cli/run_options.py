@@ -14,6 +14,7 @@ from zoo.cli.overrides import parse_overrides
 from zoo.cli.terminal import import_tensorflow
 from zoo.data import source_names
 from zoo.data.caption_config import CaptionConfig
+from zoo.data.stream_config import StreamConfig
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.recipes import loading
@@ -22,7 +23,7 @@ from zoo.training.run_config import RunConfig
 
 DATA_OPTIONS = (  # of `zoo train`; a model's class says which of them apply
     *("binarize", "augment", "image_size", "languages", "tokenizer", "vocabulary_size"),
-    *("lowercase", "max_length", "truncate", "min_count", "network", "mirrored"),
+    *("lowercase", "max_length", "truncate", "column", "min_count", "network", "mirrored"),
 )
 NONE = "none"  # on the command line, for a split that there is not
 
@@ -32,6 +33,7 @@ def _defaults(cls: Any) -> dict[str, Any]:
 
 
 FIELDS = _defaults(RunConfig)
+TEXT_FIELDS = _defaults(StreamConfig) | _defaults(CaptionConfig) | _defaults(TextConfig)
 
 
 def config_from_options(
@@ -74,9 +76,8 @@ def config_from_options(
     if hasattr(cls, "config_class"):
         values = _with_text_config(cls, values)
     if values.get("test") is None:
-        languages = values.get("languages")
         split = values.get("train", "train")
-        values["test"] = evaluation_data.default_test_split(data, split, languages)
+        values["test"] = evaluation_data.default_test_split(data, split, cls, values)
     if "valid" not in base or "valid" in options:
         values["valid"] = values.get("valid", values["test"])
     if values["valid"] == NONE:
@@ -90,7 +91,8 @@ def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
     """The values with their `text_config`, in which defaults are those that suit the data."""
     names = _defaults(cls.config_class)
     texts = {key: value for key, value in values.items() if key in names}
-    texts.setdefault("max_length", TextConfig.max_length)
+    if "max_length" in names:
+        texts.setdefault("max_length", TextConfig.max_length)
     texts.setdefault("tokenizer", None)
     texts = cls.resolve_options(values["data"], texts, explicit_options().keys())
     rest = {key: value for key, value in values.items() if key != "image_size"}
@@ -100,7 +102,7 @@ def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
 def _check_applicable(model: str, values: dict[str, Any]) -> None:
     """Raises UsageError for options that the model's data do not have, even if repeated."""
     cls = registry.get_class(model)
-    defaults = FIELDS | _defaults(CaptionConfig) | _defaults(TextConfig)
+    defaults = FIELDS | TEXT_FIELDS
     explicit = explicit_options()
     rejected = [
         name
@@ -120,13 +122,12 @@ def _check_applicable(model: str, values: dict[str, Any]) -> None:
 
 def _default_micro_batches(name: str, values: dict[str, Any]) -> int:
     """The model's own `micro_batches` where it is faster: on a CPU, if it divides the batches."""
-    import tensorflow as tf
+    from zoo.threads import is_cpu
 
     micro_batches = registry.get_class(name).micro_batches
     named = source_names.is_named(values["data"])
     even = named and values.get("train", "train").startswith("train")  # no short last batch
-    alone = not values.get("strategy")
-    cpu = alone and not tf.config.list_physical_devices("GPU")
+    cpu = is_cpu() and not values.get("strategy")
     size = values.get("batch_size", RunConfig.batch_size)
     return micro_batches if even and cpu and size % micro_batches == 0 else 1
 
@@ -165,9 +166,8 @@ def read_config(file: Path) -> dict[str, Any]:
         values = {k: v for k, v in values.items() if not is_run or k in FIELDS}
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as a description: {one_line(error)}") from error
-    texts = _defaults(CaptionConfig)
     for key in values.keys() - FIELDS.keys():
         raise UnknownNameError(f"field in {file}", key, FIELDS)
-    for key in (values.get("text_config") or {}).keys() - texts.keys():
-        raise UnknownNameError(f"field of text_config in {file}", key, texts)
+    for key in (values.get("text_config") or {}).keys() - TEXT_FIELDS.keys():
+        raise UnknownNameError(f"field of text_config in {file}", key, TEXT_FIELDS)
     return values

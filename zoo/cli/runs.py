@@ -195,9 +195,10 @@ def require_method(method: str, purpose: str) -> Callable[[type], None]:
 
 def evaluation_record(loaded: LoadedModel) -> dict[str, Any]:
     """The record of `train` and `evaluate`: the metrics on data, and which examples these are."""
-    metrics = loaded.trainer.evaluate(loaded.data)
-    position = loaded.trainer.state.position
     config = loaded.config
+    cls = registry.get_class(config.model)
+    metrics = cls.summarize(loaded.trainer.evaluate(loaded.data), loaded.data)
+    position = loaded.trainer.state.position
     return {
         "run": loaded.origin,
         "model": config.model,
@@ -207,7 +208,7 @@ def evaluation_record(loaded: LoadedModel) -> dict[str, Any]:
         "epochs": position["epoch"],
         "steps": position["step"],
         "metrics": metrics,
-        "next": registry.get_class(config.model).next_commands(loaded.origin or config.model),
+        "next": cls.next_commands(loaded.origin or config.model),
     }
 
 

@@ -122,6 +122,7 @@ def stylize(
         raise UsageError("use either --network or --set feature_network")
     if options["init"] == "content":
         reject_options(["seed"], "needs --init noise")
+        options["seed"] = None
     if content and not style:
         raise UsageError("give two images, the content and the style, or none; got one")
     import_tensorflow()

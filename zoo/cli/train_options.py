@@ -5,14 +5,13 @@ The name of each parameter is that of a field of `RunConfig`, or of its `text_co
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from zoo.cli.options import BINARIZE_CHOICE, DATA_OPTION, SEED, SET_OPTION, Number, text_options
-from zoo.cli.run_options import FIELDS, NONE
-from zoo.data.caption_config import CaptionConfig
+from zoo.cli.run_options import FIELDS, NONE, TEXT_FIELDS
 from zoo.training import run_config
 from zoo.training.run_config import RunConfig
 
@@ -223,7 +222,7 @@ def command_line(config: RunConfig, command: click.Command) -> str:
     values = asdict(config) | (asdict(config.text_config) if config.text_config else {})
     values["valid"] = config.valid or NONE
     words = ["zoo", "train", config.model]
-    defaults = FIELDS | {each.name: each.default for each in fields(CaptionConfig)}
+    defaults = FIELDS | TEXT_FIELDS
     always = {"data", "valid", "test", "micro_batches", "epochs", "steps", "drop_remainder"}
     always |= {"tokenizer", "max_length"}  # of texts
     for param in command.params:

@@ -60,7 +60,7 @@ def translate(
         sources = list(text) if text else _read_lines(file)
         if max_length is None:
             text_config = config and config.text_config
-            max_length = (text_config or TextConfig()).max_length
+            max_length = getattr(text_config, "max_length", TextConfig.max_length)
         options = {
             "num_maps": output.MAX_MAPS if attention_file else 0,
             "max_length": max_length,

@@ -13,6 +13,7 @@ import importlib.metadata
 from dataclasses import replace
 
 from zoo.data.dataset_info import DatasetInfo
+from zoo.data.text_catalog import TEXTS
 from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.log import log_message
 
@@ -218,6 +219,7 @@ CATALOG = {
             kind="captions",
             tokenizer="words",
         ),
+        *TEXTS,
         DatasetInfo(
             "ratings",
             "Stars that made-up users give to made-up films, from known tastes",

@@ -16,7 +16,6 @@ from zoo.errors import UsageError
 from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.generation.text_kind import TextKind
 from zoo.model.kind import Signature
-from zoo.model.method_arguments import convert_feature
 
 AttentionMap = tuple[list[str], np.ndarray]  # (tokens, maps [tokens, rows, columns])
 
@@ -131,9 +130,6 @@ class Captioner(SequenceGenerator):
         return {"caption": (caption, [self.batch_spec[self.input_feature]])}
 
     # Captioning.
-
-    def validate_source(self, source: Any) -> tf.Tensor:
-        return convert_feature(self, self.input_feature, source)
 
     def caption(
         self,

@@ -14,18 +14,18 @@ import tensorflow as tf
 from blocks.token_cross_entropy import cross_entropy
 from zoo import text, threads
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.errors import UsageError
+from zoo.errors import BatchError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.generation.text_kind import TextKind
+from zoo.generation.vocabularies import Vocabularies
 from zoo.model import Model
-from zoo.model.method_arguments import drop_rows, zero_row
+from zoo.model.method_arguments import convert_feature, drop_rows, zero_row
 
 _SMALLEST_MICRO_BATCH = 8  # sources
-_LARGEST_VOCABULARY = 2**24  # ids
 
 
-class SequenceGenerator(TextKind, Model):
+class SequenceGenerator(TextKind, Vocabularies, Model):
     """Base of translation and captioning models.
 
     A batch has two features: `input_feature` is the source, `target_feature` the text to generate:
@@ -41,30 +41,6 @@ class SequenceGenerator(TextKind, Model):
         self._compiled_generate = tf.function(
             self._generate, autograph=False, reduce_retracing=True
         )
-
-    def set_vocabularies(self, **vocabularies: Any) -> None:
-        """Stores what the constructor of a subclass got for each feature that is text.
-
-        Args:
-            **vocabularies: feature -> the number of ids, a `zoo.text` vocabulary, or the text of
-                its `to_json`.
-
-        Sets the attributes FEATURE_vocabulary, the number or the text as it is saved; the dict
-        `vocabularies`, None for a number; and the dict `vocabulary_sizes`.
-        """
-        configs = {
-            name: _vocabulary_config(value, f"{name}_vocabulary")
-            for name, value in vocabularies.items()
-        }
-        for name, config in configs.items():
-            setattr(self, f"{name}_vocabulary", config)
-        self.vocabularies = {
-            name: _vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
-        }
-        self.vocabulary_sizes = {
-            name: config if isinstance(config, int) else len(self.vocabularies[name])
-            for name, config in configs.items()
-        }
 
     # Methods of a subclass.
 
@@ -96,10 +72,6 @@ class SequenceGenerator(TextKind, Model):
         Args:
             tokens: int32 [b], the last token of each sequence.
         """
-        raise NotImplementedError
-
-    def validate_source(self, source: Any) -> tf.Tensor:
-        """The source argument of a method as a tensor for `encode`. Raises BatchError."""
         raise NotImplementedError
 
     # Losses. `train_step` is defined by the subclass.
@@ -138,15 +110,18 @@ class SequenceGenerator(TextKind, Model):
 
     # Checks.
 
-    def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
-        super().check_feature(name, value, spec)
-        if name in self.vocabulary_sizes:
-            self.check_tokens(name, value)
+    def validate_source(self, source: Any) -> tf.Tensor:
+        """The source argument of a method as a tensor for `encode`, checked as in a batch.
 
-    def check_tokens(self, feature: str, ids: tf.Tensor) -> None:
-        """Raises BatchError unless all ids are in the vocabulary of a feature."""
-        advice = f"{feature}_vocabulary=N for N of them, or the vocabulary itself"
-        self.check_ids(f"{feature!r} ids", ids, self.vocabulary_sizes[feature], advice)
+        Raises BatchError: it does not fit the model, or texts have no column of ids.
+        """
+        source = convert_feature(self, self.input_feature, source)
+        if source.shape[1] == 0:
+            raise BatchError(
+                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
+                f" {tuple(source.shape)}"
+            )
+        return source
 
     # Generation.
 
@@ -257,44 +232,9 @@ class SequenceGenerator(TextKind, Model):
         weights = result.aux.numpy()
         return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
 
-    def vocabulary(self, feature: str) -> text.Vocabulary:
-        """The `zoo.text` vocabulary of a feature; raises UsageError if there is none."""
-        if self.vocabularies[feature] is None:
-            raise UsageError(
-                f"{self.name} has only the size of its {feature} vocabulary, so it cannot read or"
-                f" write text: pass {feature}_vocabulary=tokenizer, or call generate with ids"
-            )
-        return self.vocabularies[feature]
-
 
 def _as_tensor(name: str, value: Any) -> Any:
     """A number of `generate` as a tensor; None stays None."""
     if value is None:
         return None
     return tf.cast(value, tf.int32 if name in ("max_length", "top_k") else tf.float32)
-
-
-def _vocabulary_config(vocabulary: Any, argument: str) -> int | str:
-    """A vocabulary as a model's configuration stores it: a size, or text; raises ValueError."""
-    if isinstance(vocabulary, text.Vocabulary):
-        return vocabulary.to_json()
-    least = text.END + 2  # one word at least
-    is_size = type(vocabulary) is int
-    if isinstance(vocabulary, str) or (is_size and least <= vocabulary <= _LARGEST_VOCABULARY):
-        return vocabulary
-    too_large = is_size and vocabulary > _LARGEST_VOCABULARY
-    most = f" and at most {_LARGEST_VOCABULARY:,}" if too_large else ""
-    raise ValueError(
-        f"{argument} must be a vocabulary of zoo.text, its to_json(), or a size of at least {least}"
-        f"{most}, got {vocabulary!r}"
-    )
-
-
-def _vocabulary_of(config: int | str, argument: str) -> Any:
-    """The vocabulary of a stored configuration, or None for a size; raises UsageError."""
-    if not isinstance(config, str):
-        return None
-    try:
-        return text.from_json(config)
-    except UsageError as error:
-        raise UsageError(f"{argument}: {error}") from error

@@ -9,11 +9,10 @@ import tensorflow as tf
 
 from zoo import figures, text
 from zoo.checks import check_numbers
-from zoo.errors import BatchError, UsageError
+from zoo.errors import UsageError
 from zoo.files import write_table
 from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.model.kind import Signature
-from zoo.model.method_arguments import convert_feature
 
 _FEATURES = ("source", "target")
 
@@ -134,16 +133,6 @@ class Translator(SequenceGenerator):
         return {"translate": (translate, [tf.TensorSpec((None,), tf.string)])}
 
     # Translation.
-
-    def validate_source(self, source: Any) -> tf.Tensor:
-        source = convert_feature(self, "source", source)
-        if source.shape[1] == 0:
-            raise BatchError(
-                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
-                f" {tuple(source.shape)}"
-            )
-        self.check_tokens("source", source)
-        return source
 
     def translate(
         self,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import zoo
 from blocks.checks import positive_int
-from zoo.models.dcgan import DCGAN
+from zoo.models.dcgan import DCGAN, DiscriminatorOutput
 
 
 @zoo.register("conditional_dcgan")
@@ -20,8 +20,8 @@ class ConditionalDCGAN(DCGAN):
     The generator's input is the noise followed by the code; the discriminator's input has one
     additional channel per class.
 
-    Calling it maps noise followed by a one-hot class, [batch, latent_dim + components +
-    num_classes], to images [batch, h, w, c] in [0, 1].
+    Calling it maps noise followed by a one-hot class, [batch, latent_dim + num_classes], to images
+    [batch, h, w, c] in [0, 1].
 
     Args:
         num_classes: number of classes; labels are 0 ... num_classes - 1.
@@ -32,30 +32,31 @@ class ConditionalDCGAN(DCGAN):
         super().__init__(**kwargs)
         self.num_classes = positive_int(num_classes, "num_classes")
 
-    def build(self, input_shape: tuple | None = None) -> None:
-        *size, channels = self.image_shape
-        self.generator.build((None, self.latent_dim + self.components + self.num_classes))
-        self.discriminator.build((None, *size, channels + self.num_classes))
+    @property
+    def condition_dim(self) -> int:
+        return self.num_classes
+
+    @property
+    def condition_channels(self) -> int:
+        return self.num_classes
 
     @property
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         return {**super().batch_spec, "label": tf.TensorSpec((None,), tf.int64)}
 
-    def synthesize(
-        self, noise: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
-        return super().synthesize(self.append_one_hot(noise, batch["label"]), batch, training)
+    def condition(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        return self.one_hot(batch["label"])
 
     def discriminate(
-        self, images: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        planes = tf.one_hot(batch["label"], self.num_classes, dtype=images.dtype)[:, None, None]
-        planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(images)[:3]), self.num_classes))
-        return super().discriminate(tf.concat([images, planes], axis=-1), batch, training)
+        self, x: tf.Tensor, y: tf.Tensor, training: bool = False
+    ) -> DiscriminatorOutput:
+        planes = tf.cast(y, x.dtype)[:, None, None]
+        planes = tf.broadcast_to(planes, (*tf.unstack(tf.shape(x)[:3]), self.num_classes))
+        return super().discriminate(tf.concat([x, planes], axis=-1), y, training)
 
-    def append_one_hot(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Noise [n, d] followed by the one-hot code of labels [n]: [n, d + num_classes]."""
-        return tf.concat([noise, tf.one_hot(labels, self.num_classes, dtype=noise.dtype)], axis=-1)
+    def one_hot(self, labels: tf.Tensor) -> tf.Tensor:
+        """Labels [n] as y, one-hot codes float32 [n, num_classes]."""
+        return tf.one_hot(labels, self.num_classes, dtype=tf.float32)
 
     def generator_inputs(
         self,
@@ -63,7 +64,7 @@ class ConditionalDCGAN(DCGAN):
         seed: int | tf.Tensor | None = None,
         label: int | tf.Tensor | None = None,
     ) -> tf.Tensor:
-        return self.append_one_hot(self.noise(n, seed), self.labels(n, label))
+        return tf.concat([self.noise(n, seed), self.one_hot(self.labels(n, label))], axis=-1)
 
     def labels(self, n: int, label: int | tf.Tensor | None = None) -> tf.Tensor:
         """int64 [n]: `label` (an integer, or n of them), or by default each class in turn."""

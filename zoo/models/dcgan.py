@@ -4,23 +4,30 @@ Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv 1511.06434; the loss of I
 al., 2014, arXiv 1406.2661; for 28 x 28 pixels, the networks of the TensorFlow tutorial.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 import zoo
-from blocks import Downsample, Stack, Upsample, adversarial, mixture_noise
+from blocks import Stack, adversarial
 from blocks.checks import fraction, int_tuple, non_negative_float, non_negative_int, positive_int
+from blocks.image_gan import image_discriminator, image_generator
 from blocks.normalization import update_batch_norm
-from blocks.resample import feature_map_sizes
+
+
+class DiscriminatorOutput(NamedTuple):
+    """Logits of images, float32 [batch], positive for real, and their features [batch, n]."""
+
+    logits: tf.Tensor
+    features: tf.Tensor
 
 
 @zoo.register("dcgan")
 class DCGAN(zoo.Model):
     """Convolutional GAN: a generator and a discriminator, each with its own optimizer.
 
-    Calling it maps noise [batch, latent_dim + components] to images [batch, h, w, c] in [0, 1].
+    Calling it maps noise [batch, latent_dim] to images [batch, h, w, c] in [0, 1].
 
     Args:
         image_shape: (rows, columns, channels); any size, 28 x 28 in the tutorial.
@@ -33,8 +40,6 @@ class DCGAN(zoo.Model):
         penalty: penalty on the discriminator: "r1", "gradient", None, or an object such as
             `R1(0.1, every=16)`.
         feature_matching_weight: weight of `adversarial.feature_matching` in the generator's loss.
-        components: number of mixture components of the noise, see `blocks.mixture_noise`; 0 for
-            plain Gaussian noise.
         full_size_filters: channels of an additional layer of the generator at full size; 0 for
             none.
     """
@@ -48,7 +53,6 @@ class DCGAN(zoo.Model):
         objective: Any = "non_saturating",
         penalty: Any = "r1",
         feature_matching_weight: float = 0.0,
-        components: int = 0,
         full_size_filters: int = 0,
         **kwargs: Any,
     ):
@@ -62,42 +66,35 @@ class DCGAN(zoo.Model):
         self.feature_matching_weight = non_negative_float(
             feature_matching_weight, "feature_matching_weight"
         )
-        self.components = non_negative_int(components, "components")
         self.full_size_filters = non_negative_int(full_size_filters, "full_size_filters")
-        dtype = self.dtype_policy
-        *size, channels = self.image_shape
-        *scales, (rows, columns) = feature_map_sizes(size, len(self.filters))
-        base = 2 * self.filters[-1]
-        up = {"kernel_size": 5, "norm": "batch", "activation": "leaky_relu", "dtype": dtype}
-        mirrored = [*zip(self.filters[-2::-1], scales[:0:-1], strict=True)]
-        mirrored.append((full_size_filters, tuple(size)))
-        last = {"kernel_size": 5, "activation": "tanh", "dtype": dtype}
-        last["strides"] = 1 if full_size_filters else 2
-        self.generator = Stack(
-            [
-                keras.layers.Dense(rows * columns * base, use_bias=False, dtype=dtype),
-                keras.layers.BatchNormalization(dtype=dtype),
-                keras.layers.LeakyReLU(0.2, dtype=dtype),
-                keras.layers.Reshape((rows, columns, base), dtype=dtype),
-                Upsample(self.filters[-1], strides=1, **up),
-            ]
-            + [Upsample(n, output_size=scale, **up) for n, scale in mirrored if n]
-            + [Upsample(channels, output_size=size, **last)],
-            dtype=dtype,
-        )
-        down = {"kernel_size": 5, "activation": "leaky_relu", "dropout": dropout, "dtype": dtype}
-        self.discriminator = Stack(
-            [Downsample(n, **down) for n in self.filters]
-            + [
-                keras.layers.Flatten(data_format="channels_last", dtype=dtype),
-                keras.layers.Dense(1, dtype=dtype),
-            ],
-            dtype=dtype,
-        )
 
     def build(self, input_shape: tuple | None = None) -> None:
-        self.generator.build((None, self.latent_dim + self.components))
-        self.discriminator.build((None, *self.image_shape))
+        self.generator = image_generator(
+            self.image_shape, self.filters, self.full_size_filters, self.dtype_policy
+        )
+        self.discriminator = self.make_discriminator()
+        *size, channels = self.image_shape
+        self.generator.build((None, self.noise_dim + self.condition_dim))
+        self.discriminator.build((None, *size, channels + self.condition_channels))
+
+    def make_discriminator(self, outputs: int = 1) -> Stack:
+        """The stack of layers of D."""
+        return image_discriminator(self.filters, self.dropout, outputs, self.dtype_policy)
+
+    @property
+    def noise_dim(self) -> int:
+        """Width of the noise z."""
+        return self.latent_dim
+
+    @property
+    def condition_dim(self) -> int:
+        """Width of the condition y of the generator; 0 without a condition."""
+        return 0
+
+    @property
+    def condition_channels(self) -> int:
+        """Channels of the condition y in the images that D receives; 0 if it has none there."""
+        return 0
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         return {
@@ -106,39 +103,33 @@ class DCGAN(zoo.Model):
         }
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        real = 2 * batch["image"] - 1
+        x = 2 * batch["image"] - 1
+        y = self.condition(batch)  # None: neither network has a condition
+        z = self.noise(tf.shape(x)[0])
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.synthesize(self.noise(tf.shape(real)[0]), batch, training=True)  # G(z)
-            real_logits, real_features = self.discriminate(real, batch, training=True)  # D(x)
-            fake_logits, fake_features = self.discriminate(fake, batch, training=True)  # D(G(z))
-            generator_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
-            discriminator_loss = tf.reduce_mean(
-                self.objective.discriminator(real_logits, fake_logits)
-            )
-            penalty = self.penalty(
-                lambda x: self.discriminate(x, batch, training=True)[0],
-                real,
-                fake,
-                self.iterations,
-                self.next_seed(),
-            )
-            matching_loss = self.feature_matching_loss(real_features, fake_features)
-            generator_total = generator_loss + matching_loss
-            discriminator_total = discriminator_loss + tf.reduce_mean(penalty)
-        self.minimize(generator_total, generator_tape, "generator")
-        self.minimize(discriminator_total, discriminator_tape, "discriminator")
-        return {
-            "generator_loss": generator_loss,
-            "discriminator_loss": discriminator_loss,
-            "real_score": tf.reduce_mean(tf.sigmoid(real_logits)),
-            "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
-        }
+            generated = self.synthesize(z, y, training=True)  # G(z)
+            real = self.discriminate(x, y, training=True)  # D(x)
+            fake = self.discriminate(generated, y, training=True)  # D(G(z))
+            losses = self.adversarial_losses(real.logits, fake.logits)
+            matching = self.feature_matching_loss(real.features, fake.features)
+            penalty = self.gradient_penalty(x, generated, y)
+            generator_loss = tf.reduce_mean(losses["generator_loss"]) + matching
+            discriminator_loss = tf.reduce_mean(losses["discriminator_loss"]) + penalty
+        self.minimize(generator_loss, generator_tape, "generator")
+        self.minimize(discriminator_loss, discriminator_tape, "discriminator")
+        return {name: tf.reduce_mean(value) for name, value in losses.items()}
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        real = 2 * batch["image"] - 1
-        fake = self.synthesize(self.noise(tf.shape(real)[0]), batch)
-        real_logits, _ = self.discriminate(real, batch)
-        fake_logits, _ = self.discriminate(fake, batch)
+        x = 2 * batch["image"] - 1
+        y = self.condition(batch)
+        z = self.noise(tf.shape(x)[0])
+        fake = self.discriminate(self.synthesize(z, y), y)
+        return self.adversarial_losses(self.discriminate(x, y).logits, fake.logits)
+
+    def adversarial_losses(
+        self, real_logits: tf.Tensor, fake_logits: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The adversarial losses and the mean of D on real and generated images: each [batch]."""
         return {
             "generator_loss": self.objective.generator(real_logits, fake_logits),
             "discriminator_loss": self.objective.discriminator(real_logits, fake_logits),
@@ -146,18 +137,20 @@ class DCGAN(zoo.Model):
             "fake_score": tf.sigmoid(fake_logits),
         }
 
-    def synthesize(
-        self, noise: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
-        """Generated images [batch, h, w, c] in [-1, 1] for noise [batch, n]."""
-        return self.generator(noise, training=training)
+    def condition(self, batch: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        """y, the condition of both networks, [batch, condition_dim]; None without one."""
+        return None
+
+    def synthesize(self, z: tf.Tensor, y: tf.Tensor | None, training: bool = False) -> tf.Tensor:
+        """G(z, y): images [batch, h, w, c] in [-1, 1] for noise z [batch, noise_dim]."""
+        return self.generator(z if y is None else tf.concat([z, y], axis=-1), training=training)
 
     def discriminate(
-        self, images: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The discriminator's logits [batch], positive for real, and its features [batch, n]."""
-        logits, features = self.discriminator(images, training=training, return_features=True)
-        return tf.cast(logits[:, 0], tf.float32), features
+        self, x: tf.Tensor, y: tf.Tensor | None, training: bool = False
+    ) -> DiscriminatorOutput:
+        """D(x, y) for images x [batch, h, w, c] in [-1, 1]."""
+        logits, features = self.discriminator(x, training=training, return_features=True)
+        return DiscriminatorOutput(tf.cast(logits[:, 0], tf.float32), features)
 
     def feature_matching_loss(
         self, real_features: tf.Tensor, fake_features: tf.Tensor
@@ -166,9 +159,20 @@ class DCGAN(zoo.Model):
         loss = adversarial.feature_matching(real_features, fake_features)
         return self.feature_matching_weight * loss
 
+    def gradient_penalty(
+        self, x: tf.Tensor, generated: tf.Tensor, y: tf.Tensor | None
+    ) -> tf.Tensor:
+        """The penalty on D's gradient at real images x, or between them and generated images."""
+
+        def discriminator(images: tf.Tensor) -> tf.Tensor:
+            return self.discriminate(images, y, training=True).logits
+
+        penalty = self.penalty(discriminator, x, generated, self.iterations, self.next_seed())
+        return tf.reduce_mean(penalty)
+
     def noise(self, n: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
-        """`n` samples of the noise, [n, latent_dim + components]."""
-        return mixture_noise(n, self.latent_dim, self.components, self.as_seed(seed))
+        """`n` samples of the noise z: float32 [n, noise_dim]."""
+        return tf.random.stateless_normal((n, self.latent_dim), self.as_seed(seed))
 
     def generator_inputs(self, n: int, seed: int | tf.Tensor | None = None) -> tf.Tensor:
         """`n` inputs of the generator: noise, and in subclasses its condition."""

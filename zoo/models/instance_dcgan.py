@@ -9,14 +9,14 @@ discriminator is a projection discriminator, Miyato, Koyama (2018, arXiv 1802.05
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 import zoo
-from blocks import adversarial
+from blocks import Stack, adversarial
 from blocks.adversarial import flatten
 from blocks.checks import non_negative_float, positive_int
-from zoo.models.dcgan import DCGAN
+from blocks.pca import fit_pca
+from zoo.models.dcgan import DCGAN, DiscriminatorOutput
 
 
 @zoo.register("instance_dcgan")
@@ -27,8 +27,8 @@ class InstanceDCGAN(DCGAN):
     neighborhood. In training, a generated image is conditioned on the features of the real image at
     the same index of the batch.
 
-    Calling it maps noise followed by features, [batch, latent_dim + components + num_features], to
-    images [batch, h, w, c] in [0, 1].
+    Calling it maps noise followed by features, [batch, latent_dim + num_features], to images
+    [batch, h, w, c] in [0, 1].
 
     Args:
         num_features: number of principal components.
@@ -49,19 +49,22 @@ class InstanceDCGAN(DCGAN):
         self.num_features = positive_int(num_features, "num_features")
         self.feature_noise_std = non_negative_float(feature_noise_std, "feature_noise_std")
         self.num_instances = positive_int(num_instances, "num_instances")
-        self.discriminator.layers.pop()  # replaced by a logit and a weight for each feature
-        projection = keras.layers.Dense(1 + self.num_features, dtype=self.dtype_policy)
-        self.discriminator.layers.append(projection)
 
     def build(self, input_shape: tuple | None = None) -> None:
-        self.generator.build((None, self.latent_dim + self.components + self.num_features))
-        self.discriminator.build((None, *self.image_shape))
+        super().build(input_shape)
         pixels = tf.TensorShape(self.image_shape).num_elements()
         options = {"initializer": "zeros", "dtype": "float32", "trainable": False}
         bank_shape = self.num_instances, self.num_features
         self.mean = self.add_weight((pixels,), name="mean", **options)
         self.basis = self.add_weight((pixels, self.num_features), name="basis", **options)
         self.instance_bank = self.add_weight(bank_shape, name="instance_bank", **options)
+
+    def make_discriminator(self, outputs: int = 1) -> Stack:
+        return super().make_discriminator(outputs + self.num_features)
+
+    @property
+    def condition_dim(self) -> int:
+        return self.num_features
 
     def adapt(self, data: Iterable[dict[str, tf.Tensor]]) -> None:
         """Stores the features of the first images; fits the PCA first unless it is fitted."""
@@ -76,22 +79,11 @@ class InstanceDCGAN(DCGAN):
             return
         images = tf.concat(images, axis=0)[: self.num_instances]
         if not tf.math.count_nonzero(self.basis):  # the networks depend on a fitted basis
-            self.fit_pca(images)
+            mean, basis = fit_pca(images, self.num_features)
+            self.mean.assign(mean)
+            self.basis.assign(basis)
         rows = tf.range(self.num_instances) % len(images)
         self.instance_bank.assign(self.embed(tf.gather(images, rows)))
-
-    def fit_pca(self, images: tf.Tensor) -> None:
-        """Sets the mean and the scaled principal components from images [n, pixels]."""
-        from sklearn.utils.extmath import randomized_svd
-
-        mean = tf.reduce_mean(images, axis=0)
-        rank = min(self.num_features, *images.shape)
-        *_, components = randomized_svd((images - mean).numpy(), rank, random_state=0)
-        basis = tf.transpose(components)
-        std = tf.sqrt(tf.reduce_mean(tf.matmul(images - mean, basis) ** 2))
-        padding = ((0, 0), (0, self.num_features - rank))
-        self.mean.assign(mean)
-        self.basis.assign(tf.pad(tf.math.divide_no_nan(basis, std), padding))
 
     def embed(self, images: tf.Tensor) -> tf.Tensor:
         """The features [n, num_features] of images [n, h, w, c] in [0, 1]."""
@@ -102,28 +94,16 @@ class InstanceDCGAN(DCGAN):
         noise = tf.random.stateless_normal(tf.shape(features), seed)
         return features + self.feature_noise_std * noise
 
-    def condition(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The batch with the noisy features of its images as "condition"."""
-        return {**batch, "condition": self.perturb(self.embed(batch["image"]), self.next_seed())}
-
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return super().train_step(self.condition(batch))
-
-    def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return super().eval_step(self.condition(batch))
-
-    def synthesize(
-        self, noise: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
-        return super().synthesize(tf.concat([noise, batch["condition"]], axis=-1), batch, training)
+    def condition(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        return self.perturb(self.embed(batch["image"]), self.next_seed())
 
     def discriminate(
-        self, images: tf.Tensor, batch: dict[str, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        outputs, features = self.discriminator(images, training=training, return_features=True)
+        self, x: tf.Tensor, y: tf.Tensor, training: bool = False
+    ) -> DiscriminatorOutput:
+        outputs, features = self.discriminator(x, training=training, return_features=True)
         outputs = tf.cast(outputs, tf.float32)
-        projection = tf.reduce_sum(outputs[:, 1:] * batch["condition"], axis=1)
-        return outputs[:, 0] + projection / self.num_features**0.5, features
+        projection = tf.reduce_sum(outputs[:, 1:] * y, axis=1)
+        return DiscriminatorOutput(outputs[:, 0] + projection / self.num_features**0.5, features)
 
     def feature_matching_loss(
         self, real_features: tf.Tensor, fake_features: tf.Tensor

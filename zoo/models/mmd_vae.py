@@ -38,8 +38,11 @@ class MMDVAE(VAE):
         super().__init__(latent_dim=latent_dim, **kwargs)
         self.alpha = unit_interval(alpha, "alpha")
         self.mmd_weight = non_negative_float(mmd_weight, "mmd_weight")
-        if self.bound != "elbo":
-            raise ValueError(f"bound must be 'elbo', got {self.bound!r}: InfoVAE has its own loss")
+        if self.bound != "elbo" or self.num_samples != 1:
+            raise ValueError(
+                f"bound must be 'elbo' with num_samples=1, got {self.bound!r} with"
+                f" num_samples={self.num_samples}: InfoVAE has its own loss"
+            )
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x = batch["image"]

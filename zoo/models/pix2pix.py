@@ -83,36 +83,33 @@ class Pix2Pix(zoo.ImageTranslator):
         x = 2 * batch["source"] - 1
         y = 2 * batch["target"] - 1
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
+            generated = self.synthesize(x, self.next_seed(), training=True)  # G(x, z)
             real_logits = self.discriminate(x, y, training=True)  # D(x, y)
-            fake_logits = self.discriminate(x, fake, training=True)  # D(x, G(x, z))
-            l1 = tf.reduce_mean(tf.abs(y - fake))  # eq. 3
-            gan_loss = tf.reduce_mean(self.objective.generator(real_logits, fake_logits))
-            generator_loss = gan_loss + self.l1_weight * l1  # eq. 4
-            # Halved, so that D is trained more slowly than G (section 3.3).
-            discriminator_loss = tf.reduce_mean(
-                self.objective.discriminator(real_logits, fake_logits) / 2
-            )
+            fake_logits = self.discriminate(x, generated, training=True)  # D(x, G(x, z))
+            losses = self.pair_losses(y, generated, real_logits, fake_logits)
+            generator_loss = tf.reduce_mean(losses["generator_loss"])  # eq. 4
+            discriminator_loss = tf.reduce_mean(losses["discriminator_loss"])
         self.minimize(generator_loss, generator_tape, "generator")
         self.minimize(discriminator_loss, discriminator_tape, "discriminator")
-        return {
-            "generator_loss": generator_loss,
-            "discriminator_loss": discriminator_loss,
-            "l1": l1,
-            "real_score": tf.reduce_mean(tf.sigmoid(real_logits)),
-            "fake_score": tf.reduce_mean(tf.sigmoid(fake_logits)),
-        }
+        return {name: tf.reduce_mean(value) for name, value in losses.items()}
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x = 2 * batch["source"] - 1
         y = 2 * batch["target"] - 1
-        fake = self.synthesize(x, self.next_seed())
+        generated = self.synthesize(x, self.next_seed())
         real_logits = self.discriminate(x, y)
-        fake_logits = self.discriminate(x, fake)
-        l1 = adversarial.per_example(tf.abs(y - fake))
+        fake_logits = self.discriminate(x, generated)
+        return self.pair_losses(y, generated, real_logits, fake_logits)
+
+    def pair_losses(
+        self, y: tf.Tensor, generated: tf.Tensor, real_logits: tf.Tensor, fake_logits: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The losses of generated images for targets y, and the mean of D: each [batch]."""
+        l1 = adversarial.per_example(tf.abs(y - generated))  # eq. 3
         gan_loss = self.objective.generator(real_logits, fake_logits)
         return {
-            "generator_loss": gan_loss + self.l1_weight * l1,
+            "generator_loss": gan_loss + self.l1_weight * l1,  # eq. 4
+            # Halved, so that D is trained more slowly than G (section 3.3).
             "discriminator_loss": self.objective.discriminator(real_logits, fake_logits) / 2,
             "l1": l1,
             "real_score": adversarial.per_example(tf.sigmoid(real_logits)),

@@ -59,27 +59,37 @@ class SimpleDot(zoo.Recommender):
         return {"": zoo.optimizers.Adam(1e-2)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        r = batch["rating"]
         with tf.GradientTape() as tape:
-            losses = {k: tf.reduce_mean(v) for k, v in self.eval_step(batch).items()}
-        self.minimize(losses["loss"], tape)
-        return losses
+            p, q = self.embed(batch)  # p_u and q_i
+            error = r - self.dot_product(p, q)  # eq. 1
+            squares = error**2 + self.l2_weight * squared_norms(p, q)
+            loss = tf.reduce_mean(squares)  # eq. 2
+        self.minimize(loss, tape)
+        return {"loss": loss, "error": tf.reduce_mean(tf.abs(error))}
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        error = batch["rating"] - self(batch)  # r - q . p, eq. 1
-        squared_norms = sum(
-            tf.reduce_sum(tf.cast(x, tf.float32) ** 2, -1) for x in self.embed(batch)
-        )
-        return {"loss": error**2 + self.l2_weight * squared_norms, "error": tf.abs(error)}  # eq. 2
+        p, q = self.embed(batch)
+        error = batch["rating"] - self.dot_product(p, q)
+        return {"loss": error**2 + self.l2_weight * squared_norms(p, q), "error": tf.abs(error)}
 
     def embed(self, ids: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """The embeddings [batch, embedding_dim] of users and of items."""
         return self.user_embedding(ids["user"]), self.item_embedding(ids["item"])
 
-    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        p, q = self.embed(inputs)
+    def dot_product(self, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+        """q_i . p_u, the ratings that embeddings predict: float32 [batch]."""
         return tf.cast(self.dot([p, q])[:, 0], tf.float32)
+
+    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return self.dot_product(*self.embed(inputs))
 
     @zoo.checked_method(users="user", items="item")
     def predict_ratings(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Predicted ratings of the items [n] by the users [n]: float32 [n] in `rating_range`."""
         return tf.clip_by_value(self({"user": users, "item": items}), *self.rating_range)
+
+
+def squared_norms(p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
+    """|p_u|^2 + |q_i|^2: float32 [batch]."""
+    return sum(tf.reduce_sum(tf.cast(x, tf.float32) ** 2, axis=-1) for x in (p, q))

@@ -18,7 +18,11 @@ from blocks.style import Canvas, gram_matrix, layer_error, to_rgb_batch, total_v
 
 @zoo.register("style_transfer")
 class StyleTransfer(zoo.Stylizer):
-    """Neural style transfer: the pixels of a canvas are the only trained weights.
+    """Neural style transfer: the pixels of an image are optimized, not the weights of a network.
+
+    `stylize` is the paper's method: it optimizes the pixels of one image, and the model does not
+    change. `train_step` is the exception, for a trainer: it takes one step on the pixels of a
+    canvas, which are the only trained weights.
 
     Batches hold "content" and "style"; with several pairs the loss is their mean. Calling it maps
     images [batch, h, w, c] to their style, the concatenated Gram matrices: [batch, numbers].
@@ -76,7 +80,8 @@ class StyleTransfer(zoo.Stylizer):
             self.canvas.pixels.assign(self.noise(self.canvas.pixels.shape))
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        targets = self.targets(batch["content"], batch["style"])
+        """One step on the canvas, with the targets of this batch; `stylize` is the usual way."""
+        targets = self.targets(batch["content"], batch["style"])  # P^l and A^l
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.canvas.pixels.value)  # the network is frozen
             losses = self.losses(self.canvas(), targets)
@@ -148,7 +153,7 @@ class StyleTransfer(zoo.Stylizer):
             steps: number of iterations of the optimizer.
             optimizer: "lbfgs", "adam", or an unbuilt Keras optimizer; pixels are unbounded.
             init: initial image, "content" or "noise" (as in the paper).
-            seed: seed of the noise.
+            seed: seed of the noise; only with `init="noise"`.
             callback: called with (image, entry of the history) at the start and every 10 steps.
 
         Returns:
@@ -163,6 +168,8 @@ class StyleTransfer(zoo.Stylizer):
         self.network.check(content.shape)
         self.network.check(style.shape)
         from_noise = one_of(init, ("content", "noise"), "init") == "noise"
+        if seed is not None and not from_noise:
+            raise ValueError(f"seed={seed!r:.80} would change nothing: it needs init='noise'")
         x = self.noise(content.shape, seed) if from_noise else content
         optimizer = self.configure_optimizers()[""] if optimizer == "adam" else optimizer
         targets = self.targets(content, style)

@@ -15,8 +15,9 @@ from tensorflow_probability import distributions as tfd
 import zoo
 from blocks import StandardNormal
 from blocks.autoencoder import image_decoder, image_encoder
+from blocks.bounds import get_bound, iwae
 from blocks.checks import int_tuple, positive_int, weight_or_schedule
-from blocks.divergences import BOUNDS, DIVERGENCES, importance_weighted_loss
+from blocks.divergences import DIVERGENCES
 from blocks.heads import HEADS, resolve
 from blocks.priors import Prior
 
@@ -41,8 +42,11 @@ class VAE(zoo.Model):
             (q, p, z) -> [batch] such as `blocks.FreeBits(2.0)`.
         kl_weight: a number (beta-VAE), or a callable of the step, such as
             `keras.optimizers.schedules.PolynomialDecay(0.0, 1000, 1.0)` for a linear warm-up.
-        bound: "elbo", "stl" (the ELBO with less gradient noise), "iwae", "dreg", or an object such
-            as `blocks.IWAE(50)`.
+        bound: "elbo", "stl" (the ELBO with less gradient noise), "iwae", "dreg" (the bound of IWAE
+            with less gradient noise), or a callable [k, batch] -> [batch] of the log importance
+            weights, see `blocks.bounds`.
+        num_samples: k, the number of samples of z per image in training; "iwae" and "dreg" need 2
+            or more.
     """
 
     input_feature = "image"
@@ -59,6 +63,7 @@ class VAE(zoo.Model):
         kl_estimator: str | Callable = "monte_carlo",
         kl_weight: float | Callable = 1.0,
         bound: str | Callable = "elbo",
+        num_samples: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -72,7 +77,10 @@ class VAE(zoo.Model):
         self.kl_weight = weight_or_schedule(kl_weight, "kl_weight")
         self.bound = bound
         self.kl_divergence = resolve(kl_estimator, DIVERGENCES, "kl_estimator")
-        self.sample_posterior = resolve(bound, BOUNDS, "bound")
+        self.num_samples = positive_int(num_samples, "num_samples")
+        self.lower_bound, self.gradient_estimator = get_bound(bound)
+        if bound in ("iwae", "dreg") and num_samples == 1:
+            raise ValueError(f"bound={bound!r} needs num_samples of 2 or more, such as 5, got 1")
         if kl_estimator == "analytic" and bound != "elbo":
             raise ValueError(
                 "kl_estimator='analytic' works with bound='elbo' only: other bounds need the KL of"
@@ -121,13 +129,14 @@ class VAE(zoo.Model):
         x = batch["image"]
         with tf.GradientTape() as tape:
             q = self.posterior(x, training=True)  # q(z|x)
-            # z = loc + scale * noise, eq. 10
-            q, z, bound = self.sample_posterior(q, self.next_seed())
-            nll = -self.likelihood(z, training=True).log_prob(x)  # -log p(x|z)
-            kl = self.kl_divergence(q, self.prior(), z)  # KL(q(z|x) || p(z)); p may be trainable
-            loss = tf.reduce_mean(bound(nll + self.beta() * kl))  # -ELBO, eq. 3
+            z = q.sample(self.num_samples, seed=self.next_seed())  # loc + scale * noise, eq. 10
+            q, z = self.gradient_estimator(q, z, lambda: log_w)  # "stl", "dreg": stop gradients
+            log_p = self.likelihood(z, training=True).log_prob(x)  # log p(x|z)
+            kl = self.kl_divergence(q, self.prior(), z)  # log q(z|x) - log p(z); p may be trainable
+            log_w: tf.Tensor = log_p - self.beta() * kl  # log p(x, z) - log q(z|x), if beta is 1
+            loss = -tf.reduce_mean(self.lower_bound(log_w))  # eq. 3
         self.minimize(loss, tape)
-        return {"loss": loss, "nll": tf.reduce_mean(nll), "kl": tf.reduce_mean(kl)}
+        return {"loss": loss, "nll": -tf.reduce_mean(log_p), "kl": tf.reduce_mean(kl)}
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         x = batch["image"]
@@ -145,7 +154,7 @@ class VAE(zoo.Model):
         q = self.posterior(x)
         z = q.sample(positive_int(samples, "samples"), seed=self.as_seed(seed))
         log_p = self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
-        return -importance_weighted_loss(q.log_prob(z) - log_p)
+        return iwae(log_p - q.log_prob(z))
 
     def beta(self) -> float | tf.Tensor:
         """The weight of the KL term in this step."""

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import PresetError, UnknownNameError
+from zoo import registry
+from zoo.errors import PresetError
 
 MAX_DEPTH = 40  # levels of nesting
 MAX_OBJECTS = 4096
@@ -92,9 +93,7 @@ def check(
     """
     for key, value in config.items():
         if key not in arguments:
-            raise PresetError(
-                f"{where}: {UnknownNameError(f'argument of {model}', key, arguments)}"
-            )
+            raise PresetError(f"{where}: {registry.unknown_argument(model, key, arguments)}")
         _check_size(key, value, parameters, where)
     check_objects(config, where)
 

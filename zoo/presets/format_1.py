@@ -2,7 +2,8 @@
 
 Format 1 had vocabularies inside config.json, and other names of fields, models, arguments, values,
 metrics and layers. A folder of format 1 is first checked as it is, its digest over the old names;
-then `upgrade` and `weight_renamer` translate it in memory. Its files are not changed.
+then `upgrade` and `weight_renamer` translate it in memory. Its files are not changed. `upgrade`
+also translates the arguments of models that were split later, in presets of format 2.
 """
 
 import json
@@ -15,17 +16,22 @@ from zoo.errors import PresetError
 FIELDS = {"stored": "dtype", "golden": "golden_outputs"}  # of config.json
 
 # Old model -> (old argument, new model): the new model where the argument is not 0 or None.
-MODELS: dict[str, tuple[str, str]] = {}
+MODELS: dict[str, tuple[str, str]] = {"dcgan": ("components", "deligan")}
 
 # New model -> {old argument: new}; "*" is for all models. With None in place of the new name, the
 # argument is dropped; it must be 0, None, False or empty.
-_GAN = {"matching": "feature_matching_weight", "finest": "full_size_filters"}
+_GAN: dict[str, str | None] = {
+    "matching": "feature_matching_weight",
+    "finest": "full_size_filters",
+    "components": None,
+}
 _VAE = {"units": "dense_units", "head": "output_distribution", "kl": "kl_estimator"}
 _TRANSLATOR = {"tied": "tie_embeddings", "own_words": "scheduled_sampling"}
 ARGUMENTS: dict[str, dict[str, str | None]] = {
     "captioning": {"tied": "tie_embeddings", "doubly_stochastic": "doubly_stochastic_weight"},
     "conditional_dcgan": {"classes": "num_classes", **_GAN},
     "dcgan": {**_GAN},
+    "deligan": {**_GAN, "components": "num_components"},
     "flow_vae": {"couplings": "num_couplings", **_VAE},
     "instance_dcgan": {
         "features": "num_features",
@@ -100,7 +106,7 @@ CONDITIONAL_WEIGHTS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
 
 
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:
-    """A config.json of format 1 with the names of format 2; `format` and `digest` stay.
+    """A config.json of format 1 or 2 with today's names; `format` and `digest` stay.
 
     Args:
         record: its content, whose digest was checked. Its fields may be of any type; what cannot

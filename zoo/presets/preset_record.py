@@ -26,7 +26,7 @@ MAX_NAME = 200  # characters
 
 
 def parse(raw: bytes, where: str | Path) -> dict[str, Any]:
-    """The checked content of a config.json; one of format 1 with the names of format 2.
+    """The checked content of a config.json, with today's names.
 
     Args:
         raw: its bytes.
@@ -59,8 +59,7 @@ def parse(raw: bytes, where: str | Path) -> dict[str, Any]:
             f"{where} is damaged or was changed: the digest in {CONFIG} does not match its content."
             " Get it again"
         )
-    if version == 1:
-        record = format_1.upgrade(record)
+    record = format_1.upgrade(record)
     check_fields(record, where)
     return record
 

@@ -17,7 +17,7 @@ import importlib
 import importlib.metadata
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.recipes import captioning, gans, translation, vaes
+from zoo.recipes import captioning, diffusion, gans, language_modeling, translation, vaes
 from zoo.recipes.metric import Metric
 from zoo.recipes.metric_functions import estimate_entry, score_entry
 from zoo.recipes.metric_spec import MetricSpec, register_metric
@@ -94,6 +94,7 @@ def _plugins() -> list[tuple[str, str]]:
     return [(entry.name, entry.value) for entry in entries]
 
 
-for recipe in (*vaes.RECIPES, *gans.RECIPES, *translation.RECIPES, *captioning.RECIPES):
-    register(recipe)
+for _module in (vaes, gans, diffusion, translation, captioning, language_modeling):
+    for recipe in _module.RECIPES:
+        register(recipe)
 del recipe

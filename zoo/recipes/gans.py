@@ -154,7 +154,7 @@ def facades_recipe(size: int, epochs: int, **config: Any) -> Recipe:
 
 
 RECIPES = (
-    class_recipe("dcgan", "mnist", "Digits at 28 pixels", epochs=48, components=100),
+    class_recipe("deligan", "mnist", "Digits at 28 pixels", epochs=48, num_components=100),
     class_recipe("dcgan", "fashion_mnist", "Clothes at 28 pixels", feature_matching_weight=100.0),
     class_recipe("conditional_dcgan", "mnist", "Digits at 28 pixels, by class"),
     class_recipe(

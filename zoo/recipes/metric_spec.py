@@ -10,11 +10,27 @@ from zoo.recipes.metric_table import METRICS
 
 
 def register_metric(name: str, metric: Metric) -> Metric:
-    """Adds a metric that recipes may name; raises UsageError if the name is taken."""
-    if METRICS.get(name, metric) != metric:
+    """Adds a metric that recipes may name.
+
+    The same function defined again, as by a cell of a notebook, replaces itself.
+
+    Args:
+        name: of the metric, for `MetricSpec`.
+        metric: how it is computed and written.
+
+    Raises UsageError: the name is taken.
+    """
+    previous = METRICS.get(name)
+    if previous and _source(previous) != _source(metric):
         raise UsageError(f"the name of the metric {name!r} is taken; choose another name")
     METRICS[name] = metric
     return metric
+
+
+def _source(metric: Metric) -> tuple[Any, Any]:
+    """Where the function of a metric is defined."""
+    function = metric.compute
+    return getattr(function, "__module__", None), getattr(function, "__qualname__", None)
 
 
 @dataclass(frozen=True, init=False)

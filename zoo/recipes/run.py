@@ -62,7 +62,7 @@ def reproduce(
     epoch = trainer.state.position["epoch"]
     log_message(f"evaluating {recipe.name} with the weights after epoch {epoch}")
     began = time.perf_counter()
-    arguments = type(trainer.model).arguments_from_data(prepared.train)
+    arguments = trainer.model.get_config()
     load_train = functools.partial(load_data, config, config.train, arguments=arguments)
     entries, values = evaluate.evaluate_recipe(recipe, budget, trainer, load_train, prepared.test)
     record = {

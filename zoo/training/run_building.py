@@ -11,10 +11,11 @@ from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.finetuning import weight_transfer
 from zoo.log import log_message
 from zoo.model import Model
-from zoo.optimizers import InverseSquareRoot, WarmUp, optimizer_by_name, unwrap_loss_scale
+from zoo.optimizers import InverseSquareRoot, optimizer_by_name, unwrap_loss_scale
 from zoo.training.run_arguments import infer_from_data
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import Run
+from zoo.training.schedules import WarmUp
 from zoo.training.trainer import Trainer
 
 FINAL_RATE = 0.01  # of the peak, after a linear or cosine decay
@@ -47,7 +48,7 @@ def load_data(
     cls = registry.get_class(config.model)
     arguments = arguments or config.config
     if split != config.train and {*cls.fitted_arguments} - arguments.keys():
-        arguments = cls.arguments_from_data(load_data(config, config.train))
+        arguments = {**arguments, **cls.arguments_from_data(load_data(config, config.train))}
     dropped = True if config.micro_batches > 1 else config.drop_remainder
     return cls.load_data(
         config.data,

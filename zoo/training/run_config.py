@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data.caption_config import CaptionConfig
+from zoo.data.stream_config import StreamConfig
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError, short_repr
 
@@ -72,8 +73,8 @@ class RunConfig:
         micro_batches: parts of a batch that are computed in parallel, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
         precision: a dtype policy of Keras.
-        text_config: how pairs of texts, or images with captions (`zoo.data.caption_config`), become
-            batches; None: the data are images or ratings.
+        text_config: how pairs of texts, images with captions (`zoo.data.caption_config`) or a
+            running text (`zoo.data.stream_config`) become batches; None: the data are no texts.
         binarize: "dynamic" (training images binarized again in each epoch, the others once) or
             another value of `zoo.data.load`.
         augment: augmentation of training images, as in `zoo.data.load`.
@@ -114,7 +115,7 @@ class RunConfig:
     micro_batches: int = 1
     jit_compile: bool = False
     precision: str = "float32"
-    text_config: TextConfig | None = None
+    text_config: TextConfig | StreamConfig | None = None
     binarize: str = "none"
     augment: str = "none"
     image_size: int | None = None
@@ -161,10 +162,10 @@ class RunConfig:
         """Sets what JSON and TOML have as lists and dicts."""
         text_config = self.text_config
         if isinstance(text_config, dict):
-            captions = {*_names(CaptionConfig)} - {*_names(TextConfig)}
-            cls = CaptionConfig if captions & text_config.keys() else TextConfig
+            classes = (TextConfig, StreamConfig, CaptionConfig)
+            matching = (cls for cls in classes if text_config.keys() <= {*_names(cls)})
             try:
-                object.__setattr__(self, "text_config", cls(**text_config))
+                object.__setattr__(self, "text_config", next(matching, TextConfig)(**text_config))
             except TypeError as error:
                 raise UsageError(f"text_config has an unknown key: {error}") from error
         for name in ("betas", "freeze"):
@@ -180,7 +181,7 @@ class RunConfig:
             *((name, str, "text") for name in _TEXTS),
             *((name, bool, "true or false") for name in _FLAGS),
             ("config", dict, "a dict of arguments"),
-            ("text_config", TextConfig, "a TextConfig"),
+            ("text_config", TextConfig | StreamConfig, "a TextConfig"),
         ):
             value = getattr(self, name)
             if not isinstance(value, kind) and not (value is None and name in optional):
@@ -216,7 +217,7 @@ class RunConfig:
     @property
     def languages(self) -> tuple[str, str] | None:
         """The languages, or columns, of the data's texts; None: the data's own, or no texts."""
-        return self.text_config.languages if self.text_config else None
+        return getattr(self.text_config, "languages", None)
 
     def data_options(self, names: Collection[str]) -> dict[str, Any]:
         """The options of `zoo.Model.load_data`.

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import registry, threads
+from zoo import threads
 from zoo.errors import ZooError, one_line
 from zoo.log import log_message
 from zoo.model import Model
@@ -61,9 +61,6 @@ def prepare_run(
     run = run_folder.check_same(workdir, config)
     arguments = run.arguments if run else None  # a run keeps its vocabulary
     train = load_data(config, config.train, training=True, arguments=arguments)
-    arguments = registry.get_class(config.model).arguments_from_data(train)
-    names = dict.fromkeys(filter(None, (config.valid, config.test)))
-    data = {name: load_data(config, name, arguments=arguments) for name in names}
     init = load_init(config.init) if config.init and run is None else None
     steps_per_epoch = len(train)
     with strategy.scope():
@@ -71,6 +68,8 @@ def prepare_run(
         trainer = build_trainer(
             config, model, workdir, steps_per_epoch, callbacks, strategy, eager=eager
         )
+    names = dict.fromkeys(filter(None, (config.valid, config.test)))
+    data = {name: load_data(config, name, arguments=model.get_config()) for name in names}
     valid = data.get(config.valid or "")
     return PreparedRun(config, trainer, run, train, valid, data.get(config.test or ""))
 

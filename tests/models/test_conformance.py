@@ -1,0 +1,7 @@
+"""The conformance suite, which plug-ins run too, for the models of this package."""
+
+from every_model import NAMES
+
+from zoo.testing.conformance import *  # noqa: F403
+
+MODELS = NAMES
