@@ -9,9 +9,11 @@ from blocks.attention import AdditiveAttention, MultiHeadAttention, Multiplicati
 from blocks.attention_decoder import AttentionDecoder
 from blocks.bounds import elbo, iwae
 from blocks.convolution import FastConv2DTranspose
+from blocks.diffusion_networks import DiffusionMLP, DiffusionUNet
 from blocks.divergences import FreeBits, analytic_kl, monte_carlo_kl
 from blocks.embedding import LearnedPositions, SinusoidalPositions, TokenEmbedding
 from blocks.gated import GatedDense
+from blocks.group_normalization import GroupNormalization
 from blocks.heads import BernoulliHead, GaussianHead, NormalHead
 from blocks.kernel_mmd import mmd
 from blocks.normalization import BatchNormalization
@@ -23,6 +25,7 @@ from blocks.recurrent import (
     SequenceEncoder,
 )
 from blocks.resample import Downsample, Upsample
+from blocks.residual import MapAttention, ResidualBlock, TimeEmbedding
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
 from blocks.token_cross_entropy import cross_entropy
@@ -40,6 +43,8 @@ __all__ = [
     "BatchNormalization",
     "BernoulliHead",
     "CausalTransformerLayer",
+    "DiffusionMLP",
+    "DiffusionUNet",
     "Downsample",
     "FastConv2DTranspose",
     "FlowPrior",
@@ -48,16 +53,20 @@ __all__ = [
     "GatedDense",
     "GaussianHead",
     "GaussianMixture",
+    "GroupNormalization",
     "InputFeedingCell",
     "LearnedPositions",
+    "MapAttention",
     "MultiHeadAttention",
     "MultiplicativeAttention",
     "NormalHead",
     "PatchDiscriminator",
+    "ResidualBlock",
     "SequenceEncoder",
     "SinusoidalPositions",
     "Stack",
     "StandardNormal",
+    "TimeEmbedding",
     "TokenEmbedding",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",

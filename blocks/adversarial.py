@@ -8,12 +8,13 @@ A penalty is called with the discriminator, as a function of images, and returns
 """
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from blocks.checks import MAX_INT, fraction, non_negative_float, one_of, positive_int
+from blocks.serializable import Serializable
 
 
 def flatten(values: tf.Tensor) -> tf.Tensor:
@@ -24,17 +25,6 @@ def flatten(values: tf.Tensor) -> tf.Tensor:
 def per_example(values: tf.Tensor) -> tf.Tensor:
     """Mean over all axes but the first: [batch, ...] to float32 [batch]."""
     return tf.reduce_mean(flatten(values), axis=1)
-
-
-class Serializable:
-    """Base of objects that Keras can save: their attributes are the constructor's arguments."""
-
-    def get_config(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("blocks")

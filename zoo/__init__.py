@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
+    from zoo.generation.diffusion_model import DiffusionModel
+    from zoo.generation.language_model import LanguageModel
     from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
@@ -50,7 +52,9 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
 __all__ = [
     "__version__",
     "Captioner",
+    "DiffusionModel",
     "ImageTranslator",
+    "LanguageModel",
     "Model",
     "Recommender",
     "SequenceGenerator",
@@ -87,7 +91,9 @@ ensure_keras_home()
 # Public name -> the module that defines it; None: it is a submodule.
 _LAZY = {
     "Captioner": "zoo.generation.captioner",
+    "DiffusionModel": "zoo.generation.diffusion_model",
     "ImageTranslator": "zoo.model.image_translator",
+    "LanguageModel": "zoo.generation.language_model",
     "Model": "zoo.model",
     "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",

@@ -91,6 +91,8 @@ NUMBERS = {
     "min_count": POSITIVE_INT,
     "multiple": POSITIVE_INT,
     "batch_tokens": POSITIVE_INT,
+    "context_length": Interval(1, 2**20),
+    "stride": POSITIVE_INT,
     # sampling and decoding
     "n": POSITIVE_INT,
     "label": NON_NEGATIVE_INT,
@@ -99,10 +101,15 @@ NUMBERS = {
     "max_length": Interval(1, 100_000),  # the key and value caches grow with it
     "num_beams": Interval(1, 1000),  # memory grows with it
     "num_maps": NON_NEGATIVE_INT,
+    "guidance": NON_NEGATIVE,
+    "sampling_steps": POSITIVE_INT,
     "top_k": POSITIVE_INT,
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, integer=False, exclusive=True),
     "length_penalty": NON_NEGATIVE,
+    "generation_temperature": NON_NEGATIVE,  # 0: greedy
+    "num_samples": POSITIVE_INT,
+    "repetition_penalty": POSITIVE,
     # metrics
     "k": POSITIVE_INT,
     "chunk": POSITIVE_INT,
@@ -112,6 +119,7 @@ NUMBERS = {
     "images": POSITIVE_INT,
     "importance_sampling_images": POSITIVE_INT,
     "texts": POSITIVE_INT,
+    "windows": POSITIVE_INT,
     "threshold": NON_NEGATIVE,
     "permutations": POSITIVE_INT,
     # fine-tuning and figures
@@ -121,6 +129,8 @@ NUMBERS = {
     "rows": POSITIVE_INT,
     "scale": POSITIVE_INT,
     "padding": NON_NEGATIVE_INT,
+    "frames": POSITIVE_INT,
+    "milliseconds": POSITIVE_INT,
 }
 
 

@@ -181,6 +181,8 @@ class TrainerAdapter:
 
 def _copy_weights(zoo_model, other, images):
     """Copies the weights; returns the noise of the zoo's step and each network's two outputs."""
+    if hasattr(zoo_model, "schedule"):
+        return _copy_diffusion_weights(zoo_model, other, images)
     if hasattr(zoo_model, "generator"):
         noise = zoo_model.noise(len(images))
         inputs = {"generator": noise, "discriminator": images}
@@ -197,6 +199,20 @@ def _copy_weights(zoo_model, other, images):
         other_network.set_weights(zoo_network.get_weights())
         pairs[part] = zoo_network(value), other_network(value)
     return noise, pairs
+
+
+def _copy_diffusion_weights(zoo_model, other, images):
+    """`_copy_weights` of a diffusion model, whose noise is a step and noise for each image."""
+    seed = zoo_model.next_seed()
+    times = zoo_model.schedule.random_times(len(images), seed)
+    noise = tf.random.stateless_normal(images.shape, seed)
+    if isinstance(other, TrainerAdapter):
+        other.set_weights(zoo_model.get_weights())
+        return noise, {}
+    other.network.set_weights(zoo_model.get_weights())
+    steps = tf.cast(tf.round(times * zoo_model.schedule.timesteps), tf.int32)
+    outputs = zoo_model.estimate(noise, times, None), other.network(noise, steps)
+    return (steps, noise), {"network": outputs}
 
 
 def _relative_difference(expected, actual):

@@ -13,16 +13,19 @@ from typing import Any, NamedTuple
 
 import zoo
 
-IMAGE_MODELS = ("vae", "mixture_vae", "dcgan")
+DIFFUSION_MODELS = ("ddpm",)
+IMAGE_MODELS = ("vae", "mixture_vae", "dcgan", *DIFFUSION_MODELS)
 TEXT_MODELS = ("seq2seq", "captioning")
 DECODE_SUFFIX = "-decode"  # model name + suffix: greedy decoding, not training
 DECODING = tuple(name + DECODE_SUFFIX for name in TEXT_MODELS)
 MODELS = IMAGE_MODELS + TEXT_MODELS + DECODING
+OTHERS = tuple(name for name in MODELS if name not in DIFFUSION_MODELS)
 SIZES = {"embedding_dim": 256, "units": 512}
 MODEL_ARGUMENTS = {  # shared by all variants of a model
     "vae": {},
     "mixture_vae": {},
     "dcgan": {"dropout": 0.3},
+    "ddpm": {"dropout": 0.0},
     "seq2seq": {"source_vocabulary": 8000, "target_vocabulary": 8000, **SIZES},
     "captioning": {"caption_vocabulary": 5000, "image_shape": (8, 8, 1280), **SIZES},
 }
@@ -48,7 +51,7 @@ class Variant(NamedTuple):
             timer, **arguments), which trains until the timer ends the process. The module also
             has the functions `threads` and `decode`; `decode` is run for "-decode" models.
         modules: name of the modules whose STYLES have the factory of each model, where {} is
-            "images" or "sequences"; None: the zoo.
+            "images", "diffusion" or "sequences"; None: the zoo.
         arguments: additional arguments of `run`.
         environment: environment variables of the process.
         requirements: packages and programs that must be installed.
@@ -95,17 +98,21 @@ VARIANTS = {
         "tf_runners.trainer", arguments={"plain": "kernel_gradients"}, models=TEXT_MODELS
     ),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
-    "eager loop": Variant("tf_runners.loop", EAGER),
-    "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",)),
+    "eager loop": Variant("tf_runners.loop", EAGER, models=OTHERS),
+    "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",), models=OTHERS),
     "pytorch tuned": Variant(
-        "torch_runners.loop", TORCH, environment=KEEP_FREED_MEMORY, requirements=("torch",)
+        "torch_runners.loop",
+        TORCH,
+        environment=KEEP_FREED_MEMORY,
+        requirements=("torch",),
+        models=OTHERS,
     ),
     "pytorch compiled": Variant(
         "torch_runners.loop",
         TORCH,
         environment=KEEP_FREED_MEMORY | NO_COMPILE_CACHE,
         requirements=("torch", "g++"),
-        models=IMAGE_MODELS,
+        models=tuple(name for name in IMAGE_MODELS if name in OTHERS),
     ),
 }
 BASE = next(iter(VARIANTS))
@@ -129,10 +136,17 @@ def factory(variant: str, model: str) -> Callable[..., Any]:
     modules = VARIANTS[variant].modules
     model = model.removesuffix(DECODE_SUFFIX)
     if modules is not None:
-        module = _import(modules.format("images" if model in IMAGE_MODELS else "sequences"))
+        module = _import(modules.format(_kind(model)))
         return module.STYLES[variant][model]
     importlib.import_module(zoo.info(model)["module"])
     return functools.partial(zoo.get, model, **_zoo_arguments(model))
+
+
+def _kind(model: str) -> str:
+    """The kind of a model in the names of modules."""
+    if model in DIFFUSION_MODELS:
+        return "diffusion"
+    return "images" if model in IMAGE_MODELS else "sequences"
 
 
 def _import(name: str) -> ModuleType:

@@ -50,6 +50,8 @@ def general(dtype=None):
     return blocks.MultiplicativeAttention("general", dtype=dtype)
 
 
+EMBEDDED = {"inputs_shape": (2, 7, 6, 8), "embedding_shape": (2, 5)}
+CODES = {"inputs_shape": VECTOR, "embedding_shape": (2, 4)}
 LAYER = {"hidden_dim": 6, "num_heads": 2, "intermediate_dim": 8, "dropout": 0.5}
 VAMP = {"latent_dim": 5, "encoder": encoder, "image_shape": (4, 4, 1), "num_pseudo_inputs": 3}
 # Class name -> [(arguments, input shape, output shape)]. Every public layer must be here.
@@ -65,6 +67,10 @@ CASES = {
     "BernoulliHead": [
         ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
         ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),
+    ],
+    "DiffusionMLP": [({"units": 4, "repeats": 2}, CODES, VECTOR)],
+    "DiffusionUNet": [
+        ({"filters": (8, 8), "num_heads": 2}, EMBEDDED, EMBEDDED["inputs_shape"]),
     ],
     "CausalTransformerLayer": [(LAYER, SEQUENCE, SEQUENCE)],
     "Downsample": [
@@ -85,8 +91,10 @@ CASES = {
     "GaussianHead": [({"latent_dim": 3}, VECTOR, (2, 6))],
     "GaussianMixture": [({"latent_dim": 5, "num_components": 4}, VECTOR, (2,))],
     "GatedAttentionCell": [({"cell": lstm, "attention": additive}, DECODED, (2, 3, 10))],
+    "GroupNormalization": [({}, IMAGE, IMAGE), ({"groups": 3}, IMAGE, IMAGE)],
     "InputFeedingCell": [({"cell": lstm, "attention": general, "units": 5}, DECODED, (2, 3, 5))],
     "LearnedPositions": [({"length": 7}, SEQUENCE, SEQUENCE)],
+    "MapAttention": [({"num_heads": 3}, IMAGE, IMAGE)],
     "MultiHeadAttention": [
         ({"units": 6, "num_heads": 3}, STEP, (2, 6)),
         ({"units": 6, "num_heads": 2}, STEPS, (2, 3, 6)),
@@ -101,6 +109,10 @@ CASES = {
         ({"filters": (4, 8)}, IMAGE, (2, 4, 3, 1)),
         ({"filters": (4, 8, 8), "norm": "instance"}, (2, 8, 12, 3), (2, 2, 3, 1)),
     ],
+    "ResidualBlock": [
+        ({"filters": 8}, EMBEDDED, (2, 7, 6, 8)),
+        ({"filters": 4, "dropout": 0.5}, EMBEDDED, (2, 7, 6, 4)),
+    ],
     "SequenceEncoder": [
         ({"units": 4}, SEQUENCE, ((2, 5, 8), (2, 8))),
         ({"units": 4, "cell": "lstm"}, SEQUENCE, ((2, 5, 8), (2, 8), (2, 8))),
@@ -109,6 +121,7 @@ CASES = {
     "SinusoidalPositions": [({}, SEQUENCE, SEQUENCE)],
     "Stack": [({"layers": []}, IMAGE, IMAGE)],
     "StandardNormal": [({"latent_dim": 5}, VECTOR, (2,))],
+    "TimeEmbedding": [({"units": 4}, (2,), (2, 4))],
     "TokenEmbedding": [
         ({"input_dim": 9, "output_dim": 4}, VECTOR, (*VECTOR, 4)),
         ({"input_dim": 9, "output_dim": 4, "scaled": True}, VECTOR, (*VECTOR, 4)),

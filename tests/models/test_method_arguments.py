@@ -62,11 +62,15 @@ WRONG_IMAGES = {
 
 
 @having("encode")
-@pytest.mark.parametrize("verb", ["encode", "reconstruct", "interpolate", "log_prob_bound"])
+@pytest.mark.parametrize(
+    "verb", ["encode", "reconstruct", "interpolate", "log_prob_bound", "log_prob"]
+)
 def test_images_are_checked_and_converted(name, verb):
     model = small_model(name)
-    call = getattr(model, verb)
-    more = {"interpolate": 2, "log_prob_bound": 1}.get(verb, 0)
+    call = getattr(model, verb, None)
+    if call is None:
+        pytest.skip(f"{name} has no {verb}")
+    more = {"interpolate": 2, "log_prob_bound": 1, "log_prob": 1}.get(verb, 0)
 
     def call_method(x):
         model.seed_generator.state.assign([0, 0])
@@ -85,14 +89,16 @@ def test_images_are_checked_and_converted(name, verb):
 @having("decode")
 def test_codes_and_steps_are_checked(name):
     model = small_model(name)
+    code = np.ones(model.encode(IMAGES).shape[1:], int)
     for codes in (
         *(np.zeros(shape) for shape in ((2, 3), (3, 4), (2,), (1, 1, 2))),
-        *(np.full((2, 2), bad) for bad in (np.nan, np.inf, 1e300)),
+        *(np.full((2, *code.shape), bad) for bad in (np.nan, np.inf, 1e300)),
         *(None, "x", [[1, 2], [3]]),
     ):
         refused(lambda codes=codes: model.decode(codes), "codes")
-    np.testing.assert_array_equal(model.decode([[0, 1]]), model.decode(tf.constant([[0.0, 1.0]])))
-    assert model.decode(np.zeros((0, 2))).shape == model.decode([]).shape == (0, 8, 8, 1)
+    expected = model.decode(tf.constant(code[None], tf.float32))
+    np.testing.assert_array_equal(model.decode([code.tolist()]), expected)
+    assert model.decode(np.zeros((0, *code.shape))).shape == model.decode([]).shape == (0, 8, 8, 1)
     for steps in (0, -1, 2.5, None, "x", 10**10):
         refused(lambda steps=steps: model.interpolate(IMAGES, IMAGES, steps), "steps|at a time")
     refused(lambda: model.interpolate(IMAGES[:2], IMAGES[:3]), r"of one length, got \[2, 3\]")

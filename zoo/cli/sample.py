@@ -47,13 +47,33 @@ if TYPE_CHECKING:
     " images]",
 )
 @click.option(
+    "--sampler",
+    help="Sampler of a diffusion model or flow: ddim, ancestral, euler, midpoint, heun."
+    "  [default: the model's]",
+)
+@click.option(
+    "--steps", type=Number("sampling_steps"), help="Steps of the sampler.  [default: the model's]"
+)
+@click.option(
+    "--guidance",
+    type=Number("guidance"),
+    help="Scale of the guidance to the class; 1 is none.  [default: 1]",
+)
+@click.option(
+    "--film",
+    is_flag=True,
+    default=None,
+    help="Show the way from noise to image: a row for each image, or an animation (.gif).",
+)
+@click.option(
     "-o",
     "--output",
     "file",
     metavar="FILE",
-    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".tsv"),
-    help="File to write: a figure (.png, .jpg, .pdf, .svg) or an array (.npy, .npz); for text a"
-    " table (.tsv).  [default: in the run's figures]",
+    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".gif", ".tsv", ".txt", ".wav"),
+    help="File to write: a figure (.png, .jpg, .pdf, .svg), an animation of a film (.gif) or an"
+    " array (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
+    "  [default: in the run's figures]",
 )
 @BEST_OPTION
 @json_option(lambda record: click.echo(record["file"]))
@@ -63,6 +83,10 @@ def sample(
     seed: int | None,
     label: int | None,
     reference: Path | None,
+    sampler: str | None,
+    steps: int | None,
+    guidance: float | None,
+    film: bool | None,
     file: Path | None,
     best: bool,
 ) -> dict[str, Any]:
@@ -80,11 +104,14 @@ def sample(
     zoo sample vae -n 1000 --seed 1 -o digits.npz      an array `image` [1000, 28, 28, 1]
     zoo sample runs/conditional_dcgan-mnist --label 7
     zoo sample instance_dcgan.fashion_mnist --reference shoe.png
+    zoo sample runs/ddpm-mnist --sampler ddim --steps 20 --label 7 --guidance 2
+    zoo sample runs/ddpm-mnist --film -o digits.gif
     zoo sample runs/pix2pix-facades -n 6
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
-    given = {"n": n, "seed": seed, "label": label, "reference": reference}
+    given: dict[str, Any] = {"n": n, "seed": seed, "label": label, "reference": reference}
+    given |= {"sampler": sampler, "steps": steps, "guidance": guidance, "film": film}
     options = {name: value for name, value in given.items() if value is not None}
     if trained := load_model(model, best):
         arguments = sample_arguments(type(trained), options)

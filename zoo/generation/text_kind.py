@@ -94,9 +94,9 @@ class TextKind(Kind):
         tokenizer = options.get("tokenizer") or default_tokenizer(source)
         options = options | {"tokenizer": tokenizer}
         cls.config_class(**options)  # checks them
-        if tokenizer == "characters" and "vocabulary_size" in explicit:
+        if tokenizer in ("characters", "bytes") and "vocabulary_size" in explicit:
             raise UsageError(
-                f"{source} is tokenized into characters, all of which are in the vocabulary: leave"
+                f"{source} is tokenized into {tokenizer}, all of which are in the vocabulary: leave"
                 " --vocabulary-size out, or choose another --tokenizer"
             )
         return options

@@ -28,6 +28,7 @@ Texts are compared with human references, see `zoo.metrics.translation_metrics` 
 from zoo.metrics.caption_metrics import caption_scores
 from zoo.metrics.classifiers import Classifier, load_classifier
 from zoo.metrics.estimate import Comparison, Estimate, ProtocolWarning, compare, fingerprint
+from zoo.metrics.image_density import bits_per_dimension
 from zoo.metrics.image_distances import (
     frechet_distance,
     image_scores,
@@ -36,6 +37,7 @@ from zoo.metrics.image_distances import (
 )
 from zoo.metrics.image_features import ImageFeatures, extract_features
 from zoo.metrics.image_similarity import l1, psnr, ssim
+from zoo.metrics.language_metrics import random_window_nll, token_nll
 from zoo.metrics.latent_mmd import aggregate_mmd, mmd
 from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
@@ -58,6 +60,7 @@ __all__ = [
     "TextComparison",
     "active_units",
     "aggregate_mmd",
+    "bits_per_dimension",
     "bleu",
     "caption_scores",
     "chrf",
@@ -82,9 +85,11 @@ __all__ = [
     "perplexity",
     "precision_recall",
     "psnr",
+    "random_window_nll",
     "rank",
     "rank_texts",
     "reconstruction_error",
     "ssim",
+    "token_nll",
     "translate",
 ]

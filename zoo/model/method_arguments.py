@@ -36,7 +36,7 @@ def checked_method(**kinds: str) -> Callable[[Method], Method]:
 
             - a feature of the model's `batch_spec`: converted to a tensor of its dtype (uint8
               images are scaled to [0, 1], ids may be any integers);
-            - "codes": float32 [n, latent_dim];
+            - "codes": float32 [n, *model.code_shape], by default [n, latent_dim];
             - "n" or "steps": a number of images;
             - "single_image": one RGB image of any size;
             - "label" or "reference": one class or image, or `n` of them (`n` is an argument, too).
@@ -120,14 +120,14 @@ def _convert_single_image(value: Any, argument: str) -> tf.Tensor:
 
 
 def _convert_codes(model: Any, value: Any) -> tf.Tensor:
-    """Latent codes, float32 [n, latent_dim]."""
+    """Latent codes, float32 [n, *code_shape]; the shape of a code is (latent_dim,) by default."""
     z = _numeric_tensor(model, "codes", value)
+    shape = getattr(model, "code_shape", None) or (model.latent_dim,)
     if z.shape == (0,):  # an empty list
-        z = tf.zeros((0, model.latent_dim))
-    if z.shape.rank != 2 or z.shape[-1] != model.latent_dim:
+        z = tf.zeros((0, *shape))
+    if z.shape[1:] != shape:
         raise BatchError(
-            f"{model.name} expects codes of shape (None, {model.latent_dim}), got"
-            f" {tuple(z.shape)}: each has latent_dim={model.latent_dim} numbers"
+            f"{model.name} expects codes of shape {(None, *shape)}, got {tuple(z.shape)}"
         )
     z = tf.cast(z, tf.float32)
     model.check_range("finite codes", z, tf.float32.min, tf.float32.max)
@@ -144,8 +144,10 @@ def _convert_count(value: Any, argument: str) -> Any:
     return int(number)
 
 
-def _convert_labels(model: Any, argument: str, value: Any, n: Any) -> tf.Tensor:
-    """Classes: one for all images, or one for each."""
+def convert_labels(model: Any, argument: str, value: Any, n: Any) -> tf.Tensor:
+    """Classes, int64: one for all images, or one for each. Raises UsageError or BatchError."""
+    if not model.num_classes:
+        raise UsageError(f"{model.name} has no classes: leave out {argument}={value!r:.40}")
     labels = _numeric_tensor(model, "labels", value)
     fits = labels.shape.rank == 0 or labels.shape.rank == 1 and labels.shape[0] in (1, None, n)
     if not labels.dtype.is_integer or not (fits or _is_symbolic(n)):
@@ -166,7 +168,7 @@ def _convert_references(model: Any, argument: str, value: Any, n: Any) -> tf.Ten
 
 
 _CONVERTERS = {"n": _convert_count, "steps": _convert_count, "single_image": _convert_single_image}
-_CONVERTERS_WITH_N = {"label": _convert_labels, "reference": _convert_references}  # used with `n`
+_CONVERTERS_WITH_N = {"label": convert_labels, "reference": _convert_references}  # used with `n`
 
 
 def _numeric_tensor(model: Any, name: str, value: Any, dtype: str = "numbers") -> tf.Tensor:

@@ -46,6 +46,13 @@ def log_likelihood(model: "Model", data: "EvaluationData", **arguments: Any) -> 
     return estimate_entry(metrics.log_likelihood(model, data.test, **arguments), sign=-1)
 
 
+def bits_per_dimension(model: "Model", data: "EvaluationData", **arguments: Any) -> Result:
+    from zoo import metrics
+
+    arguments = {"progress": True} | arguments
+    return estimate_entry(metrics.bits_per_dimension(model, data.test, **arguments))
+
+
 def active_units(model: "Model", data: "EvaluationData", **arguments: Any) -> Result:
     from zoo import metrics
 

@@ -60,6 +60,15 @@ METRICS: dict[str, Metric] = {
         compute.log_likelihood,
         optional=("images", "seed", "chunk"),
     ),
+    "bits_per_dimension": Metric(
+        "bits_per_dimension",
+        "bits per dimension of 8-bit pixels, uniformly dequantized, {sampling_steps} steps",
+        "bits/dim",
+        compute.bits_per_dimension,
+        defaults={"sampling_steps": 50},
+        optional=("images", "seed", "chunk"),
+        budget_field="importance_sampling_images",
+    ),
     "active_units": Metric(
         "active_units",
         "active units",

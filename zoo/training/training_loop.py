@@ -112,7 +112,8 @@ class TrainingLoop:
         dataset = as_tf_dataset(self.train, position["epoch"])
         for batch in dataset.take(1):
             self.state.check_first_batch(batch)
-        rest = self.model.check_dataset(dataset.skip(position["step_in_epoch"]))
+        dataset = as_tf_dataset(self.train, position["epoch"], position["step_in_epoch"])
+        rest = self.model.check_dataset(dataset)
         for batch in iterate_batches(self.distribution.distribute(rest)):
             callback_list.on_train_batch_begin(position["step_in_epoch"])
             with self.persistence.rollback_on_error():
