@@ -20,6 +20,8 @@ import tensorflow as tf
 
 from blocks.checks import boolean, one_of, positive_int
 
+_FAR_BELOW = -1e9  # added to a score, makes its weight exactly 0
+
 
 def masked_softmax(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Softmax in float32 over the entries that the mask keeps; zeros, not NaN, if it keeps none."""
@@ -86,6 +88,19 @@ class Attention(keras.layers.Layer):
         if single_step:
             return tf.squeeze(context, 1), tf.squeeze(weights, -2)
         return context, weights
+
+    def attend_to_past(self, inputs: tf.Tensor, memory: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The context of each step of inputs [b, t, d], from the steps up to it.
+
+        Args:
+            memory: of the same inputs, without a mask. It equals `attend` with a triangular mask;
+                since each step attends to itself, half of the work on the scores is saved.
+        """
+        scores = self.scores(self.project_query(inputs), memory["keys"])
+        steps = tf.shape(inputs)[1]
+        past = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
+        scores = tf.cast(scores, tf.float32) + tf.where(past, 0.0, _FAR_BELOW)
+        return self.combine(tf.cast(tf.nn.softmax(scores), self.compute_dtype), memory["values"])
 
     def project_query(self, query: tf.Tensor) -> tf.Tensor:
         """[b, d] to [b, u], and [b, t, d] to [b, t, u]."""

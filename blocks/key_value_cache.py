@@ -48,6 +48,17 @@ def update_cache(
     }
 
 
+def extend_cache(memory: dict[str, tf.Tensor], length: int | tf.Tensor) -> dict[str, tf.Tensor]:
+    """A cache for `length` steps, whose first ones are those of a memory."""
+    free = length - tf.shape(memory["mask"])[1]
+    rows = ((0, 0), (0, 0), (0, free), (0, 0))
+    return {
+        "keys": tf.pad(memory["keys"], rows),
+        "values": tf.pad(memory["values"], rows),
+        "mask": tf.pad(memory["mask"], ((0, 0), (0, free))),
+    }
+
+
 def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The state of a stack of layers before the first step.
 
@@ -77,3 +88,22 @@ def step_layers(
         weights.append(layer_weights)
         layer_states.append(layer_state)
     return x, weights, {"position": state["position"] + 1, "layers": layer_states}
+
+
+def prefill_layers(
+    layers: Sequence[keras.layers.Layer], inputs: tf.Tensor, length: int | tf.Tensor
+) -> tuple[tf.Tensor, dict[str, Any]]:
+    """The first t steps of all layers at once: (outputs [b, t, d], the state after them).
+
+    Args:
+        layers: as in `step_layers`, with a method `prefill`.
+        inputs: [b, t, d].
+        length: number of steps for which the state has room.
+    """
+    x = inputs
+    layer_states = []
+    for layer in layers:
+        x, layer_state = layer.prefill(x, length)
+        layer_states.append(layer_state)
+    state = initial_state(layer_states)
+    return x, state | {"position": state["position"] + tf.shape(inputs)[1]}

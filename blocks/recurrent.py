@@ -74,6 +74,16 @@ class SequenceEncoder(keras.layers.Layer):
         outputs = tf.where(mask, states[0], tf.zeros((), self.compute_dtype))
         return [time_major(outputs), *(state[0 if backward else -1] for state in states)]
 
+    def initial_state(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
+        """The state of one direction before its first step: zeros [b, units]."""
+        zeros = tf.zeros((batch_size, self.units), self.compute_dtype)
+        return [zeros for _ in state_sizes(self.cells[0])]
+
+    def step(self, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One forward step of inputs [b, d]: (output [b, units], next state)."""
+        output, new_state = self.cells[0](tf.cast(inputs, self.compute_dtype), state)
+        return output, [*new_state]
+
     def compute_output_shape(self, inputs_shape: tuple) -> tuple:
         batch, steps, _ = inputs_shape
         width = len(self.cells) * self.units

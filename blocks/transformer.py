@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
 from blocks.checks import fraction, positive_int
-from blocks.key_value_cache import init_cache, update_cache
+from blocks.key_value_cache import extend_cache, init_cache, update_cache
 from blocks.stack import Stack
 
 
@@ -25,6 +25,7 @@ class TransformerLayer(keras.layers.Layer):
         num_heads: heads of each attention.
         intermediate_dim: width of the feed-forward network's hidden layer.
         dropout: fraction of each sublayer's output dropped during training.
+        activation: name of the feed-forward network's activation, such as "relu" or "gelu".
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class TransformerLayer(keras.layers.Layer):
         num_heads: int,
         intermediate_dim: int,
         dropout: float = 0.1,
+        activation: str = "relu",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -45,13 +47,14 @@ class TransformerLayer(keras.layers.Layer):
             )
         self.intermediate_dim = positive_int(intermediate_dim, "intermediate_dim")
         self.dropout = fraction(dropout, "dropout")
+        self.activation = activation
         self.supports_masking = True
         dtype = self.dtype_policy
         self.self_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
         self.self_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)
         self.feed_forward = Stack(
             [
-                keras.layers.Dense(intermediate_dim, activation="relu", dtype=dtype),
+                keras.layers.Dense(intermediate_dim, activation=activation, dtype=dtype),
                 keras.layers.Dense(hidden_dim, dtype=dtype),
             ],
             dtype=dtype,
@@ -76,6 +79,7 @@ class TransformerLayer(keras.layers.Layer):
             "num_heads": self.num_heads,
             "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
+            "activation": self.activation,
         }
 
     def _add_feed_forward(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -111,6 +115,8 @@ class CausalTransformerLayer(TransformerLayer):
 
         state = layer.initial_state(batch_size, length)
         outputs, weights, state = layer.step(inputs, state, position)
+
+    Several first steps at once: `outputs, state = layer.prefill(inputs, length)`.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -131,6 +137,18 @@ class CausalTransformerLayer(TransformerLayer):
         )
         return {"cache": cache}
 
+    def prefill(
+        self, inputs: tf.Tensor, length: int | tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, dict[str, tf.Tensor]]]:
+        """All steps of inputs [b, t, hidden_dim]: (outputs, the state after them).
+
+        Args:
+            length: number of steps for which the state has room.
+        """
+        context, memory = self._attend_with_memory(inputs)
+        x = tf.cast(inputs, self.compute_dtype) + context
+        return self._add_feed_forward(x), {"cache": extend_cache(memory, length)}
+
     def step(
         self, inputs: tf.Tensor, state: dict[str, Any], position: int | tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, Any]]:
@@ -150,11 +168,13 @@ class CausalTransformerLayer(TransformerLayer):
 
     def _attend_to_past(self, inputs: tf.Tensor) -> tf.Tensor:
         """The context [b, t, hidden_dim] of each step, from the steps up to it."""
-        steps = tf.shape(inputs)[1]
-        causal_mask = tf.linalg.band_part(tf.ones((steps, steps), tf.bool), -1, 0)
+        return self._attend_with_memory(inputs)[0]
+
+    def _attend_with_memory(self, inputs: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """(context, memory of all steps)."""
         x = self.self_attention_norm(inputs)
         memory = self.self_attention.prepare_memory(x)
-        return self.self_attention.attend(x, memory, causal_mask)[0]
+        return self.self_attention.attend_to_past(x, memory), memory
 
     def _attend_to_cache(
         self, inputs: tf.Tensor, cache: dict[str, tf.Tensor], position: int | tf.Tensor
@@ -186,9 +206,10 @@ class TransformerDecoderLayer(CausalTransformerLayer):
         num_heads: int,
         intermediate_dim: int,
         dropout: float = 0.1,
+        activation: str = "relu",
         **kwargs: Any,
     ):
-        super().__init__(hidden_dim, num_heads, intermediate_dim, dropout, **kwargs)
+        super().__init__(hidden_dim, num_heads, intermediate_dim, dropout, activation, **kwargs)
         dtype = self.dtype_policy
         self.cross_attention = MultiHeadAttention(hidden_dim, num_heads, dtype=dtype)
         self.cross_attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype)

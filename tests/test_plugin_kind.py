@@ -18,6 +18,7 @@ from zoo import recipes, registry, testing
 from zoo.errors import UsageError
 from zoo.recipes.metric_spec import METRICS
 from zoo.recipes.run import reproduce
+from zoo.testing import conformance
 
 NAME = "signal_autoencoder"
 PAGE = Path(__file__).parent.parent / "docs" / "adding_a_kind.md"
@@ -30,8 +31,6 @@ def folder(tmp_path_factory):
         path = tmp_path_factory.mktemp("signals")
         patch.chdir(path)
         patch.syspath_prepend(path)
-        patch.setattr(registry, "_registered", dict(registry._registered))
-        patch.delitem(METRICS, "peak_error", raising=False)
         code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
         (path / "zoo_signals.py").write_text(code)
         importlib.import_module("zoo_signals")
@@ -40,10 +39,10 @@ def folder(tmp_path_factory):
         np.save(path / "sines.npy", np.sin(time + phases))
         np.savetxt(path / "sines.csv", np.sin(time + phases), delimiter=",")
         yield path
-        del sys.modules["zoo_signals"], METRICS["peak_error"]
+        del sys.modules["zoo_signals"], registry._registered[NAME], METRICS["peak_error"]
 
 
-def test_the_command_line_trains_resumes_evaluates_and_shows_it(folder):
+def test_the_command_line_trains_resumes_evaluates_and_shows_it(folder, eager_steps):
     splits = ("--split", "train[:75%]", "--test-split", "train[75%:]")
     train = ("train", NAME, "--data", "sines.npy", *splits, "--batch-size", 8, "--set", "units=16")
     record = run_json(*train, "--epochs", 1)
@@ -81,10 +80,11 @@ def test_it_is_exported_and_shared_as_a_preset(folder):
     zoo.save(model, folder / "preset", card=CARD)
     loaded = zoo.get(str(folder / "preset"), pretrained=True)
     np.testing.assert_array_equal(loaded.reconstruct(batch["signal"]), expected)
-    assert NAME in run("info", "preset").stdout
+    assert NAME in run("info", "./preset").stdout
 
 
 def test_it_has_every_property_of_a_model(folder, monkeypatch):
+    assert NAME in conformance.plugin_models() and "vae" not in conformance.plugin_models()
     testing.check(NAME)
     only = ("--only", "every_weight_has_a_gradient")
     assert run("check", NAME, *only).stdout.endswith(f"{NAME} has 1 of 1 properties\n")

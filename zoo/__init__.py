@@ -30,11 +30,13 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
         recipes,
         testing,
         text,
+        threads,
     )
     from zoo.factory import transfer_weights
     from zoo.finetuning.features import feature_extractor
     from zoo.generation.captioner import Captioner
     from zoo.generation.diffusion_model import DiffusionModel
+    from zoo.generation.language_model import LanguageModel
     from zoo.generation.sequence_generator import SequenceGenerator
     from zoo.generation.translator import Translator
     from zoo.log import log_message
@@ -52,6 +54,7 @@ __all__ = [
     "Captioner",
     "DiffusionModel",
     "ImageTranslator",
+    "LanguageModel",
     "Model",
     "Recommender",
     "SequenceGenerator",
@@ -79,6 +82,7 @@ __all__ = [
     "save",
     "testing",
     "text",
+    "threads",
     "transfer_weights",
 ]
 
@@ -89,6 +93,7 @@ _LAZY = {
     "Captioner": "zoo.generation.captioner",
     "DiffusionModel": "zoo.generation.diffusion_model",
     "ImageTranslator": "zoo.model.image_translator",
+    "LanguageModel": "zoo.generation.language_model",
     "Model": "zoo.model",
     "Recommender": "zoo.model.recommender",
     "SequenceGenerator": "zoo.generation.sequence_generator",
@@ -110,6 +115,7 @@ _LAZY = {
     "save": "zoo.presets",
     "testing": None,
     "text": None,
+    "threads": None,
     "transfer_weights": "zoo.factory",
 }
 

@@ -91,6 +91,8 @@ NUMBERS = {
     "min_count": POSITIVE_INT,
     "multiple": POSITIVE_INT,
     "batch_tokens": POSITIVE_INT,
+    "context_length": Interval(1, 2**20),
+    "stride": POSITIVE_INT,
     # sampling and decoding
     "n": POSITIVE_INT,
     "label": NON_NEGATIVE_INT,
@@ -105,6 +107,9 @@ NUMBERS = {
     "temperature": POSITIVE,
     "top_p": Interval(0, 1, integer=False, exclusive=True),
     "length_penalty": NON_NEGATIVE,
+    "generation_temperature": NON_NEGATIVE,  # 0: greedy
+    "num_samples": POSITIVE_INT,
+    "repetition_penalty": POSITIVE,
     # metrics
     "k": POSITIVE_INT,
     "chunk": POSITIVE_INT,
@@ -114,6 +119,7 @@ NUMBERS = {
     "images": POSITIVE_INT,
     "importance_sampling_images": POSITIVE_INT,
     "texts": POSITIVE_INT,
+    "windows": POSITIVE_INT,
     "threshold": NON_NEGATIVE,
     "permutations": POSITIVE_INT,
     # fine-tuning and figures

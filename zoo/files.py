@@ -102,6 +102,11 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text atomically, as UTF-8."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
 @contextlib.contextmanager
 def folder_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Context that yields a new folder to fill and renames it to `target` on exit.

@@ -1,5 +1,6 @@
-"""A fused Adam, several optimizers as one Keras optimizer, and a learning-rate schedule."""
+"""A fused Adam and AdamW, several optimizers as one Keras optimizer, learning-rate schedules."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from types import MappingProxyType
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.checks import MAX_INT, non_negative_float, positive_int
+from blocks.checks import MAX_INT, fraction, non_negative_float, positive_int
 from zoo.errors import UsageError
 
 
@@ -49,6 +50,26 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
         )
+
+
+@keras.saving.register_keras_serializable("zoo")
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay of matrices: of kernels, not of biases, norms, embeddings.
+
+    Loshchilov, Hutter, "Decoupled Weight Decay Regularization" (2017, arXiv 1711.05101).
+
+    Args:
+        learning_rate, weight_decay, **kwargs: as in `keras.optimizers.AdamW`.
+    """
+
+    def __init__(self, learning_rate: Any = 0.001, weight_decay: float = 0.1, **kwargs: Any):
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        others = [variable for variable in variables if not variable.name.endswith("kernel")]
+        if not self.built:
+            self.exclude_from_weight_decay(var_list=others)
+        super().build(variables)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -225,3 +246,41 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to a peak, then half a cosine down to a fraction of it, which stays.
+
+    Loshchilov, Hutter, "SGDR" (2016, arXiv 1608.03983), eq. 5, without restarts.
+
+    Args:
+        peak: the highest learning rate.
+        warmup_steps: number of steps until the peak.
+        decay_steps: number of steps until the lowest rate, the warm-up included.
+        final_fraction: the lowest rate, as a fraction of the peak.
+    """
+
+    def __init__(
+        self, peak: float, warmup_steps: int, decay_steps: int, final_fraction: float = 0.1
+    ):
+        self.peak = non_negative_float(peak, "peak")
+        self.warmup_steps = positive_int(warmup_steps, "warmup_steps", maximum=MAX_INT)
+        self.decay_steps = positive_int(decay_steps, "decay_steps", maximum=MAX_INT)
+        self.final_fraction = fraction(final_fraction, "final_fraction")
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        step = tf.cast(step, tf.float32) + 1
+        length = max(self.decay_steps - self.warmup_steps, 1)
+        progress = tf.clip_by_value((step - self.warmup_steps) / length, 0.0, 1.0)
+        cosine = 0.5 * (1 + tf.cos(math.pi * progress))
+        decayed = self.final_fraction + (1 - self.final_fraction) * cosine
+        return self.peak * tf.minimum(step / self.warmup_steps, decayed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": self.decay_steps,
+            "final_fraction": self.final_fraction,
+        }

@@ -59,9 +59,10 @@ def export(
     accepted = inspect.signature(model.signatures).parameters
     functions = model.signatures(**{k: value for k, value in options.items() if k in accepted})
     if not functions:
+        names = ", ".join(model.methods) or "sample, encode, ..."
         raise UsageError(
-            f"{model.name} has nothing to export: it has none of the methods"
-            f" {', '.join(model.methods)}, which are functions of tensors"
+            f"{model.name} has nothing to export: it has none of the methods {names}, which are"
+            " functions of tensors"
         )
     archive = keras.export.ExportArchive()
     tables = tf.Module()

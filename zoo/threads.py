@@ -1,34 +1,77 @@
-"""TensorFlow's thread pools, which must be configured before TensorFlow runs any operation."""
+"""TensorFlow's thread pools, which must be configured before TensorFlow runs any operation.
+
+On a CPU, small networks train faster with one thread per operation, if a batch is divided into
+micro-batches that are computed in parallel: the threads of a single operation would wait for each
+other. `zoo train` arranges both. In a script, one line arranges both, before anything else:
+
+    zoo.threads.configure("vae")
+"""
 
 import os
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+from zoo import registry
+from zoo.log import log_message
+
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+
+def configure(model: "str | type[Model]") -> bool:
+    """Sets TensorFlow's threads as `zoo train` does; the first line of a script that trains.
+
+    Operations get one thread each if the model is faster in micro-batches, there is no GPU, and
+    neither TensorFlow's configuration nor its environment variables set the threads already. Then
+    `zoo.Trainer` uses the model's number of micro-batches.
+
+    Args:
+        model: the name of a model, or its class.
+
+    Returns:
+        Whether operations have one thread each. A message says so if TensorFlow has already
+        started, and nothing can be changed.
+    """
+    cls = registry.get_class(model) if isinstance(model, str) else model
+    gains = cls.micro_batches > 1 and is_cpu() and not any(thread_counts().values())
+    if gains and not single_threaded_ops():
+        log_message(
+            "note: TensorFlow has already started, so its threads cannot be configured: call"
+            " zoo.threads.configure before anything else"
+        )
+    return thread_counts()["intra_op"] == 1
 
 
 def single_threaded_ops() -> bool:
     """Configures one thread per operation, and as many parallel operations as there are cores.
 
-    With a batch in that many micro-batches (`Trainer(micro_batches=...)`; translators and
-    captioners choose the number themselves), a small network keeps all cores busy, while the
-    threads of a single operation would wait for each other.
-
     Returns:
         Whether it took effect: False once TensorFlow has run an operation.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
+        tf.config.threading.set_inter_op_parallelism_threads(count_cores())
         tf.config.threading.set_intra_op_parallelism_threads(1)
     except RuntimeError:
         return False
     return True
 
 
+def count_cores() -> int:
+    """Number of cores that this process may use."""
+    affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+
+
+def is_cpu() -> bool:
+    """Whether TensorFlow computes on the CPU, since there is no GPU."""
+    return not tf.config.list_physical_devices("GPU")
+
+
 def parallel_ops() -> int:
-    """Number of operations that run in parallel after `single_threaded_ops()`; otherwise 1."""
-    threads = tf.config.threading
-    single_threaded = threads.get_intra_op_parallelism_threads() == 1
-    return max(threads.get_inter_op_parallelism_threads(), 1) if single_threaded else 1
+    """Number of operations that run in parallel if each has one thread; otherwise 1."""
+    counts = thread_counts()
+    return max(counts["inter_op"], 1) if counts["intra_op"] == 1 else 1
 
 
 def thread_counts() -> dict[str, int]:

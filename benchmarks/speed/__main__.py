@@ -16,14 +16,18 @@ image positions. "-decode": greedy decoding of 20 tokens.
                        the compiler cannot share the projected keys between tokens
     keras fit          the style of keras.io: a keras.Model with its own train_step, and `fit`; all
                        tokens of a sequence in one call, by `layers.RNN`
-    zoo                `Trainer.fit` with the zoo's own pipeline; the time includes callbacks,
-                       logging and the check of each loss; `generate`
-    zoo train          the same with the settings of the command `zoo train`: one thread per
-                       operation, micro-batches in parallel
-    zoo translate      the same for decoding: one thread per operation, two halves of a batch
-    zoo threads        the same for captions: not a setting of any command, because image networks
-                       need all threads; in Python, `zoo.threads.single_threaded_ops()`
+    zoo                a script: `Trainer.fit` with the zoo's own pipeline; the time includes
+                       callbacks, logging and the check of each loss; `generate`
+    zoo threads        a script that begins with `zoo.threads.configure(model)`: where the model
+                       gains, one thread per operation, and micro-batches in parallel
+    zoo train          the command: the settings of `zoo train`, which should be as fast
+    zoo translate      the same for decoding, as in `zoo translate`; `zoo caption` does not do it,
+                       because image networks need all threads
     zoo xla            the same as zoo with `jit_compile=True`; training of text models only
+    zoo keras adam, zoo keras batch norm, zoo loop gradients
+                       the same as zoo with plain Keras or TensorFlow in place of its fused Adam,
+                       its fused batch normalization, or its kernel gradients after the loop:
+                       their difference from "zoo" is what these parts gain
     zoo eager          the same as zoo with `eager=True`: steps are not compiled
     eager loop         Keras networks and TFP distributions without tf.function, one persistent
                        tape; for the GAN and text models, the tutorial's step without tf.function

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from benchmarks.speed.plain_parts import PLAIN
 from benchmarks.speed.synthetic_data import DECODED_LENGTH, STEPS_PER_EPOCH, prepare
 from benchmarks.speed.variants import TEXT_MODELS, model_arguments
-from zoo.threads import single_threaded_ops
+from zoo import threads as tf_threads
 
 MANY_EPOCHS = 2**31 - 1  # the timer ends the process before
 
@@ -36,15 +37,27 @@ def trainer(
     examples: np.ndarray | dict[str, np.ndarray],
     batch_size: int,
     timer: Generator[None, Any, None],
+    configure: bool = False,
     as_command: bool = False,
+    plain: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """`Trainer.fit`; `as_command`: with the threads and micro-batches of `zoo train`."""
-    micro_batches = zoo.registry.get_class(name).micro_batches if as_command else 1
-    if micro_batches > 1:  # as in the command
-        single_threaded_ops()
+    """`Trainer.fit` in a script.
+
+    With `configure`, the script begins with `zoo.threads.configure`; with `as_command`, threads
+    and micro-batches are set as `zoo train` does; with `plain`, that part of the zoo is replaced,
+    see `benchmarks.speed.plain_parts`.
+    """
+    if plain:
+        PLAIN[plain]()
+    if configure:
+        tf_threads.configure(name)
+    if as_command:
+        kwargs["micro_batches"] = zoo.registry.get_class(name).micro_batches
+        if kwargs["micro_batches"] > 1:
+            tf_threads.single_threaded_ops()
     keras.utils.set_random_seed(0)
-    kwargs |= {"micro_batches": micro_batches, "optimizers": optimizers(name), "verbose": False}
+    kwargs |= {"optimizers": optimizers(name), "verbose": False}
     model = make_model(**model_arguments(name))
     zoo_trainer = zoo.Trainer(model, callbacks=[SendLogs(timer)], **kwargs)
     zoo_trainer.fit(_zoo_data(examples, batch_size), epochs=MANY_EPOCHS)
@@ -111,12 +124,15 @@ def decode(
     examples: dict[str, np.ndarray],
     batch_size: int,
     timer: Generator[None, Any, None],
+    configure: bool = False,
     as_command: bool = False,
     **kwargs: Any,
 ) -> None:
-    """`generate` for one batch of sources after the other; `as_command`: single-threaded ops."""
+    """`generate` for one batch of sources after the other; arguments as of `trainer`."""
+    if configure:
+        tf_threads.configure(name)
     if as_command:
-        single_threaded_ops()
+        tf_threads.single_threaded_ops()
     keras.utils.set_random_seed(0)
     model = make_model(**model_arguments(name))
     sources = prepare(name, examples)[0]
@@ -133,7 +149,4 @@ def tokens_of(output: Any) -> Any:
 
 def threads() -> dict[str, int]:
     """Threads within and across operations; 0 means that TensorFlow chooses."""
-    return {
-        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
-    }
+    return tf_threads.thread_counts()

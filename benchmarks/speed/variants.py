@@ -80,16 +80,23 @@ VARIANTS = {
     "tf.function step": Variant("tf_runners.loop", TF, models=DECODING),
     "keras fit": Variant("tf_runners.fit", TF, models=IMAGE_MODELS + TEXT_MODELS),
     "zoo": Variant("tf_runners.trainer"),
+    "zoo threads": Variant("tf_runners.trainer", arguments={"configure": True}),
     "zoo train": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=IMAGE_MODELS + TEXT_MODELS
     ),
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)
     ),
-    "zoo threads": Variant(
-        "tf_runners.trainer", arguments={"as_command": True}, models=("captioning-decode",)
-    ),
     "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=TEXT_MODELS),
+    "zoo keras adam": Variant(
+        "tf_runners.trainer", arguments={"plain": "adam"}, models=IMAGE_MODELS + TEXT_MODELS
+    ),
+    "zoo keras batch norm": Variant(
+        "tf_runners.trainer", arguments={"plain": "batch_norm"}, models=("dcgan",)
+    ),
+    "zoo loop gradients": Variant(
+        "tf_runners.trainer", arguments={"plain": "kernel_gradients"}, models=TEXT_MODELS
+    ),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER, models=OTHERS),
     "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",), models=OTHERS),

@@ -87,6 +87,14 @@ def test_one_step_at_a_time_gives_the_numbers_of_all_steps(kind):
         np.testing.assert_allclose(now, weights[..., t, :], atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["dot", "heads", "additive"])
+def test_attending_to_the_past_is_attending_with_a_triangular_mask(kind):
+    layer, inputs = made(kind), random(3, 5, 6)
+    memory = layer.prepare_memory(inputs)
+    expected, _ = layer.attend(inputs, memory, np.tril(np.ones((5, 5), bool)))
+    np.testing.assert_array_equal(layer.attend_to_past(inputs, memory), expected)
+
+
 @every_attention
 def test_calling_it_gives_the_context_and_weights_sum_to_one(kind):
     layer, queries, values = made(kind), random(3, 4, 6), random(3, 5, 6, seed=1)

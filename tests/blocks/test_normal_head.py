@@ -92,7 +92,7 @@ def test_replicas_and_micro_batches_fit_their_own_scales(two_replicas):
         together = zoo.Trainer(model, strategy=two_replicas, verbose=False, figures_every=0)
     model = small_model("vae", image_shape=SHAPE, output_distribution="normal")
     pieces = small_trainer("vae", model=model, eager=True)
-    pieces.micro_batches = 2
+    pieces.state.choose_micro_batches(2)
     for run in (together, pieces):
         run.fit(data(), epochs=2)
         assert np.isfinite([*run.evaluate(data()).values()]).all()

@@ -11,11 +11,11 @@ from PIL import Image
 
 import zoo.data
 from zoo.cli import caption
-from zoo.cli import sample as sample_command
 from zoo.data import corpora
 from zoo.data.builders import style_images
 from zoo.data.image_files import read_image
 from zoo.errors import UsageError
+from zoo.model.image_samples import sample_conditions
 
 GRAY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
 COLOR = np.stack([GRAY, GRAY // 2, 255 - GRAY], -1)
@@ -217,12 +217,12 @@ def style_image(phone):
     return style_images.read_scaled(phone)[1:5].repeat(3, -1)
 
 
-def like(phone):
+def reference(phone):
     def sample(reference):
         return reference
 
     model = types.SimpleNamespace(image_shape=(4, 4, 3), sample=sample)
-    return np.round(255 * sample_command.conditions(model, None, phone)["reference"][0])
+    return np.round(255 * sample_conditions(model, None, phone)["reference"][0])
 
 
 def folder(phone):
@@ -237,7 +237,7 @@ def paired(phone):
     return 255 * batch["target"][0].repeat(3, -1)
 
 
-@pytest.mark.parametrize("reader", [captioned, corpus, style_image, like, folder, paired])
+@pytest.mark.parametrize("reader", [captioned, corpus, style_image, reference, folder, paired])
 def test_every_reader_of_images_applies_the_exif_orientation(reader, phone):
     expected = np.rot90(GRAY, -1)[1:5]
     np.testing.assert_allclose(reader(phone), np.stack([expected] * 3, -1), atol=1e-4)

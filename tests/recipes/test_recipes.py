@@ -76,8 +76,8 @@ def test_a_recipe_is_complete(recipe):
     assert set(recipe.budgets) == set(reproduction.BUDGETS)
     assert json.loads(json.dumps(asdict(recipe)))["config"] == recipe.config
     splits = zoo.data.info(recipe.data).splits
-    splits_of_recipe = filter(None, recipe.splits("paper"))
-    assert {split.partition("[")[0] for split in splits_of_recipe} <= set(splits)
+    parts = "+".join(filter(None, recipe.splits("paper"))).split("+")
+    assert {part.partition("[")[0] for part in parts} <= set(splits)
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limitations

@@ -62,6 +62,25 @@ def test_adam_is_restored_from_its_configuration():
     assert again.get_config() == adam.get_config()
 
 
+def test_adamw_decays_kernels_only_also_when_restored():
+    names = ("kernel", "bias", "embeddings", "recurrent_kernel")
+    for optimizer in (
+        zoo.optimizers.AdamW(0.1, weight_decay=0.5),
+        keras.optimizers.deserialize(keras.optimizers.serialize(zoo.optimizers.AdamW(0.1, 0.5))),
+    ):
+        weights = [keras.Variable(np.ones((2, 2)), name=name) for name in names]
+        optimizer.build(weights)
+        optimizer.apply([tf.zeros((2, 2))] * 4, weights)
+        assert [float(w[0, 0]) for w in weights] == pytest.approx([0.95, 1, 1, 0.95])
+
+
+def test_the_rate_rises_and_falls_along_a_cosine():
+    rate = zoo.optimizers.WarmupCosine(2.0, 10, 110, 0.1)
+    found = [float(rate(step)) for step in (0, 4, 9, 59, 109, 5000)]
+    assert found == pytest.approx([0.2, 1.0, 2.0, 1.1, 0.2, 0.2])
+    assert type(rate).from_config(rate.get_config()).get_config() == rate.get_config()
+
+
 # Several optimizers as one.
 
 

@@ -265,5 +265,5 @@ def test_evaluation_is_traced_once():
     trainer = run(eager=False)
     for _ in range(3):
         trainer.evaluate(data())
-    step = trainer.evaluator.step_for(trainer.state.trainable_ids())
+    step = trainer.evaluator.step_for(trainer.state.trainable_ids(), None)
     assert step.experimental_get_tracing_count() == 1

@@ -1,7 +1,7 @@
 """Which examples a run is evaluated on, and how they are described."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.data import source_names
@@ -9,16 +9,26 @@ from zoo.log import log_message
 
 if TYPE_CHECKING:
     from zoo.cli.train_config import TrainConfig
+    from zoo.model import Model
 
 SLICE = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
 ORDER = re.compile(r"\.(stratified|ordered)\b")
 
 
-def default_test_split(data: str, split: str, languages: tuple[str, str] | None = None) -> str:
-    """The split to evaluate on: test, else validation, else the training split, with a note."""
+def default_test_split(
+    data: str, split: str, model_class: "type[Model]", options: Mapping[str, Any]
+) -> str:
+    """The split to evaluate on: test, else validation, else the training split, with a note.
+
+    Args:
+        data: as `--data`.
+        split: the training split.
+        model_class: knows the splits of its data.
+        options: those of the data.
+    """
     if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return split  # loading it raises the error
-    available = source_names.splits(data, languages)
+    available = model_class.splits(data, options)
     if (held_out := _held_out(available)) is not None:
         return held_out
     first = available[0] if available else "train"
@@ -36,7 +46,7 @@ def split_for_other_data(data: str, config: "TrainConfig") -> str:
     that name; else the test split of the other data; else all of them, with a note.
     """
     test_split = config.test_split
-    available = source_names.splits(data, config.languages)
+    available = config.model_class.splits(data, config.data_options)
     if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return test_split  # loading it raises the error
     if _name(test_split) in available and not splits_overlap(test_split, config.split):
@@ -82,7 +92,9 @@ def splits_overlap(a: str, b: str) -> bool:
 
 def describe_examples(data: Any, data_kind: str) -> str:
     """The examples in loaded data, for people: "photos train[90%:], 10 images"."""
-    return f"{data.name} {data.split}, {data.num_examples:,} {data_kind}"
+    protocol = getattr(data, "protocol", "")
+    count = f"{data.num_examples:,} {data_kind}"
+    return f"{data.name} {data.split}, {count}" + (f": {protocol}" if protocol else "")
 
 
 def _held_out(available: Collection[str]) -> str | None:

@@ -12,9 +12,11 @@ import click
 from zoo import factory
 from zoo.cli import runs
 from zoo.cli.caption import caption
+from zoo.cli.check import check
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
+from zoo.cli.generate import generate
 from zoo.cli.options import DATA_OPTION, SET_OPTION, Number
 from zoo.cli.push import push
 from zoo.cli.reproduce import reproduce
@@ -38,6 +40,7 @@ def main() -> None:
     zoo train vae --data mnist --epochs 5     train; the same command again resumes
     zoo sample runs/vae-mnist -n 64           write a figure of samples
     zoo translate seq2seq '4 juillet 2019'    translate text with the newest run
+    zoo generate gpt 'ROMEO:'                 continue text with the newest run
     zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
     zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
@@ -142,7 +145,7 @@ def inspect(
     return asdict(trainer.inspect(examples.take(batch_size)))
 
 
-for command in (train, evaluate, inspect, sample, translate, caption, stylize):
+for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
     main.add_command(command)
 for command in (export, save, push, reproduce, data, doctor):
     main.add_command(command)

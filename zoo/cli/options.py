@@ -108,7 +108,8 @@ DATA_OPTION = click.option(
     metavar="DATA",
     help="Data set: a name from `zoo data list`, a folder of images, a .npy or .npz file, or"
     " AtoB:FOLDER for image pairs. For text: a name, a TSV file, or a folder of files named"
-    " SPLIT.LANGUAGE.  [default: the model's example data, or the run's data]",
+    " SPLIT.LANGUAGE. For language models: a name, a text file, a folder of them, or a table and"
+    " --column.  [default: the model's example data, or the run's data]",
 )
 BEST_OPTION = click.option("--best", is_flag=True, help="Use the best epoch instead of the last.")
 SET_OPTION = click.option(
@@ -167,7 +168,7 @@ _TEXT_OPTIONS = (
     click.option(
         "--tokenizer",
         type=click.Choice(TOKENIZERS),
-        help="For text: the tokenizer.  [default: bpe; characters for dates]",
+        help="For text: the tokenizer.  [default: bpe; characters for dates and language models]",
     ),
     click.option(
         "--vocabulary-size",
@@ -179,6 +180,12 @@ _TEXT_OPTIONS = (
     click.option("--lowercase", is_flag=True, help="For text: convert it to lower case."),
     max_length_option(100),
     TRUNCATE_OPTION,
+    click.option(
+        "--column",
+        metavar="COLUMN",
+        help="For language models: the text of a table (.csv, .tsv), by its name in the first line"
+        " or its number from 0; of a data set of pairs, the language.",
+    ),
 )
 
 

@@ -47,13 +47,12 @@ def config_from_options(
     """
     _check_model_name(model)
     arguments = parse_overrides(model, overrides)
-    if data is None:
-        import_tensorflow()
-        data = registry.get_class(model).default_dataset
-    data = source_names.absolute_source(data)
+    import_tensorflow()
+    cls = registry.get_class(model)
+    data = source_names.absolute_source(cls.default_dataset if data is None else data)
     if test_split is None:
         split = options.get("split", "train")
-        test_split = evaluation_data.default_test_split(data, split, options.get("languages"))
+        test_split = evaluation_data.default_test_split(data, split, cls, options)
     config = validate(TrainConfig(model, arguments, data, test_split=test_split, **options))
     if micro_batches is None:
         micro_batches = _default_micro_batches(config)
@@ -248,7 +247,7 @@ def evaluation_record(
         trainer: with the weights to evaluate.
         data: to evaluate on.
     """
-    metrics = trainer.evaluate(data)
+    metrics = config.model_class.summarize(trainer.evaluate(data), data)
     position = trainer.state.position
     return {
         "run": workdir and str(workdir),

@@ -70,9 +70,10 @@ if TYPE_CHECKING:
     "--output",
     "file",
     metavar="FILE",
-    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".gif", ".tsv"),
+    type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".gif", ".tsv", ".txt", ".wav"),
     help="File to write: a figure (.png, .jpg, .pdf, .svg), an animation of a film (.gif) or an"
-    " array (.npy, .npz); for text a table (.tsv).  [default: in the run's figures]",
+    " array (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
+    "  [default: in the run's figures]",
 )
 @BEST_OPTION
 @json_option(lambda record: click.echo(record["file"]))

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_MESSAGE_LENGTH = 2000  # characters of an error
+_STDOUT = "zoo.stdout"  # key of click's context
 OUT_OF_MEMORY = "out of memory: generate less at once, or use a smaller batch size"
 
 
@@ -135,6 +136,7 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
         @functools.wraps(command)
         def run(as_json: bool, **options: Any) -> Any:
+            click.get_current_context().meta[_STDOUT] = None if as_json else sys.stdout
             with contextlib.redirect_stdout(sys.stderr):  # for what libraries print
                 record = command(**options)
             try:
@@ -154,6 +156,11 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
         return run
 
     return decorate
+
+
+def stdout_for_people() -> TextIO | None:
+    """Where a command of `json_option` may print results while it computes; None with `--json`."""
+    return click.get_current_context().meta[_STDOUT]
 
 
 def print_table(rows: Iterable[Sequence[Any]], *columns: str) -> None:

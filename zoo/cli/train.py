@@ -147,6 +147,7 @@ def train(
     zoo train dcgan --data quickdraw_bitmap/penguin --epochs 8
     zoo train mixture_vae --data photos/ --image-size 64 --set latent_dim=32
     zoo train pix2pix --data BtoA:facades/ --image-size 128 --augment jitter --batch-size 1
+    zoo train gpt --data book.txt --epochs 20
     zoo train seq2seq --data dates --set units=128 --set embedding_dim=64
     zoo train transformer --data deu.tsv --languages 1,0 --split 'train[:95%]' \\
         --test-split 'train[95%:]'

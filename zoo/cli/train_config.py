@@ -26,6 +26,7 @@ DATA_OPTIONS = (  # of `zoo train`; a model's class says which of them apply
     "lowercase",
     "max_length",
     "truncate",
+    "column",
 )
 
 
@@ -48,6 +49,7 @@ class TrainConfig:
     lowercase: bool = False
     max_length: int = 100
     truncate: bool = False
+    column: str | None = None
     seed: int = 0
     precision: str = "float32"
     learning_rate: float | None = None

@@ -223,13 +223,20 @@ def count_classes(
 
 
 def as_tf_dataset(
-    data: tf.data.Dataset | Callable[[int], tf.data.Dataset], epoch: int = 0
+    data: tf.data.Dataset | Callable[[int], tf.data.Dataset], epoch: int = 0, first: int = 0
 ) -> tf.data.Dataset:
-    """The `tf.data.Dataset` of an epoch of any accepted data. Raises UsageError."""
+    """The `tf.data.Dataset` of an epoch of any accepted data, from batch `first` on.
+
+    Data with a method `batches_from(epoch, first)` begin there, others skip the batches before.
+
+    Raises UsageError.
+    """
+    if first and hasattr(data, "batches_from"):
+        return data.batches_from(epoch, first)
     dataset = data(epoch) if callable(data) else data
     if not isinstance(dataset, tf.data.Dataset):
         raise UsageError(
             "data must be a tf.data.Dataset or a callable epoch -> Dataset, got"
             f" {type(dataset).__name__}; zoo.data.load makes one of names, arrays and folders"
         )
-    return dataset
+    return dataset.skip(first) if first else dataset

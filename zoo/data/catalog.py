@@ -4,6 +4,7 @@ import fnmatch
 from dataclasses import replace
 
 from zoo.data.dataset_info import DatasetInfo
+from zoo.data.text_catalog import TEXTS
 from zoo.errors import UnknownNameError
 
 CATALOG = {
@@ -206,6 +207,7 @@ CATALOG = {
             kind="captions",
             tokenizer="words",
         ),
+        *TEXTS,
         DatasetInfo(
             "ratings",
             "Stars that made-up users give to made-up films, from known tastes",

@@ -18,7 +18,7 @@ class DatasetInfo:
         features: keys of an example, as TFDS names them.
         module: registers a TFDS builder of this library when it is imported.
         manual: files that must be fetched by hand, and from where.
-        kind: what the examples are: "images", "pairs" of texts, "captions" of images, ...
+        kind: what the examples are: "images", "pairs" of texts, "captions" of images, "texts".
         load: for data that are neither images nor texts: the function, "module:name", that
             `zoo.data.load` calls; None: it reads images itself.
         tokenizer: default tokenizer of its texts, if not "bpe"; see `zoo.data.text_config`.
@@ -65,4 +65,5 @@ class DatasetInfo:
 LOADERS = {
     "pairs": "zoo.data.corpora.load_pairs",
     "captions": "zoo.data.corpora.load_captions",
+    "texts": "zoo.LanguageModel.load_data",
 }

@@ -66,13 +66,22 @@ def folder_for(name: str, data_dir: str | os.PathLike | None = None) -> Path:
         return folder
     if not info(name).generated or data_dir is not None:
         return directory(data_dir)
+    return writable_directory(name)
+
+
+def writable_directory(content: str) -> Path:
+    """`generated_directory()`, or a temporary folder and a note if that is not writable.
+
+    Args:
+        content: what is written there, for the note.
+    """
     try:
         folder = generated_directory()
         check_writable(folder / "data")
     except (UsageError, WriteError) as error:
         folder = _temporary_directory()
         _log(
-            f"note: {error}. {name} is generated in {folder}, for this process only; set"
+            f"note: {error}. {content} is generated in {folder}, for this process only; set"
             f" {GENERATED[0]} to a writable folder to keep it"
         )
     return folder

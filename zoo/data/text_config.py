@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.corpora import Corpus
     from zoo.data.text_dataset import TextDataset
 
-TOKENIZERS = ("bpe", "unigram", "words", "characters")
+TOKENIZERS = ("bpe", "unigram", "words", "characters", "bytes")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TextConfig:
 
     Attributes:
         languages: (source, target); of a table, its columns, ("1", "0"); None: the data's own.
-        tokenizer: "bpe" or "unigram" for sub-words, "words", or "characters".
+        tokenizer: "bpe" or "unigram" for sub-words, "words", "characters" or "bytes".
         vocabulary_size: of sub-words and words, special tokens included; all characters are kept.
         lowercase: convert all texts to lower case.
         max_length: maximum ids of a sentence, START and END included.
@@ -76,6 +76,8 @@ class TextConfig:
             return text.SentencePieceTokenizer.train(
                 texts, self.vocabulary_size, self.tokenizer, self.lowercase
             )
+        if self.tokenizer == "bytes":
+            return text.ByteTokenizer(self.lowercase)
         size = None if self.tokenizer == "characters" else self.vocabulary_size
         return text.WordTokenizer.train(
             texts, size, self.tokenizer.removesuffix("s"), self.lowercase

@@ -21,6 +21,7 @@ from zoo.figures.formats import FORMATS, check_format
 from zoo.figures.image_pairs import translations
 from zoo.figures.images import interpolation, reconstructions, samples
 from zoo.figures.latents import latent_grid, latent_scatter, prior_components
+from zoo.figures.music_scores import piano_roll
 from zoo.figures.rendering import (
     BLUE,
     ORANGE,
@@ -52,6 +53,7 @@ __all__ = [
     "latent_grid",
     "latent_scatter",
     "loss_curves",
+    "piano_roll",
     "pixels",
     "plot",
     "prior_components",

@@ -34,9 +34,9 @@ def translations(
     """
     check_format(path, dpi)
     check_numbers(n=n)
-    if np.shape(sources) != np.shape(targets):
+    if np.shape(sources)[:3] != np.shape(targets)[:3]:
         raise UsageError(
-            "translations needs sources and targets of one shape, got"
+            "translations needs as many sources as targets, of one size, got"
             f" {np.shape(sources)} and {np.shape(targets)}"
         )
     output = require_method(model, "translate")(sources[:n], seed=seed)

@@ -114,7 +114,8 @@ def adapt_vocabulary(
     """
     old_vocabularies = getattr(source, "vocabularies", {})
     new_vocabularies = getattr(target, "vocabularies", {})
-    side = next((side for side in new_vocabularies if side in path), "target")
+    only = next(iter(new_vocabularies)) if len(new_vocabularies) == 1 else "target"
+    side = next((side for side in new_vocabularies if side in path), only)
     old_words = old_vocabularies.get(side)
     new_words = new_vocabularies.get(side)
     if old_words is None or new_words is None or old_words == new_words:

@@ -19,9 +19,19 @@ import tensorflow as tf
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_length_penalty, check_sampling
+from zoo.generation.token_sampling import NEG_INF, filter_top_k_top_p, sample_token
 from zoo.model import to_seed
 
-NEG_INF = -float("inf")
+__all__ = [
+    "NEG_INF",
+    "DecodingResult",
+    "Step",
+    "beam_search",
+    "filter_top_k_top_p",
+    "greedy",
+    "sample",
+]
+
 Step = Callable[[tf.Tensor, Any], tuple]
 
 
@@ -95,29 +105,10 @@ def sample(
     key = to_seed(seed)
 
     def choose(logits, time):
-        step_key = tf.random.experimental.stateless_fold_in(key, time)
-        filtered = filter_top_k_top_p(logits / temperature, top_k, top_p)
-        token = tf.random.stateless_categorical(filtered, 1, step_key, tf.int32)[:, 0]
+        token = sample_token(logits, key, time, temperature, top_k, top_p)
         return token, _gather_rows(logits, token) - tf.reduce_logsumexp(logits, 1)
 
     return _decode_step_by_step(step, state, start_id, end_id, max_length, choose)
-
-
-def filter_top_k_top_p(
-    logits: tf.Tensor,
-    top_k: int | tf.Tensor | None = None,
-    top_p: float | tf.Tensor | None = None,
-) -> tf.Tensor:
-    """Logits [n, vocabulary] with -inf outside of the top k or of the nucleus."""
-    if top_k is not None:
-        highest = tf.math.top_k(logits, tf.minimum(top_k, tf.shape(logits)[-1])).values
-        logits = tf.where(logits < highest[:, -1:], NEG_INF, logits)
-    if top_p is not None:
-        ranked = tf.sort(logits, direction="DESCENDING")
-        before = tf.cumsum(tf.nn.softmax(ranked), axis=-1, exclusive=True)
-        lowest = tf.reduce_min(tf.where(before < top_p, ranked, -NEG_INF), -1, keepdims=True)
-        logits = tf.where(logits < lowest, NEG_INF, logits)
-    return logits
 
 
 def beam_search(

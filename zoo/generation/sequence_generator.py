@@ -14,18 +14,18 @@ import tensorflow as tf
 from blocks.token_cross_entropy import cross_entropy
 from zoo import text, threads
 from zoo.checks import check_numbers, check_optional_numbers
-from zoo.errors import BatchError, UsageError
+from zoo.errors import BatchError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
 from zoo.generation.text_kind import TextKind
-from zoo.generation.vocabularies import vocabulary_config, vocabulary_of
+from zoo.generation.vocabularies import Vocabularies
 from zoo.model import Model
 from zoo.model.method_arguments import convert_feature, drop_rows, zero_row
 
 _SMALLEST_MICRO_BATCH = 8  # sources
 
 
-class SequenceGenerator(TextKind, Model):
+class SequenceGenerator(TextKind, Vocabularies, Model):
     """Base of translation and captioning models.
 
     A batch has two features: `input_feature` is the source, `target_feature` the text to generate:
@@ -41,30 +41,6 @@ class SequenceGenerator(TextKind, Model):
         self._compiled_generate = tf.function(
             self._generate, autograph=False, reduce_retracing=True
         )
-
-    def set_vocabularies(self, **vocabularies: Any) -> None:
-        """Stores what the constructor of a subclass got for each feature that is text.
-
-        Args:
-            **vocabularies: feature -> the number of ids, a `zoo.text` vocabulary, or the text of
-                its `to_json`.
-
-        Sets the attributes FEATURE_vocabulary, the number or the text as it is saved; the dict
-        `vocabularies`, None for a number; and the dict `vocabulary_sizes`.
-        """
-        configs = {
-            name: vocabulary_config(value, f"{name}_vocabulary")
-            for name, value in vocabularies.items()
-        }
-        for name, config in configs.items():
-            setattr(self, f"{name}_vocabulary", config)
-        self.vocabularies = {
-            name: vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
-        }
-        self.vocabulary_sizes = {
-            name: config if isinstance(config, int) else len(self.vocabularies[name])
-            for name, config in configs.items()
-        }
 
     # Methods of a subclass.
 
@@ -146,12 +122,6 @@ class SequenceGenerator(TextKind, Model):
                 f" {tuple(source.shape)}"
             )
         return source
-
-    def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
-        super().check_feature(name, value, spec)
-        if name in self.vocabulary_sizes:
-            advice = f"{name}_vocabulary=N for N of them, or the vocabulary itself"
-            self.check_ids(f"{name!r} ids", value, self.vocabulary_sizes[name], advice)
 
     # Generation.
 
@@ -261,15 +231,6 @@ class SequenceGenerator(TextKind, Model):
         tokens = result.tokens.numpy()
         weights = result.aux.numpy()
         return (tokens[:, 0], weights[:, 0]) if tokens.ndim == 3 else (tokens, weights)
-
-    def vocabulary(self, feature: str) -> text.Vocabulary:
-        """The `zoo.text` vocabulary of a feature; raises UsageError if there is none."""
-        if self.vocabularies[feature] is None:
-            raise UsageError(
-                f"{self.name} has only the size of its {feature} vocabulary, so it cannot read or"
-                f" write text: pass {feature}_vocabulary=tokenizer, or call generate with ids"
-            )
-        return self.vocabularies[feature]
 
 
 def _as_tensor(name: str, value: Any) -> Any:

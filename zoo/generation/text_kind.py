@@ -94,9 +94,9 @@ class TextKind(Kind):
         tokenizer = options.get("tokenizer") or default_tokenizer(source)
         options = options | {"tokenizer": tokenizer}
         cls.config_class(**options)  # checks them
-        if tokenizer == "characters" and "vocabulary_size" in explicit:
+        if tokenizer in ("characters", "bytes") and "vocabulary_size" in explicit:
             raise UsageError(
-                f"{source} is tokenized into characters, all of which are in the vocabulary: leave"
+                f"{source} is tokenized into {tokenizer}, all of which are in the vocabulary: leave"
                 " --vocabulary-size out, or choose another --tokenizer"
             )
         return options
@@ -198,9 +198,9 @@ class TextKind(Kind):
         return batch
 
     def outputs(self, batch: dict[str, tf.Tensor], seed: Any) -> tf.Tensor:
-        """Sampled ids [n, LONGEST]."""
+        """Sampled ids [n, LONGEST]; eagerly, since tracing takes longer than a few tokens."""
         # Low enough to depend on the weights, high enough to depend on the seed.
-        options = {"seed": seed, "temperature": 0.5}
+        options = {"seed": seed, "temperature": 0.5, "eager": True}
         return self.generate(batch[self.input_feature], max_length=LONGEST, **options).tokens
 
 

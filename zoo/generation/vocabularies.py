@@ -2,10 +2,59 @@
 
 from typing import Any
 
+import tensorflow as tf
+
 from zoo import text
 from zoo.errors import UsageError
+from zoo.model.batch_checks import BatchChecks
 
 _LARGEST_VOCABULARY = 2**24  # ids
+
+
+class Vocabularies(BatchChecks):
+    """Methods of models some of whose features are ids: what they mean, and their checks."""
+
+    vocabularies: dict[str, Any]
+    vocabulary_sizes: dict[str, int]
+
+    def set_vocabularies(self, **vocabularies: Any) -> None:
+        """Stores what the constructor of a subclass got for each feature that is text.
+
+        Args:
+            **vocabularies: feature -> the number of ids, a `zoo.text` vocabulary, or the text of
+                its `to_json`.
+
+        Sets the attributes FEATURE_vocabulary, the number or the text as it is saved; the dict
+        `vocabularies`, None for a number; and the dict `vocabulary_sizes`.
+        """
+        configs = {
+            name: vocabulary_config(value, f"{name}_vocabulary")
+            for name, value in vocabularies.items()
+        }
+        for name, config in configs.items():
+            setattr(self, f"{name}_vocabulary", config)
+        self.vocabularies = {
+            name: vocabulary_of(config, f"{name}_vocabulary") for name, config in configs.items()
+        }
+        self.vocabulary_sizes = {
+            name: config if isinstance(config, int) else len(self.vocabularies[name])
+            for name, config in configs.items()
+        }
+
+    def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
+        super().check_feature(name, value, spec)
+        if name in self.vocabulary_sizes:
+            advice = f"{name}_vocabulary=N for N of them, or the vocabulary itself"
+            self.check_ids(f"{name!r} ids", value, self.vocabulary_sizes[name], advice)
+
+    def vocabulary(self, feature: str) -> text.Vocabulary:
+        """The `zoo.text` vocabulary of a feature; raises UsageError if there is none."""
+        if self.vocabularies[feature] is None:
+            raise UsageError(
+                f"{self.name} has only the size of its {feature} vocabulary, so it cannot read or"
+                f" write text: pass {feature}_vocabulary=tokenizer, or call generate with ids"
+            )
+        return self.vocabularies[feature]
 
 
 def vocabulary_config(vocabulary: Any, argument: str) -> int | str:

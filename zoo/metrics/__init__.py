@@ -37,6 +37,7 @@ from zoo.metrics.image_distances import (
 )
 from zoo.metrics.image_features import ImageFeatures, extract_features
 from zoo.metrics.image_similarity import l1, psnr, ssim
+from zoo.metrics.language_metrics import random_window_nll, token_nll
 from zoo.metrics.latent_mmd import aggregate_mmd, mmd
 from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
@@ -84,9 +85,11 @@ __all__ = [
     "perplexity",
     "precision_recall",
     "psnr",
+    "random_window_nll",
     "rank",
     "rank_texts",
     "reconstruction_error",
     "ssim",
+    "token_nll",
     "translate",
 ]

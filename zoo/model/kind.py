@@ -96,6 +96,11 @@ class Kind:
         return datasets.load(source, split, shuffle=training, **options)
 
     @classmethod
+    def splits(cls, source: Any, options: Mapping[str, Any]) -> list[str]:
+        """The names of the splits of a source, under these `data_options`."""
+        return datasets.splits(source, options.get("languages"))
+
+    @classmethod
     def resolve_options(
         cls, source: Any, options: dict[str, Any], explicit: Collection[str] = ()
     ) -> dict[str, Any]:
@@ -122,6 +127,16 @@ class Kind:
         return cls.select_arguments(image_shape=shape, num_classes=data.num_classes)
 
     @classmethod
+    def summarize(cls, metrics: Mapping[str, float], data: Any) -> dict[str, float]:
+        """What `zoo evaluate` reports: the means of `eval_step`, and values that follow from them.
+
+        Args:
+            metrics: the means.
+            data: that they are of.
+        """
+        return {**metrics}
+
+    @classmethod
     def select_arguments(cls, **values: Any) -> dict[str, Any]:
         """The values that are not None and are constructor arguments of this class."""
         known = registry.arguments(cls)
@@ -129,8 +144,8 @@ class Kind:
 
     # What is shown and written.
 
-    def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Figures of the model's current state: name -> image array, from the methods it has."""
+    def figures(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Figures of the model's current state: name -> image array or text."""
         return figures.image_figures(self, batch)
 
     def write_samples(

@@ -9,7 +9,7 @@ Importing this package needs no TensorFlow.
 import fnmatch
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.recipes import captioning, diffusion, gans, translation, vaes
+from zoo.recipes import captioning, diffusion, gans, language_modeling, translation, vaes
 from zoo.recipes.metric import Metric
 from zoo.recipes.metric_functions import estimate_entry, score_entry
 from zoo.recipes.metric_spec import MetricSpec, register_metric
@@ -58,12 +58,7 @@ def names(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(_recipes, pattern))
 
 
-for recipe in (
-    *vaes.RECIPES,
-    *gans.RECIPES,
-    *diffusion.RECIPES,
-    *translation.RECIPES,
-    *captioning.RECIPES,
-):
-    register(recipe)
+for _module in (vaes, gans, diffusion, translation, captioning, language_modeling):
+    for recipe in _module.RECIPES:
+        register(recipe)
 del recipe

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
+from zoo.data.stream_config import StreamConfig
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
@@ -95,8 +96,8 @@ class Recipe:
             of the budget); 0: none.
         micro_batches: parts of a batch that are computed in parallel, see `zoo.Trainer`.
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
-        text_config: how pairs of texts, or images with captions (`zoo.data.caption_config`), become
-            batches; None: the data are images.
+        text_config: how pairs of texts, images with captions (`zoo.data.caption_config`) or a
+            running text (`zoo.data.stream_config`) become batches; None: the data are images.
         binarize: "dynamic" (training images binarized again in each epoch, the others once) or
             another value of `zoo.data.load`.
         augment: augmentation of training images, as in `zoo.data.load`.
@@ -131,7 +132,7 @@ class Recipe:
     kl_warmup_epochs: float = 0
     micro_batches: int = 1
     jit_compile: bool = False
-    text_config: TextConfig | None = None
+    text_config: TextConfig | StreamConfig | None = None
     binarize: str = "none"
     augment: str = "none"
     image_size: int | None = None

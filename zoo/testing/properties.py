@@ -11,13 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import Sequential  # which takes no dtype
 
-from zoo import inspection, text
+from zoo import inspection
 from zoo.evaluation_mode import seed_states
 from zoo.model import Model
 from zoo.registry import arguments, build, get_class, info
 from zoo.testing.requirements import require
-from zoo.testing.small import same_bits, shuffled_batches, small_model, small_trainer
+from zoo.testing.small import output_error, same_bits, shuffled_batches, small_model, small_trainer
 
 # The configuration.
 
@@ -147,14 +148,6 @@ class _Snapshot(keras.callbacks.Callback):
             self.arrays = self.trainer.state.arrays()
 
 
-def output_error(outputs: tf.Tensor, truth: tf.Tensor) -> float:
-    """Error of outputs: the mean absolute error of floats, the fraction of wrong tokens."""
-    if truth.dtype.is_floating:
-        return float(tf.reduce_mean(tf.abs(outputs - truth)))
-    words = truth[:, 1:]  # START is not generated
-    return float(np.mean((outputs[:, : words.shape[1]] != words)[words != text.PAD]))
-
-
 def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> None:
     """Trained on a single example, the model's `outputs` are its `target_feature`."""
     example = small_model(name).example_batch(1, seed=5)
@@ -208,7 +201,8 @@ def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
     """With mixed_bfloat16 and mixed_float16; weights are float32."""
     for policy in ("mixed_bfloat16", "mixed_float16"):
         model = small_model(name, dtype=policy)
-        others = [path for path, x in inspection.layers(model) if x.dtype_policy.name != policy]
+        layers = [(path, x) for path, x in inspection.layers(model) if type(x) is not Sequential]
+        others = [path for path, layer in layers if layer.dtype_policy.name != policy]
         require(not others, f"layers without dtype=self.dtype_policy: {others}")
         types = {v.dtype for v in model.trainable_variables}
         require(types == {"float32"}, f"weights must be float32, got {types}")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import text
 from zoo.errors import UsageError
 from zoo.model import Model
 from zoo.registry import build, get_class
@@ -58,6 +59,14 @@ def same_bits(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> list[
     """Keys of two dicts of arrays that differ in any bit."""
     assert a.keys() == b.keys()
     return [key for key in a if a[key].tobytes() != b[key].tobytes()]
+
+
+def output_error(outputs: tf.Tensor, truth: tf.Tensor) -> float:
+    """Error of outputs: the mean absolute error of floats, the fraction of wrong tokens."""
+    if truth.dtype.is_floating:
+        return float(tf.reduce_mean(tf.abs(outputs - truth)))
+    words = truth[:, 1:]  # START is not generated
+    return float(np.mean((outputs[:, : words.shape[1]] != words)[words != text.PAD]))
 
 
 def use_two_devices() -> None:

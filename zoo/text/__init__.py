@@ -1,4 +1,4 @@
-"""Tokenizers: text to ids and back, by SentencePiece sub-words or by plain words and characters.
+"""Tokenizers: text to ids and back, by SentencePiece sub-words, words, characters or bytes.
 
     tokenizer = text.SentencePieceTokenizer.train(sentences, vocabulary_size=8000)
     ids = tokenizer.encode(["Ein Mann schläft."])       # [[512, 334, 2071, 298]]
@@ -14,6 +14,7 @@ import json
 
 from zoo.errors import UsageError, one_line
 from zoo.files import user_path
+from zoo.text.byte_tokenizer import ByteTokenizer
 from zoo.text.sentencepiece_tokenizer import SentencePieceTokenizer
 from zoo.text.vocabulary import (
     END,
@@ -32,6 +33,7 @@ __all__ = [
     "PAD",
     "START",
     "UNKNOWN",
+    "ByteTokenizer",
     "SentencePieceTokenizer",
     "Vocabulary",
     "WordTokenizer",
@@ -45,6 +47,7 @@ _KINDS: dict[str, type[Vocabulary]] = {
     "sub-words": SentencePieceTokenizer,
     "words": WordTokenizer,
     "characters": WordTokenizer,
+    "bytes": ByteTokenizer,
 }
 
 

@@ -65,6 +65,7 @@ class SentencePieceTokenizer(Vocabulary):
         vocabulary_size: int = 8000,
         model_type: str = "bpe",
         lowercase: bool = False,
+        add_dummy_prefix: bool = True,
     ) -> Self:
         """Trains a tokenizer; the same sentences in the same order give the same sub-words.
 
@@ -74,6 +75,9 @@ class SentencePieceTokenizer(Vocabulary):
             model_type: "bpe", Sennrich et al. (2016, arXiv 1508.07909), or "unigram", Kudo (2018,
                 arXiv 1804.10959).
             lowercase: as in the constructor.
+            add_dummy_prefix: whether a text begins with a space that is removed again, so that its
+                first word has the sub-words that it has elsewhere. For texts that are encoded in
+                pieces, leave it out.
 
         Raises:
             UsageError: the corpus is empty, or `vocabulary_size` has no room for the 256 bytes, the
@@ -82,7 +86,7 @@ class SentencePieceTokenizer(Vocabulary):
         import sentencepiece
 
         check_numbers(vocabulary_size=vocabulary_size)
-        check_flags(lowercase=lowercase)
+        check_flags(lowercase=lowercase, add_dummy_prefix=add_dummy_prefix)
         if model_type not in ("bpe", "unigram"):
             raise UnknownNameError("model_type", model_type, ("bpe", "unigram"))
         texts = [text for text in normalize(sentences, lowercase) if text.strip()]
@@ -100,6 +104,7 @@ class SentencePieceTokenizer(Vocabulary):
                 byte_fallback=True,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
+                add_dummy_prefix=add_dummy_prefix,
                 max_sentence_length=1 << 20,  # bytes; longer sentences are skipped in training
                 pad_id=PAD,
                 unk_id=UNKNOWN,

@@ -64,7 +64,7 @@ def check_flags(**values: bool) -> None:
 
 
 class Vocabulary:
-    """Base of `SentencePieceTokenizer` and `WordTokenizer`. Equal `to_json` means equal."""
+    """Base of all tokenizers. Equal `to_json` means equal."""
 
     def encode(self, texts: Iterable[str | bytes]) -> list[list[int]]:
         """Texts, str or UTF-8 bytes, as lists of ids; "" gives an empty list."""
@@ -80,7 +80,7 @@ class Vocabulary:
 
     @property
     def kind(self) -> str:
-        """The unit of text that gets an id: "sub-words", "words" or "characters"."""
+        """The unit of text that gets an id: "sub-words", "words", "characters" or "bytes"."""
         raise NotImplementedError
 
     @classmethod
@@ -94,6 +94,10 @@ class Vocabulary:
 
     def __len__(self) -> int:
         raise NotImplementedError
+
+    def encode_arrays(self, texts: Iterable[str | bytes]) -> list[np.ndarray]:
+        """Texts as arrays of ids, int32; faster than `encode` for long texts of characters."""
+        return [np.array(row, np.int32) for row in self.encode(texts)]
 
     def encode_batch(
         self,

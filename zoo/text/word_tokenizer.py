@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.checks import check_numbers, check_optional_numbers
@@ -138,6 +139,23 @@ class WordTokenizer(Vocabulary):
 
     def encode(self, texts: Iterable[str | bytes]) -> list[list[int]]:
         return self(normalize(texts, self.lowercase)).to_list()
+
+    def encode_arrays(self, texts: Iterable[str | bytes]) -> list[np.ndarray]:
+        if self.unit == "word":
+            return super().encode_arrays(texts)
+        lines = normalize(texts, self.lowercase)
+        points = np.frombuffer("".join(lines).encode("utf-32-le"), np.uint32)
+        ends = np.cumsum([len(line) for line in lines])
+        return np.split(self._id_of_code_point[points], ends[:-1]) if lines else []
+
+    @functools.cached_property
+    def _id_of_code_point(self) -> np.ndarray:
+        """Of a vocabulary of characters: code point -> id."""
+        ids = np.full(0x110000, UNKNOWN, np.int32)
+        ids[[ord(character) for character in self.words]] = np.arange(len(self.words)) + len(
+            SPECIAL
+        )
+        return ids
 
     def decode(self, ids: Any) -> list[str]:
         size = len(self)

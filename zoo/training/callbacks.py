@@ -23,7 +23,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 
 from zoo.errors import UsageError, one_line
-from zoo.files import write_json
+from zoo.files import write_json, write_text
 from zoo.optimizers import check_schedules, combine_optimizers
 
 
@@ -145,7 +145,7 @@ def _read_seconds(path: Path) -> float:
 
 
 class Figures(keras.callbacks.Callback):
-    """The model's figures after each epoch, as PNG files and TensorBoard images.
+    """The model's figures after each epoch, as PNG files and TensorBoard images; texts as .txt.
 
     Args:
         folder: where to write `NAME.png`, the latest, and `NAME/epoch-0001.png`, ..., the series.
@@ -182,6 +182,11 @@ class Figures(keras.callbacks.Callback):
         writer = tf.summary.create_file_writer(str(self.logs / "figures"))
         with writer.as_default(step=epoch):
             for name, image in images.items():
+                if isinstance(image, str):
+                    write_text(self.folder / f"{name}.txt", image)
+                    write_text(self.folder / name / f"epoch-{epoch + 1:04d}.txt", image)
+                    tf.summary.text(name, image)
+                    continue
                 figures.save(self.folder / f"{name}.png", image)
                 if name != "loss":
                     figures.save(self.folder / name / f"epoch-{epoch + 1:04d}.png", image)

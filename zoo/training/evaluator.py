@@ -21,7 +21,6 @@ class Evaluator:
     Args:
         state: the `TrainState` of a trainer.
         distribution: its `Distribution`.
-        num_micro_batches: number of micro-batches of each batch.
         compiled: compiles a step, or returns it as it is.
     """
 
@@ -29,19 +28,17 @@ class Evaluator:
         self,
         state: TrainState,
         distribution: Distribution,
-        num_micro_batches: int,
         compiled: Callable[[Any], Any],
     ):
         self.state = state
         self.model = state.model
         self.distribution = distribution
-        self.num_micro_batches = num_micro_batches
-        # One trace for each set of trainable variables.
-        self.step_for = functools.lru_cache(1)(lambda trainable_ids: compiled(self._eval_sums))
+        # One trace for each set of trainable variables, and number of micro-batches.
+        self.step_for = functools.lru_cache(1)(lambda *_: compiled(self._eval_sums))
 
     def evaluate(self, data: Any) -> dict[str, float]:
         """{name: mean}; see `Trainer.evaluate`."""
-        step = self.step_for(self.state.trainable_ids())
+        step = self.step_for(self.state.trainable_ids(), self.state.micro_batches)
         self.distribution.sync(self.state)
         totals: dict[str, Any] = {}
         dataset = as_tf_dataset(data)
@@ -58,6 +55,6 @@ class Evaluator:
 
     def _eval_sums(self, batch: Any) -> dict[str, tf.Tensor]:
         def eval_sums(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return micro_batches.eval_sums(self.model, batch, self.num_micro_batches)
+            return micro_batches.eval_sums(self.model, batch, self.state.micro_batches or 1)
 
         return self.distribution.sum(self.distribution.run(eval_sums, batch))

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from zoo import threads
 from zoo.errors import UsageError
+from zoo.log import log_message_once
 
 if TYPE_CHECKING:
     from zoo.model import Model
@@ -87,10 +89,41 @@ def _mean(values: Sequence[Any]) -> Any:
     return None if values[0] is None else tf.add_n(values) / len(values)
 
 
+def default_count(model: "Model", dataset: tf.data.Dataset, replicas: int, verbose: bool) -> int:
+    """The number of micro-batches of a new run whose Trainer has none set.
+
+    That is the model's own number where it is faster: on a CPU, with one thread per operation, and
+    if it divides every batch; otherwise 1. Eager steps have the same number as a graph.
+
+    Args:
+        model: to train.
+        dataset: the training data.
+        replicas: number of replicas.
+        verbose: print a note if other threads would be faster.
+    """
+    count = model.micro_batches
+    if count == 1 or replicas > 1 or not divides(dataset, count) or not threads.is_cpu():
+        return 1
+    if threads.parallel_ops() > 1:
+        return count
+    if verbose and threads.count_cores() > 1 and not any(threads.thread_counts().values()):
+        log_message_once(
+            f"note: {model.name} trains faster on this CPU with one thread per operation: begin"
+            f" the script with zoo.threads.configure({model.name!r})"
+        )
+    return 1
+
+
+def divides(dataset: tf.data.Dataset, count: int) -> bool:
+    """Whether all batches have one known size, and `count` divides it."""
+    size = next(iter(dataset.element_spec.values())).shape[0]
+    return size is not None and size % count == 0
+
+
 def check_divides(dataset: tf.data.Dataset, count: int) -> None:
     """Raises UsageError unless `count` divides the size of every batch."""
     size = next(iter(dataset.element_spec.values())).shape[0]
-    if count > 1 and (size is None or size % count):
+    if count > 1 and not divides(dataset, count):
         raise UsageError(
             f"micro_batches={count} needs batches of one size that it divides, got"
             f" {size or 'batches whose last is shorter'}; zoo.data.load(..., drop_remainder=True)"

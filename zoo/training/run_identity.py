@@ -18,12 +18,15 @@ _MAX_LENGTH = 60  # characters of a value in a message; vocabularies have thousa
 _IGNORED = ("name", "is_legacy_optimizer")  # settings that do not change the numbers of a run
 
 
-def identity(model: "Model", seed: int, micro_batches: int) -> dict[str, Any]:
-    """Setting -> value, for all settings that determine the weights of a run, except the data."""
+def identity(model: "Model", seed: int) -> dict[str, Any]:
+    """Setting -> value, for all settings that determine the weights of a run, except the data.
+
+    `TrainState` adds the number of micro-batches when it is known.
+    """
     config = _config(model) or {name: getattr(model, name, None) for name in arguments(type(model))}
     values = {"model": keras.saving.get_registered_name(type(model)).rpartition(">")[2]}
     values |= {name: config.get(name) for name in arguments(type(model))}
-    values |= {"dtype": model.dtype_policy.name, "seed": seed, "micro_batches": micro_batches}
+    values |= {"dtype": model.dtype_policy.name, "seed": seed}
     for part, optimizer in model.optimizers.items():
         prefix = f"{part} " if part else ""
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)

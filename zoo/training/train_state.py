@@ -21,7 +21,8 @@ class TrainState:
     Args:
         model: a prepared model.
         seed: the seed of noise and dropout.
-        micro_batches: number of micro-batches, a part of the run's identity.
+        micro_batches: number of micro-batches, a part of the run's identity; None: that of the
+            checkpoint that is loaded, or of `choose_micro_batches`.
 
     Attributes:
         position: `step` (in total), `epoch`, `step_in_epoch`, `steps_per_epoch` (None: unknown).
@@ -35,9 +36,10 @@ class TrainState:
         identity: the settings of the run, see `run_identity.identity`.
     """
 
-    def __init__(self, model: Model, seed: int, micro_batches: int = 1):
+    def __init__(self, model: Model, seed: int, micro_batches: int | None = 1):
         self.model = model
         self.seed = seed
+        self.micro_batches = micro_batches
         self.position: dict[str, Any] = {
             "step": 0,
             "epoch": 0,
@@ -51,9 +53,16 @@ class TrainState:
         self.callback_arrays: dict[str, np.ndarray] = {}
         self.ended: list[str] | None = None
         self.first_batch: str | None = None
-        self.identity = identity(model, seed, micro_batches)
+        self.identity = identity(model, seed)
+        if micro_batches is not None:
+            self.choose_micro_batches(micro_batches)
         for index, state in enumerate(seed_states(self.model)):
             state.assign(np.array([seed, index], np.uint32))
+
+    def choose_micro_batches(self, count: int) -> None:
+        """Sets the number of micro-batches of this run."""
+        self.micro_batches = count
+        self.identity["micro_batches"] = count
 
     # Variables.
 
@@ -94,6 +103,9 @@ class TrainState:
 
     def load(self, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
         """Restores a saved state."""
+        if self.micro_batches is None:
+            saved = record.get("identity") or {}
+            self.choose_micro_batches(saved.get("micro_batches", 1))
         self.callback_arrays = {k: v for k, v in arrays.items() if k.startswith(CALLBACK_PREFIX)}
         self.assign(arrays)
         self.position.update(record["position"])

@@ -41,7 +41,8 @@ class Trainer:
         eager: run steps as Python code, for printing and debugging.
         jit_compile: compile steps with XLA (faster for recurrent models, not for convolutions).
         micro_batches: number of equal parts of a batch that are computed in parallel, see
-            `zoo.training.micro_batches` and `zoo.threads`.
+            `zoo.training.micro_batches`. None: that of the run in the workdir; in a new run the
+            model's own number after `zoo.threads.configure`, where it divides every batch; else 1.
         seed: seed of noise and dropout in training; data have their own seed.
         save_every: steps between checkpoints; the end of an epoch is always saved.
         max_to_keep: number of checkpoints to keep, at least 1.
@@ -64,7 +65,7 @@ class Trainer:
         strategy: tf.distribute.Strategy | None = None,
         eager: bool = False,
         jit_compile: bool = False,
-        micro_batches: int = 1,
+        micro_batches: int | None = None,
         seed: int = 0,
         save_every: int = 200,
         max_to_keep: int = 3,
@@ -73,7 +74,8 @@ class Trainer:
         verbose: bool = True,
     ):
         check_numbers(save_every=save_every, max_to_keep=max_to_keep, figures_every=figures_every)
-        check_numbers(micro_batches=micro_batches, seed=seed)
+        check_numbers(seed=seed)
+        check_optional_numbers(micro_batches=micro_batches)
         if monitor is not None and not isinstance(monitor, str):
             raise UsageError(f"monitor must be the name of a metric or None, got {monitor!r}")
         self.model = model
@@ -86,13 +88,17 @@ class Trainer:
         self.callbacks = list(callbacks or ())
         self.eager = eager
         self.jit_compile = jit_compile
-        self.micro_batches = micro_batches
         self.save_every = save_every
         self.monitor = monitor
         self.figures_every = figures_every
         self.verbose = verbose
         self.persistence = Persistence(self.state, self.workdir, self.distribution, self.callbacks)
-        self.evaluator = Evaluator(self.state, self.distribution, micro_batches, self.compiled)
+        self.evaluator = Evaluator(self.state, self.distribution, self.compiled)
+
+    @property
+    def micro_batches(self) -> int:
+        """Number of equal parts of a batch that are computed in parallel; 1 until it is chosen."""
+        return self.state.micro_batches or 1
 
     # Training.
 

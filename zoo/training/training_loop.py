@@ -84,17 +84,26 @@ class TrainingLoop:
     def check_data(self) -> None:
         """Checks the first batch and the number of batches; lets a new model adapt to the data."""
         model = self.model
-        count = self.trainer.micro_batches
         dataset = as_tf_dataset(self.train, self.position["epoch"])
         for batch in dataset.take(1):
             model.check_batch(batch)
             self.distribution.check_size(batch)
+            self._choose_micro_batches(dataset)
+            count = self.trainer.micro_batches
             check_batch_size(model, batch, count * self.distribution.num_replicas)
-        micro_batches.check_divides(dataset, count)
+        micro_batches.check_divides(dataset, self.trainer.micro_batches)
         self.state.check_steps_per_epoch(int(dataset.cardinality()))
         if not self.position["step"]:
             with batch_errors():
                 model.adapt(model.check_dataset(dataset))
+
+    def _choose_micro_batches(self, dataset: tf.data.Dataset) -> None:
+        """Sets the number of micro-batches of a new run, unless the Trainer was created with it."""
+        if self.state.micro_batches is None:
+            replicas = self.distribution.num_replicas
+            verbose = self.trainer.verbose
+            count = micro_batches.default_count(self.model, dataset, replicas, verbose)
+            self.state.choose_micro_batches(count)
 
     def _epoch(self, callbacks: TrainingCallbacks, received: list[str]) -> None:
         position = self.position
@@ -103,7 +112,8 @@ class TrainingLoop:
         dataset = as_tf_dataset(self.train, position["epoch"])
         for batch in dataset.take(1):
             self.state.check_first_batch(batch)
-        rest = self.model.check_dataset(dataset.skip(position["step_in_epoch"]))
+        dataset = as_tf_dataset(self.train, position["epoch"], position["step_in_epoch"])
+        rest = self.model.check_dataset(dataset)
         for batch in iterate_batches(self.distribution.distribute(rest)):
             callback_list.on_train_batch_begin(position["step_in_epoch"])
             with self.persistence.rollback_on_error():
