@@ -24,10 +24,7 @@ image positions. "-decode": greedy decoding of 20 tokens.
     zoo translate      the same for decoding, as in `zoo translate`; `zoo caption` does not do it,
                        because image networks need all threads
     zoo xla            the same as zoo with `jit_compile=True`; training of text models only
-    zoo keras adam, zoo keras batch norm, zoo loop gradients
-                       the same as zoo with plain Keras or TensorFlow in place of its fused Adam,
-                       its fused batch normalization, or its kernel gradients after the loop:
-                       their difference from "zoo" is what these parts gain
+    zoo keras adam, ...  what a part of the zoo gains, see `benchmarks.speed.plain_parts`
     zoo eager          the same as zoo with `eager=True`: steps are not compiled
     eager loop         Keras networks and TFP distributions without tf.function, one persistent
                        tape; for the GAN and text models, the tutorial's step without tf.function

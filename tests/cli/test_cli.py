@@ -169,7 +169,7 @@ BAD = {
     ("inspect", str(HOME / "zoo/presets/vae.snowflakes")): "is a preset without data",
     ("sample", "vaee"): "'vae'",
     ("sample", "vae", "-n", "0"): "must be an integer >= 1, got 0",
-    ("sample", "vae", "-o", "samples.gif"): ".npy, .npz or .tsv",
+    ("sample", "vae", "-o", "samples.mp4"): ".npy, .npz, .gif",
     ("inspect", "runs/vae", "--set", "latent_dim=3"): "a model's name",
     ("data", "lst"): "'list'",
     ("data", "info", "minst"): "'mnist'",
