@@ -184,7 +184,7 @@ def test_weights_transfer_to_another_alphabet_by_character():
     other = text.WordTokenizer(list("cxd"), "character")
     source = small_model("gpt", text_vocabulary=LETTERS)
     target = small_model("gpt", seed=1, text_vocabulary=other)
-    zoo.transfer_weights(source, target)
+    zoo.transfer_weights(target, source)
     rows, found = source.embedding.embeddings.numpy(), target.embedding.embeddings.numpy()
     for letter in "cd":
         old, new = (vocabulary.encode([letter])[0][0] for vocabulary in (LETTERS, other))

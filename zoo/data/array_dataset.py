@@ -36,10 +36,17 @@ class ArrayDataset:
         class_names: names of the labels 0, 1, ..., if known.
         num_classes: number of classes, if the arrays may lack some of them.
 
+    Attributes:
+        source: the name or path of the data, and `image_size` its images' size, if `zoo.data.load`
+            was called with them; a run's description has both.
+
     Raises:
         UsageError: there is no batch, or values are neither images nor labels.
         UnknownNameError: binarization or augmentation.
     """
+
+    source: str | None = None
+    image_size: int | None = None
 
     def __init__(
         self,

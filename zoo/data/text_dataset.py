@@ -76,10 +76,15 @@ class TextDataset:
 
     Attributes:
         vocabularies: name of the text -> its `zoo.text.Vocabulary`.
+        source: the name or path of the data, and `text_config` how it was loaded, if a `TextConfig`
+            loaded it; a run's description has both.
 
     Raises:
         UsageError: a sentence is too long, there is no batch, or an argument is invalid.
     """
+
+    source: str | None = None
+    text_config: Any = None
 
     def __init__(
         self,

@@ -132,8 +132,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         check_numbers(num_samples=num_samples)
         stops = stop_list(stop)
         ids = [self.encode_prompt(prompt) for prompt in text.to_str_list(prompts, "prompt")]
-        for row in ids:
-            self._note_long(row)
+        self._note_long(max(ids, key=len, default=[]))
         rows = [row for row in ids for _ in range(num_samples)]
         key = self.as_seed(seed)
         texts: list[str] = []
