@@ -26,7 +26,6 @@ Uses the runs of `zoo reproduce` in runs/reproduce; an unfinished run is resumed
 
 import argparse
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +35,13 @@ import numpy as np
 from PIL import Image, ImageOps
 from sacrebleu.metrics import CHRF
 
+import zoo
 from zoo import figures, metrics, recipes
-from zoo.cli import runs
-from zoo.cli.load import load_model
 from zoo.data import corpora
 from zoo.recipes import records
-from zoo.recipes import run as reproduction
+from zoo.training import run_folder as run_folders
+from zoo.training.run_training import locked, prepare_run, train_run
+from zoo.training.workdir import RUNS
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "figures"
@@ -60,23 +60,19 @@ DATES = (
 def load_run(name: str, budget: str = "cpu-hour") -> tuple[Any, Any, Any]:
     """(model with the evaluated weights, training data, test data) of a recipe."""
     recipe = recipes.get(name)
-    saved = run_folder(name, budget) / "recipe.json"
-    if saved.exists():  # its data may be a path
-        recipe = replace(recipe, data=json.loads(saved.read_text())["data"])
-    train, valid, test = recipe.splits(budget)
-    data = reproduction.load_split(recipe, train, training=True)
-    valid = valid and reproduction.load_split(recipe, valid)
-    trainer, _ = reproduction.train_recipe(recipe, budget, run_folder(name, budget), data, valid)
-    trainer.restore(best=recipe.select_best_epoch)
-    with trainer.averaged_weights() as model:  # the averages are kept: nothing is trained here
-        weights = model.get_weights()
-    model.set_weights(weights)
-    return model, data, reproduction.load_split(recipe, test)
+    folder = run_folder(name, budget)
+    config = recipe.run_config(budget)
+    if folder.exists():  # its data may be a path
+        config = replace(config, data=run_folders.read(folder).config.data)
+    prepared = prepare_run(config, folder, zoo.load)
+    with locked(prepared):
+        train_run(prepared, f"zoo reproduce {name} --budget {budget}")
+    return zoo.load(folder), prepared.train, prepared.test
 
 
 def run_folder(name: str, budget: str = "cpu-hour") -> Path:
     """The folder of the run of `zoo reproduce`."""
-    return runs.RUNS / "reproduce" / f"{name}-{budget}"
+    return RUNS / "reproduce" / f"{name}-{budget}"
 
 
 def tfp_introduction(data: str) -> Panels:
@@ -144,12 +140,12 @@ def facades() -> Panels:
 
 
 def dates() -> Panels:
-    model = load_model(str(run_folder("seq2seq.dates")))
+    model = zoo.load(run_folder("seq2seq.dates"))
     return [(text, figures.attention(model.attention_maps([text]))) for text in DATES]
 
 
 def translations(name: str, short: int = 60, each: int = 5) -> Panels:
-    model = load_model(str(run_folder(name)))
+    model = zoo.load(run_folder(name))
     texts = corpora.load_pairs("multi30k", "test", languages=("de", "en")).texts
     pairs = zip(texts["source"], texts["target"], strict=True)
     sources, references = zip(*(pair for pair in pairs if len(pair[0]) < short), strict=True)
@@ -165,7 +161,7 @@ def translations(name: str, short: int = 60, each: int = 5) -> Panels:
 
 def scenes() -> Panels:
     images = corpora.load_captions("shapes", "test").arrays["image"][:6]
-    maps = load_model(str(run_folder("captioning.shapes"))).attention_maps(images)
+    maps = zoo.load(run_folder("captioning.shapes")).attention_maps(images)
     return [("", figures.caption_maps(images, maps))]
 
 

@@ -6,11 +6,14 @@ import sys
 import textwrap
 import time
 import types
+from dataclasses import replace
 
 import pytest
 
 import zoo
 from zoo import errors, registry
+from zoo.cli import doctor
+from zoo.data import catalog
 
 
 def test_the_models_are_listed_by_their_files_and_by_wildcard():
@@ -114,18 +117,23 @@ class PluggedVAE(VAE):
 def plugin(tmp_path, monkeypatch):
     """An installed package whose entry points are given as {name: module}."""
 
-    def install(entry_points):
-        (tmp_path / "plugged_models.py").write_text(PLUGIN)
+    def install(entry_points, group="zoo.models", code=PLUGIN):
+        (tmp_path / "plugged_models.py").write_text(code)
         info = tmp_path / "plugged-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
         lines = [f"{name} = {module}" for name, module in entry_points.items()]
-        (info / "entry_points.txt").write_text("\n".join(["[zoo.models]", *lines]) + "\n")
+        (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
         monkeypatch.syspath_prepend(tmp_path)
+        clear()
+
+    def clear():
         registry._plugins.cache_clear()
+        zoo.recipes._plugins.cache_clear()
+        zoo.recipes._registered_modules.clear()
 
     yield install
-    registry._plugins.cache_clear()
+    clear()
     registry._registered.pop("plugged_vae", None)
     sys.modules.pop("plugged_models", None)
 
@@ -150,6 +158,54 @@ def test_a_plugin_must_register_the_name_it_declares(plugin):
     plugin({"other_vae": "plugged_models"})
     with pytest.raises(errors.UsageError, match="does not register 'other_vae'"):
         zoo.get("other_vae")
+
+
+RECIPES = """
+from dataclasses import replace
+import zoo.recipes
+
+RECIPES = (replace(zoo.recipes.get("vae.mnist"), name="vae.plugged"),)
+"""
+DATA_SETS = """
+from zoo.data import DatasetInfo
+
+def load(source, split, **options):
+    from zoo.data import ArrayDataset
+    return ArrayDataset({"image": [[[[0.5]]]] * 8}, name=source, split=split, batch_size=4)
+
+facts = ("A test", (1, 1, 1), {"train": 8}, "nowhere", "MIT")
+DATA_SETS = (DatasetInfo("plugged", *facts, load="plugged_models:load"),)
+"""
+
+
+def test_a_plugin_adds_recipes(plugin, monkeypatch):
+    monkeypatch.setattr(zoo.recipes, "_recipes", dict(zoo.recipes._recipes))
+    plugin({"mine": "plugged_models"}, "zoo.recipes", RECIPES)
+    assert "vae.plugged" in zoo.recipes.names("vae.*")
+    assert zoo.recipes.get("vae.plugged").protocol() == zoo.recipes.get("vae.mnist").protocol()
+    assert doctor._plugins() == ({"mine": "plugged_models"}, [])
+
+
+def test_a_plugin_without_recipes_is_named(plugin):
+    plugin({"mine": "plugged_models"}, "zoo.recipes", "")
+    with pytest.raises(errors.UsageError, match="mine offers recipes in plugged_models"):
+        zoo.recipes.get("vae.plugged")
+    assert "mine (plugged_models) is broken" in doctor._plugins()[1][0]
+
+
+def test_a_plugin_adds_data_sets(plugin, capsys):
+    plugin({"mine": "plugged_models"}, "zoo.data", DATA_SETS)
+    catalog.register_plugins()
+    try:
+        assert "plugged" in zoo.data.names() and zoo.data.splits("plugged") == ["train"]
+        assert zoo.data.load("plugged", "train").num_examples == 8
+        sys.modules["plugged_models"].DATA_SETS = (zoo.data.info("mnist"), None)
+        catalog.register_plugins()
+        assert "the data sets of plugged_models are broken" in capsys.readouterr().err
+    finally:
+        del catalog.CATALOG["plugged"]
+    with pytest.raises(errors.UsageError, match="the data set 'mnist' is taken"):
+        zoo.data.register(replace(zoo.data.info("mnist"), license="MIT"))
 
 
 def in_a_fresh_process(code):

@@ -21,15 +21,3 @@ def run(workdir=None, **options):
 
 def checkpoints(folder):
     return sorted(path.name for path in (folder / "checkpoints").iterdir())
-
-
-def stopped_and_resumed(workdir, strategy):
-    """(trainer, history) of a compiled run over replicas that is resumed in mid-epoch."""
-
-    def new():
-        with strategy.scope():
-            return run(workdir, strategy=strategy, eager=False)
-
-    new().fit(data, steps=3)
-    rest = new()
-    return rest, rest.fit(data, epochs=2, validation=data()).history

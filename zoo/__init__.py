@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # the names of _LAZY, for editors and type checkers
     from zoo.model.recommender import Recommender
     from zoo.model.stylizer import Stylizer
     from zoo.presets import save
+    from zoo.recipes.loading import load
     from zoo.saved_model import export
     from zoo.training.trainer import Trainer
 
@@ -71,6 +72,7 @@ __all__ = [
     "get",
     "info",
     "inspection",
+    "load",
     "load_block",
     "log_message",
     "metrics",
@@ -107,6 +109,7 @@ _LAZY = {
     "figures": None,
     "finetuning": None,
     "inspection": None,
+    "load": "zoo.recipes.loading",
     "log_message": "zoo.log",
     "metrics": None,
     "optimizers": None,

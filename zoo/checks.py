@@ -76,6 +76,9 @@ NUMBERS = {
     "micro_batches": POSITIVE_INT,
     "learning_rate": Interval(0, 3.4e38, integer=False, exclusive=True),  # finite as float32
     "betas": FRACTION,
+    "warmup": NON_NEGATIVE_INT,
+    "weight_decay": NON_NEGATIVE,
+    "accumulate": POSITIVE_INT,
     "ema_momentum": FRACTION,
     "clip_norm": POSITIVE,
     "kl_warmup_epochs": NON_NEGATIVE,

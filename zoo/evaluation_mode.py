@@ -69,7 +69,7 @@ def _load_averages(model: "Model", part: str) -> bool:
     """Sets a part's trainable weights to their moving averages; False without averages."""
     optimizer = model.optimizers[part]
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not inner.use_ema or not int(inner.iterations):
+    if not inner.use_ema or not keras.ops.convert_to_numpy(inner.iterations):
         return False
     layer = model.part(part)
     trainable = {id(v) for v in layer.trainable_variables}

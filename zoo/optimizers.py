@@ -195,6 +195,12 @@ def optimizers_by_part(optimizer: Any) -> dict[str, keras.optimizers.Optimizer]:
     return {part: keras.optimizers.get(value) for part, value in parts.items()}
 
 
+def optimizer_by_name(name: str) -> keras.optimizers.Optimizer:
+    """The optimizer of that name; "adam" and "adamw" are the fused ones, others those of Keras."""
+    own = {"adam": Adam, "adamw": AdamW}
+    return own[name]() if name in own else keras.optimizers.get(name)
+
+
 def unwrap_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer inside a `LossScaleOptimizer`; any other as it is."""
     return getattr(optimizer, "inner_optimizer", optimizer)

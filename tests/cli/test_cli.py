@@ -13,11 +13,13 @@ from shell import HOME, SMALL, run, run_error, run_json, start_process
 
 import zoo
 from zoo import registry
-from zoo.cli import doctor, runs
+from zoo.cli import doctor
 from zoo.cli.main import main
 from zoo.cli.overrides import parse_overrides
+from zoo.cli.run_options import config_from_options
 from zoo.errors import ZooError
 from zoo.files import nan_to_null
+from zoo.training.run_building import build_model, build_trainer, load_data
 
 # Commands without TensorFlow.
 
@@ -113,7 +115,6 @@ BAD = {
     ("train", "vea"): "'vae'",
     ("info", "dcgna"): "'dcgan'",
     ("list", "nonesuch"): "Available: captioning",
-    ("train",): "Missing argument",
     ("train", "vae", "--stepss", "1"): "--steps",
     ("train", "vae", "--epochs", "many"): "valid integer",
     ("train", "vae", "--epochs", "1", "--steps", "1"): "either --epochs or --steps",
@@ -143,24 +144,32 @@ BAD = {
     ("train", "vae", "--data", "minst"): "'mnist'",
     ("train", "vae", "--data", "photos/cats"): "no file or folder 'photos/cats'",
     ("train", "vae", "--data", "notes.txt"): "no file or folder",
-    ("evaluate", "runs/vae-minst"): "unknown run or model",
+    ("evaluate", "runs/vae-minst"): "there is no runs/vae-minst; expected a run's folder",
+    (
+        "evaluate",
+        "vae-minst",
+    ): "unknown run, preset, file or model 'vae-minst'. Did you mean 'vae",
     ("evaluate", "vae", "--best"): "needs a run",
     ("train", "runs"): "unknown model",
+    ("train",): "the name of a model, as in zoo train vae, or --config FILE",
     ("train", "vae", "--epochs", "0", "--steps", "0"): "either --epochs or --steps",
     ("train", "vae", "--learning-rate", "1e39", *SMALL): "<= 3.4e+38",
-    ("train", str(HOME / "zoo/presets/vae.snowflakes")): "is a preset, not a model",
+    (
+        "train",
+        str(HOME / "zoo/presets/vae.snowflakes"),
+    ): "is a preset, not a model",
     ("train", "vae.mnist_gated"): "zoo reproduce vae.mnist_gated",
     ("train", "vae", "--data", "~no-such-user/x"): "no home folder",
     ("train", "vae", "--data", "x" * 300): "name too long",
     ("train", "x" * 300): "name too long",
     ("train", "vae", "--data", "a\0b"): "NUL",
     ("train", "vae", "--data", "a\udc80"): "not UTF-8 text",
-    ("evaluate", "."): "no config.json",
-    ("evaluate", "vae.snowflakes"): "is a preset, not a run of `zoo train`",
-    ("inspect", str(HOME / "zoo/presets/vae.snowflakes")): "is a preset, not a run",
+    ("evaluate", "."): "a run has config.json",
+    ("evaluate", "vae.snowflakes"): "is a preset without data: name them with --data",
+    ("inspect", str(HOME / "zoo/presets/vae.snowflakes")): "is a preset without data",
     ("sample", "vaee"): "'vae'",
     ("sample", "vae", "-n", "0"): "must be an integer >= 1, got 0",
-    ("sample", "vae", "-o", "samples.gif"): ".npy, .npz or .tsv",
+    ("sample", "vae", "-o", "samples.mp4"): ".npy, .npz, .gif",
     ("inspect", "runs/vae", "--set", "latent_dim=3"): "a model's name",
     ("data", "lst"): "'list'",
     ("data", "info", "minst"): "'mnist'",
@@ -215,9 +224,10 @@ def test_set_takes_python_values_of_the_type_of_the_default():
 
 
 def test_image_shape_and_learning_rate_reach_the_model(empty_dir):
-    config = runs.config_from_options("dcgan", "images.npz", ["filters=4,8"], learning_rate=0.5)
-    data = config.load_data("train")
-    trainer = config.build_trainer(config.build_model(data))
+    config = config_from_options(
+        "dcgan", None, ["filters=4,8"], data="images.npz", learning_rate=0.5
+    )
+    trainer = build_trainer(config, build_model(config, load_data(config, "train")))
     assert trainer.model.image_shape == (8, 8, 1)
     assert trainer.model.filters == (4, 8)
     rates = {

@@ -9,8 +9,9 @@ from shell import SMALL, run, run_error, run_json, write_classes, write_images
 
 import zoo
 from zoo.cli import evaluation_data, runs
-from zoo.cli.train_config import TrainConfig
 from zoo.data import source_names
+from zoo.training.run_building import load_data
+from zoo.training.run_config import RunConfig
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -102,7 +103,7 @@ def test_other_data_are_never_sliced_like_the_training_split(
     empty_dir, monkeypatch, own, training, available, chosen
 ):
     monkeypatch.setattr(source_names, "splits", lambda *args: available)
-    config = TrainConfig("vae", {}, "x", split=training, test_split=own)
+    config = RunConfig(model="vae", data="x", train=training, test=own)
     assert evaluation_data.split_for_other_data("images.npz", config) == chosen
 
 
@@ -146,11 +147,9 @@ def test_evaluation_uses_one_draw_of_dynamic_binarization(folder, monkeypatch, p
     monkeypatch.setattr(zoo.Trainer, "evaluate", mean_pixel)
     records = [run_json("evaluate", "runs/part", "--binarize", p) for p in (protocol, "fixed")]
     assert records[0] == records[1]
-    config, _ = runs.resolve_run("runs/part", binarize="dynamic")
-    data = config.load_data("train")
-    assert (
-        data.binarize == "fixed" and config.load_data("train", training=True).binarize == "dynamic"
-    )
+    config = runs.describe(runs.resolve("runs/part"), binarize="dynamic")
+    assert load_data(config, "train").binarize == "fixed"
+    assert load_data(config, "train", training=True).binarize == "dynamic"
 
 
 def test_a_metric_that_is_not_finite_is_an_error_with_the_values(folder, monkeypatch):
@@ -178,7 +177,7 @@ def test_classes_follow_from_the_data(empty_dir):
     run_json(*train, *small)
     run_folder = "runs/conditional_dcgan-two"
     config = json.loads((empty_dir / run_folder / "config.json").read_text())
-    assert config["config"]["num_classes"] == 2
+    assert config["arguments"]["num_classes"] == 2
     run_json("sample", run_folder, "--label", 1, "-n", 2, "-o", "a.npy")
     error = run_error("sample", run_folder, "--label", 2)
     assert "has the classes 0 ... 1, got --label 2" in error

@@ -8,6 +8,7 @@ from shell import HOME, SMALL, run, run_error
 
 from zoo.cli.main import main
 from zoo.cli.options import Number
+from zoo.cli.run_options import config_from_options
 from zoo.errors import UsageError
 
 NUMBERS = [
@@ -62,7 +63,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("train", "seq2seq", "--vocabulary-size", "8000"): "dates is tokenized into characters",
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
     ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
-    ("sample", "vae.snowflakes", "--best"): "--best needs a run of `zoo train`",
+    ("sample", "vae.snowflakes", "--best"): "best needs a run with its epochs",
     ("sample", "captioning.shapes", "-n", "2"): "needs some to sample from",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
     ("inspect", "runs/vae-images", "--set", "latent_dim=2"): "--set needs a model's name",
@@ -107,7 +108,7 @@ def test_an_option_without_effect_is_an_error(trained_dir, args):
 
 def test_options_that_messages_name_exist():
     known = {opt for cmd in main.commands.values() for param in cmd.params for opt in param.opts}
-    known |= {"--help", "--version", "--logdir"}  # the last is of TensorBoard
+    known |= {"--help", "--version", "--logdir", "--keep-remainder"}
     git = {"--dirty", "--abbrev", "--always", "--exclude"}
     for path in sorted((HOME / "zoo").rglob("*.py")):
         named = {*re.findall(r"(?<![\w`'-])--[a-z][a-z-]+", path.read_text())}
@@ -115,11 +116,10 @@ def test_options_that_messages_name_exist():
 
 
 def test_in_python_values_decide_and_not_the_command_line():
-    from zoo.cli import runs
-
-    runs.config_from_options("vae", "images.npz", max_length=100, test_split="train")
+    options = {"data": "images.npz", "test": "train"}
+    config_from_options("vae", max_length=100, **options)
     with pytest.raises(UsageError, match="where --max-length has no effect"):
-        runs.config_from_options("vae", "images.npz", max_length=99, test_split="train")
+        config_from_options("vae", max_length=99, **options)
 
 
 def test_languages_must_be_two(empty_dir):

@@ -11,10 +11,11 @@ from shell import run, run_error, run_json
 
 import zoo
 from zoo import figures, text
-from zoo.cli import load, runs
+from zoo.cli import train
 from zoo.cli.options import FIGURE_SUFFIXES
 from zoo.errors import ZooError
 from zoo.figures import formats
+from zoo.recipes import loading
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -51,9 +52,8 @@ def test_outputs_are_checked_before_the_work(empty_dir, monkeypatch, args):
         raise AssertionError("the work has begun")
 
     for module, name in (
-        (runs, "resolve_run"),
-        (runs, "config_from_options"),
-        (load.factory, "get"),
+        (loading, "resolve"),
+        (train, "config_from_options"),
     ):
         monkeypatch.setattr(module, name, work)
     error = run_error(*args, code=1)

@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 from shell import SMALL, run, run_json, start_process
 
-from zoo.cli import run_config, runs
+from zoo.cli import runs
+from zoo.cli.run_options import config_from_options
+from zoo.training import run_folder
+from zoo.training.run_building import build_model, load_data
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -29,10 +32,11 @@ def test_train_returns_the_metrics_of_the_history(trained_dir, trained):
 
 def test_config_json_has_options_model_arguments_and_versions(trained_dir):
     config = json.loads((trained_dir / "runs/vae-images/config.json").read_text())
-    assert config["data"] == str(trained_dir / "images.npz") and config["set"] == {}
-    assert config["config"]["image_shape"] == [8, 8, 1] and config["config"]["latent_dim"] == 2
+    assert config["data"] == str(trained_dir / "images.npz") and config["config"] == {}
+    assert config["arguments"]["image_shape"] == [8, 8, 1]
+    assert config["arguments"]["latent_dim"] == 2 and config["made_by"] == "zoo train"
     assert set(config["versions"]) == {"zoo", "tensorflow", "keras"}
-    assert run_config.read(trained_dir / "runs/vae-images").config.batch_size == 16
+    assert run_folder.read(trained_dir / "runs/vae-images").config.batch_size == 16
 
 
 def test_a_complete_run_is_only_evaluated(trained_dir, trained):
@@ -50,13 +54,15 @@ def test_a_complete_run_is_only_evaluated(trained_dir, trained):
         (["--seed", "1"], "has seed=0, got seed=1"),
         (["--batch-size", "8"], "has batch_size=16, got batch_size=8"),
         (["--binarize", "fixed", "--learning-rate", "0.1"], "learning_rate=0.1"),
-        (["--split", "train[:20]"], "split=train[:20]"),
+        (["--split", "train[:20]"], "train=train[:20]"),
+        (["--optimizer", "sgd", "--clip-norm", "1"], "got optimizer=sgd, clip_norm=1.0"),
+        (["--schedule", "cosine", "--epochs", "3"], "got epochs=3, schedule=cosine"),
     ),
 )
 def test_a_run_does_not_resume_with_other_options(trained_dir, args, message):
     result = run("train", "vae", *SMALL, *args)
     assert result.exit_code == 2
-    assert message in result.stderr and "another --workdir" in result.stderr
+    assert message in result.stderr and "--init runs/vae-images" in result.stderr
 
 
 def test_options_that_repeat_the_default_are_the_same_options(trained_dir, trained):
@@ -95,10 +101,12 @@ def test_the_output_has_a_table_the_elbo_and_next_steps(trained_dir, trained):
     ((["--binarize", "none"], True), (["--binarize", "threshold"], False)),
 )
 def test_gray_pixels_with_a_bernoulli_head_give_a_note(empty_dir, args, warns):
-    config = runs.config_from_options("vae", "images.npz", ["filters=4,"], binarize=args[1])
-    data = config.load_data("train")
+    config = config_from_options(
+        "vae", None, ["filters=4,"], data="images.npz", binarize=args[1], test="train"
+    )
+    data = load_data(config, "train")
     with CliRunner().isolation() as (_, stderr, _):
-        runs.warn_grayscale_bernoulli(config.build_model(data), data)
+        runs.warn_grayscale_bernoulli(build_model(config, data), data)
         assert (b"--binarize dynamic" in stderr.getvalue()) is warns
 
 

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 import zoo
 import zoo.recipes
 from zoo import figures
-from zoo.cli import runs
 from zoo.cli.main import main
 from zoo.data import source_names
 from zoo.data.text_config import TextConfig
@@ -19,6 +18,7 @@ from zoo.errors import UnknownNameError, UsageError
 from zoo.optimizers import InverseSquareRoot
 from zoo.recipes import Budget, MetricSpec, Recipe, records
 from zoo.recipes import run as reproduction
+from zoo.training import run_folder
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -95,11 +95,11 @@ def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(tra
 
 def test_a_run_resumes_with_its_vocabulary_even_if_the_file_has_changed(trained_dir, trained):
     write_table(trained_dir, english=[word.upper() for word in ENGLISH])
-    before = runs.read("runs/seq2seq-n").model_config["source_vocabulary"]
+    before = run_folder.read("runs/seq2seq-n").arguments["source_vocabulary"]
     more = run_json("train", "seq2seq", *TABLE, *SMALL, "--epochs", 2)
     write_table(trained_dir)
     assert more["steps"] == 10
-    assert runs.read("runs/seq2seq-n").model_config["source_vocabulary"] == before
+    assert run_folder.read("runs/seq2seq-n").arguments["source_vocabulary"] == before
 
 
 NEW = ("--workdir", "new")

@@ -7,9 +7,11 @@ from PIL import Image
 
 import zoo.data
 from zoo import log
-from zoo.cli import evaluation_data, runs
+from zoo.cli import evaluation_data
 from zoo.cli.main import main
+from zoo.cli.run_options import config_from_options
 from zoo.errors import UsageError
+from zoo.training.run_building import load_data
 
 
 def tree(root, *names):
@@ -277,10 +279,10 @@ def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, ca
     assert capsys.readouterr().err == ""
     assert evaluation_data.default_test_split("more", "train") == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
-    config = runs.config_from_options("vae", "photos", ["latent_dim=2"], binarize="dynamic")
-    test = config.load_data(config.test_split)
+    config = config_from_options("vae", None, ["latent_dim=2"], data="photos", binarize="dynamic")
+    test = load_data(config, config.test)
     assert (test.split, test.binarize, test.num_examples) == ("test", "fixed", 1)
-    assert config.load_data("train", training=True).binarize == "dynamic"
+    assert load_data(config, "train", training=True).binarize == "dynamic"
     done = CliRunner().invoke(
         main,
         ["train", "vae", "--data", "photos", "--steps", "1", "--figures-every", "0", "--eager"],

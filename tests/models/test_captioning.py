@@ -292,7 +292,7 @@ def test_a_recipe_of_captions_becomes_a_record(few):
         " texts, %"
     )
     captions = (few / "run" / "test-beam1.txt").read_text().splitlines()
-    model = keras.models.load_model(few / "run" / "model.keras")
+    model = zoo.load(few / "run")
     assert model.caption(shapes.generate(5, first=78)["image"], max_length=24) == captions
     protocol = zoo.recipes.get("captioning.flickr8k").protocol()
     assert "224 pixels wide, seen by MobileNetV2; COCO BLEU-4, beam of 3" in protocol

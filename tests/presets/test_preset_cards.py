@@ -200,13 +200,10 @@ def check_targets(preset, tmp_path):
         and not (tmp_path / "other").exists()
     )
     done = run("train", preset)
-    assert (
-        done.exit_code == 2
-        and "is a preset, not a model; `zoo list` lists the models" in done.stderr
-    )
-    (tmp_path / "runs" / "vae-secret" / "recipe.json").write_text("[" * 10**5)
+    assert done.exit_code == 2 and "is a preset, not a model: zoo train MODEL --init" in done.stderr
+    (tmp_path / "runs" / "vae-secret" / "config.json").write_text("[" * 10**5)
     done = run("save", "runs/vae-secret", "other")
-    assert done.exit_code == 2 and "recipe.json is damaged" in done.stderr
+    assert done.exit_code == 1 and "config.json is damaged" in done.stderr
 
 
 def test_data_are_named_without_their_path():

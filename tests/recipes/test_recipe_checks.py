@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from small_recipes import run, tiny
 
-from zoo.errors import UnknownNameError, UsageError, WriteError
-from zoo.recipes import Budget, MetricSpec, evaluate, records
+import zoo
+from zoo.errors import CheckpointError, UnknownNameError, UsageError, WriteError
+from zoo.recipes import Budget, MetricSpec, evaluate
 from zoo.recipes import run as reproduction
 from zoo.recipes.metric_spec import METRICS
+from zoo.training import run_folder, run_training
 from zoo.training.callbacks import TrainingTime
+from zoo.training.run_building import build_optimizers
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -95,19 +98,21 @@ def test_the_metrics_and_their_arguments_are_documented():
 
 
 def test_arguments_that_do_not_go_together_are_rejected(recipe):
-    with pytest.raises(UsageError, match="there is no loss for patience"):
+    with pytest.raises(UsageError, match="there is no val_loss for patience"):
         replace(
             recipe, valid=None, select_best_epoch=False, budgets={"smoke": Budget(1, patience=0)}
         )
 
 
 def test_zero_is_a_number(recipe):
-    assert reproduction.build_optimizers(replace(recipe, ema_momentum=0.0), 10).ema_momentum == 0
-    assert reproduction.build_optimizers(recipe, 10).ema_momentum == 0.9
-    own = replace(
-        recipe, learning_rate=None, ema_momentum=None, clip_norm=None, schedule="constant"
-    )
-    assert reproduction.build_optimizers(own, 10) is None
+    model = zoo.get("vae")
+    for momentum in (0.0, 0.9):
+        config = replace(recipe, ema_momentum=momentum)
+        optimizer = build_optimizers(config, model, 10)[""]
+        assert optimizer.use_ema and optimizer.ema_momentum == momentum
+    plain = {"ema_momentum": None, "clip_norm": None, "schedule": "constant"}
+    own = replace(recipe, learning_rate=None, optimizer=None, **plain)
+    assert not build_optimizers(own, model, 10)[""].use_ema
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,7 @@ def test_errors_of_the_evaluation_are_raised_before_training(recipe, spec, error
 
 def test_wrong_requests_are_rejected_before_anything_is_trained(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduction, "train_recipe", None)  # calling it would be a TypeError
+    monkeypatch.setattr(run_training, "train_run", None)  # calling it would be a TypeError
     with pytest.raises(UnknownNameError, match="budget of vae.tiny 'week'"):
         reproduction.reproduce(recipe, "week", workdir="run")
     with pytest.raises(UnknownNameError, match="unknown recipe 5"):
@@ -151,8 +156,8 @@ def test_a_run_whose_recipe_is_damaged_is_named(tmp_path, recipe, text):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "step-000000001.npz").touch()
     (tmp_path / "recipe.json").write_text(text, errors="surrogateescape")
-    with pytest.raises(records.RecordError, match=r"recipe.json is damaged \(.*move .* away"):
-        reproduction.check_same_run(tmp_path, recipe.training("smoke"))
+    with pytest.raises(CheckpointError, match=r"recipe.json is damaged or .*move .* away"):
+        run_folder.check_same(tmp_path, recipe.run_config("smoke"))
 
 
 @pytest.mark.parametrize("text", [*DAMAGE, '{"seconds": NaN}', '{"seconds": -1}'])

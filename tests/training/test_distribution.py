@@ -1,23 +1,20 @@
 """Several replicas give the numbers of one: two logical CPUs, and two processes."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
+import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, small_trainer
-from toy_runs import TOY, stopped_and_resumed
+from shell import run_json, start_process
+from toy_runs import TOY
 
 from zoo import errors
-
-ROOT = Path(__file__).parents[2]
+from zoo.training import checkpoint, run_training
+from zoo.training.workdir import Workdir
 
 
 def test_evaluation_over_replicas_is_exact_on_a_ragged_last_batch(two_replicas):
@@ -78,31 +75,13 @@ def test_errors_of_a_strategy_have_advice(two_replicas):
         trainer.inspect(examples(trainer.model, 8))
 
 
-WORKER = """
-    import json, os, sys
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.path.insert(0, "tests")
-    import tensorflow as tf
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()   # before any other operation
-    import numpy as np
-    from toy_runs import stopped_and_resumed
-    workdir = sys.argv[1]
-    trainer, history = stopped_and_resumed(workdir, strategy)
-    if trainer.distribution.is_chief:
-        np.savez(workdir + "/weights.npz", **trainer.state.arrays())
-        print(json.dumps(history))
-"""
+# `zoo train --strategy multi_worker` in two processes.
 
-
-def start(workdir, config):
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(WORKER), str(workdir)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "TF_CONFIG": json.dumps(config)},
-    )
+TRAIN = (
+    *("train", "vae", "--data", "images.npz", "--batch-size", 8, "--drop-remainder"),
+    *("--set", "filters=[]", "--set", "dense_units=4,", "--optimizer", "adam", "--ema", 0.9),
+    *("--figures-every", 0, "--save-every", 1),
+)
 
 
 def free_port():
@@ -111,25 +90,52 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_two_processes_give_the_numbers_of_one(two_replicas, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
+def start_cluster(folder, workdir, monkeypatch):
+    """Two processes of one `zoo train` command, which `TF_CONFIG` tells apart."""
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    workers = [
-        start(two, {"cluster": cluster, "task": {"type": "worker", "index": index}})
-        for index in range(2)
-    ]
-    together, history = stopped_and_resumed(one, two_replicas)
-    ends = [worker.communicate(timeout=240) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], ends[0][1][-3000:]
-    others = json.loads(ends[0][0])
-    assert ends[1][0] == ""  # only the chief prints and writes
-    assert history["loss"] and history["val_loss"]
-    for name, values in history.items():
-        np.testing.assert_allclose(values, others[name], rtol=1e-5, err_msg=name)
-    weights = np.load(two / "weights.npz")
-    arrays = together.state.arrays()
-    del arrays[
-        "seed/0000"
-    ]  # Keras' own, of this process; the model uses no random numbers of the trainer
-    for key, value in arrays.items():
-        np.testing.assert_allclose(value, weights[key], rtol=1e-4, atol=1e-6, err_msg=key)
+    processes = []
+    for index in range(2):
+        config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+        how = ("--strategy", "multi_worker", "--epochs", 4, "--workdir", workdir, "--json")
+        processes.append(start_process(folder, *TRAIN, *how))
+    monkeypatch.delenv("TF_CONFIG")
+    return processes
+
+
+def results(processes):
+    """The records that the processes print, after both have ended."""
+    ends = [process.communicate(timeout=240) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends
+    return [json.loads(stdout) for stdout, _ in ends]
+
+
+def newest_arrays(workdir):
+    arrays, record = checkpoint.read(Workdir(workdir).checkpoints.paths()[-1])
+    return arrays, record["position"]["step"]
+
+
+def test_a_killed_process_of_a_cluster_loses_nothing(two_replicas, empty_dir, monkeypatch):
+    """Started again, both end with the bits of a run left alone; then one process takes it up."""
+    alone = results(start_cluster(empty_dir, "alone", monkeypatch))
+    assert alone[0]["metrics"] == alone[1]["metrics"] and alone[0]["steps"] == 20
+    chief, worker = start_cluster(empty_dir, "killed", monkeypatch)
+    deadline = time.time() + 120
+    while len(Workdir("killed").checkpoints.paths()) < 2 and time.time() < deadline:
+        time.sleep(0.01)
+    worker.kill()
+    _, stderr = chief.communicate(timeout=120)
+    worker.communicate()
+    assert chief.returncode == 1 and "start all of them again" in stderr
+    assert 2 <= newest_arrays("killed")[1] < 20
+    again = results(start_cluster(empty_dir, "killed", monkeypatch))
+    assert again[0]["metrics"] == alone[0]["metrics"]
+    left_alone, killed = (newest_arrays(folder)[0] for folder in ("alone", "killed"))
+    assert same_bits(left_alone, killed) == []
+    # Two devices of one process give the same numbers, and one device takes up the run.
+    monkeypatch.setattr(run_training, "build_strategy", lambda name: two_replicas)
+    mirrored = run_json(*TRAIN, "--strategy", "mirrored", "--epochs", 4, "--workdir", "one")
+    assert mirrored["metrics"] == pytest.approx(alone[0]["metrics"], rel=1e-4)
+    monkeypatch.undo()
+    monkeypatch.chdir(empty_dir)
+    assert run_json(*TRAIN, "--epochs", 5, "--workdir", "killed")["steps"] == 25

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import output
-from zoo.cli.load import open_model, require_method
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
+from zoo.cli.runs import open_model, require_method
 from zoo.cli.terminal import json_option
 from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
@@ -66,10 +66,9 @@ def caption(
 ) -> dict[str, Any]:
     """Caption images with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...).
-    The center square is cropped, resized to the size of the training images, and converted to
-    their channels.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Prints one line for each IMAGE, a file (PNG, JPEG, WebP, ...). The center square is cropped,
+    resized to the size of the training images, and converted to their channels.
 
     \b
     zoo caption captioning.shapes scene.png --attention attention.png
@@ -84,13 +83,15 @@ def caption(
     check = require_method("caption_with_attention", "caption images")
     with open_model(model, best, check) as (trained, origin, config):
         pixels, inputs = load_images(trained, images, network_args)
-        max_length = (config or CaptionConfig).max_length if max_length is None else max_length
+        if max_length is None:
+            text_config = config and config.text_config
+            max_length = getattr(text_config, "max_length", CaptionConfig.max_length)
         options = {"num_maps": output.MAX_MAPS if attention_file else 0, "max_length": max_length}
         captions, maps = trained.caption_with_attention(inputs, **options, **search)
     failure = _write_attention(pixels, maps, attention_file) if attention_file else {}
     pairs = zip(map(str, images), captions, strict=True)
     return {
-        "run": origin and str(origin),
+        "run": origin,
         **search,
         "captions": [{"image": image, "caption": text} for image, text in pairs],
         **failure,

@@ -1,8 +1,10 @@
 """`zoo doctor`: checks the installation."""
 
+import importlib
 import importlib.metadata
 import os
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,9 +12,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from zoo import data as datasets
-from zoo import registry
+from zoo import recipes, registry
 from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
+from zoo.data import catalog
 from zoo.environment import check_backend
 from zoo.errors import UsageError, one_line
 from zoo.presets.download import cache_folder
@@ -34,6 +37,12 @@ FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
     "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another"),
     "cache": (cache_folder, "set ZOO_CACHE to another"),
     "runs": (lambda: RUNS, "work in another folder, or give --workdir"),
+}
+
+PLUGINS: dict[str, Callable[[Any], Any]] = {  # group of entry points -> check of an entry
+    registry.ENTRY_POINT_GROUP: lambda entry: registry.info(entry.name),
+    recipes.ENTRY_POINT_GROUP: lambda entry: importlib.import_module(entry.value).RECIPES,
+    catalog.ENTRY_POINT_GROUP: lambda entry: importlib.import_module(entry.value).DATA_SETS,
 }
 
 
@@ -139,16 +148,17 @@ def _tensorflow_devices() -> tuple[list[str], list[str]]:
 
 
 def _plugins() -> tuple[dict[str, str], list[str]]:
-    """(name -> module of the models of other packages, problems with them)."""
-    modules = {
-        e.name: e.value for e in importlib.metadata.entry_points(group=registry.ENTRY_POINT_GROUP)
-    }
+    """(name -> module of models, recipes and data of other packages, problems with them)."""
+    modules = {}
     problems = []
-    for name, module in modules.items():
-        try:
-            registry.info(name)
-        except Exception as error:  # a plug-in may raise any error
-            problems.append(f"the plug-in {name} ({module}) is broken: {one_line(error)}")
+    for group, check in PLUGINS.items():
+        for entry in importlib.metadata.entry_points(group=group):
+            modules[entry.name] = entry.value
+            try:
+                check(entry)
+            except Exception as error:  # a plug-in may raise any error
+                reason = one_line(error)
+                problems.append(f"the plug-in {entry.name} ({entry.value}) is broken: {reason}")
     return modules, problems
 
 

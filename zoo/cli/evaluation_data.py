@@ -4,12 +4,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from zoo import registry
 from zoo.data import source_names
 from zoo.log import log_message
 
 if TYPE_CHECKING:
-    from zoo.cli.train_config import TrainConfig
     from zoo.model import Model
+    from zoo.training.run_config import RunConfig
 
 SLICE = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
 ORDER = re.compile(r"\.(stratified|ordered)\b")
@@ -39,17 +40,18 @@ def default_test_split(
     return split
 
 
-def split_for_other_data(data: str, config: "TrainConfig") -> str:
+def split_for_other_data(data: str, config: "RunConfig") -> str:
     """The split of other data on which a run is evaluated.
 
     It is the run's test split, if the run was not trained on it and the other data have a split of
     that name; else the test split of the other data; else all of them, with a note.
     """
-    test_split = config.test_split
-    available = config.model_class.splits(data, config.data_options)
+    test_split = config.test or "test"
+    cls = registry.get_class(config.model)
+    available = cls.splits(data, config.data_options(cls.data_options))
     if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return test_split  # loading it raises the error
-    if _name(test_split) in available and not splits_overlap(test_split, config.split):
+    if _name(test_split) in available and not splits_overlap(test_split, config.train):
         return test_split
     other = _held_out(available)
     if other is None:
@@ -60,10 +62,10 @@ def split_for_other_data(data: str, config: "TrainConfig") -> str:
     return other
 
 
-def warn_training_examples(config: "TrainConfig") -> None:
+def warn_training_examples(config: "RunConfig") -> None:
     """Prints a warning if a run is evaluated on examples that it was trained on."""
-    split = config.test_split
-    training = config.split
+    split = config.test or ""
+    training = config.train
     if split == training:
         log_message(f"warning: evaluating on the training split {training}")
     elif splits_overlap(split, training):

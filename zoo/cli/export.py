@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from zoo.cli.load import open_model
 from zoo.cli.options import (
     BEST_OPTION,
     NUM_BEAMS_OPTION,
@@ -14,6 +13,7 @@ from zoo.cli.options import (
     max_length_option,
     reject_options,
 )
+from zoo.cli.runs import open_model
 from zoo.cli.terminal import json_option, print_table
 from zoo.errors import UsageError
 
@@ -34,8 +34,8 @@ def _show(record: dict[str, Any]) -> None:
 def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool) -> dict[str, Any]:
     """Write a model as a SavedModel, which needs TensorFlow only.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). FOLDER is created and must not exist. The methods of the model
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    FOLDER is created and must not exist. The methods of the model
     become functions of the SavedModel: sample, encode, decode, ... Their texts are strings if they
     are tokenized into words or characters, and token ids if they are tokenized into subwords.
 
@@ -54,7 +54,7 @@ def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool
         {"name": name, "takes": inputs, "gives": outputs}
         for name, (inputs, outputs) in functions.items()
     ]
-    return {"run": origin and str(origin), "folder": str(folder), "functions": rows}
+    return {"run": origin, "folder": str(folder), "functions": rows}
 
 
 def _reject_text_options(cls: Any) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.load import open_model
 from zoo.cli.options import BEST_OPTION, SEED, Number, reject_options
+from zoo.cli.runs import open_model
 from zoo.cli.terminal import json_option, stdout_for_people
 from zoo.errors import UsageError
 
@@ -79,8 +79,8 @@ def generate(
 ) -> dict[str, Any]:
     """Continue text with a trained language model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). Prints each PROMPT and its continuation; without a prompt, a new
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Prints each PROMPT and its continuation; without a prompt, a new
     text. A single text is printed while it is written.
 
     \b
@@ -103,7 +103,7 @@ def generate(
             continuations = trained.generate(texts, num_samples=num_samples, **options)
     rows = [[text] if isinstance(text, str) else text for text in continuations]
     return {
-        "run": origin and str(origin),
+        "run": origin,
         **options,
         "streamed": streamed,
         "generated": [

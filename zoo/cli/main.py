@@ -13,10 +13,12 @@ from zoo import factory
 from zoo.cli import runs
 from zoo.cli.caption import caption
 from zoo.cli.check import check
+from zoo.cli.compare import compare
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
 from zoo.cli.generate import generate
+from zoo.cli.listing import list_models
 from zoo.cli.options import DATA_OPTION, SET_OPTION, Number
 from zoo.cli.push import push
 from zoo.cli.reproduce import reproduce
@@ -26,7 +28,6 @@ from zoo.cli.stylize import stylize
 from zoo.cli.terminal import CommandGroup, console, json_option, print_table
 from zoo.cli.train import evaluate, train
 from zoo.cli.translate import translate
-from zoo.errors import UnknownNameError
 from zoo.version import __version__
 
 
@@ -36,9 +37,10 @@ def main() -> None:
     """A zoo of generative and sequence models for TensorFlow.
 
     \b
-    zoo list                                  list the models
+    zoo list                                  list the models; --presets, --runs
     zoo train vae --data mnist --epochs 5     train; the same command again resumes
     zoo sample runs/vae-mnist -n 64           write a figure of samples
+    zoo compare runs/vae-mnist runs/other     metrics side by side
     zoo translate seq2seq '4 juillet 2019'    translate text with the newest run
     zoo generate gpt 'ROMEO:'                 continue text with the newest run
     zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
@@ -50,37 +52,6 @@ def main() -> None:
     Exit code: 0 for success; 1 if the command failed or was interrupted; 2 if the command was
     invalid and nothing was done.
     """
-
-
-def _show_list(record: dict[str, Any]) -> None:
-    print_table([(row["name"], row["summary"]) for row in record["models"]], "model", "paper")
-
-
-@main.command("list")
-@click.argument("pattern", default="*")
-@json_option(_show_list)
-def list_models(pattern: str) -> dict[str, Any]:
-    """List the models.
-
-    PATTERN is a wildcard or a part of a name; without it, all models are listed.
-
-    \b
-    zoo list
-    zoo list '*vae*'
-    """
-    names = factory.names(pattern) or factory.names(f"*{pattern}*")
-    if not names:
-        raise UnknownNameError("model", pattern, factory.names())
-    return {"models": [{"name": name, **_summary(name)} for name in names]}
-
-
-def _summary(name: str) -> dict[str, Any]:
-    """The first line about a model; for a broken plug-in, the error."""
-    try:
-        record = factory.info(name)
-    except Exception as error:  # a plug-in may raise any error
-        return {"summary": f"(broken: {error})", "module": None}
-    return {"summary": record["summary"], "module": record["module"]}
 
 
 def _show_info(record: dict[str, Any]) -> None:
@@ -132,20 +103,18 @@ def inspect(
     """Inspect one training step.
 
     Shows the output of each layer, the gradient of each variable and the losses; the run is not
-    changed. RUN is a folder made by `zoo train`, or the name of a model (its newest run);
-    without a run, or with --set, the model has random weights.
+    changed. RUN is the folder of a run, or the name of a model (its newest run); without a run,
+    or with --set, the model has random weights. A preset or a .keras file needs --data.
 
     \b
     zoo inspect runs/vae-mnist
     zoo inspect vae --data mnist --set latent_dim=16
     """
-    config, workdir = runs.resolve_run(run, overrides, data=data)
-    examples = config.load_data(config.test_split)
-    trainer = runs.restore_trainer(config, workdir, data=examples)
-    return asdict(trainer.inspect(examples.take(batch_size)))
+    loaded = runs.open_trainer(run, overrides, data=data)
+    return asdict(loaded.trainer.inspect(loaded.data.take(batch_size)))
 
 
 for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
     main.add_command(command)
-for command in (export, save, push, reproduce, data, doctor):
+for command in (export, save, push, reproduce, compare, list_models, data, doctor):
     main.add_command(command)

@@ -1,12 +1,12 @@
-"""A model's arguments: from `--set key=value`, checked without TensorFlow, and from the data."""
+"""A model's arguments from `--set key=value`, checked without TensorFlow."""
 
-import ast
 import math
 from collections.abc import Iterable
 from typing import Any
 
 from zoo import registry
 from zoo.errors import UsageError, shorten
+from zoo.training.run_arguments import default_arguments, parse_literal
 
 TYPE_NAMES = {  # type -> (one value, several values)
     int: ("an integer", "integers"),
@@ -44,71 +44,10 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
-def default_arguments(name: str) -> dict[str, Any]:
-    """Argument -> default of a model, None where it is not a literal; needs no TensorFlow."""
-    sources = registry.info(name)["arguments"]
-    values = {key: parse_literal(text) for key, text in sources.items()}
-    return {key: None if values[key] == sources[key] else values[key] for key in sources}
-
-
-def infer_from_data(
-    name: str, config: dict[str, Any], data: Any, trained: bool = False
-) -> dict[str, Any]:
-    """Adds the arguments that follow from the data to the arguments of a model.
-
-    Args:
-        name: of the model.
-        config: its arguments; they must not contradict the data.
-        data: a data set of the model's `load_data`.
-        trained: whether these are the arguments of a trained model; then counts, such as
-            `num_classes`, may be lower in the data than in the model.
-
-    Raises UsageError.
-    """
-    cls = registry.get_class(name)
-    inferred = cls.arguments_from_data(data)
-    for key, value in inferred.items():
-        requested = config.get(key, value)
-        requested = tuple(requested) if isinstance(requested, list) else requested
-        if trained and key.startswith("num_") and value < requested:
-            inferred[key] = requested
-        elif requested != value and key in cls.fitted_arguments:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in cls.data_options)
-            raise UsageError(
-                f"{key} is computed from {data.name}, got {shorten(requested)}: leave it out; these"
-                f" options decide it: {options}"
-            )
-        elif requested != value:
-            actual = f"{cls.data_kind} with {key}={shorten(value)}"
-            raise UsageError(_contradiction_message(name, key, requested, data, actual, trained))
-    return {**config, **inferred}
-
-
-def _contradiction_message(
-    name: str, key: str, requested: Any, data: Any, actual: str, trained: bool
-) -> str:
-    """The message for an argument of a model that contradicts the data."""
-    if trained:
-        return (
-            f"{name} was trained with {key}={shorten(requested)}, but {data.name} has {actual}:"
-            " convert the data to the form of the training data"
-        )
-    return (
-        f"--set {key}={shorten(requested)} contradicts {data.name}, which has {actual}: leave {key}"
-        " out"
-    )
-
-
-def parse_literal(text: str) -> Any:
-    """A Python literal, or the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-
-
 def matches_type(value: Any, default: Any) -> bool:
-    """Whether a value has the type of a default; a default of None accepts any value."""
+    """Whether a value has the type of a default; None is accepted, which the model checks."""
+    if value is None:
+        return True
     if isinstance(default, list | tuple):
         sequence = isinstance(value, list | tuple)
         return sequence and all(matches_type(item, default[0]) for item in value if default)

@@ -22,9 +22,9 @@ from zoo.presets import download, preset
 def push(model: Path, target: str, **options: Any) -> dict[str, Any]:
     """Upload a trained run, or a preset, to the Hugging Face hub.
 
-    MODEL is a folder made by `zoo reproduce`, `zoo train` or `zoo save`, or the name of a
-    model (its newest run of `zoo train`). TARGET is hf://owner/name. Uploading needs a token of the
-    hub. In Python, zoo.get(TARGET, pretrained=True) loads the model.
+    MODEL is the folder of a run or of a preset, or the name of a model (its newest run). TARGET is
+    hf://owner/name. Uploading needs a token of the hub. In Python, zoo.get(TARGET, pretrained=True)
+    loads the model.
 
     \b
     zoo push presets/mine hf://owner/mine

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from zoo import recipes
-from zoo.cli import runs
 from zoo.cli.options import RESULTS_OPTION, UserPath
-from zoo.cli.terminal import json_option, print_table
+from zoo.cli.terminal import import_tensorflow, json_option, print_table
+from zoo.cli.train import train
+from zoo.cli.train_options import command_line
 from zoo.errors import UsageError
 from zoo.recipes import records
 from zoo.recipes.run import BUDGETS
@@ -20,6 +21,9 @@ def _show(record: Any) -> None:
     if "recipes" in record:
         rows: list[tuple] = [(row["name"], row["title"]) for row in record["recipes"]]
         print_table(rows, "recipe", "title")
+        return
+    if "command" in record:
+        click.echo(record["command"])
         return
     click.echo(f"{record['name']}, {record['protocol']}:\n")
     rows = []
@@ -55,6 +59,11 @@ def _show(record: Any) -> None:
     help="File or folder to use instead of the recipe's data; the record has its checksum.",
 )
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes and train nothing.")
+@click.option(
+    "--command",
+    is_flag=True,
+    help="Print the `zoo train` command of the recipe's run and train nothing.",
+)
 @json_option(_show)
 def reproduce(
     name: str | None,
@@ -63,6 +72,7 @@ def reproduce(
     workdir: Path | None,
     data: str | None,
     list_recipes: bool,
+    command: bool,
 ) -> dict[str, Any]:
     """Train a recipe, evaluate it and write a record.
 
@@ -73,6 +83,7 @@ def reproduce(
     zoo reproduce --list
     zoo reproduce vae.mnist_gated --budget smoke
     zoo reproduce dcgan.quickdraw_cat --data cat.npz
+    zoo reproduce vae.mnist --command                  its training as one line of `zoo train`
     """
     if list_recipes:
         listed = map(recipes.get, recipes.names())
@@ -82,5 +93,10 @@ def reproduce(
     recipe = recipes.get(name)
     if data is not None:
         recipe = replace(recipe, data=data)
-    runs.configure_threads(recipe)
+    if command:
+        return {"command": command_line(recipe.run_config(budget), train)}
+    import_tensorflow()
+    from zoo.training.run_training import configure_threads
+
+    configure_threads(recipe.micro_batches)
     return run_recipe(recipe, budget, results, workdir)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import registry
 from zoo.cli import runs
-from zoo.cli.load import load_model
 from zoo.cli.options import (
     ARRAY_SUFFIXES,
     BEST_OPTION,
@@ -18,9 +18,10 @@ from zoo.cli.options import (
     UserPath,
     join_words,
 )
-from zoo.cli.terminal import json_option
+from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.errors import UsageError
 from zoo.files import check_writable
+from zoo.recipes import loading
 
 if TYPE_CHECKING:
     from zoo.model import Model
@@ -92,11 +93,10 @@ def sample(
 ) -> dict[str, Any]:
     """Sample images from a trained model, or show its translations or captions.
 
-    MODEL is a folder made by `zoo train`, or the name of a model (its newest run). Models
-    that generate images from noise may also be a preset, a .keras file, or a folder made by `zoo
-    reproduce`. Models that translate images or text show sources, outputs and targets of the test
-    split; models that caption show images with the attention weights of each word; models of
-    ratings show predicted and true ratings.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Models that translate images or text show sources, outputs and targets of the test split; models
+    that caption show images with the attention weights of each word; models of ratings show
+    predicted and true ratings. These need a run, which has a test split.
 
     \b
     zoo sample deligan.mnist
@@ -113,7 +113,10 @@ def sample(
     given: dict[str, Any] = {"n": n, "seed": seed, "label": label, "reference": reference}
     given |= {"sampler": sampler, "steps": steps, "guidance": guidance, "film": film}
     options = {name: value for name, value in given.items() if value is not None}
-    if trained := load_model(model, best):
+    resolved = loading.resolve(model)
+    import_tensorflow()
+    if resolved.kind in ("preset", "file"):
+        trained = loading.open_resolved(resolved, best)
         arguments = sample_arguments(type(trained), options)
         if "data" in arguments:
             raise UsageError(
@@ -123,16 +126,20 @@ def sample(
         file = _output_file(type(trained), file, Path(f"{trained.name}-samples"))
         trained.write_samples(file, **arguments)
         return _record(model, file, arguments)
-    config, workdir = runs.resolve_run(model, best=best)
-    cls = config.model_class
+    run = resolved.run
+    name = run.config.model if run else model
+    workdir = run.workdir if run else None
+    cls = registry.get_class(name)
     arguments = sample_arguments(cls, options)
-    file = _output_file(cls, file, _default_stem(config.model, workdir, arguments.get("seed")))
-    data = None
+    file = _output_file(cls, file, _default_stem(name, workdir, arguments.get("seed")))
     if "data" in arguments:
-        arguments["data"] = data = config.load_data(config.test_split)
-    trainer = runs.restore_trainer(config, workdir, best, data)
-    with trainer.averaged_weights() as averaged_model:
-        averaged_model.write_samples(file, **arguments)
+        loaded = runs.open_trainer(model, best=best)
+        arguments["data"] = loaded.data
+        with loaded.trainer.averaged_weights() as averaged_model:
+            averaged_model.write_samples(file, **arguments)
+    else:
+        with runs.open_model(model, best) as (averaged_model, _, _):
+            averaged_model.write_samples(file, **arguments)
     return _record(workdir and str(workdir), file, arguments)
 
 

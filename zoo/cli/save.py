@@ -1,7 +1,6 @@
 """`zoo save`: writes a run as a preset, with its evaluated weights and its metrics in the card."""
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,16 +10,17 @@ from typing import Any
 import click
 
 from zoo import presets, recipes
-from zoo.cli import run_config, runs
+from zoo.cli import runs
 from zoo.cli.options import BEST_OPTION, RESULTS_OPTION, UserPath
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.data import catalog, source_names
-from zoo.errors import UsageError, one_line
+from zoo.errors import UsageError
 from zoo.files import check_writable, user_path
 from zoo.log import log_message
 from zoo.presets import licenses, preset, preset_record
 from zoo.recipes import records
-from zoo.recipes import run as reproduction
+from zoo.training import run_folder
+from zoo.training.run_folder import Run
 
 
 def preset_options(command: Callable) -> Callable:
@@ -65,9 +65,9 @@ def show_preset(record: dict[str, Any]) -> None:
 def save(model: Path, folder: str, **options: Any) -> dict[str, Any]:
     """Write a trained run to a folder, as a preset.
 
-    MODEL is a folder made by `zoo reproduce` or `zoo train`, or the name of a model (its newest run
-    of `zoo train`). FOLDER is created, and its name is that of the preset. In Python,
-    zoo.get(FOLDER, pretrained=True) loads it; zoo push uploads it.
+    MODEL is the folder of a run, or the name of a model (its newest run). FOLDER is created, and
+    its name is that of the preset. In Python, zoo.get(FOLDER, pretrained=True) loads it; zoo push
+    uploads it.
 
     \b
     zoo save runs/reproduce/vae.mnist-cpu-hour presets/vae.mnist
@@ -97,19 +97,27 @@ def save_preset(
     """Writes a run to a folder, as a preset.
 
     Args:
-        run: a folder made by `zoo reproduce` or `zoo train`, or a model's name.
+        run: the folder of a run, or a model's name.
         folder: to create; its name is that of the preset.
         license: of the weights; default apache-2.0, if the license of the data allows it.
         dtype: of the stored weights, as in `zoo.save`.
         results: folder of the records of `zoo reproduce`.
-        best: use the best epoch of a run of `zoo train`; a recipe defines this itself.
+        best: use the best epoch of a run; a recipe defines this itself.
 
     Returns the `zoo.presets.Preset`. Raises UsageError: not a run, no record of it, no license.
     """
     check_writable(folder / preset.CONFIG)
     import_tensorflow()
-    restore = _restore_recipe if (run / "recipe.json").is_file() else _restore_training
-    trainer, card = restore(run, Path(results), best, license)
+    resolved = runs.resolve(str(run), best=best)
+    if resolved.kind == "model":
+        raise UsageError(f"there is no run of {run}; train one with: zoo train {run}")
+    if resolved.run is None:
+        raise UsageError(
+            f"{run} is a {resolved.kind}, not a run: save it in Python with zoo.save, which takes a"
+            " card; for a run of zoo 0.1, run the same `zoo reproduce` again first"
+        )
+    restore = _restore_recipe if resolved.run.recipe else _restore_training
+    trainer, card = restore(resolved.run, Path(results), best, license)
     log_message(f"saving {run} as {folder}, step {trainer.state.position['step']:,}")
     note_rounding(card, dtype)
     with trainer.averaged_weights() as model:
@@ -129,7 +137,7 @@ def is_preset_folder(path: Path) -> bool:
 
 
 def _restore_recipe(
-    run: Path, results: Path, best: bool, license: str | None
+    run: Run, results: Path, best: bool, license: str | None
 ) -> tuple[Any, dict[str, Any]]:
     """(trainer with the evaluated weights, facts of the card) of a run of `zoo reproduce`."""
     recipe, budget = _recipe_of(run)
@@ -137,16 +145,16 @@ def _restore_recipe(
     path = results / f"{recipe.name}.{budget}.json"
     if not path.exists():
         raise UsageError(
-            f"there is no record {path} of {run}; finish it with: zoo reproduce {recipe.name}"
-            f" --budget {budget}"
+            f"there is no record {path} of {run.workdir}; finish it with: zoo reproduce"
+            f" {recipe.name} --budget {budget}"
         )
     record = records.read(path)
-    train = reproduction.load_split(recipe, recipe.splits(budget)[0], training=True)
-    trainer = reproduction.build_trainer(recipe, budget, run, train)
-    trainer.restore(best=recipe.select_best_epoch)
+    from zoo.training.run_building import open_run
+
+    trainer = open_run(run)
     if trainer.state.position["epoch"] != record["evaluated_epoch"]:
         raise UsageError(
-            f"{path} is about epoch {record['evaluated_epoch']}, but {run} has epoch"
+            f"{path} is about epoch {record['evaluated_epoch']}, but {run.workdir} has epoch"
             f" {trainer.state.position['epoch']}: the record belongs to another run"
         )
     return trainer, recipe_card(recipe, budget, record, license)
@@ -186,45 +194,31 @@ def recipe_card(
     }
 
 
-def _recipe_of(run: Path) -> tuple[recipes.Recipe, str]:
-    """(recipe, budget) that wrote a run's recipe.json; raises UsageError."""
-    try:
-        saved = json.loads((run / "recipe.json").read_text())
-        data = saved["data"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(
-            f"{run / 'recipe.json'} is damaged ({one_line(error)}): run the recipe again"
-        ) from error
-    matching = [
-        (recipe, budget)
-        for recipe in map(recipes.get, recipes.names())
-        for budget in recipe.budgets
-        if recipe.model == saved.get("model")
-        and not run_config.differences(saved, replace(recipe, data=data).training(budget))
-    ]
-    named = [(r, budget) for r, budget in matching if run.name == f"{r.name}-{budget}"]
-    if not matching:
-        raise UsageError(
-            f"{run} belongs to a recipe that is not registered, or that has changed; run it again"
-        )
-    recipe, budget = (named or matching)[0]
-    return replace(recipe, data=data), budget
+def _recipe_of(run: Run) -> tuple[recipes.Recipe, str]:
+    """(recipe with the run's data, budget) of a run; raises UsageError if it has changed since."""
+    assert run.recipe
+    name, budget = run.recipe
+    recipe = replace(recipes.get(name), data=run.config.data or "")
+    run_folder.check_same(run.workdir, recipe.run_config(budget))
+    return recipe, budget
 
 
 def _restore_training(
-    run: Path, results: Path, best: bool, license: str | None
+    run: Run, results: Path, best: bool, license: str | None
 ) -> tuple[Any, dict[str, Any]]:
-    """(trainer, facts of the card) of a run of `zoo train`, which is evaluated now."""
-    config, workdir = runs.resolve_run(str(run), best=best)
-    if workdir is None:
-        raise UsageError(f"there is no run of {run}; train one with: zoo train {run}")
-    data_facts = _data_facts(config.data, config.split, license)
-    data = config.load_data(config.test_split)
-    trainer = runs.restore_trainer(config, workdir, best, data)
-    metrics = trainer.evaluate(data)
+    """(trainer, facts of the card) of any other run, which is evaluated now."""
+    config = run.config
+    if config.data is None:
+        raise UsageError(
+            f"the data of {run.workdir} are unknown, so its card cannot name them: save it in"
+            " Python with zoo.save, which takes a card"
+        )
+    data_facts = _data_facts(config.data, config.train, license)
+    loaded = runs.open_trainer(str(run.workdir), best=best)
+    metrics = loaded.trainer.evaluate(loaded.data)
     name = public_data_name(config.data)
-    protocol = f"mean over {name} {config.test_split}, binarize {config.binarize}"
-    return trainer, {
+    protocol = f"mean over {name} {config.test}, binarize {config.binarize}"
+    return loaded.trainer, {
         "title": f"{config.model} on {name}",
         **data_facts,
         "recipe": f"zoo train {config.model} --data {name}",

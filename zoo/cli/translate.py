@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from zoo.cli import output, runs
-from zoo.cli.load import open_model, require_method
+from zoo.cli import output
 from zoo.cli.options import TRUNCATE_OPTION, UserPath, generation_options
+from zoo.cli.runs import open_model, require_method, single_threaded_ops
 from zoo.cli.terminal import import_tensorflow, json_option
 from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
@@ -45,8 +45,8 @@ def translate(
 ) -> dict[str, Any]:
     """Translate text with a trained model.
 
-    MODEL is a folder made by `zoo train` or `zoo reproduce`, a preset, a .keras file, or the name
-    of a model (its newest run). Prints one line for each TEXT, or for each line of a file.
+    MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
+    Prints one line for each TEXT, or for each line of a file.
 
     \b
     zoo translate seq2seq 'jeudi 4 juillet 2019'
@@ -56,10 +56,11 @@ def translate(
     if bool(text) == (file is not None):
         raise UsageError("give texts to translate, or --input FILE (- is stdin)")
     check = require_method("translate_with_attention", "translate text")
-    setup = runs.use_single_threaded_ops
-    with open_model(model, best, check, setup) as (trained, origin, config):
+    with open_model(model, best, check, single_threaded_ops) as (trained, origin, config):
         sources = list(text) if text else _read_lines(file)
-        max_length = (config or TextConfig).max_length if max_length is None else max_length
+        if max_length is None:
+            text_config = config and config.text_config
+            max_length = getattr(text_config, "max_length", TextConfig.max_length)
         options = {
             "num_maps": output.MAX_MAPS if attention_file else 0,
             "max_length": max_length,
@@ -69,7 +70,7 @@ def translate(
     failure = _write_attention(maps, attention_file) if attention_file else {}
     pairs = zip(sources, translations, strict=True)
     return {
-        "run": origin and str(origin),
+        "run": origin,
         **search,
         "translations": [{"source": source, "target": target} for source, target in pairs],
         **failure,

@@ -38,7 +38,8 @@ from typing import TYPE_CHECKING, Any
 from zoo import environment
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import source_names
-from zoo.data.catalog import info, names
+from zoo.data.catalog import info, names, register
+from zoo.data.dataset_info import DatasetInfo
 from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
 from zoo.data.tfds_store import prepare
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArrayDataset",
+    "DatasetInfo",
+    "register",
     "slice_split",
     "directory",
     "generated_directory",
@@ -148,7 +151,7 @@ def load(
         _check_applicable(source, binarize=binarize)
     if function:
         _check_applicable(source, augment=augment, image_size=image_size)
-        return pkgutil.resolve_name(function)(
+        dataset = pkgutil.resolve_name(function)(
             source,
             split,
             batch_size=batch_size,
@@ -157,6 +160,8 @@ def load(
             drop_remainder=drop_remainder,
             data_dir=data_dir,
         )
+        dataset.source = source
+        return dataset
     class_names: Sequence[str] | None = None
     num_classes = None
     if named:
@@ -184,7 +189,7 @@ def load(
         if image_size is not None:
             arrays |= {k: center_square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
     training = named and split.startswith("train")
-    return ArrayDataset(
+    dataset = ArrayDataset(
         arrays,
         name=name,
         split=split,
@@ -198,9 +203,13 @@ def load(
         class_names=class_names,
         num_classes=num_classes,
     )
+    if isinstance(source, (str, os.PathLike)):
+        dataset.source = str(source_names.absolute_source(source))
+        dataset.image_size = image_size
+    return dataset
 
 
-def _check_applicable(source, **arguments):
+def _check_applicable(source: Any, **arguments: Any) -> None:
     """Raises UsageError if an argument for single images is used with other data."""
     for name, value in arguments.items():
         if value not in ("none", None):
@@ -210,7 +219,7 @@ def _check_applicable(source, **arguments):
             )
 
 
-def _missing_source_error(source):
+def _missing_source_error(source: str | os.PathLike) -> UsageError:
     """The error for a source that is neither a name nor an existing path."""
     text = os.fspath(source)
     if isinstance(source, str) and Path(text).name == text and not Path(text).suffix:

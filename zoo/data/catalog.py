@@ -1,11 +1,23 @@
-"""The catalog of named data sets, one row each. Needs only Python."""
+"""The catalog of named data sets, one row each. Needs only Python.
+
+A plug-in lists modules in the entry-point group `zoo.data`; each has a tuple `DATA_SETS` of
+`DatasetInfo`, and needs no TensorFlow:
+
+    [project.entry-points."zoo.data"]
+    my_data = "my_package.data"
+"""
 
 import fnmatch
+import importlib
+import importlib.metadata
 from dataclasses import replace
 
 from zoo.data.dataset_info import DatasetInfo
 from zoo.data.text_catalog import TEXTS
-from zoo.errors import UnknownNameError
+from zoo.errors import UnknownNameError, UsageError, one_line
+from zoo.log import log_message
+
+ENTRY_POINT_GROUP = "zoo.data"
 
 CATALOG = {
     dataset.name: dataset
@@ -249,3 +261,23 @@ def info(name: str) -> DatasetInfo:
         raise UnknownNameError("data set", name, CATALOG)
     dataset = CATALOG[name]
     return replace(dataset, name=f"{name}/{part}") if part and dataset.config else dataset
+
+
+def register(dataset: DatasetInfo) -> None:
+    """Adds a row to the catalog; raises UsageError if the name is taken."""
+    if CATALOG.get(dataset.name, dataset) != dataset:
+        raise UsageError(f"the name of the data set {dataset.name!r} is taken; choose another")
+    CATALOG[dataset.name] = dataset
+
+
+def register_plugins() -> None:
+    """Adds the rows of plug-ins; a broken one is reported, and does not stop the others."""
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            for dataset in importlib.import_module(entry.value).DATA_SETS:
+                register(dataset)
+        except Exception as error:  # a plug-in may raise any error
+            log_message(f"warning: the data sets of {entry.value} are broken: {one_line(error)}")
+
+
+register_plugins()

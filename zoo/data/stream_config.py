@@ -5,6 +5,7 @@ Needs only Python until something is loaded.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,11 @@ class StreamConfig:
                 f"note: {name} has {file.unknown:,} {vocabulary.kind} that the training text lacks;"
                 " they count as unknown tokens"
             )
-        return TokenBlocks(file, vocabulary, name=opened.name, split=split, **options)
+        blocks = TokenBlocks(file, vocabulary, name=opened.name, split=split, **options)
+        if isinstance(source, str | os.PathLike):
+            blocks.source = str(source_names.absolute_source(source))
+            blocks.text_config = self
+        return blocks
 
 
 def default_stream_tokenizer(source: Any) -> str:

@@ -5,6 +5,7 @@ Needs only Python until something is loaded.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class TextConfig:
     max_length: int = 100
     truncate: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tokenizer not in TOKENIZERS:
             raise UnknownNameError("tokenizer", self.tokenizer, TOKENIZERS)
         if self.languages is not None:
@@ -97,9 +98,13 @@ class TextConfig:
         corpus = self.load_corpus(data, split)
         vocabulary = self.build_vocabulary(corpus) if vocabulary is None else vocabulary
         corpus = self.prepare(corpus, training=options.get("shuffle", False))
-        return TextDataset(
+        dataset = TextDataset(
             corpus, vocabulary, max_length=self.max_length, truncate=self.truncate, **options
         )
+        if isinstance(data, str | os.PathLike):
+            dataset.source = str(source_names.absolute_source(data))
+            dataset.text_config = self
+        return dataset
 
 
 def default_tokenizer(data: Any) -> str:

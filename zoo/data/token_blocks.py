@@ -9,6 +9,7 @@ takes constant memory, and batch k of an epoch begins without the batches before
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -43,9 +44,16 @@ class TokenBlocks:
         stride: ids from one window to the next; None: context_length.
         drop_remainder: drop the blocks that do not fill a batch.
 
+    Attributes:
+        source: the name or path of the data, and `text_config` how it was loaded, if a
+            `StreamConfig` loaded it; a run's description has both.
+
     Raises:
         UsageError: the text is too short, or a number is out of its range.
     """
+
+    source: str | None = None
+    text_config: Any = None
 
     def __init__(
         self,

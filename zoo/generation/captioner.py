@@ -37,7 +37,10 @@ class Captioner(SequenceGenerator):
     target_feature = "caption"
     data_kind = "captions of images"
     default_dataset = "shapes"
-    data_options = (*(x for x in TextKind.data_options if x != "languages"), "image_size")
+    data_options = (
+        *(x for x in TextKind.data_options if x != "languages"),
+        *("image_size", "min_count", "network", "mirrored"),
+    )
     inferred_arguments = ("caption_vocabulary", "image_shape")
     fitted_arguments = ("caption_vocabulary",)
     sample_suffixes = figures.FORMATS

@@ -33,6 +33,7 @@ class LanguageModelKind(Kind):
     data_kind = "windows of text"
     default_dataset = "dates"
     data_options = tuple(field.name for field in fields(StreamConfig))
+    config_class = StreamConfig
     inferred_arguments = ("text_vocabulary",)
     fitted_arguments = ("text_vocabulary",)
     sample_suffixes = (".txt", ".wav", ".png", ".pdf", ".svg")

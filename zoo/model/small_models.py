@@ -13,7 +13,6 @@ IMAGES = (
     ("filters", (8, 16)),
     ("filters", 8),
     ("discriminator_filters", (8, 16)),
-    ("components", 4),
     ("num_components", 4),
     ("num_pseudo_inputs", 4),
     ("num_couplings", 2),

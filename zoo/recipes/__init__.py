@@ -3,10 +3,18 @@
     recipe = zoo.recipes.get("vae.mnist_gated")
     zoo.recipes.run.reproduce(recipe, "cpu-hour")    # or: zoo reproduce vae.mnist_gated
 
-Importing this package needs no TensorFlow.
+A plug-in lists modules in the entry-point group `zoo.recipes`; each has a tuple `RECIPES`:
+
+    [project.entry-points."zoo.recipes"]
+    my_recipes = "my_package.recipes"
+
+Importing this package needs no TensorFlow; the modules of plug-ins should need none either.
 """
 
 import fnmatch
+import functools
+import importlib
+import importlib.metadata
 
 from zoo.errors import UnknownNameError, UsageError
 from zoo.recipes import captioning, diffusion, gans, language_modeling, translation, vaes
@@ -29,7 +37,10 @@ __all__ = [
     "score_entry",
 ]
 
+ENTRY_POINT_GROUP = "zoo.recipes"
+
 _recipes: dict[str, Recipe] = {}
+_registered_modules: set[str] = set()
 
 
 def register(recipe: Recipe) -> Recipe:
@@ -48,6 +59,7 @@ def register(recipe: Recipe) -> Recipe:
 
 def get(name: str) -> Recipe:
     """The `Recipe` of that name; raises UnknownNameError."""
+    _register_plugins()
     if name not in _recipes:
         raise UnknownNameError("recipe", name, _recipes)
     return _recipes[name]
@@ -55,7 +67,31 @@ def get(name: str) -> Recipe:
 
 def names(pattern: str = "*") -> list[str]:
     """Sorted names of all recipes that match a wildcard pattern, as in `names("vae.*")`."""
+    _register_plugins()
     return sorted(fnmatch.filter(_recipes, pattern))
+
+
+def _register_plugins() -> None:
+    """Registers the recipes of all plug-ins, once; raises UsageError if one is broken."""
+    for name, module in _plugins():
+        if module in _registered_modules:
+            continue
+        _registered_modules.add(module)  # before its import, which may ask for other recipes
+        try:
+            found = importlib.import_module(module).RECIPES
+        except (ImportError, AttributeError) as error:
+            raise UsageError(
+                f"the plug-in {name} offers recipes in {module}, which has no RECIPES ({error}):"
+                " repair or uninstall it"
+            ) from error
+        for recipe in found:
+            register(recipe)
+
+
+@functools.cache
+def _plugins() -> list[tuple[str, str]]:
+    entries = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    return [(entry.name, entry.value) for entry in entries]
 
 
 for _module in (vaes, gans, diffusion, translation, captioning, language_modeling):

@@ -137,6 +137,7 @@ def facades_recipe(size: int, epochs: int, **config: Any) -> Recipe:
         test="test",
         binarize="none",
         batch_size=1,
+        optimizer=None,
         learning_rate=None,
         select_best_epoch=False,
         augment="jitter",

@@ -81,6 +81,7 @@ SHAKESPEARE = Recipe(
     valid="validation+test",
     test="validation+test",
     batch_size=32,
+    optimizer=None,
     learning_rate=None,
     text_config=StreamConfig(tokenizer="characters"),
     select_best_epoch=True,
@@ -131,6 +132,7 @@ RECIPES = (
         valid="validation",
         test="test",
         batch_size=64,
+        optimizer=None,
         learning_rate=None,
         text_config=StreamConfig(tokenizer="characters"),
         budgets={
@@ -162,6 +164,7 @@ RECIPES = (
         valid="validation",
         test="test",
         batch_size=32,
+        optimizer=None,
         learning_rate=None,
         text_config=StreamConfig(tokenizer="words"),
         budgets={

@@ -2,19 +2,16 @@
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import catalog, folders
-from zoo.data.stream_config import StreamConfig
-from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
 from zoo.files import user_path
 from zoo.recipes.metric_spec import MetricSpec
+from zoo.training.run_config import RunConfig
 
-SCHEDULES = ("constant", "cosine")
-BINARIZATIONS = {  # name -> how a protocol describes it
+PREPROCESSING = {  # name -> how a protocol describes it
     "none": "original pixel values",
     "dynamic": "binarized again each epoch, test set once (seed 777)",
     "fixed": "binarized once (seed 777)",
@@ -74,127 +71,49 @@ class Reference:
     plus_minus: float = 0.0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that determines a result; no value that matters is a default elsewhere.
+@dataclass(frozen=True, kw_only=True)
+class Recipe(RunConfig):
+    """The description of a run and of how its result is measured, for several budgets.
+
+    No value that determines a result is a default elsewhere. The fields of `RunConfig` are not
+    repeated here; `epochs` and `patience` are those of a budget.
 
     Attributes:
         name: the model's name, a dot, a tag: "vae.mnist_gated".
         title: one line for people.
-        model: a name of the registry.
-        config: constructor arguments of the model, as JSON values.
-        data: a name of the catalog, or the path of a file or folder.
-        train, valid, test: splits in TFDS syntax; `valid` may be None.
-        batch_size: examples per step.
-        learning_rate: of Adam; a dict, part -> rate, for a model of several networks; None: the
-            model's own optimizers, with their moving averages.
-        betas: of Adam, decay rates of the averages of gradients and of squared gradients.
-        schedule: "constant", or "cosine" down to 0.01 of the rate over all steps of the budget.
-        ema_momentum: of the moving average of the weights, which is evaluated; None: no average.
-        clip_norm: largest global norm of the gradients; None: not clipped.
-        kl_warmup_epochs: epochs in which the KL weight rises from 0 to 1 (below 1: as a fraction
-            of the budget); 0: none.
-        micro_batches: parts of a batch that are computed in parallel, see `zoo.Trainer`.
-        jit_compile: compile the step with XLA, see `zoo.Trainer`.
-        text_config: how pairs of texts, images with captions (`zoo.data.caption_config`) or a
-            running text (`zoo.data.stream_config`) become batches; None: the data are images.
-        binarize: "dynamic" (training images binarized again in each epoch, the others once) or
-            another value of `zoo.data.load`.
-        augment: augmentation of training images, as in `zoo.data.load`.
-        image_size: pixels that images are resized to; None: not resized.
-        seed: of weights, noise and data order.
-        select_best_epoch: evaluate the epoch with the best validation loss; False: the last.
         budgets: name -> `Budget`; all recipes have "smoke", "cpu-hour" and "paper".
         metrics: `MetricSpec`s, the main one first.
         references: published results to compare with.
         limitations: what a reader must know.
 
-    Raises UsageError: a number out of its range, an unknown name, or two arguments that exclude
-        each other.
+    Raises UsageError: as `RunConfig`; or no learning rate for the named optimizer.
     """
 
     name: str
     title: str
-    model: str
-    config: dict[str, Any]
     data: str
-    train: str
-    valid: str | None
     test: str
-    batch_size: int
-    learning_rate: float | dict[str, float] | None
     budgets: dict[str, Budget]
     metrics: tuple[MetricSpec, ...]
-    betas: tuple[float, float] = (0.9, 0.999)
-    schedule: str = "constant"
-    ema_momentum: float | None = None
-    clip_norm: float | None = None
-    kl_warmup_epochs: float = 0
-    micro_batches: int = 1
-    jit_compile: bool = False
-    text_config: TextConfig | StreamConfig | None = None
-    binarize: str = "none"
-    augment: str = "none"
-    image_size: int | None = None
-    seed: int = 0
+    optimizer: str | None = "adam"
+    drop_remainder: bool | None = True
     select_best_epoch: bool = True
     references: tuple[Reference, ...] = ()
     limitations: str = ""
 
     def __post_init__(self) -> None:
-        self._check_values()
-        adam = self.betas, self.schedule, self.ema_momentum, self.clip_norm
-        if self.learning_rate is None and adam != ((0.9, 0.999), "constant", None, None):
+        super().__post_init__()
+        if self.optimizer is not None and self.learning_rate is None:
             raise UsageError(
-                f"{self.name} uses the model's own optimizers (learning_rate=None): leave out"
-                " betas, schedule, ema_momentum and clip_norm"
+                f"{self.name} names no learning_rate for {self.optimizer}: name it, or set"
+                " optimizer=None for the model's own optimizers"
             )
-        if self.valid is None and self.select_best_epoch:
-            raise UsageError(
-                f"{self.name} has no validation split, so no epoch is the best: set"
-                " select_best_epoch=False"
-            )
-        patient = any(budget.patience is not None for budget in self.budgets.values())
-        if self.valid is None and patient:
-            raise UsageError(
-                f"{self.name} has no validation split, so there is no loss for patience: leave"
-                " patience out of its budgets, or name a split (valid=)"
-            )
-        images = self.binarize, self.augment, self.image_size
-        if self.text_config and images != ("none", "none", None):
-            raise UsageError(
-                f"{self.name} trains on texts: leave out binarize, augment and image_size, which"
-                " are for images"
-            )
-
-    def _check_values(self) -> None:
-        """Raises UsageError unless every number is in its range and every name exists."""
-        check_numbers(
-            batch_size=self.batch_size,
-            micro_batches=self.micro_batches,
-            kl_warmup_epochs=self.kl_warmup_epochs,
-            seed=self.seed,
-        )
-        check_optional_numbers(
-            ema_momentum=self.ema_momentum, clip_norm=self.clip_norm, image_size=self.image_size
-        )
-        rates = self.learning_rate
-        for rate in rates.values() if isinstance(rates, dict) else [rates]:
-            check_optional_numbers(learning_rate=rate)
-        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
-            raise UsageError(f"betas must be two numbers, got {self.betas!r}")
-        for beta in self.betas:
-            check_numbers(betas=beta)
-        for kind, name, names in (
-            ("schedule", self.schedule, SCHEDULES),
-            ("binarization", self.binarize, BINARIZATIONS),
-        ):
-            if name not in names:
-                raise UnknownNameError(kind, name, names)
         if not self.metrics or not all(isinstance(spec, MetricSpec) for spec in self.metrics):
             raise UsageError(f"metrics must be one MetricSpec or more, got {self.metrics!r}")
         if not all(isinstance(budget, Budget) for budget in self.budgets.values()):
             raise UsageError(f"budgets must be a dict, name -> Budget, got {self.budgets!r}")
+        for budget in self.budgets.values():
+            self._check_monitor(budget.patience)
 
     def budget(self, name: str) -> Budget:
         """The `Budget` of that name; raises UnknownNameError."""
@@ -242,27 +161,22 @@ class Recipe:
             return self.text_config.description
         if self.binarize == "none" and self.image_size is not None:
             return f"{self.image_size} pixels wide"
-        return BINARIZATIONS[self.binarize]
+        return PREPROCESSING[self.binarize]
 
-    def training(self, budget: str) -> dict[str, Any]:
-        """What determines the weights, as JSON values: two runs with equal ones are the same."""
-        irrelevant = (
-            "name",
-            "title",
-            "budgets",
-            "metrics",
-            "references",
-            "limitations",
-            "select_best_epoch",
-            "test",
-        )
-        relevant = {key: value for key, value in asdict(self).items() if key not in irrelevant}
+    def run_config(self, budget: str) -> RunConfig:
+        """The description of the run with a budget, without what is not of the run itself."""
         limits = self.budget(budget)
-        return relevant | {
-            "train": self.splits(budget)[0],
-            "epochs": limits.epochs,
-            "patience": limits.patience,
-        }
+        values = {each.name: getattr(self, each.name) for each in fields(RunConfig)}
+        return RunConfig(
+            **values
+            | {
+                "train": self.splits(budget)[0],
+                "epochs": limits.epochs,
+                "patience": limits.patience,
+                "save_every": 1000,
+                "figures_every": max(1, limits.epochs // 10),
+            }
+        )
 
 
 def limit_split(split: str, n: int) -> str:

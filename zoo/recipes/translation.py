@@ -144,6 +144,7 @@ RECIPES = (
         (40, 120),
         references=SMALL,
         batch_size=128,
+        optimizer=None,
         learning_rate=None,
         schedule="constant",
         ema_momentum=None,

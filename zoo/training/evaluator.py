@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from zoo.data.array_dataset import as_tf_dataset
@@ -33,6 +34,7 @@ class Evaluator:
         self.state = state
         self.model = state.model
         self.distribution = distribution
+        self.example_step = compiled(self.model.eval_step)
         # One trace for each set of trainable variables, and number of micro-batches.
         self.step_for = functools.lru_cache(1)(lambda *_: compiled(self._eval_sums))
 
@@ -52,6 +54,19 @@ class Evaluator:
         means = micro_batches.means_of_sums(totals)
         check_finite(self.model, means)
         return means
+
+    def evaluate_examples(self, data: Any) -> dict[str, np.ndarray]:
+        """{name: values [n]}; see `Trainer.evaluate_examples`."""
+        parts: dict[str, list[np.ndarray]] = {}
+        dataset = self.model.check_dataset(as_tf_dataset(data))
+        count = 0
+        with evaluation_mode(self.model, self.state.seed):
+            for batch in iterate_batches(dataset):
+                for name, values in self.example_step(batch).items():
+                    parts.setdefault(name, []).append(values.numpy())
+                count += len(next(iter(batch.values())))
+        values = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        return {name: array for name, array in values.items() if len(array) == count}
 
     def _eval_sums(self, batch: Any) -> dict[str, tf.Tensor]:
         def eval_sums(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from zoo import threads
@@ -107,9 +108,11 @@ def default_count(model: "Model", dataset: tf.data.Dataset, replicas: int, verbo
     if threads.parallel_ops() > 1:
         return count
     if verbose and threads.count_cores() > 1 and not any(threads.thread_counts().values()):
+        package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
+        argument = repr(name) if package == "zoo" else name
         log_message_once(
-            f"note: {model.name} trains faster on this CPU with one thread per operation: begin"
-            f" the script with zoo.threads.configure({model.name!r})"
+            f"note: {name} trains faster on this CPU with one thread per operation: begin the"
+            f" script with zoo.threads.configure({argument})"
         )
     return 1
 

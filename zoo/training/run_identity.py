@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.optimizers import unwrap_loss_scale
 from zoo.registry import arguments
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ def identity(model: "Model", seed: int) -> dict[str, Any]:
         settings = {k: v for k, v in _config(optimizer).items() if k not in _IGNORED}
         values |= {f"{prefix}{name}": value for name, value in settings.items()}
     return json.loads(json.dumps({name: _short(value) for name, value in values.items()}))
+
+
+def serialize_optimizers(model: "Model") -> dict[str, Any] | None:
+    """Part -> optimizer as JSON values; None if Keras cannot serialize one."""
+    try:
+        parts = {
+            part: keras.optimizers.serialize(unwrap_loss_scale(optimizer))
+            for part, optimizer in model.optimizers.items()
+        }
+        return json.loads(json.dumps(parts))
+    except (NotImplementedError, TypeError, ValueError):
+        return None
 
 
 def learning_rates(model: "Model") -> dict[str, Any]:
@@ -71,8 +84,8 @@ def check_same_run(path: Path, record: dict[str, Any], wanted: dict[str, Any]) -
         now = ", ".join(f"{name}={_format_value(wanted[name])}" for name in different)
         raise UsageError(
             f"the run of {path} has {before}, got {now}: resume with the same settings; or train in"
-            " another workdir. To start from these weights, restore the run with its own settings"
-            " and give its model to a new Trainer"
+            " another workdir. To start from these weights, give the model of zoo.load(run) to a"
+            " new Trainer, or use --init of `zoo train`"
         )
 
 

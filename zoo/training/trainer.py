@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import inspection
@@ -22,6 +23,7 @@ from zoo.training.callback_list import to_history
 from zoo.training.distribution import Distribution
 from zoo.training.evaluator import Evaluator
 from zoo.training.persistence import Persistence
+from zoo.training.run_description import describe_run
 from zoo.training.train_state import TrainState
 from zoo.training.training_loop import TrainingLoop
 from zoo.training.workdir import Workdir
@@ -146,6 +148,8 @@ class Trainer:
         with locked:
             self.persistence.resume()
             loop.check_data()
+            if self.workdir and self.distribution.is_chief:
+                describe_run(self, train, validation, epochs, steps)
             return loop.run()
 
     def compiled(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -175,6 +179,26 @@ class Trainer:
         """
         self.restore()
         return self.evaluator.evaluate(data)
+
+    def evaluate_examples(self, data: Any) -> dict[str, np.ndarray]:
+        """The values of which `evaluate` gives the means, one for each example, in order.
+
+        Values that compare examples with each other are left out.
+
+        Args:
+            data: a data set in a fixed order, as for `fit`.
+
+        Returns:
+            Metric name -> float array [n].
+
+        Raises:
+            UsageError: the trainer has several replicas.
+            BatchError: a batch that does not fit the model.
+        """
+        if self.distribution.num_replicas > 1:
+            raise UsageError("evaluate_examples supports one replica: leave the strategy out")
+        self.restore()
+        return self.evaluator.evaluate_examples(data)
 
     def averaged_weights(self) -> contextlib.AbstractContextManager[Model]:
         """Context that yields the model with averaged weights, if an optimizer averages them."""

@@ -1,7 +1,7 @@
 """The folder of a run: checkpoints, history, figures, TensorBoard; for one trainer at a time.
 
 runs/vae-mnist/
-    config.json            the settings of the command line
+    config.json            the description of the run, see `zoo.training.run_folder`
     checkpoints/           step-000002350.npz ..., best.npz
     figures/               samples.png, ... and a folder with one image for each epoch
     history.json           logged name -> one mean for each epoch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 RUNS = Path("runs")
+FIGURE_EXAMPLES = 8  # that figures show at least, whatever the batch size
 
 
 class Workdir:
@@ -43,6 +44,7 @@ class Workdir:
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", max_to_keep)
         self.best_checkpoint = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
+        self.old_recipe = self.path / "recipe.json"  # of `zoo reproduce`, version 0.1
         self.lock = filelock.FileLock(self.path / _LOCK, timeout=0)
         self._held_inode: int | None = None
 
@@ -109,6 +111,8 @@ class Workdir:
         ]
         if figures_every:
             batch = next(iter(as_tf_dataset(data)), None)
+            if getattr(data, "batch_size", None) in range(1, FIGURE_EXAMPLES):
+                batch = data.take(FIGURE_EXAMPLES)
             folder = self.path / "figures"
             callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
         return callbacks

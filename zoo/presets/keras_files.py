@@ -1,0 +1,43 @@
+"""Models in .keras files, which are checked before Keras reads them."""
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import registry
+from zoo.errors import UsageError, one_line
+from zoo.presets import building, configuration, weights
+
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+MAX_EXPANSION = 20  # uncompressed bytes per compressed byte of an archive's file
+
+
+def load(file: Path) -> "Model":
+    """The model in a .keras file, not compiled; raises UsageError if it is invalid or hostile.
+
+    The objects that its configuration names and its weights file are checked before Keras reads it.
+    """
+    import keras
+
+    for name in registry.names():
+        registry.get_class(name)  # Keras finds classes that are imported
+    try:
+        with zipfile.ZipFile(file) as archive:
+            config = configuration.parse_json(_read_member(archive, "config.json"))
+            raw = _read_member(archive, weights.FILE)
+        configuration.check_objects({**config, "compile_config": None}, file, files=True)
+        weights.check_file(raw)
+        with building.limited_variables(len(raw)):
+            return keras.models.load_model(file, compile=False)
+    except Exception as error:  # zip, JSON, HDF5 and Keras raise many types
+        raise UsageError(f"{file} cannot be read as a Keras model: {one_line(error)}") from error
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of a file in an archive; raises ValueError if they are many more than it stores."""
+    info = archive.getinfo(name)  # Keras does not compress
+    if info.file_size > MAX_EXPANSION * info.compress_size:
+        raise ValueError(f"its {name} has {info.file_size:,} bytes in {info.compress_size:,}")
+    return archive.read(name)

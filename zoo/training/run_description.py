@@ -1,0 +1,68 @@
+"""The `config.json` of a run that `zoo.Trainer` makes in Python."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from zoo.registry import arguments
+from zoo.training import run_folder
+from zoo.training.run_arguments import model_name, to_jsonable_arguments
+from zoo.training.run_config import RunConfig
+from zoo.training.run_folder import TRAINER
+
+if TYPE_CHECKING:
+    from zoo.model import Model
+    from zoo.training.trainer import Trainer
+
+
+def describe_run(
+    trainer: "Trainer", train: Any, validation: Any, epochs: int | None, steps: int | None
+) -> None:
+    """Writes `config.json` with what is known, unless the command line has written it.
+
+    The data are described if they came from `zoo.data`. The caller holds the folder.
+
+    Args:
+        trainer: with a workdir.
+        train, validation, epochs, steps: as for `Trainer.fit`.
+    """
+    assert trainer.workdir
+    folder = trainer.workdir
+    if folder.config.exists() and run_folder.read(folder.path).made_by != TRAINER:
+        return
+    model = trainer.model
+    source = getattr(train, "source", None)
+    same_source = source is not None and getattr(validation, "source", None) == source
+    held_out = validation.split if same_source else None
+    config = RunConfig(
+        model=model_name(model),
+        config=_changed_arguments(model),
+        data=source,
+        train=getattr(train, "split", "train"),
+        valid=held_out,
+        test=held_out,
+        batch_size=getattr(train, "batch_size", None) or RunConfig.batch_size,
+        epochs=epochs,
+        steps=steps,
+        monitor=trainer.monitor,
+        micro_batches=trainer.micro_batches,
+        jit_compile=trainer.jit_compile,
+        precision=model.dtype_policy.name,
+        text_config=getattr(train, "text_config", None),
+        binarize=getattr(train, "binarize", "none"),
+        augment=getattr(train, "augment", "none"),
+        image_size=getattr(train, "image_size", None),
+        drop_remainder=getattr(train, "drop_remainder", None),
+        seed=trainer.state.seed,
+        save_every=trainer.save_every,
+        figures_every=trainer.figures_every,
+    )
+    run_folder.write(folder.path, config, model, TRAINER)
+
+
+def _changed_arguments(model: "Model") -> dict[str, Any]:
+    """The constructor arguments that are not the defaults and do not follow from the data."""
+    defaults = {name: each.default for name, each in arguments(type(model)).items()}
+    defaults = json.loads(json.dumps(defaults, default=str))
+    values = to_jsonable_arguments(model) or {}
+    names = [name for name in values if name not in model.inferred_arguments]
+    return {name: values[name] for name in names if values[name] != defaults[name]}
