@@ -238,6 +238,8 @@ def test_text_models_run_round_by_round_too(model, variant, small_text_models, m
 def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "check", lambda *_: {"zoo train": 1e-7})
     monkeypatch.setattr(records, "RESULTS", tmp_path)
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.delenv(variable, raising=False)
     path = tmp_path / "all.json"
     options = [*TINY, "--variants=zoo train", "--json", str(path), "--record"]
     all_records = speed.main(["vae", *options])

@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed vae mixture_vae dcgan ddpm --rounds 5 --steps 20 --record
     python -m benchmarks.speed seq2seq seq2seq-decode captioning captioning-decode --record
+    python -m benchmarks.speed ddpm ddpm-sample --batch-size 64 --record
 
 All variants of a model do the same work (equal networks, losses, optimizers). Image models train on
 28 x 28 pixels. Text models have 16 tokens per sequence, vocabularies of 8,000 or 5,000 tokens,
@@ -69,27 +70,13 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.synthetic_data import DECODED_LENGTH
-from benchmarks.speed.variants import BASE, DECODING, IMAGE_MODELS, MODELS, VARIANTS, variants_of
+from benchmarks.speed.protocols import PROTOCOL, task_of
+from benchmarks.speed.variants import BASE, IMAGE_MODELS, MODELS, VARIANTS, variants_of
 from zoo.recipes import environment, records
 
 Results = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-PROTOCOL = (
-    "Seconds for {steps} {task} at batch size {batch_size}, in {rounds} interleaved rounds"
-    " after {warmup} warm-up steps; one process per variant, of which one computes at a time; the"
-    " first step of a round is not timed. Ratio: seconds of the tf.function loop / seconds of the"
-    " variant in the same round; above 1 is faster. Checked before timing: {check}."
-)
-TRAINING_PROTOCOL = {
-    "task": "training steps",
-    "check": "equal losses over three training steps from equal weights and noise",
-}
-DECODING_PROTOCOL = {
-    "task": f"greedy decodings of {DECODED_LENGTH} tokens",
-    "check": "equal tokens from equal weights",
-}
 
 
 class Worker:
@@ -268,18 +255,17 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     variants_by_model = {model: variants_of(model, variants) for model in models}
     differences = {model: check(model, variants_by_model[model]) for model in models}
     for model, by_variant in differences.items():
-        quantity = "tokens" if model in DECODING else "losses"
+        quantity = task_of(model)["check"]
         worst = max(by_variant.values())
-        console.print(f"{model}: equal {quantity}, to a relative difference of {worst:.0e}")
+        console.print(f"{model}: {quantity}, to a relative difference of {worst:.0e}")
     results = {}
     for model in [] if only_check else models:
         settings = options | {"batch_size": options["batch_size"] or default_batch_size(model)}
         measured = measure(model, variants_by_model[model], **settings)
         console.print(results_table(model, measured, settings))
-        protocol = DECODING_PROTOCOL if model in DECODING else TRAINING_PROTOCOL
         results[model] = {
             "kind": "speed",
-            "protocol": PROTOCOL.format(**settings, **protocol),
+            "protocol": PROTOCOL.format(**settings, **task_of(model)),
             "settings": settings,
             **environment_with_torch(),
             "max_relative_difference": {model: differences[model]},

@@ -19,11 +19,18 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from benchmarks.speed.synthetic_data import DECODED_LENGTH, END, make_examples, prepare
+from benchmarks.speed.synthetic_data import (
+    DECODED_LENGTH,
+    END,
+    SAMPLING_STEPS,
+    make_examples,
+    prepare,
+)
 from benchmarks.speed.tf_runners import optimizers, tokens_of
 from benchmarks.speed.variants import (
     DECODING,
     IMAGE_MODELS,
+    SAMPLING,
     VARIANTS,
     factory,
     model_arguments,
@@ -57,7 +64,10 @@ def check(name: str, variants: Iterable[str] = VARIANTS, batch_size: int = 16) -
 def compare(name: str, variant: str, batch_size: int) -> float:
     """Largest relative difference between a variant and the zoo; AssertionError as in `check`."""
     keras.utils.set_random_seed(0)
-    compare_values = _image_model_values if name in IMAGE_MODELS else _text_model_values
+    if name in SAMPLING:
+        compare_values = _sampled_values
+    else:
+        compare_values = _image_model_values if name in IMAGE_MODELS else _text_model_values
     pairs = compare_values(name, variant, batch_size)
     differences = {quantity: _relative_difference(*pair) for quantity, pair in pairs.items()}
     worst = max(differences, key=differences.get)
@@ -94,6 +104,15 @@ def _image_model_values(name, variant, batch_size):
     other.noise = lambda _: noise  # a variant samples either with `noise` or with `seed`
     other.seed = seed
     return pairs | _losses(zoo_model, other, batch, tf.constant(images))
+
+
+def _sampled_values(name, variant, batch_size):
+    """Quantity -> (value in the zoo, value in the variant) of the samples of a diffusion model."""
+    zoo_model, other = (factory(each, name)(**model_arguments(name)) for each in ("zoo", variant))
+    weights = zoo_model.get_weights()
+    (other if variant.startswith("zoo") else other.network).set_weights(weights)
+    images = (m.sample(batch_size, seed=1, steps=SAMPLING_STEPS) for m in (zoo_model, other))
+    return {"images": tuple(images)}
 
 
 def _text_model_values(name, variant, batch_size):

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.variants import DECODE_SUFFIX, IMAGE_MODELS, model_arguments
+from benchmarks.speed.variants import IMAGE_MODELS, base_name, model_arguments
 
 START, END = 2, 3  # as in zoo.text, which would import TensorFlow
 SEQUENCE_LENGTH = 16  # tokens in a source; tokens in a target without START
 DECODED_LENGTH = 20  # tokens that are decoded
+SAMPLING_STEPS = 20  # of a diffusion model
 STEPS_PER_EPOCH = 234  # as many as for MNIST at batch size 256
 
 
 def num_batches(model: str) -> int:
     """Number of batches to make examples for: few for image features; an epoch repeats them."""
-    captioning = model.removesuffix(DECODE_SUFFIX) == "captioning"
+    captioning = base_name(model) == "captioning"
     return STEPS_PER_EPOCH // 39 if captioning else STEPS_PER_EPOCH
 
 
@@ -26,7 +27,7 @@ def make_examples(model: str, count: int) -> np.ndarray | dict[str, np.ndarray]:
     """Examples as in the zoo: uint8 images, black or white; or a dict of arrays."""
     rng = np.random.default_rng(0)
     sizes = model_arguments(model)
-    if model in IMAGE_MODELS:
+    if base_name(model) in IMAGE_MODELS:
         return 255 * rng.integers(0, 2, (count, 28, 28, 1), "uint8")
 
     def random_tokens(vocabulary, length):
@@ -37,7 +38,7 @@ def make_examples(model: str, count: int) -> np.ndarray | dict[str, np.ndarray]:
         tokens = random_tokens(vocabulary, SEQUENCE_LENGTH - 1)
         return np.insert(tokens, [0, SEQUENCE_LENGTH - 1], np.hstack([*marks]), 1)
 
-    if model.removesuffix(DECODE_SUFFIX) == "seq2seq":
+    if base_name(model) == "seq2seq":
         source = random_tokens("source_vocabulary", SEQUENCE_LENGTH)
         return {"source": source, "target": target_tokens("target_vocabulary")}
     image = rng.random((count, *sizes["image_shape"]), "float32")

@@ -13,7 +13,12 @@ import tensorflow as tf
 
 import zoo
 from benchmarks.speed.plain_parts import PLAIN
-from benchmarks.speed.synthetic_data import DECODED_LENGTH, STEPS_PER_EPOCH, prepare
+from benchmarks.speed.synthetic_data import (
+    DECODED_LENGTH,
+    SAMPLING_STEPS,
+    STEPS_PER_EPOCH,
+    prepare,
+)
 from benchmarks.speed.variants import TEXT_MODELS, model_arguments
 from zoo import threads as tf_threads
 
@@ -140,6 +145,25 @@ def decode(
         source = sources[start : start + batch_size]
         output = model.generate(source, max_length=DECODED_LENGTH, **kwargs)
         timer.send({"tokens": tf.size(tokens_of(output))})
+
+
+def sample(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray,
+    batch_size: int,
+    timer: Generator[None, Any, None],
+    configure: bool = False,
+    **_: Any,
+) -> None:
+    """`sample` of a batch of images, again and again; `configure` as in `trainer`."""
+    if configure:
+        tf_threads.configure(name)
+    keras.utils.set_random_seed(0)
+    model = make_model(**model_arguments(name))
+    for seed in itertools.count():
+        images = model.sample(batch_size, seed=seed, steps=SAMPLING_STEPS)
+        timer.send({"images": tf.reduce_mean(images)})
 
 
 def tokens_of(output: Any) -> Any:

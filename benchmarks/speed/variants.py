@@ -17,9 +17,11 @@ DIFFUSION_MODELS = ("ddpm",)
 IMAGE_MODELS = ("vae", "mixture_vae", "dcgan", *DIFFUSION_MODELS)
 TEXT_MODELS = ("seq2seq", "captioning")
 DECODE_SUFFIX = "-decode"  # model name + suffix: greedy decoding, not training
+SAMPLE_SUFFIX = "-sample"  # sampling of images
 DECODING = tuple(name + DECODE_SUFFIX for name in TEXT_MODELS)
-MODELS = IMAGE_MODELS + TEXT_MODELS + DECODING
-OTHERS = tuple(name for name in MODELS if name not in DIFFUSION_MODELS)
+SAMPLING = tuple(name + SAMPLE_SUFFIX for name in DIFFUSION_MODELS)
+MODELS = IMAGE_MODELS + TEXT_MODELS + DECODING + SAMPLING
+OTHERS = tuple(name for name in MODELS if name not in DIFFUSION_MODELS + SAMPLING)
 SIZES = {"embedding_dim": 256, "units": 512}
 MODEL_ARGUMENTS = {  # shared by all variants of a model
     "vae": {},
@@ -49,7 +51,8 @@ class Variant(NamedTuple):
     Attributes:
         run: "module.function" with the arguments (model's name, factory, examples, batch_size,
             timer, **arguments), which trains until the timer ends the process. The module also
-            has the functions `threads` and `decode`; `decode` is run for "-decode" models.
+            has the functions `threads`, `decode` and `sample`; the latter are run for "-decode" and
+            "-sample" models.
         modules: name of the modules whose STYLES have the factory of each model, where {} is
             "images", "diffusion" or "sequences"; None: the zoo.
         arguments: additional arguments of `run`.
@@ -127,14 +130,16 @@ def runner(variant: str, model: str) -> tuple[Callable[..., None], Callable[[], 
     """The function that trains or decodes, and the function that returns the thread counts."""
     module_name, _, name = VARIANTS[variant].run.partition(".")
     module = _import(module_name)
-    run = getattr(module, "decode" if model in DECODING else name)
+    if model in DECODING + SAMPLING:
+        name = "decode" if model in DECODING else "sample"
+    run = getattr(module, name)
     return functools.partial(run, **VARIANTS[variant].arguments), module.threads
 
 
 def factory(variant: str, model: str) -> Callable[..., Any]:
     """A function that builds the variant's model; imports all that it needs."""
     modules = VARIANTS[variant].modules
-    model = model.removesuffix(DECODE_SUFFIX)
+    model = base_name(model)
     if modules is not None:
         module = _import(modules.format(_kind(model)))
         return module.STYLES[variant][model]
@@ -167,4 +172,9 @@ def _zoo_arguments(model):
 
 def model_arguments(model: str) -> dict[str, Any]:
     """Arguments of every variant of the model."""
-    return MODEL_ARGUMENTS[model.removesuffix(DECODE_SUFFIX)]
+    return MODEL_ARGUMENTS[base_name(model)]
+
+
+def base_name(model: str) -> str:
+    """The name of the model that is trained: without the suffix."""
+    return model.removesuffix(DECODE_SUFFIX).removesuffix(SAMPLE_SUFFIX)

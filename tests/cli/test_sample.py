@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import small_model
 from PIL import Image
 from shell import run, run_error, run_json
 
@@ -55,3 +56,24 @@ def test_only_an_instance_conditioned_model_takes_an_image(empty_dir):
     ):
         result = run("sample", name, "--reference", "shoe.png")
         assert result.exit_code == 2 and reason in result.stderr
+
+
+def test_a_diffusion_model_takes_a_sampler_and_shows_its_film(empty_dir):
+    small_model("ddpm", num_classes=3).save("model.keras")
+    how = ("--sampler", "ddim", "--steps", 2, "--label", 1, "--guidance", 2)
+    record = run_json("sample", "model.keras", "-n", 2, *how, "-o", "ones.npy")
+    assert np.load(empty_dir / record["file"]).shape == (2, 8, 8, 1)
+    run_json("sample", "model.keras", "-n", 2, *how, "--film", "-o", "film.npy")
+    film = np.load(empty_dir / "film.npy")
+    assert film.shape == (2, 3, 8, 8, 1)
+    np.testing.assert_allclose(film[:, -1], np.load(empty_dir / "ones.npy"), atol=1e-5)
+    run_json("sample", "model.keras", "-n", 2, *how, "-o", "film.gif")
+    assert Image.open(empty_dir / "film.gif").n_frames == 3
+    for wrong, message in (
+        (("--sampler", "eule"), "sampler must be one of"),
+        (("--steps", 0), "steps"),
+        (("--label", 3), "labels must be in 0 ... 2"),
+        (("--reference", "film.gif"), "not depend on --reference"),
+    ):
+        assert message in run_error("sample", "model.keras", *wrong)
+    assert "not depend on --film" in run_error("sample", "dcgan", "--film")

@@ -214,3 +214,15 @@ def test_a_film_is_a_grid_or_an_animation(models, tmp_path):
         assert file.n_frames == len(frames) == 4
     with pytest.raises(UsageError, match="written as .gif, got"):
         zoo.figures.animation(models["ddpm"], tmp_path / "film.png")
+
+
+def test_the_sampler_is_part_of_an_exported_model(models, tmp_path):
+    model = models["ddpm"]
+    exported = zoo.export(model, tmp_path / "model")
+    assert exported["sample"][0] == "int32 [], int32 [], int64 [?]"
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    for n in (2, 3):
+        labels = tf.range(n, dtype=tf.int64)
+        expected = model.sample(n, seed=5)
+        np.testing.assert_allclose(served.sample(n, 5, labels), expected, atol=1e-5)
+    np.testing.assert_allclose(served.encode(IMAGES), model.encode(IMAGES), atol=1e-4)

@@ -53,7 +53,7 @@ def _show_metrics(record: dict[str, Any]) -> None:
     "--config",
     "file",
     metavar="FILE",
-    type=UserPath(path_type=Path, exists=True, dir_okay=False),
+    type=UserPath(path_type=Path),
     help="Description of the run, which options change: the config.json of a run, or TOML.",
 )
 @run_options

@@ -209,7 +209,7 @@ def load(
     return dataset
 
 
-def _check_applicable(source, **arguments):
+def _check_applicable(source: Any, **arguments: Any) -> None:
     """Raises UsageError if an argument for single images is used with other data."""
     for name, value in arguments.items():
         if value not in ("none", None):
@@ -219,7 +219,7 @@ def _check_applicable(source, **arguments):
             )
 
 
-def _missing_source_error(source):
+def _missing_source_error(source: str | os.PathLike) -> UsageError:
     """The error for a source that is neither a name nor an existing path."""
     text = os.fspath(source)
     if isinstance(source, str) and Path(text).name == text and not Path(text).suffix:

@@ -106,7 +106,7 @@ class ArrayDataset:
         order = tf.constant(self.order(epoch))
         even = self.drop_remainder or self.num_examples % size == 0
 
-        def make_batch(number):
+        def make_batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = order[number * size : (number + 1) * size]
             if even:  # a static shape traces once and compiles better
                 rows = tf.ensure_shape(rows, [size])
@@ -121,7 +121,13 @@ class ArrayDataset:
             return np.arange(self.num_examples)
         return np.random.default_rng((self.seed, epoch)).permutation(self.num_examples)
 
-    def _finish(self, batch, epoch, number, augment=None):
+    def _finish(
+        self,
+        batch: dict[str, tf.Tensor],
+        epoch: int,
+        number: tf.Tensor | np.int64,
+        augment: Callable[..., dict[str, tf.Tensor]] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Scales and augments the images, and binarizes them if the protocol is dynamic."""
         images = {name: to_float(value) for name, value in batch.items() if value.ndim == 4}
         key = tf.stack([tf.constant(self.seed, tf.int64), (epoch << 32) + number])
@@ -177,12 +183,12 @@ def prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.prefetch(4).with_options(options)
 
 
-def _binarize(images, protocol, seed):
+def _binarize(images: np.ndarray, protocol: str, seed: int) -> np.ndarray:
     """Images of 0 and 255 (uint8) by "threshold" or "fixed", the same in every epoch."""
     random = np.random.RandomState(seed)
     pixels = np.empty(images.shape, np.uint8)
     for i in range(0, len(images), 1000):  # one stream of draws, in chunks to save memory
-        part = images[i : i + 1000].astype(np.float32)
+        part: np.ndarray = images[i : i + 1000].astype(np.float32)
         part = part / 255 if images.dtype == np.uint8 else part
         ones = part >= 0.5 if protocol == "threshold" else random.binomial(1, part)
         pixels[i : i + 1000] = ones * 255
@@ -207,7 +213,7 @@ def check_protocols(binarize: str, augment: str) -> None:
         )
 
 
-def _check_images_for(arrays, binarize, augment):
+def _check_images_for(arrays: Mapping[str, np.ndarray], binarize: str, augment: str) -> None:
     """Raises UsageError for a binarization or augmentation of arrays that are not images."""
     keys = ", ".join(arrays)
     if binarize != "none" and "image" not in arrays:

@@ -47,7 +47,7 @@ def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: _check_array(name, value) for name, value in arrays.items()}
 
 
-def _check_array(name, value):
+def _check_array(name: str, value: np.ndarray) -> np.ndarray:
     if value.ndim == 4:
         return as_images(value, "images" if name == "image" else f"images {name!r}")
     if value.dtype.kind not in "biuf":
@@ -59,14 +59,14 @@ def _check_array(name, value):
     return value
 
 
-def _as_array(name, value):
+def _as_array(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except Exception as error:  # ragged lists, and objects of other libraries
         raise UsageError(f"{name!r} cannot be made an array: {one_line(error)}") from error
 
 
-def _as_stack(images):
+def _as_stack(images: np.ndarray) -> np.ndarray:
     """Images as [n, h, w, c]. One color image is refused: it would be read as gray rows."""
     if images.ndim == 3 and images.shape[-1] in (3, 4) and images.shape[1] != images.shape[2]:
         raise UsageError(
@@ -113,7 +113,7 @@ def as_images(images: np.ndarray, label: str = "images") -> np.ndarray:
     return images
 
 
-def _integer_hint(images):
+def _integer_hint(images: np.ndarray) -> str:
     if images.dtype.kind not in "iu" or not images.size or images.min() < 0:
         return ""
     if images.max() <= 255:
@@ -121,7 +121,7 @@ def _integer_hint(images):
     return "; for 16 bits use images / 65535" if images.max() <= 65535 else ""
 
 
-def _scaling_hint(low, high):
+def _scaling_hint(low: float, high: float) -> str:
     """How to bring floats of this range to [0, 1]."""
     if low >= 0 and high <= 255:
         return "divide 0..255 by 255, or pass uint8"
@@ -130,7 +130,7 @@ def _scaling_hint(low, high):
     return "rescale them, or pass uint8 for 0..255"
 
 
-def _as_ids(name, values):
+def _as_ids(name: str, values: np.ndarray) -> np.ndarray:
     """Labels, users or items as int32 or int64 [n], all of them >= 0."""
     expected = f"{name!r} must hold one integer >= 0 for each example"
     if values.ndim != 1:

@@ -21,7 +21,7 @@ def jitter(images: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor
     return {name: _transform(value, draws) for name, value in images.items()}
 
 
-def _transform(images, draws):
+def _transform(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """Images [batch, h, w, c] moved down and right and flipped by `draws` [batch, 3] in [0, 1).
 
     Resizing, cropping and flipping are one affine map from pixels of the result to positions in
@@ -40,7 +40,7 @@ def _transform(images, draws):
     return keras.ops.image.affine_transform(images, tf.stack(maps, axis=1), **options)
 
 
-def _axis_map(size, draw):
+def _axis_map(size: int, draw: tf.Tensor) -> tuple[float, tf.Tensor]:
     """Scale and shift from a pixel of the result to one of the image, along one axis."""
     large = round(size * 286 / 256)
     offset = tf.floor(draw * (large - size + 1))

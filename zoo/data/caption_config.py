@@ -38,7 +38,7 @@ class CaptionConfig(TextConfig):
     folder: str = "runs/features"
     mirrored: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(min_count=self.min_count)
         check_optional_numbers(image_size=self.image_size)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def load_pairs(
         )
     if languages is not None:
         languages = source_names.check_languages(languages)
-    if named:
+    if named and isinstance(source, str):
         return _named_pairs(source, split, languages, data_dir)
     splits = ("train",)
     if isinstance(source, tuple | list):
@@ -117,13 +118,15 @@ def load_pairs(
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
 
 
-def _check_text(**values):
+def _check_text(**values: Any) -> None:
     for name, value in values.items():
         if not isinstance(value, str):
             raise UsageError(f"{name} must be text, got {short_repr(value)}")
 
 
-def _named_pairs(name, split, languages, data_dir):
+def _named_pairs(
+    name: str, split: str, languages: Sequence[str] | None, data_dir: str | os.PathLike | None
+) -> Corpus:
     dataset = info(name)
     if dataset.kind != "pairs":
         raise UsageError(
@@ -134,7 +137,7 @@ def _named_pairs(name, split, languages, data_dir):
     languages = tuple(languages or builder.info.supervised_keys or dataset.features)
     if not {*languages} <= {*available}:
         raise UsageError(f"{name} has the languages {', '.join(available)}; got {languages}")
-    sides = {key: [] for key in languages}
+    sides: dict[str, list[str]] = {key: [] for key in languages}
     with tfds_store.read_errors(name, builder.data_dir):
         data = data.map(lambda example: {key: example[key] for key in languages})
         for batch in data.batch(1024).as_numpy_iterator():
@@ -143,7 +146,7 @@ def _named_pairs(name, split, languages, data_dir):
     return Corpus(dict(zip(("source", "target"), sides.values(), strict=True)), name, split)
 
 
-def _parallel(*paths):
+def _parallel(*paths: str | os.PathLike) -> list[list[str]]:
     if len(paths) != 2:
         raise UsageError(f"pairs come from two files, got {len(paths)}")
     sides = [text_files.read_lines(path) for path in paths]
@@ -239,7 +242,9 @@ def check_images(names: list[str], folder: Path, captions: Mapping[str, list[str
         )
 
 
-def _named_captions(name, split, image_size, data_dir):
+def _named_captions(
+    name: str, split: str, image_size: int | None, data_dir: str | os.PathLike | None
+) -> Corpus:
     dataset = info(name)
     if dataset.kind != "captions":
         raise UsageError(
@@ -248,8 +253,10 @@ def _named_captions(name, split, image_size, data_dir):
     builder, data = tfds_store.open_split(name, split, data_dir)
     size = image_size or dataset.image_size
     decode = builder.info.features["image"].decode_example
-    captions = []
-    arrays = {name: [] for name in dataset.features if name != "captions"}
+    captions: list[list[str]] = []
+    lists: dict[str, list[np.ndarray]] = {
+        name: [] for name in dataset.features if name != "captions"
+    }
     with tfds_store.read_errors(name, builder.data_dir):
         for example in data.as_numpy_iterator():
             image = decode(example["image"]).numpy()
@@ -258,13 +265,15 @@ def _named_captions(name, split, image_size, data_dir):
             texts = texts["text"] if isinstance(texts, dict) else texts
             label = f"{name} {split}, image {len(captions) + 1:,}: caption"
             captions.append(to_str_list(texts, label))
-            for feature, values in arrays.items():
+            for feature, values in lists.items():
                 values.append(example[feature])
-    arrays = {key: np.stack(values) for key, values in arrays.items()}
+    arrays = {key: np.stack(values) for key, values in lists.items()}
     return _caption_corpus(captions, name, split, arrays)
 
 
-def _caption_corpus(captions, name, split, arrays):
+def _caption_corpus(
+    captions: list[list[str]], name: str, split: str, arrays: dict[str, np.ndarray]
+) -> Corpus:
     """The corpus of one list of captions per row of the arrays."""
     rows = np.repeat(np.arange(len(captions)), [len(texts) for texts in captions])
     texts = {"caption": [text for texts in captions for text in texts]}

@@ -38,7 +38,7 @@ def visible_files(folder: str | Path) -> list[Path]:
     return list(_walk(Path(folder), ()))
 
 
-def _walk(folder: Path, parents: tuple) -> Iterator[Path]:
+def _walk(folder: Path, parents: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     try:
         status = folder.stat()
         entries = [(path, path.is_dir()) for path in sorted(folder.iterdir())]
@@ -106,6 +106,6 @@ def note_skipped_files(folder: Path, files: Iterable[Path], read: Iterable[Path]
         log_message_once(f"note: {folder}: {len(others):,} {subject} skipped ({_listed(suffixes)})")
 
 
-def _listed(names):
+def _listed(names: Iterable[str]) -> str:
     names = sorted(names)
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -19,7 +19,7 @@ def check_hosts(name: str, builder: Any) -> None:
     urls = {urlsplit(url).netloc: url for url in builder.url_infos}
     silent = dict.fromkeys(urls, f"no answer within {TIMEOUT} s")
 
-    def request_header(host):
+    def request_header(host: str) -> None:
         try:
             requests.head(urls[host], timeout=TIMEOUT)
             del silent[host]

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -176,7 +177,7 @@ def cached_feature_maps(
     return maps
 
 
-def _recorded_sha256(path):
+def _recorded_sha256(path: Path) -> str | None:
     """The SHA-256 in a record; None if the record is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))["sha256"]
@@ -184,7 +185,7 @@ def _recorded_sha256(path):
         return None
 
 
-def _file_sha256(path):
+def _file_sha256(path: Path) -> str:
     """SHA-256 in hex of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,10 @@ from zoo.errors import UsageError, one_line
 from zoo.log import log_message_once
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import tensorflow as tf
+    from PIL.ImageFile import ImageFile
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "TIFF", "AVIF")  # all frames of an MPO show the same
@@ -140,7 +143,7 @@ def center_square(images: np.ndarray | tf.Tensor, size: int) -> np.ndarray | tf.
     return scaled.numpy() if isinstance(images, np.ndarray) else scaled
 
 
-def _center_square(tf, images, size):
+def _center_square(tf: ModuleType, images: np.ndarray | tf.Tensor, size: int) -> tf.Tensor:
     height = images.shape[-3]
     width = images.shape[-2]
     side = min(height, width)
@@ -151,7 +154,7 @@ def _center_square(tf, images, size):
     return tf.saturate_cast(tf.round(scaled) if images.dtype == tf.uint8 else scaled, images.dtype)
 
 
-def _convert(pixels, channels, size):
+def _convert(pixels: np.ndarray, channels: int | None, size: int | None) -> np.ndarray:
     pixels = to_channels(pixels, channels)
     if size is None:
         return pixels
@@ -159,7 +162,7 @@ def _convert(pixels, channels, size):
     return center_square(pixels, size)
 
 
-def _decode(file):
+def _decode(file: str | os.PathLike) -> tuple[np.ndarray, bool]:
     """(uint8 [h, w, 1 or 3], whether it is animated) of a file; UsageError names it."""
     try:
         with warnings.catch_warnings():
@@ -185,7 +188,7 @@ def _decode(file):
 
 
 @contextlib.contextmanager
-def _open(file):
+def _open(file: str | os.PathLike) -> Iterator[ImageFile]:
     """The file opened by Pillow; UsageError, without the file's name, if it is not regular.
 
     Pillow gets a stream and no name: with a name it would map the file into memory and mix up the
@@ -198,7 +201,7 @@ def _open(file):
         yield image
 
 
-def _pixels(image):
+def _pixels(image: Image.Image) -> np.ndarray:
     image.load()
     orientation = _orientation(image)
     if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM"):
@@ -219,7 +222,7 @@ def _pixels(image):
     return pixels[..., None] if mode == "L" else pixels
 
 
-def _eight_bits(image):
+def _eight_bits(image: Image.Image) -> Image.Image:
     """A gray image of 16 bits scaled to 8; its transparent gray value, if any, becomes white."""
     pixels = np.asarray(image).astype(np.int64)
     scaled = ((pixels + 128) // 257).astype(np.uint8)
@@ -227,21 +230,21 @@ def _eight_bits(image):
     return Image.fromarray(scaled)
 
 
-def _orientation(image):
+def _orientation(image: Image.Image) -> int | None:
     try:
         return image.getexif().get(ORIENTATION)
     except Exception:  # damaged metadata does not affect the pixels
         return None
 
 
-def _is_animated(image):
+def _is_animated(image: Any) -> bool:
     try:
         return image.format in ANIMATED and image.is_animated
     except Exception:  # the first frame was read
         return False
 
 
-def _note_animated(files):
+def _note_animated(files: Sequence[str | os.PathLike]) -> None:
     if not files:
         return
     names = ", ".join(str(file) for file in files[:SHOWN]) + (", ..." if files[SHOWN:] else "")

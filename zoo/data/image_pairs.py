@@ -6,7 +6,7 @@ like splits (`zoo.data.folders`), each of them has one of the two forms.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ def folder_pairs(folder: Path) -> list[Sequence[np.ndarray]]:
     )
 
 
-def _split_halves(file, image):
+def _split_halves(file: Path, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The left and right half of a file's image: uint8 [h, w / 2, 1 or 3] each."""
     width = image.shape[1]
     if width % 2:
@@ -79,7 +79,7 @@ def _split_halves(file, image):
     return image[:, : width // 2], image[:, width // 2 :]
 
 
-def _match_files(inner, sides):
+def _match_files(inner: Sequence[Path], sides: Iterable[list[Path]]) -> list[list[Path]]:
     """(files of A, files of B), sorted by name; the names agree except for suffixes."""
     stems = [
         {file: file.relative_to(folder).with_suffix("").as_posix() for file in files}
@@ -95,4 +95,4 @@ def _match_files(inner, sides):
             f" and {(a & b).total()} pairs: each image in {inner[0].name} needs one of the"
             f" same name in {inner[1].name}"
         )
-    return [sorted(side, key=side.get) for side in stems]
+    return [sorted(side, key=side.__getitem__) for side in stems]

@@ -6,7 +6,7 @@ become images of 28 x 28 pixels.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def from_path(path: Path, split: str = "train", image_size: int | None = None) -
     return ImageSource(from_arrays(read_numpy(path)))
 
 
-def _folder(path, split, image_size):
+def _folder(path: Path, split: str, image_size: int | None) -> ImageSource:
     paths = split_paths(path) or {"train": path}
     chosen = parse_split(split, paths)["name"]
     groups = {name: _groups(split_path) for name, split_path in paths.items()}
@@ -78,9 +78,11 @@ def _folder(path, split, image_size):
     note_skipped_files(
         path, visible_files(path), [file for group in files.values() for file in group]
     )
-    class_names = tuple(sorted({name for group in groups.values() for name in group} - {None}))
+    class_names = tuple(
+        sorted({name for group in groups.values() for name in group if name is not None})
+    )
     _check_classes(path, class_names, groups)
-    names = {"splits": tuple(paths), "class_names": class_names or None}
+    names: dict[str, Any] = {"splits": tuple(paths), "class_names": class_names or None}
     if all(file.suffix.lower() in NUMPY for file in files[chosen]):
         return ImageSource(_numpy_arrays(paths[chosen], classes, class_names, image_size), **names)
     others = (file for name in files if name != chosen for file in files[name])
@@ -91,7 +93,7 @@ def _folder(path, split, image_size):
     return ImageSource(arrays, **names)
 
 
-def _groups(folder):
+def _groups(folder: Path) -> dict[str | None, list[Path]]:
     """Class -> its files, of a folder; None -> all its files, if there are no classes."""
     if folder.is_file():
         return {None: [folder]}
@@ -100,7 +102,7 @@ def _groups(folder):
     top_level = [file for file in images if file.parent == folder]
     arrays = with_suffix([file for file in files if file.parent == folder], NUMPY)
     if not images:
-        groups = {file.stem: [file] for file in arrays}
+        groups: dict[str | None, list[Path]] = {file.stem: [file] for file in arrays}
         if len(groups) < len(arrays):
             raise UsageError(f"{folder} has two files of one class; give each class one file")
         return groups
@@ -117,7 +119,9 @@ def _groups(folder):
     return groups
 
 
-def _check_classes(path, class_names, groups):
+def _check_classes(
+    path: Path, class_names: Sequence[str], groups: Mapping[str, dict[str | None, list[Path]]]
+) -> None:
     """Raises UsageError for a class that has no images in any split."""
     for name in class_names:
         if not any(classes.get(name) for classes in groups.values()):
@@ -127,15 +131,20 @@ def _check_classes(path, class_names, groups):
             )
 
 
-def _labels(class_names, counts):
+def _labels(class_names: Sequence[str | None], counts: Mapping[str | None, int]) -> np.ndarray:
     return np.repeat([class_names.index(name) for name in counts], [*counts.values()])
 
 
-def _numpy_arrays(folder, groups, class_names, image_size):
+def _numpy_arrays(
+    folder: Path,
+    groups: dict[str | None, list[Path]],
+    class_names: Sequence[str],
+    image_size: int | None,
+) -> dict[str, np.ndarray]:
     """The arrays of NumPy files: one file per class, or one file of a split."""
     if None in groups:
         return from_arrays(read_numpy(groups[None][0]))
-    images = {}
+    images: dict[str | None, np.ndarray] = {}
     for name, (file,) in groups.items():
         image = read_numpy(file).get("image")
         if image is None or not len(image):
@@ -215,7 +224,9 @@ def stratified_order(label: np.ndarray) -> np.ndarray:
     return np.lexsort((label, position))
 
 
-def _note_missing_classes(label, rows, split, name):
+def _note_missing_classes(
+    label: np.ndarray, rows: slice | np.ndarray, split: str, name: str
+) -> None:
     """Logs a message if a slice lacks classes because the labels are sorted."""
     runs = np.count_nonzero(np.diff(label)) + 1
     if 4 * runs >= len(label):
@@ -223,8 +234,8 @@ def _note_missing_classes(label, rows, split, name):
     missing = np.setdiff1d(label, label[rows])
     unavoidable = np.setdiff1d(label, label[stratified_order(label)[rows]])
     if len(missing) > len(unavoidable):
-        missing = [str(c) for c in missing]
-        listed = ", ".join(missing[:10]) + (", ..." if missing[10:] else "")
+        classes = [str(c) for c in missing]
+        listed = ", ".join(classes[:10]) + (", ..." if classes[10:] else "")
         first, _, bounds = split.partition("[")
         log_message_once(
             f"note: {split!r} of {name} has none of the classes {listed}: its labels are sorted;"
@@ -251,7 +262,7 @@ def split_slice(split: str, parts: Mapping[str, str | None], count: int) -> slic
     return slice(start, stop)
 
 
-def _boundary(text, default, count, split):
+def _boundary(text: str | None, default: int, count: int, split: str) -> int:
     if not text:
         return default
     number, limit = (int(text[:-1]), 100) if text.endswith("%") else (int(text), count)

@@ -5,8 +5,9 @@ import math
 import os
 import stat
 import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def read_numpy(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_array(file):
+def _read_array(file: IO[bytes]) -> np.ndarray:
     """The array of an open .npy file."""
     size = os.fstat(file.fileno()).st_size
     _check_declared(file, size)
@@ -54,7 +55,7 @@ def _read_array(file):
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _archive_arrays(file):
+def _archive_arrays(file: IO[bytes]) -> dict[str, Any]:
     """The arrays of an open .npz file: name -> array, or None if it is not used."""
     archive = zipfile.ZipFile(file)
     names = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
@@ -62,7 +63,7 @@ def _archive_arrays(file):
     return dict.fromkeys(names) | arrays
 
 
-def _read_member(archive, entry):
+def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     if entry.file_size > LARGE and entry.file_size > RATIO * entry.compress_size:
         raise UsageError(
             f"{entry.filename} would unpack {entry.compress_size:,} bytes to"
@@ -74,7 +75,7 @@ def _read_member(archive, entry):
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _check_declared(stream, size):
+def _check_declared(stream: IO[bytes], size: int) -> None:
     """Raises UsageError if a header declares more bytes than follow."""
     version = np.lib.format.read_magic(stream)
     if version not in HEADERS:
@@ -88,7 +89,7 @@ def _check_declared(stream, size):
         )
 
 
-def _used_names(names):
+def _used_names(names: Collection[str]) -> dict[str, str]:
     """Our key -> the name in the file, of the arrays to read; {} if there are no images."""
     if {*PAIR_KEYS} <= {*names}:
         return {name: name for name in PAIR_KEYS}
@@ -97,7 +98,7 @@ def _used_names(names):
     return {key: name for key, name in used.items() if name} if used["image"] else {}
 
 
-def _select_arrays(path, arrays):
+def _select_arrays(path: Path, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The used arrays by our keys; logs a message about the others."""
     used = _used_names(arrays)
     if not used:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from zoo.data import folders
 from zoo.data.catalog import CATALOG
@@ -30,7 +30,7 @@ STEMS = {  # names of text files by split: train.de, valid.de, test_2016_flickr.
 }
 
 
-def is_named(source: Any) -> bool:
+def is_named(source: Any) -> TypeGuard[str]:
     """Whether the source is a name of the catalog, or a name and a class."""
     return isinstance(source, str) and source.partition("/")[0] in CATALOG
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import filelock
 
 from zoo.data.catalog import info
-from zoo.errors import UsageError, WriteError, ZooError, one_line
+from zoo.data.dataset_info import DatasetInfo
+from zoo.errors import DataNotPreparedError, UsageError, WriteError, ZooError, one_line
 from zoo.files import check_writable, user_path
 
 DOWNLOADED = ("TFDS_DATA_DIR", "~/tensorflow_datasets")  # environment variable, default
@@ -34,7 +35,7 @@ def generated_directory() -> Path:
     return _folder_from(*GENERATED)
 
 
-def _folder_from(variable, default):
+def _folder_from(variable: str, default: str) -> Path:
     return user_path(os.environ.get(variable) or default, variable)
 
 
@@ -87,7 +88,7 @@ def writable_directory(content: str) -> Path:
     return folder
 
 
-def _temporary_directory():
+def _temporary_directory() -> Path:
     if not _temporary:
         _temporary.append(Path(tempfile.mkdtemp(prefix="zoo-data-")))
         atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)
@@ -97,6 +98,18 @@ def _temporary_directory():
 def manual_dir(name: str, data_dir: str | os.PathLike | None = None) -> Path:
     """The folder for files that must be fetched by hand before a data set can be prepared."""
     return directory(data_dir) / "downloads" / "manual" / info(name).name
+
+
+def manual_download_error(
+    dataset: DatasetInfo, data_dir: str | os.PathLike | None
+) -> DataNotPreparedError:
+    """The error for a data set whose files must be fetched by hand first."""
+    fetch = f"fetch it with: zoo data prepare {dataset.name}; or " if dataset.network else ""
+    return DataNotPreparedError(
+        f"the data set {dataset.name!r} is not in {directory(data_dir)}; {fetch}put"
+        f" {dataset.manual} into {manual_dir(dataset.name, data_dir)}, then run:"
+        f" zoo data prepare {dataset.name}"
+    )
 
 
 @contextlib.contextmanager
@@ -126,5 +139,5 @@ def preparation_lock(folder: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-def _log(text):
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

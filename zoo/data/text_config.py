@@ -41,7 +41,7 @@ class TextConfig:
     max_length: int = 100
     truncate: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tokenizer not in TOKENIZERS:
             raise UnknownNameError("tokenizer", self.tokenizer, TOKENIZERS)
         if self.languages is not None:

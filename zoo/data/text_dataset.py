@@ -8,7 +8,7 @@
 Rows are padded with zeros. Texts to generate ("target", "caption") are between START and END.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from zoo.text import limit_length
 TARGETS = ("target", "caption")
 
 
-def _check_corpus(corpus):
+def _check_corpus(corpus: Corpus) -> None:
     """Raises UsageError unless texts, arrays and rows are consistent and images are valid."""
     for values in (corpus.texts, corpus.arrays):
         counts = {name: len(value) for name, value in values.items()}
@@ -43,7 +43,7 @@ def _check_corpus(corpus):
         )
 
 
-def _check_ids(ids, size, label):
+def _check_ids(ids: Sequence[Sequence[int]], size: int, label: str) -> None:
     """Raises UsageError, which names the text, unless all ids are below the vocabulary's size."""
     for number, row in enumerate(ids, 1):
         if row and not 0 <= min(row) <= max(row) < size:
@@ -159,7 +159,7 @@ class TextDataset:
         size = self.batch_size
         even = size and (self.drop_remainder or self.num_examples % size == 0)
 
-        def make_batch(number):
+        def make_batch(number: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = order[edges[number] : edges[number + 1]]
             if even:
                 rows = tf.ensure_shape(rows, [size])
@@ -167,12 +167,12 @@ class TextDataset:
 
         return prefetch(tf.data.Dataset.from_tensor_slices(batch_order).map(make_batch))
 
-    def _plan(self, epoch):
+    def _plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(order of the sentences, boundaries of the batches, order of the batches) of an epoch."""
         random = np.random.default_rng((self.seed, epoch))
         count = self.num_examples
         order = random.permutation(count) if self.shuffle else np.arange(count)
-        if self.drop_remainder:
+        if self.drop_remainder and self.batch_size:
             order = order[: count - count % self.batch_size]
         if self.shuffle:
             order = order[np.lexsort([self._padded_lengths(name)[order] for name in self._lengths])]
@@ -180,7 +180,7 @@ class TextDataset:
         batches = np.arange(len(edges) - 1)
         return order, edges, random.permutation(batches) if self.shuffle else batches
 
-    def _boundaries(self, order):
+    def _boundaries(self, order: np.ndarray) -> np.ndarray:
         """The boundaries of the batches of sentences in this order."""
         if self.batch_size:
             return np.append(np.arange(0, len(order), self.batch_size), len(order))
@@ -195,18 +195,20 @@ class TextDataset:
                 widest = width
         return np.append(edges, len(order))
 
-    def _widths(self, order, edges):
+    def _widths(self, order: np.ndarray, edges: np.ndarray) -> dict[str, np.ndarray]:
         """name -> width of each batch."""
         return {
             name: np.maximum.reduceat(self._padded_lengths(name)[order], edges[:-1])
             for name in self._lengths
         }
 
-    def _padded_lengths(self, name):
+    def _padded_lengths(self, name: str) -> np.ndarray:
         """Lengths of all sentences, rounded up to at least one multiple."""
         return np.maximum(-(-self._lengths[name] // self.multiple), 1) * self.multiple
 
-    def _batch(self, rows, widths):
+    def _batch(
+        self, rows: np.ndarray | tf.Tensor, widths: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """The texts of some rows, at these widths, and their arrays."""
         batch = {}
         for name, width in widths.items():

@@ -8,7 +8,7 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from zoo.errors import UsageError, one_line, short_repr
@@ -41,7 +41,7 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     return decode_lines(raw, path)
 
 
-def _unpacked(raw):
+def _unpacked(raw: bytes) -> bytes:
     limit = min(LARGEST, max(SMALL, RATIO * len(raw)))
     with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
         text = file.read(limit + 1)
@@ -94,7 +94,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
     return sides
 
 
-def _check_columns(columns):
+def _check_columns(columns: Sequence[int]) -> None:
     valid = [type(column) is int and column >= 0 for column in columns]
     if not all(valid) or len(set(columns)) != 2 or len(valid) != 2:
         raise UsageError(
@@ -128,20 +128,20 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
     return captions
 
 
-def _has_tabs(texts):
+def _has_tabs(texts: Sequence[str]) -> bool:
     """Whether names end with a tab: in most lines, or in half of them and in the first."""
     votes = ["\t" in line and not NAME_AND_COMMA.match(line) for line in texts if line.strip()]
     return bool(votes) and 2 * sum(votes) + votes[0] > len(votes)
 
 
-def _tab_rows(texts):
+def _tab_rows(texts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(texts, 1):
         if line.strip():
             name, _, caption = line.partition("\t")
             yield number, name, caption
 
 
-def _comma_rows(texts, path):
+def _comma_rows(texts: Sequence[str], path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
     """(line number, name, caption); a quoted caption may contain a line break."""
     reader = csv.reader((line.replace("\r", " ") + "\n" for line in texts), strict=True)
     while True:

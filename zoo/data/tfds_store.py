@@ -28,8 +28,13 @@ from zoo.errors import (
 )
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import numpy as np
     import tensorflow as tf
+    from tensorflow_datasets.core import DatasetBuilder
+
+    from zoo.data.dataset_info import DatasetInfo
 
 
 def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
@@ -63,12 +68,14 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
     return Path(builder.data_dir)
 
 
-def _prepare(dataset, builder, folder, data_dir):
+def _prepare(
+    dataset: DatasetInfo, builder: DatasetBuilder, folder: Path, data_dir: str | os.PathLike | None
+) -> None:
     import tensorflow_datasets as tfds
 
     manual = dataset.manual and storage.manual_dir(dataset.name, data_dir).is_dir()
     if dataset.manual and not manual and not dataset.network:
-        raise _manual_download_error(dataset, data_dir)
+        raise storage.manual_download_error(dataset, data_dir)
     if dataset.network and not manual:
         check_hosts(dataset.name, builder)
     try:
@@ -131,7 +138,7 @@ def read_images(
     size = image_size or dataset.image_size
     images = [name for name in dataset.features if isinstance(features[name], tfds.features.Image)]
 
-    def select(example):
+    def select(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         selected = {feature: example[feature] for feature in dataset.features}
         for image in images:
             selected[image] = features[image].decode_example(example[image])
@@ -175,7 +182,7 @@ def open_split(
     return builder, _open_dataset(builder, dataset, split, images, tfds)
 
 
-def _builder(dataset, folder):
+def _builder(dataset: DatasetInfo, folder: Path) -> DatasetBuilder:
     import tensorflow_datasets as tfds
 
     if dataset.module:
@@ -203,14 +210,14 @@ def read_errors(name: str, folder: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
-def _prepared_builder(dataset, data_dir):
+def _prepared_builder(dataset: DatasetInfo, data_dir: str | os.PathLike | None) -> DatasetBuilder:
     """The builder of a prepared data set; a generated one is prepared if necessary."""
     folder = storage.folder_for(dataset.name, data_dir)
     builder = _builder(dataset, folder)
     if builder.is_prepared():
         return builder
     if dataset.manual:
-        raise _manual_download_error(dataset, data_dir)
+        raise storage.manual_download_error(dataset, data_dir)
     if dataset.network:
         raise DataNotPreparedError(
             f"the data set {dataset.name!r} is not in {folder}; fetch it with: zoo data prepare"
@@ -226,16 +233,9 @@ def _prepared_builder(dataset, data_dir):
     return _builder(dataset, folder)
 
 
-def _manual_download_error(dataset, data_dir):
-    fetch = f"fetch it with: zoo data prepare {dataset.name}; or " if dataset.network else ""
-    return DataNotPreparedError(
-        f"the data set {dataset.name!r} is not in {storage.directory(data_dir)}; {fetch}put"
-        f" {dataset.manual} into {storage.manual_dir(dataset.name, data_dir)}, then run:"
-        f" zoo data prepare {dataset.name}"
-    )
-
-
-def _open_dataset(builder, dataset, split, images, tfds):
+def _open_dataset(
+    builder: DatasetBuilder, dataset: DatasetInfo, split: str, images: list[str], tfds: ModuleType
+) -> tf.data.Dataset:
     """The undecoded tf.data.Dataset of a split. Raises UsageError, which lists the splits."""
     splits = list(builder.info.splits)
     parts = [part.strip() for part in split.split("+")]
@@ -256,7 +256,7 @@ def _open_dataset(builder, dataset, split, images, tfds):
         )
 
 
-def _check_part(builder, dataset, part):
+def _check_part(builder: DatasetBuilder, dataset: DatasetInfo, part: str) -> None:
     """Raises UsageError unless a part of a split can be parsed and holds an example."""
     from zoo.data import image_sources
 
@@ -266,7 +266,9 @@ def _check_part(builder, dataset, part):
             raise UsageError(
                 f"{builder.name} is already shuffled: leave .{match['order']} out of {part!r}"
             )
-        image_sources.split_slice(part, match, builder.info.splits[match["name"]].num_examples)
+        image_sources.split_slice(
+            part, match.groupdict(), builder.info.splits[match["name"]].num_examples
+        )
     try:  # a syntax that only TFDS reads, as "train[0shard:3shard]"
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"
@@ -280,7 +282,7 @@ def _check_part(builder, dataset, part):
         )
 
 
-def _incomplete_hint(dataset, splits, folder):
+def _incomplete_hint(dataset: DatasetInfo, splits: list[str], folder: str) -> str:
     if set(dataset.splits) <= set(splits):
         return ""
     return (
@@ -289,7 +291,7 @@ def _incomplete_hint(dataset, splits, folder):
     )
 
 
-def _label(features, name, class_name):
+def _label(features: Any, name: str, class_name: str) -> int:
     """The number of a class given by name."""
     names = getattr(features["label"], "names", []) if "label" in features else []
     if class_name not in names:

@@ -12,13 +12,14 @@ forbidden token has the logit -inf.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_length_penalty, check_sampling
+from zoo.generation.decoding_result import DecodingResult, masked_result
 from zoo.generation.token_sampling import NEG_INF, filter_top_k_top_p, sample_token
 from zoo.model import to_seed
 
@@ -33,24 +34,8 @@ __all__ = [
 ]
 
 Step = Callable[[tf.Tensor, Any], tuple]
-
-
-class DecodingResult(NamedTuple):
-    """Decoded sequences; where shapes have [n], beam search has [n, num_beams], the best first.
-
-    tokens: int32 [n, max_length], END included, zeros after it.
-    lengths: int32 [n], number of tokens, END included.
-    log_probs: float32 [n], sum of the tokens' log-probabilities.
-    scores: float32 [n], the same divided by the length penalty; beams are sorted by it.
-    aux: what the steps returned, [n, max_length, ...]: entry t belongs to the step that chose token
-        t, zeros after END; () if the steps return none.
-    """
-
-    tokens: Any
-    lengths: Any
-    log_probs: Any
-    scores: Any
-    aux: Any
+Choose = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Beams = dict[str, tf.Tensor]
 
 
 def greedy(
@@ -67,7 +52,7 @@ def greedy(
     Raises UsageError: `max_length` is not an integer >= 1, or the state contains no tensor.
     """
 
-    def choose(logits, time):
+    def choose(logits: tf.Tensor, time: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         token = tf.argmax(logits, -1, tf.int32)
         # The largest probability is at least 1 / vocabulary, so its logarithm loses no precision.
         return token, tf.math.log(_gather_rows(tf.nn.softmax(logits), token))
@@ -104,7 +89,7 @@ def sample(
     check_sampling(temperature, top_k, top_p)
     key = to_seed(seed)
 
-    def choose(logits, time):
+    def choose(logits: tf.Tensor, time: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         token = sample_token(logits, key, time, temperature, top_k, top_p)
         return token, _gather_rows(logits, token) - tf.reduce_logsumexp(logits, 1)
 
@@ -146,17 +131,21 @@ def beam_search(
     positions = tf.range(max_length)
     state = tf.nest.map_structure(lambda x: tf.repeat(x, num_beams, axis=0), state)
 
-    def penalized(log_probs, length):
+    def penalized(log_probs: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
         return log_probs / ((5.0 + tf.cast(length, tf.float32)) / 6.0) ** length_penalty
 
-    def is_complete(finished, alive):
+    def is_complete(finished: Beams, alive: Beams) -> tf.Tensor:
         full = tf.reduce_all(finished["scores"] > NEG_INF, 1)
         return tf.reduce_all(full | tf.reduce_all(alive["log_probs"] == NEG_INF, 1))
 
-    def should_continue(time, token, alive, finished, *_):
+    def should_continue(
+        time: tf.Tensor, token: tf.Tensor, alive: Beams, finished: Beams, *_: Any
+    ) -> tf.Tensor:
         return (time < max_length) & ~is_complete(finished, alive)
 
-    def advance(time, token, alive, finished, state, arrays):
+    def advance(
+        time: tf.Tensor, token: tf.Tensor, alive: Beams, finished: Beams, state: Any, arrays: Any
+    ) -> tuple:
         logits, state, arrays = _call_step(step, time, token, state, arrays, max_length)
         size = tf.shape(logits)[-1]
         log_probs = tf.reshape(tf.nn.log_softmax(logits), [n, num_beams, size])
@@ -206,7 +195,7 @@ def beam_search(
     both = {name: tf.concat([finished[name], alive[name]], 1) for name in finished}
     result = _select(both, tf.math.top_k(rank, num_beams).indices)
 
-    def follow_paths(x):
+    def follow_paths(x: tf.Tensor) -> tf.Tensor:
         """[max_length, n * num_beams, ...] -> [n, num_beams, max_length, ...], along the beams."""
         x = tf.reshape(x, tf.concat([[max_length, n, num_beams], tf.shape(x)[2:]], 0))
         x = _transpose(x, 0, 1)
@@ -214,19 +203,32 @@ def beam_search(
         return _transpose(tf.gather(x, paths, axis=2, batch_dims=2), 1, 2)
 
     aux = tf.nest.map_structure(lambda array: follow_paths(array.stack()), arrays)
-    return _masked_result(
+    return masked_result(
         result["tokens"], result["lengths"], result["log_probs"], result["scores"], aux
     )
 
 
-def _decode_step_by_step(step, state, start_id, end_id, max_length, choose):
+def _decode_step_by_step(
+    step: Step, state: Any, start_id: int, end_id: int, max_length: int | tf.Tensor, choose: Choose
+) -> DecodingResult:
     """One token per step and sequence; choose(logits, time) -> (tokens, log-probabilities)."""
     n = _batch_size(state, max_length)
 
-    def should_continue(time, token, finished, *_):
+    def should_continue(
+        time: tf.Tensor, token: tf.Tensor, finished: tf.Tensor, *_: Any
+    ) -> tf.Tensor:
         return (time < max_length) & ~tf.reduce_all(finished)
 
-    def advance(time, token, finished, total, length, tokens, state, arrays):
+    def advance(
+        time: tf.Tensor,
+        token: tf.Tensor,
+        finished: tf.Tensor,
+        total: tf.Tensor,
+        length: tf.Tensor,
+        tokens: tf.TensorArray,
+        state: Any,
+        arrays: Any,
+    ) -> tuple:
         logits, state, arrays = _call_step(step, time, token, state, arrays, max_length)
         token, log_prob = choose(logits, time)
         total += tf.where(finished, 0.0, log_prob)
@@ -240,13 +242,20 @@ def _decode_step_by_step(step, state, start_id, end_id, max_length, choose):
     first = advance(tf.constant(0), tf.fill([n], start_id), *zeros, tokens, state, None)
     _, _, _, total, length, tokens, _, arrays = tf.while_loop(should_continue, advance, first)
     aux = tf.nest.map_structure(lambda array: _transpose(array.stack(), 0, 1), arrays)
-    return _masked_result(_transpose(tokens.stack(), 0, 1), length, total, total, aux)
+    return masked_result(_transpose(tokens.stack(), 0, 1), length, total, total, aux)
 
 
-def _call_step(step, time, token, state, arrays, max_length):
+def _call_step(
+    step: Step,
+    time: tf.Tensor,
+    token: tf.Tensor,
+    state: Any,
+    arrays: Any,
+    max_length: int | tf.Tensor,
+) -> tuple[tf.Tensor, Any, Any]:
     """(float32 logits, new state, arrays with aux written) of one step."""
-    logits, new, *aux = step(token, state)
-    aux = aux[0] if aux else ()
+    logits, new, *rest = step(token, state)
+    aux = rest[0] if rest else ()
     if arrays is None:  # the first step defines the structure of aux
         arrays = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, max_length), aux)
     arrays = tf.nest.map_structure(lambda array, x: array.write(time, x), arrays, aux)
@@ -254,18 +263,7 @@ def _call_step(step, time, token, state, arrays, max_length):
     return tf.cast(logits, tf.float32), new, arrays
 
 
-def _masked_result(tokens, lengths, log_probs, scores, aux):
-    """A `DecodingResult` whose aux is zero after the END of each sequence."""
-    inside = tf.range(tf.shape(tokens)[-1]) < lengths[..., None]
-
-    def mask(x):
-        shape = tf.concat([tf.shape(inside), tf.ones(tf.rank(x) - tf.rank(inside), tf.int32)], 0)
-        return tf.where(tf.reshape(inside, shape), x, tf.zeros_like(x))
-
-    return DecodingResult(tokens, lengths, log_probs, scores, tf.nest.map_structure(mask, aux))
-
-
-def _batch_size(state, max_length):
+def _batch_size(state: Any, max_length: int | tf.Tensor) -> int | tf.Tensor:
     """Number of sequences, an int if it is static."""
     if not tf.is_tensor(max_length):
         check_numbers(max_length=max_length)
@@ -275,16 +273,16 @@ def _batch_size(state, max_length):
     return tf.shape(tensors[0])[0] if tensors[0].shape[0] is None else tensors[0].shape[0]
 
 
-def _gather_rows(x, indices):
+def _gather_rows(x: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
     """x [n, k, ...] at indices [n, j] -> [n, j, ...], or at [n] -> [n, ...]."""
     return tf.gather(x, indices, axis=1, batch_dims=1)
 
 
-def _select(tensors, indices):
+def _select(tensors: Beams, indices: tf.Tensor) -> Beams:
     return {name: _gather_rows(value, indices) for name, value in tensors.items()}
 
 
-def _transpose(x, a, b):
+def _transpose(x: tf.Tensor, a: int, b: int) -> tf.Tensor:
     """x with the axes a and b exchanged."""
     axes = list(range(len(x.shape)))
     axes[a], axes[b] = axes[b], axes[a]

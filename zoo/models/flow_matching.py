@@ -134,8 +134,8 @@ def _trained_autoencoder(autoencoder: Any, image_shape: tuple[int, ...]) -> Any:
     if isinstance(autoencoder, str):
         try:
             autoencoder = zoo.get(autoencoder, pretrained=True)
-        except ValueError as error:  # no such preset
-            raise ValueError(f"autoencoder: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"autoencoder: there is no preset {autoencoder!r:.80}") from error
     if not all(hasattr(autoencoder, method) for method in ("posterior", "decode", "latent_dim")):
         raise ValueError(
             "autoencoder must be a model with posterior and decode, such as a vae, or the name of a"

@@ -10,6 +10,8 @@ have no date in common, so that the test measures generalization to unseen dates
 """
 
 import datetime
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -145,7 +147,7 @@ class Dates(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "30,000 + 1,000 + 1,000 dates."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description="Dates as people write them in nine languages, and their ISO 8601 form.",
@@ -156,9 +158,9 @@ class Dates(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # pair i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         return {name: self._generate_examples(name, count) for name, count in SPLITS.items()}
 
-    def _generate_examples(self, split, count):
+    def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, (written, iso) in enumerate(zip(*generate(count, split=split), strict=True)):
             yield i, {"written": written, "iso": iso}

@@ -7,7 +7,9 @@ arXiv 1611.07004).
 Importing this module registers the TFDS data set "facades", which reads a manually filled folder.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -24,7 +26,7 @@ class Facades(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "The splits of the folder."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "facades/train/*.jpg, facades/val/*.jpg, facades/test/*.jpg"
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
@@ -34,12 +36,12 @@ class Facades(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # in the order of the files' names
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir / self.name)
         paths = folders.split_paths(folder) or {"train": folder}
         return {name: self._generate_examples(path) for name, path in paths.items()}
 
-    def _generate_examples(self, folder):
+    def _generate_examples(self, folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         pairs = zip(*image_pairs.folder_pairs(folder), strict=True)
         for number, (photograph, labels) in enumerate(pairs):
             if labels.shape != (SIZE, SIZE, 3):

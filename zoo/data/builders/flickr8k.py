@@ -7,7 +7,9 @@ Importing this module registers the TFDS data set "flickr8k", which reads a manu
 with the contents of the archives Flickr8k_Dataset.zip and Flickr8k_text.zip.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -28,7 +30,7 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
         " devImages, testImages"
     )
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description="Photographs with five captions each.",
@@ -43,7 +45,7 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # in the order of the split lists
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir / self.name)
         captions = text_files.read_captions(corpora.find_file(folder, CAPTIONS))
         lists = {
@@ -56,6 +58,8 @@ class Flickr8k(tfds.core.GeneratorBasedBuilder):
             for split, names in lists.items()
         }
 
-    def _generate_examples(self, folder, names, captions):
+    def _generate_examples(
+        self, folder: Path, names: list[str], captions: dict[str, list[str]]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, name in enumerate(names):
             yield i, {"image": folder / name, "captions": captions[name], "filename": name}

@@ -8,7 +8,9 @@ Importing this module registers the TFDS data set "multi30k". Files in the manua
 unchecked; others are downloaded and their SHA-256 is verified.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -50,7 +52,7 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
         for name, (size, sha256) in FILES.items()
     }
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description="German and English descriptions of photographs.",
@@ -61,7 +63,7 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # line i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         try:
             manual = Path(dl_manager.manual_dir / self.name)
         except AssertionError:  # TFDS: there is no manual folder
@@ -74,6 +76,6 @@ class Multi30k(tfds.core.GeneratorBasedBuilder):
             splits = {s: corpora.load_pairs(tuple(map(Path, p))) for s, p in paths.items()}
         return {split: self._generate_examples(corpus) for split, corpus in splits.items()}
 
-    def _generate_examples(self, corpus):
+    def _generate_examples(self, corpus: corpora.Corpus) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, pair in enumerate(zip(*corpus.texts.values(), strict=True)):
             yield i, dict(zip(LANGUAGES, pair, strict=True))

@@ -11,6 +11,8 @@ Importing this module registers the TFDS data set "ratings".
 """
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -108,7 +110,7 @@ class Ratings(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "18,000 + 2,000 ratings of 150 films by 400 users."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         scalar = tfds.features.Scalar
         return tfds.core.DatasetInfo(
             builder=self,
@@ -119,14 +121,14 @@ class Ratings(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # rating i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         starts = np.cumsum([0, *SPLITS.values()]).tolist()
         return {
             name: self._generate_examples(first, SPLITS[name])
             for name, first in zip(SPLITS, starts, strict=False)
         }
 
-    def _generate_examples(self, first, count):
+    def _generate_examples(self, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         ratings = generate(sum(SPLITS.values()))
         for i in range(count):
             yield i, {name: ratings[name][first + i] for name in FEATURES}

@@ -10,6 +10,9 @@ correct captions is a complete measure.
 `generate` needs only NumPy. Importing this module registers the TFDS data set "shapes".
 """
 
+from collections.abc import Collection, Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -65,10 +68,10 @@ def generate(n: int, seed: int = 0, first: int = 0) -> dict[str, np.ndarray | li
     return {"image": np.stack(image), "caption": [*caption], "centres": np.stack(centers)}
 
 
-def _scene(random):
+def _scene(random: np.random.Generator) -> tuple[np.ndarray, str, np.ndarray]:
     """(image, caption, centers) of one scene."""
-    words, cells = LAYOUTS[random.integers(len(LAYOUTS))]
-    cells = np.array(cells, np.float64)
+    words, layout = LAYOUTS[random.integers(len(LAYOUTS))]
+    cells = np.array(layout, np.float64)
     radii = random.uniform(*RADII, len(cells))
     positions = cells * CELL + random.uniform(-JITTER, JITTER, cells.shape)
     low = (radii + 1)[:, None] - positions  # the scene may move as long as no shape is cut off
@@ -90,7 +93,7 @@ def _scene(random):
     return np.round(255 * image).astype(np.uint8), caption, centers
 
 
-def _choice(random, names):
+def _choice(random: np.random.Generator, names: Collection[str]) -> str:
     return [*names][random.integers(len(names))]
 
 
@@ -100,7 +103,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES = {"1.1.0": "24,000 + 1,000 + 1,000 scenes.", "1.0.0": "12,000 + 1,000 + 1,000."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description="Scenes of one to three coloured shapes with a caption each.",
@@ -114,14 +117,14 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # scene i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         starts = np.cumsum([0, *SPLITS.values()]).tolist()
         return {
             name: self._generate_examples(first, SPLITS[name])
             for name, first in zip(SPLITS, starts, strict=False)
         }
 
-    def _generate_examples(self, first, count):
+    def _generate_examples(self, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         scenes = generate(count, first=first)
         for i in range(count):
             yield (

@@ -8,6 +8,9 @@ which follow from the surrounding shape.
 `generate` needs only NumPy. Importing this module registers the TFDS data set "snowflake_maps".
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -35,7 +38,7 @@ def generate(
     return COLORS[np.digitize(light, EDGES)], _render(light)
 
 
-def _render(light):
+def _render(light: np.ndarray) -> np.ndarray:
     """The relief of light [n, h, w] in [0, 1] as images, uint8 [n, h, w, 3]."""
     height = _blur(light)
     down, right = np.gradient(height, axis=(1, 2))
@@ -55,7 +58,7 @@ def _render(light):
     return np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
 
 
-def _blur(images):
+def _blur(images: np.ndarray) -> np.ndarray:
     """Images [n, h, w] convolved with the window 1, 2, 1 in both directions."""
     for axis in (1, 2):
         images = (np.roll(images, 1, axis) + 2 * images + np.roll(images, -1, axis)) / 4
@@ -68,7 +71,7 @@ class SnowflakeMaps(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "400 + 40 pairs."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
@@ -78,13 +81,13 @@ class SnowflakeMaps(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # crystal i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         starts = np.cumsum([0, *SPLITS.values()]).tolist()
         return {
             name: self._generate_examples(first, SPLITS[name])
             for name, first in zip(SPLITS, starts, strict=False)
         }
 
-    def _generate_examples(self, first, count):
+    def _generate_examples(self, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         for i, (source, target) in enumerate(zip(*generate(count, first=first), strict=True)):
             yield i, {"source": source, "target": target}

@@ -14,7 +14,8 @@ together, one column each, so that every operation runs along contiguous memory.
 `generate` needs only NumPy. Importing this module registers the TFDS data set "snowflakes".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -98,7 +99,7 @@ def wedge(radius: int) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], n
     numbers = np.zeros((radius + 1, radius + 1), np.int64)
     numbers[tuple(cells.T)] = np.arange(len(cells))
 
-    def index(points):
+    def index(points: np.ndarray) -> np.ndarray:
         a, b = np.moveaxis(points, -1, 0)
         small, middle, norm = np.sort(np.abs(np.stack([a, b, a + b])), axis=0)
         return numbers[np.where(norm > radius, radius, middle), np.where(norm > radius, 0, small)]
@@ -107,7 +108,7 @@ def wedge(radius: int) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], n
     return cells, index(cells[:, None] + around), index
 
 
-def _grow(air, cells, neighbors):
+def _grow(air: dict[str, np.ndarray], cells: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
     """Grows one chunk; a crystal leaves the computation when its arm reaches its final length."""
     rim = cells.sum(1) == cells.max()
     arm = cells[:, 1] == 0  # (0, 0), (1, 0), (2, 0), ...
@@ -136,7 +137,7 @@ def _grow(air, cells, neighbors):
     return final
 
 
-def _step(s, neighbors, alpha, gamma):
+def _step(s: np.ndarray, neighbors: np.ndarray, alpha: np.ndarray, gamma: np.ndarray) -> np.ndarray:
     """One step of Reiter's automaton: water s [cells, n] -> [cells, n]."""
     frozen = s >= 1
     receptive = frozen.copy()
@@ -149,7 +150,9 @@ def _step(s, neighbors, alpha, gamma):
     return s + (alpha / 2) * (total / 6 - u) + gamma * receptive
 
 
-def _camera(size, radius, index, count):
+def _camera(
+    size: int, radius: int, index: Callable[[np.ndarray], np.ndarray], count: int
+) -> np.ndarray:
     """The matrix [size * size, count] that turns the light of the cells into the picture.
 
     Linear interpolation on the triangles of the lattice, FINE x FINE samples a pixel.
@@ -179,7 +182,7 @@ class Snowflakes(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "3,600 + 400 crystals."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         stages = tfds.features.Tensor(shape=(3,), dtype=np.float32)
         return tfds.core.DatasetInfo(
             builder=self,
@@ -196,14 +199,14 @@ class Snowflakes(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,  # crystal i stays example i
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         starts = np.cumsum([0, *SPLITS.values()]).tolist()
         return {
             name: self._generate_examples(first, SPLITS[name])
             for name, first in zip(SPLITS, starts, strict=False)
         }
 
-    def _generate_examples(self, first, count):
+    def _generate_examples(self, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         images = generate(count, first=first)
         air = growth_parameters(count, first=first)
         for i in range(count):

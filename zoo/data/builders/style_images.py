@@ -7,6 +7,8 @@ Importing this module registers the TFDS data set "pictures".
 """
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -69,18 +71,18 @@ def brushwork(size: int = SIZE, seed: int = 0) -> np.ndarray:
     return np.round(255 * image).astype(np.uint8)
 
 
-def _blend(a, b, fraction):
+def _blend(a: tuple[float, ...], b: tuple[float, ...], fraction: np.ndarray) -> np.ndarray:
     """Color a where the fraction [h, w] is 0, color b where it is 1: [h, w, 3]."""
     return np.array(a) + fraction[..., None] * (np.array(b) - a)
 
 
-def _overlay(image, color, inside):
+def _overlay(image: np.ndarray, color: tuple[float, ...], inside: np.ndarray) -> np.ndarray:
     """A color over an image where `inside`, a distance in units of the image's size, is above 0."""
     cover = np.clip(0.5 + inside * len(image), 0, 1)[..., None]  # smooth at the edge
     return (1 - cover) * image + cover * np.array(color)
 
 
-def _ridge(x, random):
+def _ridge(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A mountain range over x in [0, 1): heights from 0 to 1."""
     octaves = 2 ** np.arange(1, 6)
     waves = sum(np.sin(np.pi * (f * x + 2 * random.random())) / f for f in octaves)
@@ -108,7 +110,7 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "One pair."}
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
@@ -116,8 +118,8 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
             features=tfds.features.FeaturesDict({"content": image, "style": image}),
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         return {"train": self._generate_examples(), "test": self._generate_examples()}
 
-    def _generate_examples(self):
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         yield 0, {"content": landscape(), "style": brushwork()}
