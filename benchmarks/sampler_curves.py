@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from zoo.cli.load import load_model
 
 from blocks.solvers import SOLVERS
 from zoo import data as datasets
 from zoo import figures, metrics
-from zoo.cli.load import load_model
 
 STEPS = (5, 10, 20, 50)
 GUIDANCE = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
