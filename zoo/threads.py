@@ -34,7 +34,7 @@ def configure(model: "str | type[Model]") -> bool:
         started, and nothing can be changed.
     """
     cls = registry.get_class(model) if isinstance(model, str) else model
-    gains = cls.micro_batches > 1 and is_cpu() and not any(thread_counts().values())
+    gains = cls.micro_batches > 1 and is_cpu() and not are_set()
     if gains and not single_threaded_ops():
         log_message(
             "note: TensorFlow has already started, so its threads cannot be configured: call"
@@ -72,6 +72,11 @@ def parallel_ops() -> int:
     """Number of operations that run in parallel if each has one thread; otherwise 1."""
     counts = thread_counts()
     return max(counts["inter_op"], 1) if counts["intra_op"] == 1 else 1
+
+
+def are_set() -> bool:
+    """Whether threads were configured, by `tf.config` or by environment variables."""
+    return any(thread_counts().values())
 
 
 def thread_counts() -> dict[str, int]:

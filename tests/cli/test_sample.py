@@ -68,7 +68,8 @@ def test_a_diffusion_model_takes_a_sampler_and_shows_its_film(empty_dir):
     assert film.shape == (2, 3, 8, 8, 1)
     np.testing.assert_allclose(film[:, -1], np.load(empty_dir / "ones.npy"), atol=1e-5)
     run_json("sample", "model.keras", "-n", 2, *how, "-o", "film.gif")
-    assert Image.open(empty_dir / "film.gif").n_frames == 3
+    with Image.open(empty_dir / "film.gif") as file:
+        assert file.n_frames == 3
     for wrong, message in (
         (("--sampler", "eule"), "sampler must be one of"),
         (("--steps", 0), "steps"),

@@ -27,6 +27,7 @@ def models():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("eager_steps")
 def test_an_image_depends_on_its_seed_and_class_and_not_on_the_batch(models, name):
     model = models[name]
     few, many = (model.sample(n, seed=3, guidance=2.0) for n in (3, 12))
@@ -63,6 +64,7 @@ def test_sampling_is_traced_once_for_any_number_of_images_steps_and_seeds():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("eager_steps")
 def test_the_film_ends_with_the_sample_and_codes_lead_back(models, name):
     model = models[name]
     film = model.sample_path(2, seed=1, steps=3)
@@ -72,6 +74,7 @@ def test_the_film_ends_with_the_sample_and_codes_lead_back(models, name):
     assert errors[1] < 0.02 and errors[1] < errors[0]
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_mask_changes_only_its_pixels(models):
     model = models["flow_matching"]
     found = model.inpaint(IMAGES, TOP, seed=0, label=3, guidance=2.0)
@@ -97,6 +100,7 @@ class GaussianFlow(FlowMatching):
         return tf.reshape(data, tf.shape(xt)), tf.reshape(noise, tf.shape(xt))
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_the_log_probability_of_two_pixels_is_the_exact_one():
     model = GaussianFlow(image_shape=(1, 2, 1), filters=(8,))
     model.build()
@@ -112,6 +116,7 @@ def test_the_log_probability_of_two_pixels_is_the_exact_one():
     assert low < bits.mean < high and bits.unit == "bits/dim" and bits.n == 4000
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_new_sampler_is_one_class(models):
     @dataclass(frozen=True)
     class PredictorCorrector(Solver):
@@ -125,6 +130,7 @@ def test_a_new_sampler_is_one_class(models):
     np.testing.assert_allclose(found, model.sample(2, seed=0, sampler=DDIM(1.0)), atol=1e-5)
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_flow_is_the_prior_of_an_autoencoder_that_it_does_not_change(tmp_path):
     vae = small_model("vae")
     model = small_model("flow_matching", autoencoder=vae, pairing="optimal_transport")
@@ -204,6 +210,7 @@ def test_averages_follow_the_weights_from_the_first_steps_on():
     assert again.get_config() == optimizer.get_config() and again.final_ema_momentum == 0.99
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_film_is_a_grid_or_an_animation(models, tmp_path):
     from PIL import Image
 

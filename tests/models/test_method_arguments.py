@@ -30,6 +30,7 @@ def refused(call, message=None):
 
 
 @having("sample")
+@pytest.mark.usefixtures("eager_steps")
 def test_numbers_of_samples_and_seeds_are_checked(name):
     model = small_model(name)
     for n in (0, -1, 2.5, 1.5, True, None, "x", float("nan"), [2]):
@@ -62,6 +63,7 @@ WRONG_IMAGES = {
 
 
 @having("encode")
+@pytest.mark.usefixtures("eager_steps")
 @pytest.mark.parametrize(
     "verb", ["encode", "reconstruct", "interpolate", "log_prob_bound", "log_prob"]
 )
@@ -87,6 +89,7 @@ def test_images_are_checked_and_converted(name, verb):
 
 
 @having("decode")
+@pytest.mark.usefixtures("eager_steps")
 def test_codes_and_steps_are_checked(name):
     model = small_model(name)
     code = np.ones(model.encode(IMAGES).shape[1:], int)

@@ -173,7 +173,8 @@ def single_threaded_ops() -> None:
     """One thread per operation, see `zoo.threads`."""
     from zoo import threads
 
-    threads.single_threaded_ops()
+    if not threads.are_set():
+        threads.single_threaded_ops()
 
 
 def require_method(method: str, purpose: str) -> Callable[[type], None]:

@@ -41,6 +41,8 @@ class GraphCache:
 
 def _call_for_any_length(graph: Any, *args: Any) -> Any:
     """Calls a `tf.function` that is traced once for tensors of any length, seeds excepted."""
+    if tf.config.functions_run_eagerly():
+        return graph(*args)
     specs = [
         arg if arg is None else tf.TensorSpec(_any_length(arg.shape, arg.dtype), arg.dtype)
         for arg in args

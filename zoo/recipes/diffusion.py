@@ -12,7 +12,7 @@ NETWORK = {"filters": [64, 128], "patch_size": 2, "num_heads": 4}
 
 # A prediction of the noise says little about the image where nearly all is noise, so that few steps
 # of sampling and of training are not enough.
-V_PREDICTION = {"parametrization": "v", "schedule": "cosine"}
+V_PREDICTION: dict[str, Any] = {"parametrization": "v", "schedule": "cosine"}
 
 
 def diffusion_recipe(

@@ -107,7 +107,7 @@ def default_count(model: "Model", dataset: tf.data.Dataset, replicas: int, verbo
         return 1
     if threads.parallel_ops() > 1:
         return count
-    if verbose and threads.count_cores() > 1 and not any(threads.thread_counts().values()):
+    if verbose and threads.count_cores() > 1 and not threads.are_set():
         package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
         argument = repr(name) if package == "zoo" else name
         log_message_once(

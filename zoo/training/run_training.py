@@ -128,11 +128,13 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
 
 
 def configure_threads(micro_batches: int, eager: bool = False) -> None:
-    """Sets TensorFlow's threads for a run; this has no effect once TensorFlow has computed.
+    """Sets TensorFlow's threads for a run, unless the user has set them.
+
+    This has no effect once TensorFlow has computed.
 
     Args:
         micro_batches: of the run.
         eager: whether steps run as plain Python.
     """
-    if micro_batches > 1 and not eager:
+    if micro_batches > 1 and not eager and not threads.are_set():
         threads.single_threaded_ops()
