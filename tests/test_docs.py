@@ -135,7 +135,7 @@ def test_every_command_line_is_valid(path):
         if name in ("train", "info") and command is not main.commands["data"]:
             model = options["name"]
             known = model in {*models, *data_names()}
-            assert known or options.get("config"), f"there is no model {model}"
+            assert known or options.get("file"), f"there is no model {model}"
             if "overrides" in options and model in registry.names():
                 parse_overrides(model, options["overrides"])
         data = options.get("data")
