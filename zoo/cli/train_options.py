@@ -108,7 +108,8 @@ _RUN_OPTIONS = (
     click.option(
         "--optimizer",
         type=click.Choice(run_config.OPTIMIZERS),
-        help="Optimizer of every part of the model, with Keras' defaults.  [default: the model's]",
+        help="Optimizer of every part of the model; adamw decays kernels only.  [default: the"
+        " model's]",
     ),
     click.option(
         "--learning-rate",
