@@ -1,6 +1,5 @@
 """A fused Adam and AdamW, several optimizers as one Keras optimizer, learning-rate schedules."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from types import MappingProxyType
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from blocks.checks import MAX_INT, fraction, non_negative_float, positive_int
+from blocks.checks import MAX_INT, non_negative_float, positive_int
 from zoo.errors import UsageError
 
 
@@ -255,38 +254,30 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to a peak, then half a cosine down to a fraction of it, which stays.
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up from 0, then another schedule from its beginning.
 
-    Loshchilov, Hutter, "SGDR" (2016, arXiv 1608.03983), eq. 5, without restarts.
+    Goyal et al., "Accurate, Large Minibatch SGD" (2017, arXiv 1706.02677), section 2.2.
 
     Args:
-        peak: the highest learning rate.
-        warmup_steps: number of steps until the peak.
-        decay_steps: number of steps until the lowest rate, the warm-up included.
-        final_fraction: the lowest rate, as a fraction of the peak.
+        schedule: the schedule, or a constant rate, after the warm-up.
+        warmup_steps: number of steps until its first value.
     """
 
-    def __init__(
-        self, peak: float, warmup_steps: int, decay_steps: int, final_fraction: float = 0.1
-    ):
-        self.peak = non_negative_float(peak, "peak")
+    def __init__(self, schedule: Any, warmup_steps: int):
+        if isinstance(schedule, dict):
+            schedule = keras.optimizers.schedules.deserialize(schedule)
+        self.schedule = schedule
         self.warmup_steps = positive_int(warmup_steps, "warmup_steps", maximum=MAX_INT)
-        self.decay_steps = positive_int(decay_steps, "decay_steps", maximum=MAX_INT)
-        self.final_fraction = fraction(final_fraction, "final_fraction")
 
     def __call__(self, step: Any) -> tf.Tensor:
-        step = tf.cast(step, tf.float32) + 1
-        length = max(self.decay_steps - self.warmup_steps, 1)
-        progress = tf.clip_by_value((step - self.warmup_steps) / length, 0.0, 1.0)
-        cosine = 0.5 * (1 + tf.cos(math.pi * progress))
-        decayed = self.final_fraction + (1 - self.final_fraction) * cosine
-        return self.peak * tf.minimum(step / self.warmup_steps, decayed)
+        step = tf.cast(step, tf.float32)
+        later = tf.maximum(step - self.warmup_steps, 0.0)
+        rate = self.schedule(later) if callable(self.schedule) else self.schedule
+        return rate * tf.minimum((step + 1) / self.warmup_steps, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "decay_steps": self.decay_steps,
-            "final_fraction": self.final_fraction,
-        }
+        schedule = self.schedule
+        if callable(schedule):
+            schedule = keras.optimizers.schedules.serialize(schedule)
+        return {"schedule": schedule, "warmup_steps": self.warmup_steps}

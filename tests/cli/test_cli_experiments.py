@@ -16,11 +16,11 @@ from zoo.cli.run_options import config_from_options, read_config
 from zoo.cli.train_options import command_line
 from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
+from zoo.optimizers import WarmUp
 from zoo.recipes import records
 from zoo.training import run_folder, run_training
 from zoo.training.run_building import build_optimizers
 from zoo.training.run_config import OPTIMIZERS, RunConfig
-from zoo.training.schedules import WarmUp
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 

@@ -84,7 +84,8 @@ class GPT(zoo.LanguageModel):
                 kernel.assign(normal(kernel.shape))
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        rate = zoo.optimizers.WarmupCosine(LEARNING_RATE, WARMUP, self.decay_steps)
+        cosine = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, self.decay_steps, 0.1)
+        rate = zoo.optimizers.WarmUp(cosine, WARMUP)
         options = {"beta_2": 0.99, "weight_decay": 0.1, "global_clipnorm": 1.0}
         return {"": zoo.optimizers.AdamW(rate, **options)}
 

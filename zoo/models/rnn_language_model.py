@@ -66,7 +66,8 @@ class RNNLanguageModel(zoo.LanguageModel):
             layer.build((None, None, self.hidden_dim))
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        rate = zoo.optimizers.WarmupCosine(LEARNING_RATE, WARMUP, self.decay_steps)
+        cosine = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, self.decay_steps, 0.1)
+        rate = zoo.optimizers.WarmUp(cosine, WARMUP)
         return {"": zoo.optimizers.Adam(rate, global_clipnorm=1.0)}
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -11,11 +11,10 @@ from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.finetuning import weight_transfer
 from zoo.log import log_message
 from zoo.model import Model
-from zoo.optimizers import InverseSquareRoot, optimizer_by_name, unwrap_loss_scale
+from zoo.optimizers import InverseSquareRoot, WarmUp, optimizer_by_name, unwrap_loss_scale
 from zoo.training.run_arguments import infer_from_data
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import Run
-from zoo.training.schedules import WarmUp
 from zoo.training.trainer import Trainer
 
 FINAL_RATE = 0.01  # of the peak, after a linear or cosine decay
