@@ -63,7 +63,7 @@ class DiffusionModel(FlowCodes):
 
     @classmethod
     def small_config(cls) -> dict[str, Any]:
-        return super().small_config() | {"filters": (64,), "patch_size": 4, "sampling_steps": 4}
+        return super().small_config() | {"filters": (64,), "patch_size": 4, "sampling_steps": 2}
 
     def set_path(self, probability_path: GaussianPath, parametrization: Parametrization) -> None:
         """Sets the path from noise to data, and what the network predicts on it.

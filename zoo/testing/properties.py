@@ -210,7 +210,7 @@ def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
         run = small_trainer(name, model=model, eager=True)
         before = run.state.arrays()
         epochs = 4 if policy == "mixed_float16" else 1
-        history = run.fit(shuffled_batches(name, 24), epochs=epochs).history
+        history = run.fit(shuffled_batches(name, 16), epochs=epochs).history
         require(np.isfinite(list(history.values())).all(), f"{policy}: {history}")
         after = run.state.arrays()
         infinite = [
