@@ -121,9 +121,7 @@ def test_nothing_is_timed_when_the_check_fails(monkeypatch):
 
 
 def test_the_zoos_model_has_the_arguments_that_all_variants_share(small_text_models):
-    assert {name.removesuffix(variants.DECODE_SUFFIX) for name in variants.MODELS} == {
-        *variants.MODEL_ARGUMENTS
-    }
+    assert {variants.base_name(name) for name in variants.MODELS} == {*variants.MODEL_ARGUMENTS}
     for name, arguments in variants.MODEL_ARGUMENTS.items():
         model = variants.factory("zoo", name)(**arguments)
         assert arguments == {key: getattr(model, key) for key in arguments}

@@ -9,7 +9,6 @@ from shell import SMALL, run, run_error, run_json, write_classes, write_images
 
 import zoo
 from zoo.cli import evaluation_data, runs
-from zoo.data import source_names
 from zoo.training.run_building import load_data
 from zoo.training.run_config import RunConfig
 
@@ -102,7 +101,7 @@ def test_the_output_names_the_examples(folder, monkeypatch, args, examples, mess
 def test_other_data_are_never_sliced_like_the_training_split(
     empty_dir, monkeypatch, own, training, available, chosen
 ):
-    monkeypatch.setattr(source_names, "splits", lambda *args: available)
+    monkeypatch.setattr(zoo.data, "splits", lambda *args: available)
     config = RunConfig(model="vae", data="x", train=training, test=own)
     assert evaluation_data.split_for_other_data("images.npz", config) == chosen
 

@@ -11,6 +11,7 @@ from zoo.cli import evaluation_data
 from zoo.cli.main import main
 from zoo.cli.run_options import config_from_options
 from zoo.errors import UsageError
+from zoo.models.vae import VAE
 from zoo.training.run_building import load_data
 
 
@@ -273,11 +274,11 @@ def test_parts_of_two_orders_share_examples(a, b, shared):
 
 def test_a_run_evaluates_on_the_split_that_is_held_out(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tree(tmp_path, "photos/train/?.png*4", "photos/val/?.png*2", "more/?.png*4"))
-    assert evaluation_data.default_test_split("photos", "train") == "val"
+    assert evaluation_data.default_test_split("photos", "train", VAE, {}) == "val"
     tree(tmp_path, "photos/test/1.png")
-    assert evaluation_data.default_test_split("photos", "train") == "test"
+    assert evaluation_data.default_test_split("photos", "train", VAE, {}) == "test"
     assert capsys.readouterr().err == ""
-    assert evaluation_data.default_test_split("more", "train") == "train"
+    assert evaluation_data.default_test_split("more", "train", VAE, {}) == "train"
     assert "--split 'train[:90%]' --test-split 'train[90%:]'" in capsys.readouterr().err
     config = config_from_options("vae", None, ["latent_dim=2"], data="photos", binarize="dynamic")
     test = load_data(config, config.test)

@@ -21,6 +21,11 @@ STEPS = [{"step": 1, "evaluations": 2, "loss": 3.0}, {"step": 9, "evaluations": 
 LOSSES = {"loss": [3.0, 2.0], "val_loss": [3.5, 2.5]}
 
 
+class Path(Plane):
+    def sample_path(self, n, seed):
+        return np.repeat(IMAGES[:n, None], 3, axis=1)
+
+
 class Translator(Plane):
     def translate(self, sources, seed):
         return 1 - np.asarray(sources)
@@ -31,11 +36,13 @@ FIGURES = {
     "attention": ([MAPS], {}),
     "caption_maps": ([PHOTOS[:1], [(["a"], PHOTOS[:1, :4, :4, 0])]], {}),
     "loss_trajectories": ([{"lbfgs": STEPS}], {}),
+    "film": ([Path()], {"n": 2, "frames": 3}),
     "grid": ([IMAGES], {}),
     "interpolation": ([Plane(), IMAGES[:2], IMAGES[2:4]], {"steps": 3}),
     "latent_grid": ([Plane()], {"n": 4}),
     "latent_scatter": ([Plane(), IMAGES, np.arange(24) % 3], {}),
     "loss_curves": ([LOSSES], {}),
+    "piano_roll": ([np.full((8, 4), 60)], {}),
     "prior_components": ([Mixture()], {}),
     "sample_series": ([list(PHOTOS)], {"rows": 2}),
     "reconstructions": ([Plane(), IMAGES], {"n": 3}),
@@ -71,7 +78,7 @@ class Untouched:
 
 
 def test_every_function_that_writes_is_in_the_table():
-    assert WRITERS - {"save", "check_format"} == FIGURES.keys()
+    assert WRITERS - {"save", "check_format", "animation"} == FIGURES.keys()  # a GIF of its own
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ def test_every_curve_is_plotted_even_with_more_curves_than_colors():
         (lambda: figures.grid(IMAGES, captions=["one"]), "each of the 24 images, got 1"),
         (lambda: figures.interpolation(Plane(), IMAGES[:2], IMAGES[:3]), "one shape"),
         (lambda: figures.interpolation(Plane(), IMAGES, IMAGES, steps=-1), "steps must be"),
-        (lambda: figures.translations(Translator(), IMAGES[:2], IMAGES), "one shape"),
+        (lambda: figures.translations(Translator(), IMAGES[:2], IMAGES), "of one size"),
         (lambda: figures.translations(Translator(), IMAGES, IMAGES, n=0), "n must be"),
         (lambda: figures.loss_trajectories({"a": STEPS}, by="steps"), "Did you mean 'step'"),
         (lambda: figures.loss_trajectories({"a": STEPS, "b": []}), "have no entries"),

@@ -8,7 +8,7 @@ import zoo
 from zoo.errors import UsageError
 from zoo.registry import get_class
 
-NAMES = [name for name in zoo.names() if hasattr(get_class(name), "generate")]
+NAMES = [name for name in zoo.names() if issubclass(get_class(name), zoo.SequenceGenerator)]
 every_generator = pytest.mark.parametrize("name", NAMES)
 
 NO_EFFECT = "would have no effect"

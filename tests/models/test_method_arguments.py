@@ -153,7 +153,7 @@ def test_images_to_stylize_are_checked():
         refused(call, f"{[*how][0]} must be")
 
 
-@having("generate")
+@having("attention_maps")
 def test_sentences_and_lengths_are_checked(name):
     sides = ("source", "target") if hasattr(get_class(name), "translate") else ("caption",)
     model = small_model(name, **{f"{side}_vocabulary": WORDS for side in sides})

@@ -12,9 +12,8 @@ from preset_cases import CARD, replace_file, rewrite
 
 import zoo
 from zoo import presets
-from zoo.cli import load
 from zoo.errors import PresetError, UsageError
-from zoo.presets import preset, weights
+from zoo.presets import keras_files, preset, weights
 
 pytest_plugins = ("preset_fixtures",)
 
@@ -340,7 +339,7 @@ def test_a_keras_file_is_checked_as_a_preset_is(how, tmp_path):
     changes, message = KERAS[how]
     keras_file(tmp_path / "x.keras", **changes)
     with pytest.raises(UsageError, match=message) as caught:
-        load.load_keras_file(tmp_path / "x.keras")
+        keras_files.load(tmp_path / "x.keras")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 

@@ -266,7 +266,7 @@ def test_a_preset_is_sampled_from_the_command_line(tmp_path):
     samples = np.load(tmp_path / "crystals.npz")["image"]
     np.testing.assert_allclose(samples, model.sample(2, seed=3), atol=1e-6)
     for words, message in (
-        (("--best",), "vae.snowflakes is a single model"),
+        (("--best",), "vae.snowflakes is a preset"),
         (("--label", "7"), "vae has no classes"),
         (("-o", "crystals.gif"), "takes a file that ends in .png, .jpg"),
     ):

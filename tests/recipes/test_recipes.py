@@ -188,6 +188,7 @@ def test_a_reproduction_writes_a_complete_record(done):
         "l1",
         "psnr",
         "ssim",
+        "bits_per_dimension",
         *(k for k, metric in METRICS.items() if metric.domain == "texts"),
     }
     assert {spec.name for spec in recipe.metrics} == METRICS.keys() - made - other

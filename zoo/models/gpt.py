@@ -81,7 +81,7 @@ class GPT(zoo.LanguageModel):
             if kernel.name == "kernel":
                 scale = (2 * self.num_layers) ** -0.5 if any(kernel is x for x in residual) else 1.0
                 normal = keras.initializers.RandomNormal(stddev=0.02 * scale)
-                kernel.assign(normal(kernel.shape))
+                kernel.assign(normal(kernel.shape, kernel.dtype))
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         cosine = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, self.decay_steps, 0.1)
