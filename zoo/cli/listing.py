@@ -27,7 +27,8 @@ def _show(record: dict[str, Any]) -> None:
 
 
 def _show_rows(rows: list[dict[str, Any]]) -> None:
-    print_table([[*row.values()] for row in rows], *rows[0])
+    cells = [["-" if value is None else value for value in row.values()] for row in rows]
+    print_table(cells, *rows[0])
 
 
 @click.command("list")
