@@ -28,8 +28,8 @@ def _show(record: dict[str, Any]) -> None:
 def check(name: str, only: tuple[str, ...]) -> dict[str, Any]:
     """Check that a model has the properties that every model has.
 
-    NAME is the name of a model, of this package or of a plug-in. The model is made small, as its
-    class says; it needs no data. The properties are those of the test suite: each weight gets a
+    NAME is the name of a model, of this package or of a plug-in. The model has the arguments of its
+    `small_config`; it needs no data. The properties are those of the test suite: each weight gets a
     gradient, a run that was stopped resumes to the same bits, two replicas apply the mean gradient,
     and so on. The exit code is 1 if one is missing.
 

@@ -21,7 +21,7 @@ from zoo.recipes import loading
 from zoo.training import run_folder
 from zoo.training.run_config import RunConfig
 
-DATA_OPTIONS = (  # of `zoo train`; a model's class says which of them apply
+DATA_OPTIONS = (  # of `zoo train`; `Model.data_options` lists those that apply
     *("binarize", "augment", "image_size", "languages", "tokenizer", "vocabulary_size"),
     *("lowercase", "max_length", "truncate", "column", "min_count", "network", "mirrored"),
 )

@@ -110,9 +110,9 @@ def sample(
     zoo sample runs/seq2seq-dates -n 20                a table of 20 dates
     zoo sample runs/captioning-shapes -n 6
     """
-    given: dict[str, Any] = {"n": n, "seed": seed, "label": label, "reference": reference}
-    given |= {"sampler": sampler, "steps": steps, "guidance": guidance, "film": film}
-    options = {name: value for name, value in given.items() if value is not None}
+    explicit: dict[str, Any] = {"n": n, "seed": seed, "label": label, "reference": reference}
+    explicit |= {"sampler": sampler, "steps": steps, "guidance": guidance, "film": film}
+    options = {name: value for name, value in explicit.items() if value is not None}
     resolved = loading.resolve(model)
     import_tensorflow()
     if resolved.kind in ("preset", "file"):
@@ -150,7 +150,7 @@ def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, A
 
     Args:
         cls: the class of the model.
-        options: that were given.
+        options: those of the command line.
 
     Raises UsageError: an option that is not an argument.
     """

@@ -101,7 +101,7 @@ def write_tokens(
 
 
 def _read_record(path: Path) -> TokenFile | None:
-    """What a JSON file says about a file of ids; None unless both are there and agree."""
+    """The JSON record of a file of ids; None unless both files exist and agree."""
     try:
         record = json.loads(path.read_text())
         stored = TokenFile(**record | {"path": str(path.with_name(record["path"]))})

@@ -1,4 +1,4 @@
-"""What language models say about their data: see `zoo.model.kind`."""
+"""The hooks of `zoo.model.kind` for language models."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
@@ -70,14 +70,14 @@ class LanguageModelKind(Kind):
             **options: fields of `StreamConfig`.
         """
         config = StreamConfig(**cls.resolve_options(source, options))
-        given = arguments or {}
-        stored = given.get("text_vocabulary")
+        arguments = arguments or {}
+        stored = arguments.get("text_vocabulary")
         default = constructor_arguments(cls)["context_length"].default
         return config.load(
             source,
             split,
             text.from_json(stored) if isinstance(stored, str) else None,
-            context_length=given.get("context_length", default),
+            context_length=arguments.get("context_length", default),
             batch_size=batch_size,
             shuffle=training,
             seed=seed,

@@ -1,4 +1,4 @@
-"""What models that generate text say about their data: see `zoo.model.kind`."""
+"""The hooks of `zoo.model.kind` for models that generate text from a source."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields

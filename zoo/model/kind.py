@@ -1,4 +1,4 @@
-"""What a base class says about its kind of data; the defaults are those of single images.
+"""Hooks of a base class for its kind of data; the defaults are those of single images.
 
 `zoo train`, `zoo sample`, `zoo.export`, the Trainer's figures and the conformance suite ask the
 class. Another kind of data overrides what differs, in one file: see docs/adding_a_kind.md.

@@ -1,4 +1,4 @@
-"""How a property is stated: functions of a model's name, and errors that say what is missing."""
+"""Properties as functions of a model's name, and the error of a model that lacks one."""
 
 from collections.abc import Callable
 from types import ModuleType
