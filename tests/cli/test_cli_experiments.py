@@ -241,14 +241,14 @@ def test_runs_are_compared_example_by_example(trained_dir):
     metrics = run_json("evaluate", "runs/vae-images")["metrics"]
     assert one["values"] == pytest.approx([metrics["loss"]] * 2, rel=1e-5)
     assert one["differences"][1]["interval"] == [0, 0] and one["differences"][1]["n"] == 40
-    run_json("train", "vae", *SMALL, *QUICK, "--workdir", "runs/small")
-    two = run_json("compare", "runs/vae-images", "runs/small")["metrics"]["loss"]
+    run_json("train", "vae", *SMALL, *QUICK, "--workdir", "small-run")
+    two = run_json("compare", "runs/vae-images", "small-run")["metrics"]["loss"]
     low, high = two["differences"][1]["interval"]
     assert low < two["values"][1] - two["values"][0] < high
-    assert "runs/small - runs/vae-images" in run("compare", "runs/vae-images", "runs/small").stdout
+    assert "small-run - runs/vae-images" in run("compare", "runs/vae-images", "small-run").stdout
     assert "give two runs" in run_error("compare", "runs/vae-images")
     write_images(trained_dir, n=12, name="few.npz", seed=3)
-    few = run_json("compare", "runs/vae-images", "runs/small", "--data", "few.npz")
+    few = run_json("compare", "runs/vae-images", "small-run", "--data", "few.npz")
     assert few["metrics"]["kl"]["differences"][1]["n"] == 12
 
 
