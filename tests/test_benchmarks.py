@@ -17,7 +17,16 @@ import zoo
 import zoo.testing
 from benchmarks import mutations
 from benchmarks.speed import __main__ as speed
-from benchmarks.speed import equivalence, plain_parts, synthetic_data, tf_images, variants, worker
+from benchmarks.speed import (
+    equivalence,
+    plain_parts,
+    protocols,
+    synthetic_data,
+    tf_images,
+    variants,
+    worker,
+    worker_process,
+)
 from blocks import attention_decoder, recurrent, recurrent_loop
 from zoo import text
 from zoo.recipes import records
@@ -35,7 +44,17 @@ def small_text_models(monkeypatch):
     monkeypatch.setitem(variants.MODEL_ARGUMENTS, "seq2seq", sizes | vocabularies)
     monkeypatch.setitem(variants.MODEL_ARGUMENTS, "captioning", sizes | captions)
     monkeypatch.setattr(synthetic_data, "SEQUENCE_LENGTH", 2)
-    monkeypatch.setattr(equivalence, "DECODED_LENGTH", 3)
+    monkeypatch.setattr(synthetic_data, "DECODED_LENGTH", 3)
+
+
+@pytest.fixture
+def small_language_model(monkeypatch):
+    """One layer, short texts."""
+    sizes = {"text_vocabulary": 12, "context_length": 5, "num_layers": 1, "hidden_dim": 8}
+    monkeypatch.setitem(variants.MODEL_ARGUMENTS, "gpt", sizes | {"num_heads": 2, "dropout": 0.0})
+    for module in (variants, synthetic_data):
+        monkeypatch.setattr(module, "PROMPT_LENGTH", 3)
+        monkeypatch.setattr(module, "CONTINUATION_LENGTH", 6)
 
 
 def runnable(*names):
@@ -85,6 +104,21 @@ def test_a_translator_decodes_the_tokens_of_the_zoo(variant, small_text_models):
     assert equivalence.check("seq2seq-decode", [variant, "zoo eager"], batch_size=3) == {variant: 0}
 
 
+@pytest.mark.parametrize(
+    "variant",
+    runnable("tf.function loop", "keras fit", "pytorch", "pytorch tuned"),
+)
+def test_a_language_model_has_the_losses_of_the_zoo(variant, small_language_model):
+    assert equivalence.check("gpt", [variant, "zoo"], batch_size=3)[variant] <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "variant", runnable("tf.function loop", "tf.function step", "pytorch", "pytorch tuned")
+)
+def test_a_language_model_decodes_the_tokens_of_the_zoo(variant, small_language_model):
+    assert equivalence.check("gpt-decode", [variant], batch_size=3) == {variant: 0}
+
+
 def test_other_tokens_are_rejected(monkeypatch, small_text_models):
     from benchmarks.speed import tf_sequences_eager
 
@@ -113,9 +147,17 @@ def test_micro_batches_without_updates_are_rejected(monkeypatch):
         equivalence.check("vae", ["zoo train"], batch_size=4)
 
 
+def test_the_work_of_other_networks_is_part_of_the_protocol():
+    work = {"pytorch": {"parameters": 2e6, "gflop_per_image": 0.1}}
+    text = protocols.work_text(work | {"other": {"parameters": 3e6, "gflop_per_image": 0.25}})
+    assert "other have other networks" in text and "other 3.00 M and 0.250 GFLOP" in text
+    assert not protocols.work_text({})
+    assert speed.count_work("ddpm", ["zoo", "pytorch"]) == {}
+
+
 def test_nothing_is_timed_when_the_check_fails(monkeypatch):
     monkeypatch.setattr(speed, "measure", lambda *_, **__: pytest.fail("timed unequal work"))
-    monkeypatch.setitem(speed.ENVIRONMENT, "KERAS_BACKEND", "no_such_backend")
+    monkeypatch.setitem(worker_process.ENVIRONMENT, "KERAS_BACKEND", "no_such_backend")
     with pytest.raises(SystemExit, match="not timed, the work is not equal: .*"):
         speed.main(["vae"])
 
@@ -221,9 +263,16 @@ def test_a_variant_trains_round_by_round_until_its_input_ends(variant, monkeypat
 
 @pytest.mark.parametrize(
     ("model", "variant"),
-    [("captioning-decode", "zoo"), ("captioning", "pytorch"), ("seq2seq-decode", "pytorch tuned")],
+    [
+        ("captioning-decode", "zoo"),
+        ("captioning", "pytorch"),
+        ("seq2seq-decode", "pytorch tuned"),
+        ("gpt-decode", "zoo"),
+    ],
 )
-def test_text_models_run_round_by_round_too(model, variant, small_text_models, monkeypatch, capsys):
+def test_text_models_run_round_by_round_too(
+    model, variant, small_text_models, small_language_model, monkeypatch, capsys
+):
     if missing := variants.VARIANTS[variant].missing():
         pytest.skip(f"not installed: {missing}")
     monkeypatch.setattr(worker.sys, "stdin", ["go\n"])
@@ -250,10 +299,11 @@ def test_the_command_times_processes_in_turn_and_writes_records(tmp_path, monkey
     assert results["zoo train"]["threads"]["intra_op"] == 1
     assert record["versions"]["keras"] == keras.__version__
     assert "1 training steps at batch size 4, in 1 interleaved rounds" in record["protocol"]
-    written = records.read(tmp_path / "speed.vae.json")
+    written = records.read(tmp_path / "speed.vae_batch_4.json")
     assert written["results"] == record["results"] and written["kind"] == "speed"
     output = capsys.readouterr().out
     assert "equal losses" in output and speed.BASE in output
+    assert speed.record_name("vae", 256) == "speed.vae.json"
 
 
 def test_the_error_of_a_failed_worker_is_reported():

@@ -3,11 +3,15 @@
     python -m benchmarks.speed vae mixture_vae dcgan ddpm --rounds 5 --steps 20 --record
     python -m benchmarks.speed seq2seq seq2seq-decode captioning captioning-decode --record
     python -m benchmarks.speed ddpm ddpm-sample --batch-size 64 --record
+    python -m benchmarks.speed gpt gpt-small gpt-decode gpt-small-decode --record
+    python -m benchmarks.speed gpt-decode gpt-small-decode --batch-size 1 --record
 
 All variants of a model do the same work (equal networks, losses, optimizers). Image models train on
 28 x 28 pixels. Text models have 16 tokens per sequence, vocabularies of 8,000 or 5,000 tokens,
 embeddings of width 256, states of width 512, and additive attention over a sequence or over 8 x 8
-image positions. "-decode": greedy decoding of 20 tokens.
+image positions. "gpt" has 6 layers of width 384 and a context of 256, "gpt-small" 4 of width 128
+and 64, 65 characters, no dropout, and AdamW. "-decode": greedy decoding of 20 tokens, of "gpt" 256
+for 16 prompts, or as many as `--batch-size`; "-sample": images of a diffusion model in 20 steps.
 
     tf.function loop   the style of TensorFlow's tutorials: Sequential networks, explicit losses, a
                        Python loop over a tf.data pipeline; tokens one after the other, with a
@@ -32,7 +36,11 @@ image positions. "-decode": greedy decoding of 20 tokens.
     pytorch            the usual style of PyTorch, with batches made by indexing tensors
     pytorch tuned      channels last, fused Adam, and a C library that reuses freed memory; for text
                        models, everything that can be is computed outside of the loop
-    pytorch compiled   the tuned variant with torch.compile; image models only
+    pytorch compiled   the tuned variant with torch.compile; not for recurrent models
+    keras hub          gpt by keras_hub's GPT-2 classes
+    diffusers, lucidrains  ddpm by UNet2DModel of diffusers, and by denoising_diffusion_pytorch, at
+                       equal widths and tuned; "compiled": with torch.compile. Their networks are
+                       others: the record has the parameters and the operations of all
 
 First, `benchmarks.speed.equivalence` checks that the work is equal: from the same weights, with the
 same noise, every variant must have the zoo's losses in three training steps, or decode the zoo's
@@ -57,86 +65,49 @@ import argparse
 import contextlib
 import importlib.metadata
 import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.speed.protocols import PROTOCOL, task_of
-from benchmarks.speed.variants import BASE, IMAGE_MODELS, MODELS, VARIANTS, variants_of
+from benchmarks.speed.protocols import PROTOCOL, task_of, work_text
+from benchmarks.speed.summary import results_table, summarize
+from benchmarks.speed.variants import (
+    BASE,
+    DECODING,
+    GPT_MODELS,
+    IMAGE_MODELS,
+    MODELS,
+    SAME_WORK,
+    SAMPLING,
+    VARIANTS,
+    variants_of,
+)
+from benchmarks.speed.worker_process import ROOT, Worker, run_module
 from zoo.recipes import environment, records
 
 Results = dict[str, dict[str, Any]]
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-class Worker:
-    """A `benchmarks.speed.worker` process; close it, or use it as a context manager.
-
-    Attributes:
-        ready: {"first_step_s": ..., "threads": ...}.
-    """
-
-    def __init__(self, variant: str, **settings: Any):
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
-        arguments = json.dumps({"variant": variant, **settings})
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.speed.worker", arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | ENVIRONMENT | VARIANTS[variant].environment,
-        )
-        try:
-            self.ready = self._read()
-        except BaseException:
-            self.close()
-            raise
-
-    def run_round(self) -> dict[str, float]:
-        """Runs one round; returns {"seconds": ..., "peak_mb": ...}."""
-        print("go", file=self.process.stdin, flush=True)
-        return self._read()
-
-    def _read(self):
-        """The worker's next message."""
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        self.errors.seek(0)
-        raise RuntimeError(f"a worker process failed:\n{self.errors.read()[-3000:]}")
-
-    def close(self) -> None:
-        self.process.kill()
-        with self.process:  # closes the pipes and waits
-            self.errors.close()
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def check(model: str, variants: Sequence[str]) -> dict[str, float]:
     """Variant -> largest relative difference from the zoo; exits with an error if not equal."""
-    command = [sys.executable, "-m", "benchmarks.speed.equivalence", model, "--variants", *variants]
-    env = os.environ | ENVIRONMENT
-    process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    process = run_module("equivalence", model, "--variants", *variants)
     if process.returncode:
         sys.exit(f"not timed, the work is not equal: {process.stderr[-3000:].strip()}")
     return json.loads(process.stdout)[model]
+
+
+def count_work(model: str, variants: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Variant -> the work of its network, if one of them has another network than the zoo."""
+    others = [variant for variant in variants if not VARIANTS[variant].same_network]
+    if not others:
+        return {}
+    process = run_module("network_work", model, "--variants", SAME_WORK, *others)
+    if process.returncode:
+        sys.exit(f"the work cannot be counted: {process.stderr[-3000:].strip()}")
+    return json.loads(process.stdout)
 
 
 def measure(model: str, variants: list[str], rounds: int, **settings: Any) -> Results:
@@ -159,41 +130,6 @@ def measure(model: str, variants: list[str], rounds: int, **settings: Any) -> Re
         | {"peak_mb": results[variant][-1]["peak_mb"]}
         for variant in variants
     }
-
-
-def summarize(
-    seconds: list[float], base_seconds: list[float], steps: int, batch_size: int, **_: Any
-) -> dict[str, Any]:
-    """Medians over rounds of a variant's seconds and of its ratios to the base."""
-    ratios = [b / s for b, s in zip(base_seconds, seconds, strict=True)]
-    step = statistics.median(seconds) / steps
-    return {
-        "seconds": seconds,
-        "ms_per_step": 1000 * step,
-        "examples_per_s": batch_size / step,
-        "ratio": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
-    }
-
-
-def results_table(model: str, measured: Results, settings: dict[str, Any]) -> Table:
-    """The table of a model's results for the terminal."""
-    title = "{}: {rounds} rounds of {steps} steps, batch {batch_size}".format(model, **settings)
-    table = Table(title=title, box=rich.box.SIMPLE_HEAD, show_edge=False)
-    table.add_column("variant", no_wrap=True)
-    for column in ("ms/step", "per s", "ratio", "range", "first s", "peak MB"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for variant, row in measured.items():
-        table.add_row(
-            variant,
-            f"{row['ms_per_step']:.1f}",
-            f"{row['examples_per_s']:.0f}",
-            f"{row['ratio']:.2f}",
-            "{:.2f}-{:.2f}".format(*row["ratio_range"]),
-            f"{row['first_step_s']:.1f}",
-            f"{row['peak_mb']:.0f}",
-        )
-    return table
 
 
 def parse_variants(text: str) -> list[str]:
@@ -238,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     parser.add_argument(
         "--warmup", type=int, default=5, help="steps before the first round (default: 5)"
     )
-    parser.add_argument("--batch-size", type=int, help="default: 256 for images, 64 for text")
+    parser.add_argument("--batch-size", type=int, help="default: 256 images, 64 texts, 12 of gpt")
     parser.add_argument("--check", action="store_true", help="only check that the work is equal")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all records as JSON")
     parser.add_argument(
@@ -261,24 +197,36 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     results = {}
     for model in [] if only_check else models:
         settings = options | {"batch_size": options["batch_size"] or default_batch_size(model)}
+        work = count_work(model, variants_by_model[model])
         measured = measure(model, variants_by_model[model], **settings)
         console.print(results_table(model, measured, settings))
         results[model] = {
             "kind": "speed",
-            "protocol": PROTOCOL.format(**settings, **task_of(model)),
+            "protocol": PROTOCOL.format(**settings, **task_of(model)) + work_text(work),
             "settings": settings,
             **environment_with_torch(),
             "max_relative_difference": {model: differences[model]},
             "results": {model: measured},
         }
         if record:
-            records.write(ROOT / records.RESULTS / f"speed.{model}.json", results[model])
+            name = record_name(model, settings["batch_size"])
+            records.write(ROOT / records.RESULTS / name, results[model])
     if json_file:
         json_file.write_text(json.dumps(results, indent=1) + "\n")
     return results
 
 
+def record_name(model: str, batch_size: int) -> str:
+    """The file of a record, with the batch size if it is not the default."""
+    other = f"_batch_{batch_size}" if batch_size != default_batch_size(model) else ""
+    return f"speed.{model}{other}.json"
+
+
 def default_batch_size(model: str) -> int:
+    if model in GPT_MODELS:
+        return 16 if model in DECODING else 12
+    if model in SAMPLING:
+        return 64
     return 256 if model in IMAGE_MODELS else 64
 
 

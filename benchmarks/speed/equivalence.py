@@ -11,24 +11,25 @@ as JSON; fails above the tolerance.
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import zoo
+from benchmarks.speed.language_equivalence import language_model_values
 from benchmarks.speed.synthetic_data import (
-    DECODED_LENGTH,
     END,
     SAMPLING_STEPS,
+    decoded_length,
     make_examples,
     prepare,
 )
-from benchmarks.speed.tf_runners import optimizers, tokens_of
+from benchmarks.speed.tf_runners import generate, optimizers
+from benchmarks.speed.trainer_adapter import TrainerAdapter, paired_losses
 from benchmarks.speed.variants import (
     DECODING,
+    GPT_MODELS,
     IMAGE_MODELS,
     SAMPLING,
     VARIANTS,
@@ -38,7 +39,6 @@ from benchmarks.speed.variants import (
 )
 
 TOLERANCE = 1e-4
-STEPS = 3
 WEIGHT_SCALE = 2.0  # larger weights, with which a model generates many different tokens
 EXCLUDED = -1e9  # the logit of a token that must not be generated
 
@@ -47,7 +47,7 @@ def check(name: str, variants: Iterable[str] = VARIANTS, batch_size: int = 16) -
     """Variant -> largest relative difference from the zoo.
 
     Variants that use the zoo's own step, and variants that cannot run here, are skipped, and so are
-    those of `plain_parts`, whose equality is tested part by part.
+    those of `plain_parts`, whose equality is tested part by part, and those of another network.
 
     Raises:
         AssertionError: a difference is larger than TOLERANCE.
@@ -57,6 +57,7 @@ def check(name: str, variants: Iterable[str] = VARIANTS, batch_size: int = 16) -
         for variant in variants_of(name, variants)
         if variant not in ("zoo", "zoo eager")
         and "plain" not in VARIANTS[variant].arguments
+        and VARIANTS[variant].same_network
         and not VARIANTS[variant].missing()
     }
 
@@ -66,6 +67,8 @@ def compare(name: str, variant: str, batch_size: int) -> float:
     keras.utils.set_random_seed(0)
     if name in SAMPLING:
         compare_values = _sampled_values
+    elif name in GPT_MODELS:
+        compare_values = language_model_values
     else:
         compare_values = _image_model_values if name in IMAGE_MODELS else _text_model_values
     pairs = compare_values(name, variant, batch_size)
@@ -103,16 +106,23 @@ def _image_model_values(name, variant, batch_size):
     noise, pairs = _copy_weights(zoo_model, other, images)
     other.noise = lambda _: noise  # a variant samples either with `noise` or with `seed`
     other.seed = seed
-    return pairs | _losses(zoo_model, other, batch, tf.constant(images))
+    return pairs | paired_losses(zoo_model, other, batch, tf.constant(images))
 
 
 def _sampled_values(name, variant, batch_size):
     """Quantity -> (value in the zoo, value in the variant) of the samples of a diffusion model."""
     zoo_model, other = (factory(each, name)(**model_arguments(name)) for each in ("zoo", variant))
     weights = zoo_model.get_weights()
+    images = zoo_model.sample(batch_size, seed=1, steps=SAMPLING_STEPS)
+    if VARIANTS[variant].requirements:
+        from benchmarks.speed.torch_weights import ImageModelAdapter
+
+        other = ImageModelAdapter(other)
+        other.network.set_weights(weights)
+        noise = zoo_model.generator_inputs(batch_size, zoo_model.as_seed(1))
+        return {"images": (images, other.sample(noise, SAMPLING_STEPS))}
     (other if variant.startswith("zoo") else other.network).set_weights(weights)
-    images = (m.sample(batch_size, seed=1, steps=SAMPLING_STEPS) for m in (zoo_model, other))
-    return {"images": tuple(images)}
+    return {"images": (images, other.sample(batch_size, seed=1, steps=SAMPLING_STEPS))}
 
 
 def _text_model_values(name, variant, batch_size):
@@ -127,7 +137,7 @@ def _text_model_values(name, variant, batch_size):
         other.set_weights(zoo_model.get_weights())
         jit_compile = variant == "zoo xla"
         other = TrainerAdapter(name, other, batch, micro_batches, jit_compile=jit_compile)
-        return _losses(zoo_model, other, batch, inputs)
+        return paired_losses(zoo_model, other, batch, inputs)
     if name in DECODING:  # varied tokens, and never END
         zoo_model.set_weights([WEIGHT_SCALE * weight for weight in zoo_model.get_weights()])
         ids = tf.range(zoo_model.vocabulary_sizes[zoo_model.target_feature])
@@ -145,57 +155,11 @@ def _text_model_values(name, variant, batch_size):
         for variable, value in zip(other.network.weights, zoo_model.weights, strict=True):
             variable.assign(value)
     if name in DECODING:
-        expected = zoo_model.generate(inputs[0], max_length=DECODED_LENGTH)
-        actual = other.generate(inputs[0], max_length=DECODED_LENGTH, **options)
-        return {"tokens": (tokens_of(expected), tokens_of(actual))}
+        expected = generate(zoo_model, inputs[0], decoded_length(name))
+        return {"tokens": (expected, generate(other, inputs[0], decoded_length(name), **options))}
     zoo_model.prepare(optimizers(name))
     batch = {feature: tf.constant(value) for feature, value in batch.items()}
-    return _losses(zoo_model, other, batch, inputs)
-
-
-def _losses(zoo_model, other, batch, inputs):
-    """The losses of each step, as pairs, while both models train on the same batch."""
-    pairs = {}
-    for step in range(STEPS):
-        for metric in getattr(other, "metrics", []):
-            metric.reset_state()
-        expected = zoo_model.train_step(batch)
-        actual = other.train_step(inputs)
-        pairs |= {f"{loss}, step {step + 1}": (expected[loss], actual[loss]) for loss in actual}
-    return pairs
-
-
-class TrainerAdapter:
-    """The zoo's model, trained by a Trainer; each micro-batch is a copy of the whole batch."""
-
-    def __init__(
-        self,
-        name: str,
-        model: zoo.Model,
-        batch: Mapping[str, Any],
-        micro_batches: int = 1,
-        **kwargs: Any,
-    ):
-        kwargs |= {"micro_batches": micro_batches, "optimizers": optimizers(name)}
-        self.model = model
-        self.trainer = zoo.Trainer(model, verbose=False, **kwargs)
-        copies = {
-            feature: tf.concat([value] * micro_batches, 0) for feature, value in batch.items()
-        }
-        self.data = tf.data.Dataset.from_tensors(copies)  # an epoch is one step
-        self.prior = model.latent_prior.weights if hasattr(model, "latent_prior") else []
-        self.history: dict[str, list[float]] | None = None
-        self.steps = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-    def train_step(self, _: Any) -> dict[str, float]:
-        """The logs of one step; the first call trains for all steps, to compile only once."""
-        if self.history is None:
-            self.history = self.trainer.fit(self.data, epochs=STEPS).history
-        self.steps += 1
-        return {name: values[self.steps - 1] for name, values in self.history.items()}
+    return paired_losses(zoo_model, other, batch, inputs)
 
 
 def _copy_weights(zoo_model, other, images):

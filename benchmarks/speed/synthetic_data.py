@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.variants import IMAGE_MODELS, base_name, model_arguments
+from benchmarks.speed.variants import (
+    CONTINUATION_LENGTH,
+    GPT_MODELS,
+    IMAGE_MODELS,
+    LANGUAGE_MODELS,
+    PROMPT_LENGTH,
+    base_name,
+    model_arguments,
+)
 
 START, END = 2, 3  # as in zoo.text, which would import TensorFlow
 SEQUENCE_LENGTH = 16  # tokens in a source; tokens in a target without START
-DECODED_LENGTH = 20  # tokens that are decoded
+DECODED_LENGTH = 20  # tokens of a translation or caption that are decoded
 SAMPLING_STEPS = 20  # of a diffusion model
 STEPS_PER_EPOCH = 234  # as many as for MNIST at batch size 256
 
@@ -38,6 +46,12 @@ def make_examples(model: str, count: int) -> np.ndarray | dict[str, np.ndarray]:
         tokens = random_tokens(vocabulary, SEQUENCE_LENGTH - 1)
         return np.insert(tokens, [0, SEQUENCE_LENGTH - 1], np.hstack([*marks]), 1)
 
+    if model in GPT_MODELS:  # blocks of a text; or prompts, which begin after END
+        decoding = model not in LANGUAGE_MODELS
+        length = PROMPT_LENGTH if decoding else sizes["context_length"] + 1
+        tokens = random_tokens("text_vocabulary", length)
+        tokens[:, :decoding] = END
+        return {"text": tokens}
     if base_name(model) == "seq2seq":
         source = random_tokens("source_vocabulary", SEQUENCE_LENGTH)
         return {"source": source, "target": target_tokens("target_vocabulary")}
@@ -45,8 +59,15 @@ def make_examples(model: str, count: int) -> np.ndarray | dict[str, np.ndarray]:
     return {"image": image, "caption": target_tokens("caption_vocabulary")}
 
 
+def decoded_length(model: str) -> int:
+    """Number of tokens that are decoded."""
+    return CONTINUATION_LENGTH if model in GPT_MODELS else DECODED_LENGTH
+
+
 def prepare(model: str, examples: np.ndarray | dict[str, np.ndarray]) -> Any:
-    """Examples as in the tutorials: a pair, or images in [0, 1], for the GAN in [-1, 1]."""
+    """Examples as in the tutorials: ids, a pair, or images in [0, 1], for the GAN in [-1, 1]."""
+    if model in GPT_MODELS:
+        return examples["text"]
     if isinstance(examples, dict):
         return tuple(examples.values())
     images = examples.astype("float32")

@@ -14,13 +14,21 @@ import tensorflow as tf
 import zoo
 from benchmarks.speed.plain_parts import PLAIN
 from benchmarks.speed.synthetic_data import (
-    DECODED_LENGTH,
     SAMPLING_STEPS,
     STEPS_PER_EPOCH,
+    decoded_length,
     prepare,
 )
-from benchmarks.speed.variants import TEXT_MODELS, model_arguments
+from benchmarks.speed.variants import (
+    ADAMW,
+    CLIP_NORM,
+    LANGUAGE_MODELS,
+    TEXT_MODELS,
+    model_arguments,
+    zoo_name,
+)
 from zoo import threads as tf_threads
+from zoo.generation.continuation import Continuation, SamplingOptions
 
 MANY_EPOCHS = 2**31 - 1  # the timer ends the process before
 
@@ -56,9 +64,9 @@ def trainer(
     if plain:
         PLAIN[plain]()
     if configure:
-        tf_threads.configure(name)
+        tf_threads.configure(zoo_name(name))
     if as_command:
-        kwargs["micro_batches"] = zoo.registry.get_class(name).micro_batches
+        kwargs["micro_batches"] = zoo.registry.get_class(zoo_name(name)).micro_batches
         if kwargs["micro_batches"] > 1:
             tf_threads.single_threaded_ops()
     keras.utils.set_random_seed(0)
@@ -79,6 +87,8 @@ def _zoo_data(examples, batch_size):
 
 def optimizers(name: str) -> Any:
     """The tutorial's optimizers where the zoo's defaults differ."""
+    if name in LANGUAGE_MODELS:
+        return zoo.optimizers.AdamW(**ADAMW, global_clipnorm=CLIP_NORM)
     if name in TEXT_MODELS:
         return zoo.optimizers.Adam(1e-3)
     parts = ("generator", "discriminator") if name == "dcgan" else ()
@@ -133,18 +143,34 @@ def decode(
     as_command: bool = False,
     **kwargs: Any,
 ) -> None:
-    """`generate` for one batch of sources after the other; arguments as of `trainer`."""
+    """`generate` for one batch of sources or prompts after the other; arguments as of `trainer`."""
     if configure:
-        tf_threads.configure(name)
+        tf_threads.configure(zoo_name(name))
     if as_command:
         tf_threads.single_threaded_ops()
     keras.utils.set_random_seed(0)
     model = make_model(**model_arguments(name))
-    sources = prepare(name, examples)[0]
+    prepared = prepare(name, examples)
+    sources = prepared[0] if isinstance(prepared, tuple) else prepared
     for start in itertools.cycle(range(0, len(sources), batch_size)):
         source = sources[start : start + batch_size]
-        output = model.generate(source, max_length=DECODED_LENGTH, **kwargs)
-        timer.send({"tokens": tf.size(tokens_of(output))})
+        tokens = generate(model, source, decoded_length(name), **kwargs)
+        timer.send({"tokens": tf.size(tokens)})
+
+
+def generate(model: Any, source: Any, max_length: int, eager: bool = False, **kwargs: Any) -> Any:
+    """The tokens that a model of any style decodes greedily: ids [b, max_length].
+
+    A language model of the zoo is given prompts without the END that they begin after.
+    """
+    if isinstance(model, zoo.LanguageModel):
+        continuation = Continuation(model, eager=True) if eager else model.continuation
+        prompts = np.asarray(source)[:, 1:].tolist()
+        options = SamplingOptions(max_length, temperature=0.0)
+        return tf.constant(continuation.run(prompts, options, model.as_seed(0)))
+    if isinstance(model, zoo.Model):
+        return model.generate(source, max_length=max_length, eager=eager, **kwargs).tokens
+    return model.generate(source, max_length=max_length)
 
 
 def sample(
@@ -158,17 +184,12 @@ def sample(
 ) -> None:
     """`sample` of a batch of images, again and again; `configure` as in `trainer`."""
     if configure:
-        tf_threads.configure(name)
+        tf_threads.configure(zoo_name(name))
     keras.utils.set_random_seed(0)
     model = make_model(**model_arguments(name))
     for seed in itertools.count():
         images = model.sample(batch_size, seed=seed, steps=SAMPLING_STEPS)
         timer.send({"images": tf.reduce_mean(images)})
-
-
-def tokens_of(output: Any) -> Any:
-    """The tokens in what `generate` returns: the zoo's returns more, a tutorial's nothing else."""
-    return getattr(output, "tokens", output)
 
 
 def threads() -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.speed.synthetic_data import DECODED_LENGTH, prepare
+from benchmarks.speed.synthetic_data import SAMPLING_STEPS, decoded_length, prepare
 from benchmarks.speed.variants import model_arguments
 
 
@@ -39,15 +39,33 @@ def decode(
     torch.manual_seed(0)
     model = make_model(**model_arguments(name))
     for source in itertools.cycle(_to_tensors(name, examples)[0].split(batch_size)):
-        timer.send({"tokens": model.generate(source, max_length=DECODED_LENGTH).numel()})
+        tokens = model.generate(source, max_length=decoded_length(name))
+        timer.send({"tokens": tokens.numel()})
+
+
+def sample(
+    name: str,
+    make_model: Callable[..., Any],
+    examples: np.ndarray,
+    batch_size: int,
+    timer: Generator[None, Any, None],
+) -> None:
+    """`sample` of a batch of images, again and again."""
+    torch.manual_seed(0)
+    model = make_model(**model_arguments(name))
+    shape = _to_tensors(name, examples)[0][:batch_size].shape
+    while True:
+        noise = torch.randn(shape)
+        timer.send({"images": model.sample(noise, SAMPLING_STEPS).mean()})
 
 
 def _to_tensors(name, examples):
-    """Examples as tensors: images [n, c, h, w]; or a pair, with token ids as int64."""
+    """Examples as tensors: images [n, c, h, w]; or one or two arrays, with token ids as int64."""
     prepared = prepare(name, examples)
-    if not isinstance(prepared, tuple):
+    arrays = prepared if isinstance(prepared, tuple) else (prepared,)
+    if arrays[0].ndim == 4 and len(arrays) == 1:
         return (torch.from_numpy(prepared.transpose(0, 3, 1, 2)),)
-    tensors = map(torch.from_numpy, prepared)
+    tensors = map(torch.from_numpy, arrays)
     return tuple(x if x.is_floating_point() else x.long() for x in tensors)
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from benchmarks.speed.torch_images import EPSILON
 
+BLOCK_WEIGHTS = 16  # kernels and biases of a layer of a language model
 GRID = 7  # rows and columns of every feature map that is flattened
 
 
@@ -32,8 +33,10 @@ class ImageModelAdapter:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "noise":
-            noise = to_torch(value(None))
-            self.model.noise = lambda _: noise
+            noise = value(None)
+            is_pair = isinstance(noise, tuple)  # steps and noise of a diffusion model
+            converted = tuple(map(to_torch, noise)) if is_pair else to_torch(noise)
+            self.model.noise = lambda _: converted
         else:
             super().__setattr__(name, value)
 
@@ -48,6 +51,10 @@ class ImageModelAdapter:
 
     def convert_batch(self, images: Any) -> torch.Tensor:
         return to_torch(images)
+
+    def sample(self, noise: Any, steps: int) -> np.ndarray:
+        """Images from noise, both [b, h, w, c]."""
+        return to_tensorflow(self.model.sample(to_torch(noise), steps))
 
 
 class TextModelAdapter(ImageModelAdapter):
@@ -64,6 +71,24 @@ class TextModelAdapter(ImageModelAdapter):
 
     def generate(self, source: Any, max_length: int) -> np.ndarray:
         return self.model.generate(_text_input(source), max_length).numpy()
+
+
+class LanguageModelAdapter(TextModelAdapter):
+    """A PyTorch language model with the interface of a TensorFlow model."""
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Copies the zoo's variables; query, key and value become one product."""
+        arrays = [np.array(w).T if w.name == "kernel" else np.array(w) for w in weights]
+        joined = arrays[:2]  # embeddings of tokens and of positions
+        for start in range(2, len(arrays) - 2, BLOCK_WEIGHTS):
+            block = arrays[start : start + BLOCK_WEIGHTS]
+            joined += [np.concatenate(block[:6:2]), np.concatenate(block[1:6:2]), *block[6:]]
+        joined += arrays[-2:]  # the last normalization
+        for parameter, array in zip(self.model.parameters(), joined, strict=True):
+            parameter.data.copy_(torch.from_numpy(array))
+
+    def convert_batch(self, batch: Any) -> torch.Tensor:
+        return _text_input(batch)
 
 
 def _text_input(value):
@@ -83,11 +108,11 @@ class NetworkAdapter:
         weights = {n: torch_weight(array) for n, array in zip(names, arrays, strict=True)}
         self.module.load_state_dict(weights, strict=False)  # without num_batches_tracked
 
-    def __call__(self, value: Any) -> np.ndarray:
+    def __call__(self, *values: Any) -> np.ndarray:
         with torch.no_grad():
-            outputs = self.module.eval()(to_torch(value)).numpy()
+            outputs = self.module.eval()(*map(to_torch, values))
         self.module.train()
-        return outputs if outputs.ndim < 4 else outputs.transpose(0, 2, 3, 1)[:, ::-1, ::-1]
+        return to_tensorflow(outputs)
 
 
 class WeightAdapter:
@@ -106,6 +131,12 @@ def to_torch(value: Any) -> torch.Tensor:
     if value.ndim == 4:
         value = value[:, ::-1, ::-1].transpose(0, 3, 1, 2)
     return torch.from_numpy(value.copy())
+
+
+def to_tensorflow(tensor: torch.Tensor) -> np.ndarray:
+    """The inverse of `to_torch`."""
+    array = tensor.numpy()
+    return array if array.ndim < 4 else array.transpose(0, 2, 3, 1)[:, ::-1, ::-1]
 
 
 def torch_weight(array: np.ndarray) -> torch.Tensor:

@@ -16,13 +16,19 @@ import zoo
 DIFFUSION_MODELS = ("ddpm",)
 IMAGE_MODELS = ("vae", "mixture_vae", "dcgan", *DIFFUSION_MODELS)
 TEXT_MODELS = ("seq2seq", "captioning")
+LANGUAGE_MODELS = ("gpt", "gpt-small")
+SMALL_SUFFIX = "-small"  # another size of the same model
 DECODE_SUFFIX = "-decode"  # model name + suffix: greedy decoding, not training
 SAMPLE_SUFFIX = "-sample"  # sampling of images
-DECODING = tuple(name + DECODE_SUFFIX for name in TEXT_MODELS)
+TRAINING = IMAGE_MODELS + TEXT_MODELS + LANGUAGE_MODELS
+DECODING = tuple(name + DECODE_SUFFIX for name in TEXT_MODELS + LANGUAGE_MODELS)
 SAMPLING = tuple(name + SAMPLE_SUFFIX for name in DIFFUSION_MODELS)
-MODELS = IMAGE_MODELS + TEXT_MODELS + DECODING + SAMPLING
-OTHERS = tuple(name for name in MODELS if name not in DIFFUSION_MODELS + SAMPLING)
+MODELS = TRAINING + DECODING + SAMPLING
+GPT_MODELS = tuple(name for name in MODELS if name.startswith(LANGUAGE_MODELS))
+OTHERS = tuple(name for name in MODELS if name not in DIFFUSION_MODELS + SAMPLING + GPT_MODELS)
 SIZES = {"embedding_dim": 256, "units": 512}
+PROMPT_LENGTH = 16  # tokens of a language model's prompt, the first is END
+CONTINUATION_LENGTH = 256  # tokens that a language model decodes
 MODEL_ARGUMENTS = {  # shared by all variants of a model
     "vae": {},
     "mixture_vae": {},
@@ -30,7 +36,25 @@ MODEL_ARGUMENTS = {  # shared by all variants of a model
     "ddpm": {"dropout": 0.0},
     "seq2seq": {"source_vocabulary": 8000, "target_vocabulary": 8000, **SIZES},
     "captioning": {"caption_vocabulary": 5000, "image_shape": (8, 8, 1280), **SIZES},
+    "gpt": {  # 65 characters and four special tokens
+        "text_vocabulary": 69,
+        "context_length": 256,
+        "num_layers": 6,
+        "hidden_dim": 384,
+        "num_heads": 6,
+        "dropout": 0.0,
+    },
+    "gpt-small": {
+        "text_vocabulary": 69,
+        "context_length": 64,
+        "num_layers": 4,
+        "hidden_dim": 128,
+        "num_heads": 4,
+        "dropout": 0.0,
+    },
 }
+ADAMW = {"learning_rate": 1e-3, "beta_2": 0.99, "weight_decay": 0.1}  # of language models
+CLIP_NORM = 1.0  # of all gradients together
 ANNOTATION_DIM = 256  # output width of the captioning tutorial's dense layer at each image position
 ZOO_ARGUMENTS = {  # the zoo's model computes the same as the tutorial's with these
     "dcgan": {"penalty": None},
@@ -54,11 +78,13 @@ class Variant(NamedTuple):
             has the functions `threads`, `decode` and `sample`; the latter are run for "-decode" and
             "-sample" models.
         modules: name of the modules whose STYLES have the factory of each model, where {} is
-            "images", "diffusion" or "sequences"; None: the zoo.
+            "images", "diffusion", "sequences" or "language"; None: the zoo.
         arguments: additional arguments of `run`.
         environment: environment variables of the process.
         requirements: packages and programs that must be installed.
         models: names of the models that have this variant.
+        same_network: whether it computes what the zoo does, which is checked before timing. If not,
+            the record has the numbers of parameters and operations of both networks.
     """
 
     run: str
@@ -67,6 +93,7 @@ class Variant(NamedTuple):
     environment: dict[str, str] = {}
     requirements: tuple[str, ...] = ()
     models: tuple[str, ...] = MODELS
+    same_network: bool = True
 
     def missing(self) -> list[str]:
         """The requirements that are not installed."""
@@ -77,20 +104,35 @@ class Variant(NamedTuple):
         ]
 
 
+def _other_network(*requirements):
+    """A variant of the diffusion models whose network is that of a package."""
+    return Variant(
+        "torch_runners.loop",
+        "torch_{}_peers",
+        environment=KEEP_FREED_MEMORY | NO_COMPILE_CACHE,
+        requirements=("torch", *requirements),
+        models=DIFFUSION_MODELS + SAMPLING,
+        same_network=False,
+    )
+
+
 TF, EAGER, TORCH = "tf_{}", "tf_{}_eager", "torch_{}"
+XLA_MODELS = TEXT_MODELS + LANGUAGE_MODELS
+COMPILED_MODELS = IMAGE_MODELS + SAMPLING + GPT_MODELS
 VARIANTS = {
     "tf.function loop": Variant("tf_runners.loop", TF),
     "tf.function step": Variant("tf_runners.loop", TF, models=DECODING),
-    "keras fit": Variant("tf_runners.fit", TF, models=IMAGE_MODELS + TEXT_MODELS),
+    "keras fit": Variant("tf_runners.fit", TF, models=TRAINING),
+    "keras hub": Variant(
+        "tf_runners.fit", "keras_hub_{}", requirements=("keras_hub",), models=GPT_MODELS
+    ),
     "zoo": Variant("tf_runners.trainer"),
     "zoo threads": Variant("tf_runners.trainer", arguments={"configure": True}),
-    "zoo train": Variant(
-        "tf_runners.trainer", arguments={"as_command": True}, models=IMAGE_MODELS + TEXT_MODELS
-    ),
+    "zoo train": Variant("tf_runners.trainer", arguments={"as_command": True}, models=TRAINING),
     "zoo translate": Variant(
         "tf_runners.trainer", arguments={"as_command": True}, models=("seq2seq-decode",)
     ),
-    "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=TEXT_MODELS),
+    "zoo xla": Variant("tf_runners.trainer", arguments={"jit_compile": True}, models=XLA_MODELS),
     "zoo keras adam": Variant(
         "tf_runners.trainer", arguments={"plain": "adam"}, models=IMAGE_MODELS + TEXT_MODELS
     ),
@@ -102,23 +144,24 @@ VARIANTS = {
     ),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER, models=OTHERS),
-    "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",), models=OTHERS),
+    "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",)),
     "pytorch tuned": Variant(
-        "torch_runners.loop",
-        TORCH,
-        environment=KEEP_FREED_MEMORY,
-        requirements=("torch",),
-        models=OTHERS,
+        "torch_runners.loop", TORCH, environment=KEEP_FREED_MEMORY, requirements=("torch",)
     ),
     "pytorch compiled": Variant(
         "torch_runners.loop",
         TORCH,
         environment=KEEP_FREED_MEMORY | NO_COMPILE_CACHE,
         requirements=("torch", "g++"),
-        models=tuple(name for name in IMAGE_MODELS if name in OTHERS),
+        models=COMPILED_MODELS,
     ),
+    "diffusers": _other_network("diffusers"),
+    "diffusers compiled": _other_network("diffusers", "g++"),
+    "lucidrains": _other_network("denoising_diffusion_pytorch"),
+    "lucidrains compiled": _other_network("denoising_diffusion_pytorch", "g++"),
 }
 BASE = next(iter(VARIANTS))
+SAME_WORK = "pytorch"  # a variant of PyTorch whose network is that of the zoo
 
 
 def variants_of(model: str, variants: Iterable[str] = VARIANTS) -> list[str]:
@@ -142,15 +185,17 @@ def factory(variant: str, model: str) -> Callable[..., Any]:
     model = base_name(model)
     if modules is not None:
         module = _import(modules.format(_kind(model)))
-        return module.STYLES[variant][model]
-    importlib.import_module(zoo.info(model)["module"])
-    return functools.partial(zoo.get, model, **_zoo_arguments(model))
+        return module.STYLES[variant][zoo_name(model)]
+    importlib.import_module(zoo.info(zoo_name(model))["module"])
+    return functools.partial(zoo.get, zoo_name(model), **_zoo_arguments(model))
 
 
 def _kind(model: str) -> str:
     """The kind of a model in the names of modules."""
     if model in DIFFUSION_MODELS:
         return "diffusion"
+    if model in LANGUAGE_MODELS:
+        return "language"
     return "images" if model in IMAGE_MODELS else "sequences"
 
 
@@ -171,10 +216,18 @@ def _zoo_arguments(model):
 
 
 def model_arguments(model: str) -> dict[str, Any]:
-    """Arguments of every variant of the model."""
-    return MODEL_ARGUMENTS[base_name(model)]
+    """Arguments of every variant of the model; a decoded text fits into the context."""
+    arguments = MODEL_ARGUMENTS[base_name(model)]
+    if model in DECODING and model in GPT_MODELS:
+        return arguments | {"context_length": PROMPT_LENGTH + CONTINUATION_LENGTH}
+    return arguments
 
 
 def base_name(model: str) -> str:
-    """The name of the model that is trained: without the suffix."""
+    """The name of the model that is trained: without the suffix of what is timed."""
     return model.removesuffix(DECODE_SUFFIX).removesuffix(SAMPLE_SUFFIX)
+
+
+def zoo_name(model: str) -> str:
+    """The model's name in the zoo."""
+    return base_name(model).removesuffix(SMALL_SUFFIX)
