@@ -1,6 +1,7 @@
 """Key-value caches: causal layers one step at a time, each step computed once.
 
-A decoder's state is a nest of tensors, batch first, so that a beam search can reorder its rows:
+A decoder's state is a nest of tensors, batch first, so that a beam search can reorder its rows. Its
+caches grow by `CHUNK` steps at a time:
 
     state = initial_state([layer.initial_state(...) for layer in layers])
     x, weights, state = step_layers(layers, x, state)       # x: [b, d], one step
@@ -15,48 +16,70 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+CHUNK = 16  # steps by which a cache grows
+
 
 def init_cache(
-    batch_size: int | tf.Tensor, num_heads: int, length: int | tf.Tensor, width: int, dtype: str
+    batch_size: int | tf.Tensor, num_heads: int, width: int, dtype: str
 ) -> dict[str, tf.Tensor]:
-    """An empty cache for keys and values of `length` steps, a memory as in `blocks.attention`.
+    """An empty cache of keys and values; it grows as steps are added.
 
     Args:
         width: of a key and of a value in each head.
     """
-    zeros = tf.zeros((batch_size, num_heads, length, width), dtype)
-    return {"keys": zeros, "values": zeros, "mask": tf.zeros((batch_size, length), tf.bool)}
+    zeros = tf.zeros((batch_size, num_heads, 0, width), dtype)
+    return {"keys": zeros, "values": zeros}
 
 
 def update_cache(
     cache: dict[str, tf.Tensor], new: dict[str, tf.Tensor], position: int | tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """The cache with the keys and values of one more step, which may be attended to.
+    """The cache with the keys and values of one more step.
+
+    They are written in place where TensorFlow can, since a copy of a long cache would take longer
+    than the attention to it.
 
     Args:
-        cache: from `init_cache` or the previous step.
-        new: the memory of the step, [b, num_heads, 1, width].
-        position: the number of previous steps, a scalar below the cache's length.
+        cache: from `init_cache`, `extend_cache` or the previous step.
+        new: keys and values of the step, [b, num_heads, 1, width].
+        position: the number of previous steps, a scalar.
     """
-    length = tf.shape(cache["mask"])[1]
-    tf.debugging.assert_less(position, length, f"the cache has room for {length} steps")
-    current = tf.equal(tf.range(length), position)
-    return {
-        "keys": tf.where(current[:, None], new["keys"], cache["keys"]),
-        "values": tf.where(current[:, None], new["values"], cache["values"]),
-        "mask": cache["mask"] | current,
-    }
+    cache = _with_room(cache, position)
+    batch_size, num_heads, _, width = tf.unstack(tf.shape(new["keys"]))
+    length = tf.shape(cache["keys"])[2]
+    rows = (tf.range(batch_size * num_heads) * length + position)[:, None]
+
+    def write(old: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(old, (-1, width))
+        flat = tf.tensor_scatter_nd_update(flat, rows, tf.reshape(step, (-1, width)))
+        return tf.reshape(flat, tf.shape(old))
+
+    return {name: write(old, new[name]) for name, old in cache.items()}
 
 
-def extend_cache(memory: dict[str, tf.Tensor], length: int | tf.Tensor) -> dict[str, tf.Tensor]:
-    """A cache for `length` steps, whose first ones are those of a memory."""
-    free = length - tf.shape(memory["mask"])[1]
-    rows = ((0, 0), (0, 0), (0, free), (0, 0))
-    return {
-        "keys": tf.pad(memory["keys"], rows),
-        "values": tf.pad(memory["values"], rows),
-        "mask": tf.pad(memory["mask"], ((0, 0), (0, free))),
-    }
+def cached_memory(cache: dict[str, tf.Tensor], position: int | tf.Tensor) -> dict[str, tf.Tensor]:
+    """A memory as in `blocks.attention` of the steps up to a position."""
+    filled = tf.range(tf.shape(cache["keys"])[2]) <= position
+    return cache | {"mask": filled[None]}
+
+
+def extend_cache(memory: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A cache whose first steps are those of a memory."""
+    free = -tf.shape(memory["keys"])[2] % CHUNK
+    return {name: _pad(memory[name], free) for name in ("keys", "values")}
+
+
+def _with_room(cache: dict[str, tf.Tensor], position: int | tf.Tensor) -> dict[str, tf.Tensor]:
+    """The cache, with more room if a position is behind its end."""
+    is_full = tf.shape(cache["keys"])[2] <= position
+    return tf.cond(
+        is_full, lambda: {name: _pad(old, CHUNK) for name, old in cache.items()}, lambda: cache
+    )
+
+
+def _pad(steps: tf.Tensor, free: int | tf.Tensor) -> tf.Tensor:
+    """Keys or values with room for `free` more steps."""
+    return tf.pad(steps, ((0, 0), (0, 0), (0, free), (0, 0)))
 
 
 def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -68,6 +91,16 @@ def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
     batch_size = tf.shape(tf.nest.flatten(layer_states)[0])[0]
     # One number per sequence, all equal: every tensor of a state has a batch dimension.
     return {"position": tf.zeros((batch_size,), tf.int32), "layers": [*layer_states]}
+
+
+def state_shapes(state: dict[str, Any]) -> dict[str, Any]:
+    """The static shapes of the tensors of a state, of which the lengths of the caches are None."""
+
+    def shape_of(x: tf.Tensor) -> tf.TensorShape:
+        growing = x.shape.rank == 4  # keys or values
+        return tf.TensorShape([*x.shape[:2], None, x.shape[3]]) if growing else x.shape
+
+    return tf.nest.map_structure(shape_of, state)
 
 
 def current_position(state: dict[str, Any]) -> tf.Tensor:
@@ -91,19 +124,18 @@ def step_layers(
 
 
 def prefill_layers(
-    layers: Sequence[keras.layers.Layer], inputs: tf.Tensor, length: int | tf.Tensor
+    layers: Sequence[keras.layers.Layer], inputs: tf.Tensor
 ) -> tuple[tf.Tensor, dict[str, Any]]:
     """The first t steps of all layers at once: (outputs [b, t, d], the state after them).
 
     Args:
         layers: as in `step_layers`, with a method `prefill`.
         inputs: [b, t, d].
-        length: number of steps for which the state has room.
     """
     x = inputs
     layer_states = []
     for layer in layers:
-        x, layer_state = layer.prefill(x, length)
+        x, layer_state = layer.prefill(x)
         layer_states.append(layer_state)
     state = initial_state(layer_states)
     return x, state | {"position": state["position"] + tf.shape(inputs)[1]}

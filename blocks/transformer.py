@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from blocks.attention import MultiHeadAttention
 from blocks.checks import fraction, positive_int
-from blocks.key_value_cache import extend_cache, init_cache, update_cache
+from blocks.key_value_cache import cached_memory, extend_cache, init_cache, update_cache
 from blocks.stack import Stack
 
 
@@ -113,10 +113,10 @@ class CausalTransformerLayer(TransformerLayer):
 
     One step at a time, with the same results:
 
-        state = layer.initial_state(batch_size, length)
+        state = layer.initial_state(batch_size)
         outputs, weights, state = layer.step(inputs, state, position)
 
-    Several first steps at once: `outputs, state = layer.prefill(inputs, length)`.
+    Several first steps at once: `outputs, state = layer.prefill(inputs)`.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -124,30 +124,16 @@ class CausalTransformerLayer(TransformerLayer):
         x = tf.cast(inputs, self.compute_dtype) + self.dropout_layer(context, training=training)
         return self._add_feed_forward(x, training)
 
-    def initial_state(
-        self, batch_size: int | tf.Tensor, length: int | tf.Tensor
-    ) -> dict[str, dict[str, tf.Tensor]]:
-        """The state before the first of at most `length` steps: an empty key-value cache."""
-        cache = init_cache(
-            batch_size,
-            self.num_heads,
-            length,
-            self.hidden_dim // self.num_heads,
-            self.compute_dtype,
-        )
-        return {"cache": cache}
+    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, dict[str, tf.Tensor]]:
+        """The state before the first step: an empty key-value cache."""
+        width = self.hidden_dim // self.num_heads
+        return {"cache": init_cache(batch_size, self.num_heads, width, self.compute_dtype)}
 
-    def prefill(
-        self, inputs: tf.Tensor, length: int | tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, dict[str, tf.Tensor]]]:
-        """All steps of inputs [b, t, hidden_dim]: (outputs, the state after them).
-
-        Args:
-            length: number of steps for which the state has room.
-        """
+    def prefill(self, inputs: tf.Tensor) -> tuple[tf.Tensor, dict[str, dict[str, tf.Tensor]]]:
+        """All steps of inputs [b, t, hidden_dim]: (outputs, the state after them)."""
         context, memory = self._attend_with_memory(inputs)
         x = tf.cast(inputs, self.compute_dtype) + context
-        return self._add_feed_forward(x), {"cache": extend_cache(memory, length)}
+        return self._add_feed_forward(x), {"cache": extend_cache(memory)}
 
     def step(
         self, inputs: tf.Tensor, state: dict[str, Any], position: int | tf.Tensor
@@ -182,7 +168,7 @@ class CausalTransformerLayer(TransformerLayer):
         """(context [b, hidden_dim], weights, new cache) of one step."""
         x = self.self_attention_norm(inputs)
         cache = update_cache(cache, self.self_attention.prepare_memory(x[:, None]), position)
-        return *self.self_attention.attend(x, cache), cache
+        return *self.self_attention.attend(x, cached_memory(cache, position)), cache
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -196,7 +182,7 @@ class TransformerDecoderLayer(CausalTransformerLayer):
 
     One step at a time, with the same results:
 
-        state = layer.initial_state(values, mask, length)
+        state = layer.initial_state(values, mask)
         outputs, weights, state = layer.step(inputs, state, position)
     """
 
@@ -233,16 +219,16 @@ class TransformerDecoderLayer(CausalTransformerLayer):
         return (outputs, weights) if return_weights else outputs
 
     def initial_state(  # type: ignore[override]
-        self, values: tf.Tensor, mask: tf.Tensor | None, length: int | tf.Tensor
+        self, values: tf.Tensor, mask: tf.Tensor | None
     ) -> dict[str, dict[str, tf.Tensor]]:
-        """The state before the first of at most `length` steps: an empty cache, and the memory.
+        """The state before the first step: an empty cache, and the memory.
 
         Args:
             values: [b, s, dv], of the source; their keys are computed here, once for all steps.
             mask: boolean [b, s]; None: all values are attended to.
         """
         memory = self.cross_attention.prepare_memory(values, mask)
-        state = super().initial_state(tf.shape(memory["mask"])[0], length)
+        state = super().initial_state(tf.shape(memory["mask"])[0])
         return state | {"memory": memory}
 
     def step(

@@ -76,6 +76,7 @@ class Continuation:
 
     def __init__(self, model: "LanguageModel", eager: bool = False):
         self.model = model
+        self.is_compiled = not eager
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": True}
         self._prefill = model.prefill if eager else tf.function(model.prefill, **options)
         self._decode = self._steps if eager else tf.function(self._steps, **options)
@@ -167,7 +168,12 @@ class Continuation:
         """The rows and the state after the positions from `time` up to `stop`."""
         bounds = tf.constant(time), tf.constant(stop)
         ends = tf.constant([text.END, *stop_ids], tf.int32)
-        return self._decode(rows, state, *bounds, key, ends, **options.tensors())
+        arguments = *bounds, key, ends
+        if self.is_compiled:  # once for all lengths of a cache
+            shapes = self.model.state_shapes(state)
+            specs = tf.nest.map_structure(lambda x, s: tf.TensorSpec(s, x.dtype), state, shapes)
+            self._decode.get_concrete_function(rows, specs, *arguments, **options.tensors())
+        return self._decode(rows, state, *arguments, **options.tensors())
 
     def _steps(
         self,
@@ -201,10 +207,8 @@ class Continuation:
         def advance(time: tf.Tensor, rows: dict[str, tf.Tensor], state: Any) -> tuple:
             tokens = rows["tokens"]
             # A row that has finished goes on with padding, of which nothing depends.
-            logits, new_state = self.model.decode_step(tokens[:, time - 1], state)
-            state = tf.nest.map_structure(
-                lambda x, old: tf.ensure_shape(x, old.shape), new_state, state
-            )
+            logits, state = self.model.decode_step(tokens[:, time - 1], state)
+            state = tf.nest.map_structure(tf.ensure_shape, state, state_shapes)
             new = choose(logits, rows["used"], time)
             fixed = tokens[:, time]
             free = (fixed == FREE) & ~rows["finished"]
@@ -218,5 +222,12 @@ class Continuation:
             }
             return time + 1, rows | changed, state
 
-        _, rows, state = tf.while_loop(should_continue, advance, (time, rows, state))
+        state_shapes = self.model.state_shapes(state)
+        row_shapes = tf.nest.map_structure(lambda x: x.shape, rows)
+        _, rows, state = tf.while_loop(
+            should_continue,
+            advance,
+            (time, rows, state),
+            shape_invariants=(time.shape, row_shapes, state_shapes),
+        )
         return rows, state

@@ -69,6 +69,10 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         """One step: (logits [b, V] of the token after `tokens` [b], next state)."""
         raise NotImplementedError
 
+    def state_shapes(self, state: Any) -> Any:
+        """The static shapes of a state during generation; an axis that grows is None."""
+        return tf.nest.map_structure(lambda x: x.shape, state)
+
     # Losses. `train_step` is defined by the subclass.
 
     def eval_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -112,12 +112,15 @@ class GPT(zoo.LanguageModel):
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, Any]:
         return key_value_cache.initial_state(
-            [layer.initial_state(batch_size, self.context_length) for layer in self.layer_stack]
+            [layer.initial_state(batch_size) for layer in self.layer_stack]
         )
+
+    def state_shapes(self, state: dict[str, Any]) -> dict[str, Any]:
+        return key_value_cache.state_shapes(state)
 
     def prefill(self, tokens: tf.Tensor) -> dict[str, Any]:
         x = self.positions(self.embedding(tokens))
-        return key_value_cache.prefill_layers(self.layer_stack, x, self.context_length)[1]
+        return key_value_cache.prefill_layers(self.layer_stack, x)[1]
 
     def decode_step(
         self, tokens: tf.Tensor, state: dict[str, Any]

@@ -155,7 +155,7 @@ class Transformer(zoo.Translator):
         self, encoded: dict[str, tf.Tensor], max_length: int | tf.Tensor
     ) -> dict[str, Any]:
         source = (encoded["values"], encoded["mask"])
-        states = [layer.initial_state(*source, max_length) for layer in self.decoder]
+        states = [layer.initial_state(*source) for layer in self.decoder]
         return key_value_cache.initial_state(states)
 
     def decode_step(
