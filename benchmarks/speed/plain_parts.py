@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import blocks
 import zoo
 from blocks import attention_decoder, recurrent, recurrent_loop
 
@@ -17,11 +16,6 @@ from blocks import attention_decoder, recurrent, recurrent_loop
 def keras_adam() -> None:
     """Keras' own Adam updates, without the fused kernel."""
     zoo.optimizers.Adam.update_step = keras.optimizers.Adam.update_step
-
-
-def keras_batch_norm() -> None:
-    """Keras' own batch normalization in training."""
-    blocks.BatchNormalization.call = keras.layers.BatchNormalization.call
 
 
 class LoopKernel:
@@ -50,6 +44,5 @@ def loop_gradients() -> None:
 
 PLAIN: dict[str, Callable[[], None]] = {
     "adam": keras_adam,
-    "batch_norm": keras_batch_norm,
     "kernel_gradients": loop_gradients,
 }

@@ -94,9 +94,6 @@ VARIANTS = {
     "zoo keras adam": Variant(
         "tf_runners.trainer", arguments={"plain": "adam"}, models=IMAGE_MODELS + TEXT_MODELS
     ),
-    "zoo keras batch norm": Variant(
-        "tf_runners.trainer", arguments={"plain": "batch_norm"}, models=("dcgan",)
-    ),
     "zoo loop gradients": Variant(
         "tf_runners.trainer", arguments={"plain": "kernel_gradients"}, models=TEXT_MODELS
     ),
