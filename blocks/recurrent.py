@@ -1,8 +1,8 @@
 """Recurrent layers: a sequence encoder, and decoder cells with attention.
 
 The encoder gives the results of `keras.layers.RNN` over the same cells and is faster: products that
-need no state are computed for all steps at once (`blocks.recurrent_loop`). `blocks.AttentionDecoder`
-does the same for the decoder cells.
+need no state are computed for all steps at once (`blocks.recurrent_loop`).
+`blocks.AttentionDecoder` does the same for the decoder cells.
 """
 
 from typing import Any, Self
