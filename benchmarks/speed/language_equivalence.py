@@ -33,7 +33,8 @@ def language_model_values(name: str, variant: str, batch_size: int) -> dict[str,
     other = _with_weights(other, variant, zoo_model)
     if variant.startswith("zoo"):
         jit_compile = VARIANTS[variant].arguments.get("jit_compile", False)
-        other = TrainerAdapter(name, other, batch, jit_compile=jit_compile)
+        micro_batches = 1 if jit_compile else type(other).micro_batches
+        other = TrainerAdapter(name, other, batch, micro_batches, jit_compile=jit_compile)
     batch = {feature: tf.constant(value) for feature, value in batch.items()}
     return paired_losses(zoo_model, other, batch, inputs)
 
