@@ -43,8 +43,13 @@ class HubGPT(keras_hub.models.GPT2CausalLM):
             sampler="greedy",
         )
 
+    @property
+    def network(self) -> keras.Model:
+        """The model that holds all weights."""
+        return self.backbone
+
     def train_step(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs = {"token_ids": text[:, :-1], "padding_mask": tf.ones_like(text[:, :-1], tf.bool)}
+        inputs = {"token_ids": text[:, :-1], "padding_mask": tf.ones_like(text[:, :-1])}
         return super().train_step((inputs, text[:, 1:]))
 
     def generate(self, prompts: tf.Tensor, max_length: int) -> Any:  # type: ignore[override]

@@ -79,7 +79,7 @@ class Continuation:
         self.is_compiled = not eager
         options: dict[str, Any] = {"autograph": False, "reduce_retracing": True}
         self._prefill = model.prefill if eager else tf.function(model.prefill, **options)
-        self._decode = self._steps if eager else tf.function(self._steps, **options)
+        self._decode: Any = self._steps if eager else tf.function(self._steps, **options)
 
     def run(
         self,
