@@ -8,6 +8,7 @@ import tensorflow as tf
 from cases import small_model
 
 import zoo
+from blocks import key_value_cache
 from zoo import text
 from zoo.errors import UsageError
 from zoo.generation.continuation import window_start
@@ -20,6 +21,14 @@ LETTERS = text.WordTokenizer(list("abcdefghij"), "character")
 PROMPTS = ["abc", "", "jihgfedcb"]
 LENGTH = 9  # with a context of 6, all windows slide
 NAMES = ("gpt", "rnn_language_model")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_chunks():
+    """Caches grow every second step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_value_cache, "CHUNK", 2)
+        yield
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -72,6 +81,12 @@ def test_samples_are_those_without_cache_and_depend_on_the_seed(model):
     assert samples != model.generate(["abc"], max_length=LENGTH, num_samples=5, seed=6)
     assert model.generate(["abc"]) != model.generate(["abc"])
     assert model.generate([]) == []
+
+
+def test_a_stream_is_traced_once_for_all_lengths_of_its_cache():
+    model = small_model("gpt", text_vocabulary=LETTERS)
+    assert [*model.stream("ab", max_length=4, seed=1)]
+    assert model.continuation._decode.experimental_get_tracing_count() == 1
 
 
 def test_windows_slide_by_half_of_the_context():
