@@ -16,8 +16,8 @@ from zoo.recipes import Budget, MetricSpec, evaluate
 from zoo.recipes import run as reproduction
 from zoo.recipes.metric_spec import METRICS
 from zoo.training import run_folder, run_training
-from zoo.training.callbacks import TrainingTime
 from zoo.training.run_building import build_optimizers
+from zoo.training.training_time import TrainingTime
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 

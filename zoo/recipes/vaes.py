@@ -24,8 +24,20 @@ LIMITATIONS = {
 SMOKE = Budget(1, train_examples=2000, importance_sampling_images=100)
 OTHER_METRICS = (MetricSpec("elbo"), MetricSpec("active_units"))
 
-# Gated networks on dynamically binarized MNIST, the experiment with the most published results.
+# Gated networks on dynamically binarized MNIST, the experiment with the most published results, in
+# their protocol: the order of the original files, the published bits of the test images, and
+# importance sampling with 5,000 samples for each of them.
 
+PAPER_SPLITS: dict[str, Any] = {
+    "train": "train.original[:50000]",
+    "valid": "train.original[50000:]",
+    "test": "test.original",
+}
+PAPER_PROTOCOL = (
+    "mnist train.original[:50000] / train.original[50000:] / test.original, binarized again each"
+    " epoch, validation and test set once, as published (seed 777); IWAE-5000 on all test images,"
+    " nats"
+)
 GATED = {
     "vae": {},
     "mixture_vae": {"num_components": 500},
@@ -49,7 +61,7 @@ def gated_recipe(model: str) -> Recipe:
             **GATED[model],
         },
         data="mnist",
-        **SPLITS["mnist"],
+        **PAPER_SPLITS,
         binarize="dynamic",
         # A step of the VampPrior also encodes its 500 pseudo-inputs: fewer, larger batches.
         batch_size=400 if model == "vamp_vae" else 200,
@@ -57,14 +69,15 @@ def gated_recipe(model: str) -> Recipe:
         schedule="cosine",
         ema_momentum=0.999,
         micro_batches=1 if model == "vamp_vae" else 2,
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
-        metrics=(
-            MetricSpec("log_likelihood", samples=5000, images=1000),
-            MetricSpec("log_likelihood", samples=500),
-            *OTHER_METRICS,
-        ),
+        budgets={
+            "smoke": SMOKE,
+            "cpu-90-minutes" if model == "vamp_vae" else "cpu-hour": Budget(200),
+            "paper": Budget(2000),
+        },
+        metrics=(MetricSpec("log_likelihood", samples=5000), *OTHER_METRICS),
         references=published_references(model),
-        limitations=LIMITATIONS["mnist"],
+        limitations="Data, binarization and metric are those of the publications; optimizer, batch"
+        " size and number of epochs are not.",
     )
 
 
@@ -78,9 +91,8 @@ def published_references(model: str) -> tuple[Reference, ...]:
             value,
             "Exemplar VAE (Norouzi et al., 2020), figure density_estimation,"
             " sajadn/Exemplar-VAE@4dbd091",
-            "after up to 2,000 epochs, IWAE-5000 on all 10,000 test images",
-            "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
-            " (seed 777); IWAE-5000 on all test images, nats",
+            "after up to 2,000 epochs",
+            PAPER_PROTOCOL,
             plus_minus,
         ),
     )
