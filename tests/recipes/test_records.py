@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import keras
 import pytest
@@ -227,6 +228,14 @@ def test_the_environment(monkeypatch, tmp_path):
 
 
 # The page.
+
+
+def test_a_budget_takes_no_longer_than_its_name_says():
+    for record in records.read_all(results_page.ROOT / records.RESULTS):
+        if record["kind"] == "reproduction":
+            named = re.fullmatch(r"cpu-(hour|\d+)(-minutes)?", record["budget"])
+            limit = 60 if named[1] == "hour" else int(named[1])
+            assert record["train_seconds"] <= 60 * limit, record.path.name
 
 
 def test_the_page_is_generated_from_the_records():

@@ -9,6 +9,7 @@ from record_files import write
 from small_recipes import run, tiny
 
 import zoo.recipes
+from benchmarks import results_page
 from zoo.errors import UsageError
 from zoo.metrics.run_groups import interval_of_runs
 from zoo.recipes import MetricSpec, curves, evaluate, records, seeds
@@ -122,6 +123,52 @@ def test_the_time_to_a_target_is_read_off_the_curve(tmp_path):
     rising = curve | {"lower_is_better": False}
     (accuracy,) = some_runs(tmp_path / "up", [1.0, 2.0], curve=rising)
     assert curves.minutes_to(accuracy, 8.5) == 1.0 and curves.minutes_to(accuracy, 9.1) is None
+
+
+def test_the_page_shows_seeds_status_and_time_to_target(tmp_path):
+    reference = {
+        "value": 9.0,
+        "protocol": "some; IWAE-5",
+        "plus_minus": 0,
+        "note": "",
+        "source": "s",
+    }
+    recipe = {
+        "references": [reference],
+        "limitations": "a limitation",
+        "data": "mnist",
+        "metrics": [{"name": "log_likelihood"}],
+        "binarize": "dynamic",
+    }
+    curve = {
+        "metric": "val_loss",
+        "lower_is_better": True,
+        "minutes": [0.5, 1.5, 6.0],
+        "values": [9.0, 7.0, 6.0],
+    }
+    runs = [
+        write(
+            tmp_path / str(seed),
+            values=values,
+            recipe={**recipe, "seed": seed},
+            steps=9,
+            evaluated_epoch=3,
+            seconds=130.0,
+            curve=curve,
+        )
+        for seed, values in enumerate(([1.0, 2.0], [1.5, 2.5]))
+    ]
+    other = recipe | {"references": [reference | {"protocol": "other"}]}
+    alone = write(tmp_path / "alone", "flow_vae.some", values=[3.0, 4.0], recipe=other)
+    page = results_page.render([combined(tmp_path, runs), alone])
+    lines = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
+    task = "Image likelihood: MNIST, dynamic binarization"
+    summary = {line[2]: line[3:-1] for line in lines if line[1:2] == [task]}
+    assert summary["`vae.some`"][2:] == ["9", "SAME PROTOCOL, better", "2 seeds", "2"]
+    assert summary["`flow_vae.some`"][2:] == ["", "OTHER PROTOCOL", "one seed", "2"]
+    assert f"## {task}\n\nProtocol: some; IWAE-5." in page
+    assert "| `vae.some` paper | val_loss | 9 | 7 | 7 | 6 | 6 |" in page
+    assert "iwae_5 of each seed: 1.5, 2" in page
 
 
 def test_the_minutes_of_a_curve_are_those_of_steps(tmp_path, monkeypatch):
