@@ -16,12 +16,14 @@ from zoo.recipes import MetricSpec, curves, evaluate, records, seeds
 from zoo.recipes import run as reproduction
 from zoo.recipes.record_text import compare_to_reference, format_uncertainty
 from zoo.training import training_time
+from zoo.training.callbacks import Figures
 from zoo.training.training_time import TrainingTime
 
 
 @pytest.mark.usefixtures("eager_steps")
 def test_three_seeds_are_run_or_resumed_and_recorded_together(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Figures, "on_epoch_end", lambda *args: None)  # they take seconds
     bound = MetricSpec("log_likelihood", samples=2)
     recipe = tiny(tmp_path, metrics=(bound,), batch_size=32, seed=4)
     monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", recipe)

@@ -26,7 +26,10 @@ OTHER_METRICS = (MetricSpec("elbo"), MetricSpec("active_units"))
 
 # Gated networks on dynamically binarized MNIST, the experiment with the most published results, in
 # their protocol: the order of the original files, the published bits of the test images, and
-# importance sampling with 5,000 samples for each of them.
+# importance sampling with 5,000 samples for each of them. With the ELBO (and "stl"), 200 epochs in
+# the order of TFDS gave 85.1 and 83.2 nats with 500 samples, which 5,000 lower by 0.1 to 0.2: the
+# importance-weighted bound trains what is measured. The last epoch counts, since the validation
+# loss is the ELBO.
 
 PAPER_SPLITS: dict[str, Any] = {
     "train": "train.original[:50000]",
@@ -57,7 +60,8 @@ def gated_recipe(model: str) -> Recipe:
             "latent_dim": 40,
             "filters": [],
             "dense_units": [300, 300],
-            "bound": "stl",
+            "bound": "dreg",
+            "num_samples": 5,
             **GATED[model],
         },
         data="mnist",
@@ -69,9 +73,10 @@ def gated_recipe(model: str) -> Recipe:
         schedule="cosine",
         ema_momentum=0.999,
         micro_batches=1 if model == "vamp_vae" else 2,
+        select_best_epoch=False,
         budgets={
             "smoke": SMOKE,
-            "cpu-90-minutes" if model == "vamp_vae" else "cpu-hour": Budget(200),
+            "cpu-90-minutes" if model == "vamp_vae" else "cpu-hour": Budget(240),
             "paper": Budget(2000),
         },
         metrics=(MetricSpec("log_likelihood", samples=5000), *OTHER_METRICS),
@@ -110,7 +115,7 @@ BEST = Recipe(
         "latent_dim": 32,
         "filters": [16, 16],
         "base_filters": 32,
-        "residual_blocks": 1,
+        "residual_blocks": 2,
         "dense_units": [300],
         "num_couplings": 6,
         "coupling_units": 128,
@@ -128,7 +133,7 @@ BEST = Recipe(
     ema_momentum=0.999,
     micro_batches=2,
     select_best_epoch=False,
-    budgets={"smoke": SMOKE, "cpu-180-minutes": Budget(90), "paper": Budget(1000)},
+    budgets={"smoke": SMOKE, "cpu-180-minutes": Budget(140), "paper": Budget(1000)},
     metrics=(MetricSpec("log_likelihood", samples=5000), *OTHER_METRICS),
     references=(
         Reference(
