@@ -63,7 +63,10 @@ def _summary_rows(record: Record) -> list[tuple]:
         entry = record["metrics"][metric]
         reference = references.get(metric)
         floor = f"floor {entry['floor']:.4g}" if "floor" in entry else ""
-        status = "OTHER PROTOCOL" if record["recipe"]["references"] else "NO REFERENCE"
+        status = "NO REFERENCE"
+        if others := record["recipe"]["references"]:
+            status = "OTHER PROTOCOL"
+            floor = f"({others[0]['value']:g})"
         if reference:
             outcome = record_text.compare_to_reference(record, reference).lower()
             status = f"SAME PROTOCOL, {outcome}"

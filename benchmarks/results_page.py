@@ -52,10 +52,10 @@ SUMMARY = """\
 ## Summary
 
 The main metric of each recipe. SAME PROTOCOL: the published number has the protocol of this one,
-and the status says whether it lies within the interval. OTHER PROTOCOL: published numbers differ in
-data, splits, preprocessing or metric; the sections name them. The interval of several seeds is that
-of their mean; that of one seed covers the choice of test examples only. A floor is the metric of
-real images. Minutes are those of one training run, with validation.
+and the status says whether it lies within the interval. OTHER PROTOCOL: published numbers, one of
+them in parentheses, differ in data, splits, preprocessing or metric. The interval of several seeds
+is that of their mean; that of one seed covers the choice of test examples only. A floor is the
+metric of real images. Minutes are those of one training run, with validation.
 """
 
 

@@ -167,7 +167,7 @@ def test_the_page_shows_seeds_status_and_time_to_target(tmp_path):
     task = "Image likelihood: MNIST, dynamic binarization"
     summary = {line[2]: line[3:-1] for line in lines if line[1:2] == [task]}
     assert summary["`vae.some`"][2:] == ["9", "SAME PROTOCOL, better", "2 seeds", "2"]
-    assert summary["`flow_vae.some`"][2:] == ["", "OTHER PROTOCOL", "one seed", "2"]
+    assert summary["`flow_vae.some`"][2:] == ["(9)", "OTHER PROTOCOL", "one seed", "2"]
     assert f"## {task}\n\nProtocol: some; IWAE-5." in page
     assert "| `vae.some` paper | val_loss | 9 | 7 | 7 | 6 | 6 |" in page
     assert "iwae_5 of each seed: 1.5, 2" in page

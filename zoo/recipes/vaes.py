@@ -87,16 +87,15 @@ def gated_recipe(model: str) -> Recipe:
 
 
 def published_references(model: str) -> tuple[Reference, ...]:
-    """The published log-likelihood of a model, if there is one."""
-    if model not in PUBLISHED:
-        return ()
-    value, plus_minus = PUBLISHED[model]
+    """The published log-likelihood of the same networks, with the same prior if there is one."""
+    value, plus_minus = PUBLISHED.get(model, PUBLISHED["vae"])
+    prior = "" if model in PUBLISHED else f"with {PRIOR_TITLES['vae']}, "
     return (
         Reference(
             value,
             "Exemplar VAE (Norouzi et al., 2020), figure density_estimation,"
             " sajadn/Exemplar-VAE@4dbd091",
-            "after up to 2,000 epochs",
+            f"{prior}after up to 2,000 epochs",
             PAPER_PROTOCOL,
             plus_minus,
         ),
