@@ -47,13 +47,18 @@ class Record(dict):
         return len(self.get("seeds", ())) or 1
 
     def run(self, seed: int) -> "Record":
-        """The record of the run with one seed; raises UsageError if there is none."""
+        """The record of the run with one seed, of several without the values of single examples.
+
+        Raises UsageError if there is none.
+        """
         runs = {run["seed"]: run for run in self.get("seeds", ())}
-        if not runs:
-            runs = {self["recipe"]["seed"]: dict(self)}
+        if not runs and seed == self["recipe"]["seed"]:
+            return self
         if seed not in runs:
-            raise UsageError(f"{self.path} has runs with the seeds {[*runs]}, got {seed}")
-        return Record(self | runs[seed], self.path)
+            known = [*runs] or [self["recipe"]["seed"]]
+            raise UsageError(f"{self.path} has runs with the seeds {known}, got {seed}")
+        shared = {key: value for key, value in self.items() if key not in ("seeds", "values")}
+        return Record(shared | runs[seed], self.path)
 
     @property
     def smoke(self) -> bool:
