@@ -57,10 +57,11 @@ DATES = (
 )
 
 
-def load_run(name: str, budget: str = "cpu-hour") -> tuple[Any, Any, Any]:
+def load_run(name: str) -> tuple[Any, Any, Any]:
     """(model with the evaluated weights, training data, test data) of a recipe."""
     recipe = recipes.get(name)
-    folder = run_folder(name, budget)
+    budget = recipe.default_budget
+    folder = run_folder(name)
     config = recipe.run_config(budget)
     if folder.exists():  # its data may be a path
         config = replace(config, data=run_folders.read(folder).config.data)
@@ -70,9 +71,9 @@ def load_run(name: str, budget: str = "cpu-hour") -> tuple[Any, Any, Any]:
     return zoo.load(folder), prepared.train, prepared.test
 
 
-def run_folder(name: str, budget: str = "cpu-hour") -> Path:
+def run_folder(name: str) -> Path:
     """The folder of the run of `zoo reproduce`."""
-    return RUNS / "reproduce" / f"{name}-{budget}"
+    return RUNS / "reproduce" / f"{name}-{recipes.get(name).default_budget}"
 
 
 def tfp_introduction(data: str) -> Panels:

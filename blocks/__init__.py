@@ -24,7 +24,7 @@ from blocks.recurrent import (
     SequenceEncoder,
 )
 from blocks.resample import Downsample, Upsample
-from blocks.residual import MapAttention, ResidualBlock, TimeEmbedding
+from blocks.residual import MapAttention, ResidualBlock, ResidualConv2D, TimeEmbedding
 from blocks.stack import Stack
 from blocks.style import gram_matrix, total_variation
 from blocks.token_cross_entropy import cross_entropy
@@ -60,6 +60,7 @@ __all__ = [
     "NormalHead",
     "PatchDiscriminator",
     "ResidualBlock",
+    "ResidualConv2D",
     "SequenceEncoder",
     "SinusoidalPositions",
     "Stack",

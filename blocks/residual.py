@@ -1,4 +1,4 @@
-"""Residual blocks conditioned on an embedding of time, and the embedding itself."""
+"""Residual blocks, plain or conditioned on an embedding of time, and the embedding itself."""
 
 import math
 from typing import Any
@@ -124,6 +124,40 @@ class ResidualBlock(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "dropout": self.dropout}
+
+
+@keras.saving.register_keras_serializable("blocks")
+class ResidualConv2D(keras.layers.Layer):
+    """x + conv(elu(conv(elu(x)))), which begins close to the identity: [b, h, w, c] -> the same.
+
+    Kaiming He et al., "Identity Mappings in Deep Residual Networks" (2016, arXiv 1603.05027),
+    without normalization.
+
+    Args:
+        filters: c.
+    """
+
+    def __init__(self, filters: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.filters = positive_int(filters, "filters")
+        options = {"padding": "same", "data_format": "channels_last", "dtype": self.dtype_policy}
+        self.conv = keras.layers.Conv2D(filters, 3, **options)
+        self.output_conv = keras.layers.Conv2D(
+            filters, 3, kernel_initializer=small_weights(), **options
+        )
+
+    def build(self, input_shape: tuple) -> None:
+        self.conv.build(input_shape)
+        self.output_conv.build(input_shape)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs + self.output_conv(tf.nn.elu(self.conv(tf.nn.elu(inputs))))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable("blocks")

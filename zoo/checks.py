@@ -85,6 +85,7 @@ NUMBERS = {
     "patience": NON_NEGATIVE_INT,
     "train_examples": POSITIVE_INT,
     "seed": SEED,
+    "num_seeds": POSITIVE_INT,
     # data
     "batch_size": POSITIVE_INT,
     "binarize_seed": SEED,

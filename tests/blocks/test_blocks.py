@@ -104,6 +104,7 @@ CASES = {
         ({"filters": (4, 8)}, IMAGE, (2, 4, 3, 1)),
         ({"filters": (4, 8, 8), "norm": "instance"}, (2, 8, 12, 3), (2, 2, 3, 1)),
     ],
+    "ResidualConv2D": [({"filters": 3}, IMAGE, IMAGE)],
     "ResidualBlock": [
         ({"filters": 8}, EMBEDDED, (2, 7, 6, 8)),
         ({"filters": 4, "dropout": 0.5}, EMBEDDED, (2, 7, 6, 4)),

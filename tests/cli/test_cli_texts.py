@@ -220,6 +220,12 @@ def test_recipes_of_text_and_of_images_do_not_mix(tmp_path):
     )
     keys = [measure.key for measure in recipe.metrics]
     assert {"bleu_13a_greedy", "bleu_moses-lower_beam5", "bleu_words-lower_greedy"} < {*keys}
+    tokens = zoo.recipes.get("transformer.multi30k_en_de")
+    protocols = {spec.key: tokens.protocol(metric=spec) for spec in tokens.metrics}
+    assert protocols["bleu_tokenized_beam5_test_2017_mscoco"].endswith(
+        "length penalty 0.6 on all texts of test_2017_mscoco, %"
+    )
+    assert {reference.protocol for reference in tokens.references} < {*protocols.values()}
 
 
 # Figures and schedules.

@@ -107,9 +107,13 @@ def test_the_directory_follows_tfds_data_dir(monkeypatch, tmp_path):
     assert zoo.data.directory() == Path.home() / "tensorflow_datasets"
 
 
-def test_real_mnist_is_mnist():
+@pytest.fixture
+def real_mnist():
     if not zoo.data.is_prepared("mnist"):
         pytest.skip(f"MNIST is not in {zoo.data.directory()}; run: zoo data prepare mnist")
+
+
+def test_real_mnist_is_mnist(real_mnist):
     data = zoo.data.load("mnist", "test")
     batch = data.take(10_000)
     assert data.num_examples == 10_000

@@ -10,7 +10,7 @@ from PIL import Image
 
 import zoo.data
 from zoo.data import corpora
-from zoo.data.builders import dates, ratings, shapes
+from zoo.data.builders import dates, multi30k_tokenized, ratings, shapes
 from zoo.errors import DataNotPreparedError, UnknownNameError, UsageError, ZooError
 
 
@@ -175,6 +175,27 @@ def test_multi30k_is_read_from_its_manual_folder(tmp_path, offline):
     assert turned.texts["target"] == ["val Ü", "zwei"]
     with pytest.raises(UsageError, match=r"has the languages de, en; got \('fr', 'en'\)"):
         corpora.load_pairs("multi30k", languages=("fr", "en"), data_dir=tmp_path)
+
+
+def test_tokens_of_multi30k_are_read_or_made(tmp_path, offline):
+    with pytest.raises(DataNotPreparedError, match="put the files .*lc.norm.tok"):
+        corpora.load_pairs("multi30k_tokenized", data_dir=tmp_path)
+    folder = tmp_path / "downloads" / "manual" / "multi30k_tokenized"
+    folder.mkdir(parents=True)
+    for stem in multi30k_tokenized.SPLITS.values():
+        for language in ("en", "de", "fr"):
+            (folder / f"{stem}.lc.norm.tok.{language}").write_text(f"{stem} in {language} .\n")
+    (folder / "train.lc.norm.tok.en").unlink()
+    (folder / "train.en.gz").write_bytes(gzip.compress("A woman’s “big” dog, on-line.".encode()))
+    zoo.data.prepare("multi30k_tokenized", tmp_path)
+    train = corpora.load_pairs("multi30k_tokenized", "train", ("en", "fr"), data_dir=tmp_path)
+    assert train.texts == {
+        "source": ["a woman &apos;s &quot; big &quot; dog , on-line ."],
+        "target": ["train in fr ."],
+    }
+    test = corpora.load_pairs("multi30k_tokenized", "test_2017_mscoco", data_dir=tmp_path)
+    assert test.texts["target"] == ["test_2017_mscoco in de ."]
+    assert {*zoo.data.splits("multi30k_tokenized")} == {*multi30k_tokenized.SPLITS}
 
 
 def test_flickr8k_is_read_from_its_manual_folder(tmp_path, offline):

@@ -107,17 +107,19 @@ def plain_bleu(hypotheses, right):
     return 100 * math.exp(np.log(hits / totals).mean() + min(0, 1 - long / short))
 
 
-def test_the_four_protocols_are_four_numbers():
+def test_each_protocol_is_another_number():
     scores = {protocol: metrics.bleu(SAID, RIGHT, protocol) for protocol in metrics.BLEU_PROTOCOLS}
     moses = MosesTokenizer("en")
     cut = [[moses.tokenize(line.lower(), escape=False) for line in side] for side in (SAID, RIGHT)]
+    tokens = [[" ".join(line) for line in side] for side in cut]
+    assert metrics.bleu(*tokens, "tokenized").value == scores["moses-lower"].value
     assert scores["moses-lower"].value == pytest.approx(plain_bleu(*cut))
     assert "sacremoses" in scores["moses-lower"].protocol
     apart = str.maketrans({mark: f" {mark} " for mark in "'.,;"})
     words = [[line.lower().translate(apart).split() for line in side] for side in (SAID, RIGHT)]
     assert scores["words-lower"].value == pytest.approx(plain_bleu(*words))
     assert scores["13a-lower"].value > scores["13a"].value
-    assert len({score.protocol for score in scores.values()}) == 4
+    assert len({score.protocol for score in scores.values()}) == 5
     for one in scores.values():
         assert one.protocol.startswith(tuple(scores))
 

@@ -16,8 +16,8 @@ from zoo.recipes import Budget, MetricSpec, evaluate
 from zoo.recipes import run as reproduction
 from zoo.recipes.metric_spec import METRICS
 from zoo.training import run_folder, run_training
-from zoo.training.callbacks import TrainingTime
 from zoo.training.run_building import build_optimizers
+from zoo.training.training_time import TrainingTime
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -132,6 +132,32 @@ def test_errors_of_the_evaluation_are_raised_before_training(recipe, spec, error
         evaluate.check_feasible(
             replace(recipe, metrics=(spec,)), "smoke", Unlabelled(), Unlabelled()
         )
+
+
+def test_a_metric_of_texts_may_be_of_another_split(recipe, tmp_path):
+    class Parrot:
+        def generate_texts(self, data, texts, **search):
+            return data[:texts]
+
+        def reference_texts(self, data):
+            return data
+
+    def load_split(split):
+        if split == "dev":
+            return ["a b c d", "e f g h"]
+        raise UsageError(f"no split {split}")
+
+    data = evaluate.EvaluationData(None, ["x y z w"], tmp_path, load_split)
+    there = MetricSpec("bleu", protocol="tokenized", split="dev", texts=1)
+    entry, _ = there.metric.compute(Parrot(), data, **there.all_arguments)
+    assert (entry["value"], entry["n"]) == (pytest.approx(100), 1)
+    assert (tmp_path / "dev-beam1.txt").read_text() == "a b c d\n"
+    assert there.key == "bleu_tokenized_greedy_dev" and "first 1 texts of dev" in there.description
+    here = MetricSpec("bleu", protocol="tokenized")
+    assert here.metric.compute(Parrot(), data, **here.all_arguments)[0]["n"] == 1
+    absent = replace(recipe, metrics=(MetricSpec("chrf", split="tests"),))
+    with pytest.raises(UsageError, match="no split tests"):
+        evaluate.check_feasible(absent, "smoke", None, None, load_split)
 
 
 def test_wrong_requests_are_rejected_before_anything_is_trained(recipe, tmp_path, monkeypatch):

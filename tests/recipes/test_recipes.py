@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from zoo.recipes import run as reproduction
 from zoo.recipes.gans import fidelity_metrics
 from zoo.recipes.metric_spec import METRICS
 from zoo.recipes.recipe import data_identity, limit_split
-from zoo.training import callbacks
+from zoo.training import training_time
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -73,11 +74,13 @@ def test_recipes_need_no_tensorflow():
 @each
 def test_a_recipe_is_complete(recipe):
     assert recipe.name.startswith(f"{recipe.model}.")
-    assert set(recipe.budgets) == set(reproduction.BUDGETS)
+    smoke, default, paper = recipe.budgets
+    assert (smoke, default, paper) == ("smoke", recipe.default_budget, "paper")
+    assert re.fullmatch(r"cpu-(hour|\d+-minutes)", default)
     assert json.loads(json.dumps(asdict(recipe)))["config"] == recipe.config
     splits = zoo.data.info(recipe.data).splits
     parts = "+".join(filter(None, recipe.splits("paper"))).split("+")
-    assert {part.partition("[")[0] for part in parts} <= set(splits)
+    assert {re.split(r"\.original|\[", part)[0] for part in parts} <= set(splits)
     keys = [measure.key for measure in recipe.metrics]
     assert len(set(keys)) == len(keys)
     assert recipe.limitations
@@ -116,14 +119,17 @@ def test_names_are_found_and_guarded():
 def test_the_protocol_has_everything_that_makes_numbers_comparable():
     recipe = zoo.recipes.get("vae.mnist_gated")
     assert recipe.protocol() == (
-        "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
-        " (seed 777); IWAE-5000 on 1,000 test images drawn with seed 0, nats"
+        "mnist train.original[:50000] / train.original[50000:] / test.original, binarized again"
+        " each epoch, validation and test set once, as published (seed 777); IWAE-5000 on all test"
+        " images, nats"
     )
-    assert recipe.protocol() == zoo.recipes.get("vamp_vae.mnist_gated").protocol("cpu-hour")
+    assert recipe.protocol() == zoo.recipes.get("vamp_vae.mnist_gated").protocol()
     assert recipe.protocol() != recipe.protocol("smoke")
-    assert recipe.protocol(metric=recipe.metrics[1]).endswith("IWAE-500 on all test images, nats")
-    whole = replace(recipe, metrics=(MetricSpec("log_likelihood", samples=5000),))
-    assert whole.protocol() == recipe.references[0].protocol
+    assert recipe.protocol(metric=recipe.metrics[1]).endswith("-ELBO on all test images, nats")
+    assert recipe.protocol() == recipe.references[0].protocol
+    assert zoo.recipes.get("vae.mnist").preprocessing == (
+        "binarized again each epoch, test set once (seed 777)"
+    )
     assert zoo.recipes.get("deligan.mnist").protocol() == (
         "mnist train / test, original pixel values; Frechet distance by mnist-classifier-v1 on"
         " 10,000 generated images, all test images, features^2"
@@ -209,13 +215,13 @@ def test_a_reproduction_that_was_stopped_gets_the_same_numbers(done, tmp_path, m
     where = tmp_path / "results", tmp_path / "run"
     again = functools.partial(reproduction.reproduce, recipe, "paper", *where)
 
-    class Stopped(callbacks.TrainingTime):
+    class Stopped(training_time.TrainingTime):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "TrainingTime", Stopped)
+        patch.setattr(training_time, "TrainingTime", Stopped)
         with pytest.raises(KeyboardInterrupt, match="step 3; the same command resumes"):
             again()
     before = json.loads((tmp_path / "run" / "seconds.json").read_text())["seconds"]
@@ -345,9 +351,9 @@ def test_the_command_lists_trains_and_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(zoo.recipes._recipes, "vae.tiny", tiny(tmp_path, micro_batches=2))
     assert "A small network on noise" in run("--list").stdout
-    assert {"name": "vae.tiny", "title": "A small network on noise"} in json.loads(
-        run("--list", "--json").stdout
-    )["recipes"]
+    assert {"name": "vae.tiny", "budget": "paper", "title": "A small network on noise"} in (
+        json.loads(run("--list", "--json").stdout)["recipes"]
+    )
     shown = run("vae.tiny", "--budget", "smoke")
     assert shown.exit_code == 0, shown.stderr
     assert "OTHER PROTOCOL: published 1 (made up), nowhere" in shown.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import keras
 import pytest
@@ -10,6 +11,12 @@ from record_files import write
 from benchmarks import results_page
 from zoo.errors import UsageError
 from zoo.recipes import environment, records
+from zoo.recipes.record_text import (
+    compare_to_reference,
+    format_reference,
+    format_uncertainty,
+    format_value,
+)
 from zoo.recipes.records import RecordError
 
 SPEED = {
@@ -180,11 +187,11 @@ def test_numbers_of_other_networks_have_no_rank(tmp_path):
 
 def test_a_number_is_written_with_its_floor_and_with_what_is_missing():
     number = {"value": 3.14159265}
-    assert records.format_value(number) == "3.1416" and records.format_uncertainty(number) == ""
+    assert format_value(number) == "3.1416" and format_uncertainty(number) == ""
     number["floor"] = 0.5
-    assert records.format_value(number) == "3.1416 (floor 0.5)"
-    assert records.format_value(number | {"dropped": [1, 7]}) == "3.1416 (floor 0.5; never 1, 7)"
-    assert records.format_uncertainty(number | {"error": 0.5}) == "± 0.98"
+    assert format_value(number) == "3.1416 (floor 0.5)"
+    assert format_value(number | {"dropped": [1, 7]}) == "3.1416 (floor 0.5; never 1, 7)"
+    assert format_uncertainty(number | {"error": 0.5}) == "± 0.98"
 
 
 def test_differences_are_made_image_by_image(tmp_path):
@@ -204,15 +211,13 @@ def test_a_record_is_compared_to_a_published_result_only_under_its_protocol(tmp_
     reference = {"value": 3.5, "protocol": "some; IWAE-5", "note": "", "source": "s"}
     reference["plus_minus"] = 0.0
     for value, verdict in ((3.5, "WITHIN INTERVAL"), (1.0, "BELOW REFERENCE"), (5.0, "BETTER")):
-        assert records.compare_to_reference(record, reference | {"value": value}) == verdict
-    assert (
-        records.compare_to_reference(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
-    )
+        assert compare_to_reference(record, reference | {"value": value}) == verdict
+    assert compare_to_reference(record, reference | {"protocol": "other"}) == "OTHER PROTOCOL"
     changes = {"protocol": "other", "note": "on all images", "plus_minus": 0.1}
-    assert records.format_reference(record, reference | changes) == (
+    assert format_reference(record, reference | changes) == (
         "OTHER PROTOCOL: published 3.5 ± 0.1 (on all images), s"
     )
-    assert records.format_reference(record, None).startswith("NO REFERENCE")
+    assert format_reference(record, None).startswith("NO REFERENCE")
 
 
 def test_the_environment(monkeypatch, tmp_path):
@@ -223,6 +228,14 @@ def test_the_environment(monkeypatch, tmp_path):
 
 
 # The page.
+
+
+def test_a_budget_takes_no_longer_than_its_name_says():
+    for record in records.read_all(results_page.ROOT / records.RESULTS):
+        if record["kind"] == "reproduction":
+            named = re.fullmatch(r"cpu-(hour|\d+)(-minutes)?", record["budget"])
+            limit = 60 if named[1] == "hour" else int(named[1])
+            assert record["train_seconds"] <= 60 * limit, record.path.name
 
 
 def test_the_page_is_generated_from_the_records():

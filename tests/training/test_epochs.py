@@ -12,7 +12,8 @@ import tensorflow as tf
 from cases import examples, same_bits, shuffled, small_model, small_trainer
 
 from zoo.evaluation_mode import seed_states
-from zoo.training.callbacks import Figures, TrainingTime
+from zoo.training.callbacks import Figures
+from zoo.training.training_time import TrainingTime
 
 
 def toy(**config):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zoo.training.run_config import RunConfig
 
 SLICE = re.compile(r"(\w+)(?:\[(-?\d{1,12}%?)?:(-?\d{1,12}%?)?\])?")
-ORDER = re.compile(r"\.(stratified|ordered)\b")
+ORDER = re.compile(r"\.(stratified|ordered|original)\b")
 
 
 def default_test_split(

@@ -12,29 +12,30 @@ from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.cli.train import train
 from zoo.cli.train_options import command_line
 from zoo.errors import UsageError
-from zoo.recipes import records
-from zoo.recipes.run import BUDGETS
+from zoo.recipes import record_text
 from zoo.recipes.run import reproduce as run_recipe
 
 
 def _show(record: Any) -> None:
     if "recipes" in record:
-        rows: list[tuple] = [(row["name"], row["title"]) for row in record["recipes"]]
-        print_table(rows, "recipe", "title")
+        listed = record["recipes"]
+        rows: list[tuple] = [(row["name"], row["budget"], row["title"]) for row in listed]
+        print_table(rows, "recipe", "budget", "title")
         return
     if "command" in record:
         click.echo(record["command"])
         return
-    click.echo(f"{record['name']}, {record['protocol']}:\n")
+    seeds = ", mean of {} seeds".format(len(record["seeds"])) if "seeds" in record else ""
+    click.echo(f"{record['name']}{seeds}, {record['protocol']}:\n")
     rows = []
     for key, metric in record["metrics"].items():
         better = "lower is better" if metric["lower_is_better"] else "higher is better"
-        value = records.format_value(metric)
-        rows.append((key, value, records.format_uncertainty(metric), metric["unit"], better))
+        value = record_text.format_value(metric)
+        rows.append((key, value, record_text.format_uncertainty(metric), metric["unit"], better))
     print_table(rows, "metric", "value", "95 % interval", "unit", "")
     click.echo("")
     for reference in record["recipe"]["references"] or [None]:
-        click.echo(records.format_reference(record, reference))
+        click.echo(record_text.format_reference(record, reference))
     click.echo(f"record: {record.path}")
 
 
@@ -42,10 +43,17 @@ def _show(record: Any) -> None:
 @click.argument("name", required=False)
 @click.option(
     "--budget",
-    type=click.Choice(BUDGETS),
-    default="cpu-hour",
+    metavar="NAME",
+    help="How long to train: a budget of the recipe, such as smoke, cpu-hour or paper.  [default:"
+    " the first after smoke]",
+)
+@click.option(
+    "--seeds",
+    "num_seeds",
+    type=click.IntRange(1),
+    default=1,
     show_default=True,
-    help="How long to train, as the recipe defines it.",
+    help="Number of runs with different seeds; the record has each of them and their means.",
 )
 @RESULTS_OPTION
 @click.option(
@@ -67,7 +75,8 @@ def _show(record: Any) -> None:
 @json_option(_show)
 def reproduce(
     name: str | None,
-    budget: str,
+    budget: str | None,
+    num_seeds: int,
     results: Path,
     workdir: Path | None,
     data: str | None,
@@ -77,26 +86,32 @@ def reproduce(
     """Train a recipe, evaluate it and write a record.
 
     NAME is the name of a recipe. The same command again resumes where it stopped; a complete run is
-    only evaluated.
+    only evaluated. An evaluation by importance sampling is resumed, too.
 
     \b
     zoo reproduce --list
     zoo reproduce vae.mnist_gated --budget smoke
+    zoo reproduce vae.mnist_gated --seeds 3            three runs, or what is missing of them
     zoo reproduce dcgan.quickdraw_cat --data cat.npz
     zoo reproduce vae.mnist --command                  its training as one line of `zoo train`
     """
     if list_recipes:
         listed = map(recipes.get, recipes.names())
-        return {"recipes": [{"name": recipe.name, "title": recipe.title} for recipe in listed]}
+        return {
+            "recipes": [
+                {"name": recipe.name, "budget": recipe.default_budget, "title": recipe.title}
+                for recipe in listed
+            ]
+        }
     if name is None:
         raise UsageError("give the name of a recipe; `zoo reproduce --list` lists them")
     recipe = recipes.get(name)
     if data is not None:
         recipe = replace(recipe, data=data)
     if command:
-        return {"command": command_line(recipe.run_config(budget), train)}
+        return {"command": command_line(recipe.run_config(budget or recipe.default_budget), train)}
     import_tensorflow()
     from zoo.training.run_training import configure_threads
 
     configure_threads(recipe.micro_batches)
-    return run_recipe(recipe, budget, results, workdir)
+    return run_recipe(recipe, budget, results, workdir, num_seeds)

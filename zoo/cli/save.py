@@ -18,7 +18,7 @@ from zoo.errors import UsageError
 from zoo.files import check_writable, user_path
 from zoo.log import log_message
 from zoo.presets import licenses, preset, preset_record
-from zoo.recipes import records
+from zoo.recipes import record_text, records
 from zoo.training import run_folder
 from zoo.training.run_folder import Run
 
@@ -148,7 +148,7 @@ def _restore_recipe(
             f"there is no record {path} of {run.workdir}; finish it with: zoo reproduce"
             f" {recipe.name} --budget {budget}"
         )
-    record = records.read(path)
+    record = records.read(path).run(run.config.seed)
     from zoo.training.run_building import open_run
 
     trainer = open_run(run)
@@ -173,8 +173,8 @@ def recipe_card(
     results = [
         (
             key,
-            records.format_value(metric),
-            records.format_uncertainty(metric),
+            record_text.format_value(metric),
+            record_text.format_uncertainty(metric),
             metric["unit"],
             metric["protocol"],
         )
@@ -187,7 +187,7 @@ def recipe_card(
         "recipe": f"zoo reproduce {recipe.name} --budget {budget}",
         "results": results,
         "references": [
-            records.format_reference(record, reference)
+            record_text.format_reference(record, reference)
             for reference in record["recipe"]["references"]
         ],
         "limitations": recipe.limitations,

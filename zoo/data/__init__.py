@@ -14,7 +14,8 @@ the number of nats depends on how the pixels were made 0 or 1: on MNIST, results
     threshold  1 where x >= 0.5
     dynamic    x ~ Bernoulli(gray), sampled again in every epoch (from seed, epoch, batch number)
     fixed      x ~ Bernoulli(gray), sampled once over the loaded images, in the data set's order:
-               numpy.random.RandomState(binarize_seed).binomial(1, images), usually with seed 777
+               numpy.random.RandomState(binarize_seed).binomial(1, images), usually with seed 777.
+               In the order "original" of MNIST: the published bits, see `zoo.data.original_order`
 
 Larochelle's static binarization, which older papers report on, is the data set "binarized_mnist".
 
@@ -108,6 +109,7 @@ def load(
         split: in the syntax of TFDS, e.g. "train", "test[:1000]", "train[90%:]"; `splits` lists
             the names. A slice of class folders is stratified by class, a slice of arrays keeps
             their order; "train.ordered[:90%]" and "train.stratified[:90%]" choose explicitly.
+            "train.original[:50000]" of "mnist" is in the order of the original file.
         batch_size: examples in a batch.
         shuffle: whether epochs are shuffled; default: True for the train split of a named data
             set, else False.
@@ -166,7 +168,7 @@ def load(
     num_classes = None
     if named:
         name = source
-        arrays = tfds_store.read_images(source, split, image_size, data_dir)
+        arrays = _read_named(source, split, binarize, binarize_seed, image_size, data_dir)
         class_names = tfds_store.class_names(source, data_dir)
     elif pairs:
         name = pairs[1].name
@@ -207,6 +209,28 @@ def load(
         dataset.source = str(source_names.absolute_source(source))
         dataset.image_size = image_size
     return dataset
+
+
+def _read_named(
+    name: str,
+    split: str,
+    binarize: str,
+    binarize_seed: int,
+    image_size: int | None,
+    data_dir: str | os.PathLike | None,
+) -> dict[str, Any]:
+    """The arrays of a named data set, in the order of TFDS or in that of the original file."""
+    from zoo.data import original_order, tfds_store
+
+    if not original_order.is_requested(split):
+        return tfds_store.read_images(name, split, image_size, data_dir)
+    if image_size is not None:
+        raise UsageError(
+            f"the images of {split!r} keep their size, on which their bits depend: leave"
+            " image_size out"
+        )
+    seed = binarize_seed if binarize == "fixed" else None  # the bits stay what they are drawn
+    return original_order.read_images(name, split, seed, data_dir)
 
 
 def _check_applicable(source: Any, **arguments: Any) -> None:

@@ -185,13 +185,19 @@ def prefetch(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _binarize(images: np.ndarray, protocol: str, seed: int) -> np.ndarray:
     """Images of 0 and 255 (uint8) by "threshold" or "fixed", the same in every epoch."""
-    random = np.random.RandomState(seed)
+    if protocol == "fixed":
+        return draw_bits(images, np.random.RandomState(seed))
+    half = 127.5 if images.dtype == np.uint8 else 0.5
+    return np.where(images >= half, np.uint8(255), np.uint8(0))
+
+
+def draw_bits(images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """Images of 0 and 255 (uint8), each pixel x ~ Bernoulli(gray) of one stream of draws."""
     pixels = np.empty(images.shape, np.uint8)
-    for i in range(0, len(images), 1000):  # one stream of draws, in chunks to save memory
+    for i in range(0, len(images), 1000):  # in chunks to save memory
         part: np.ndarray = images[i : i + 1000].astype(np.float32)
         part = part / 255 if images.dtype == np.uint8 else part
-        ones = part >= 0.5 if protocol == "threshold" else random.binomial(1, part)
-        pixels[i : i + 1000] = ones * 255
+        pixels[i : i + 1000] = random.binomial(1, part) * 255
     return pixels
 
 

@@ -157,6 +157,21 @@ CATALOG = {
             kind="pairs",
         ),
         DatasetInfo(
+            "multi30k_tokenized",
+            "Multi30k in the tokens of the papers, English, German and French, four test sets",
+            (),
+            {"train": 29_000, "validation": 1_014, "test": 1_000, "test_2017_flickr": 1_000}
+            | {"test_2017_mscoco": 461, "test_2018_flickr": 1_071},
+            "https://github.com/multi30k/dataset",
+            "non-commercial research and education",
+            network=False,
+            features=("en", "de", "fr"),
+            module="zoo.data.builders.multi30k_tokenized",
+            manual="the files *.lc.norm.tok.{en,de,fr} from data/task1/tok, or *.{en,de,fr} from"
+            " data/task1/raw, with .gz or not, of https://github.com/multi30k/dataset",
+            kind="pairs",
+        ),
+        DatasetInfo(
             "ted_hrlr_translate",
             "TED talks (Qi et al. 2018); ted_hrlr_translate/ru_to_en has another direction",
             (),

@@ -1,19 +1,20 @@
 """Log-likelihood of images under a model, in nats."""
 
 import functools
+import os
 import warnings
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import track
 
 from blocks import BernoulliHead
 from zoo.checks import check_numbers, check_optional_numbers, require_method
 from zoo.metrics.compiled_methods import compile_method
 from zoo.metrics.estimate import Estimate, ProtocolWarning, fingerprint
 from zoo.metrics.model_outputs import collect, fold_seed, images_of, sample_rows
+from zoo.metrics.partial_values import PartialValues, weights_digest
+from zoo.metrics.progress import track_examples
 
 # Pixels (times channels) decoded at once: 5349 MNIST images. On a CPU, convolutional decoders reach
 # over 90 % of their best speed with it and use 1 to 2 GB.
@@ -28,6 +29,7 @@ def log_likelihood(
     seed: int = 0,
     chunk: int | None = None,
     progress: bool = False,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Estimate:
     """Importance-weighted bound on log p(x) of every image, in nats: higher is better.
 
@@ -47,7 +49,9 @@ def log_likelihood(
             samples, seed and chunk get the same noise, which makes their comparison sharper.
         chunk: (image, sample) pairs in memory at once; default: as many as have about 4 million
             pixels. Another chunk draws other noise.
-        progress: show a bar on stderr, if that is a terminal.
+        progress: show a bar on stderr; if that is no terminal, a line now and then.
+        checkpoint: file (.npz) that keeps the values of finished images. After an interruption the
+            same call goes on from there, and gives the same bits.
 
     Returns:
         An `Estimate` with a float64 value for each image.
@@ -72,19 +76,26 @@ def log_likelihood(
 
     key = fold_seed(seed)
     name = f"IWAE-{samples} bound"
-    console = Console(stderr=True)
-    visible = progress and console.is_terminal
-    values = np.empty((len(counts), len(x)))
-    for start in track(range(0, len(x), rows), name, console=console, disable=not visible):
-        batch = x[
-            np.minimum(np.arange(start, start + rows), len(x) - 1)
-        ]  # the last one is repeated
-        for part, count in enumerate(counts):  # a trace for each count: one or two
-            bound = functools.partial(_bound, int(count))
-            run = compile_method(model, f"bound of {count}", bound, fixed_shapes=True)
-            bounds = run(batch, key, tf.constant(start), tf.constant(part))
-            values[part, start : start + rows] = bounds.numpy()[: len(x) - start]
-    return Estimate(_log_mean(values, counts), name, "nats", True, fingerprint(x))
+    images_digest = fingerprint(x)
+    shape = len(counts), len(x)
+    weights = "" if checkpoint is None else weights_digest(getattr(model, "weights", ()))
+    identity = f"{name}, seed {seed}, chunk {chunk}, images {images_digest}, weights {weights}"
+    partial = PartialValues(checkpoint, shape, identity)
+    values = partial.values
+    try:
+        for start in track_examples(range(partial.done, len(x), rows), name, progress):
+            batch = x[
+                np.minimum(np.arange(start, start + rows), len(x) - 1)
+            ]  # the last one is repeated
+            for part, count in enumerate(counts):  # a trace for each count: one or two
+                bound = functools.partial(_bound, int(count))
+                run = compile_method(model, f"bound of {count}", bound, fixed_shapes=True)
+                bounds = run(batch, key, tf.constant(start), tf.constant(part))
+                values[part, start : start + rows] = bounds.numpy()[: len(x) - start]
+            partial.fill(start + rows)
+    finally:
+        partial.save()
+    return Estimate(_log_mean(values, counts), name, "nats", True, images_digest)
 
 
 def _bound(

@@ -10,6 +10,7 @@ Papers report different numbers as BLEU, 1 to 3 points apart, so a protocol is r
     13a-lower     the same in lower case
     moses-lower   lower case, in Moses' normalized tokens, as in papers on multimodal translation
     words-lower   lower case, in words and punctuation marks, close to spaCy's tokens in notebooks
+    tokenized     the texts as they are, for corpora in tokens (sacrebleu --tokenize none)
 
 Hypotheses must be generated from the source alone. A score of predictions with teacher forcing is
 not a BLEU.
@@ -31,7 +32,7 @@ from zoo.metrics.text_scores import CorpusScore, check_texts, fingerprint_texts
 
 ROUNDING = 1e-3  # nats per token
 LARGEST = 700  # nats per token; e^700 is near the largest float
-BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower")
+BLEU_PROTOCOLS = ("13a", "13a-lower", "moses-lower", "words-lower", "tokenized")
 
 
 def bleu(
@@ -62,7 +63,10 @@ def bleu(
     if protocol in ("13a", "13a-lower"):
         metric = BLEU(lowercase=protocol == "13a-lower", force=True)
         return _score("BLEU", metric, hypotheses, references, protocol)
-    split, name = _moses(language) if protocol == "moses-lower" else (_words, protocol)
+    split: Callable[[str], str] = _words if protocol == "words-lower" else str
+    name = protocol
+    if protocol == "moses-lower":
+        split, name = _moses(language)
     metric = BLEU(tokenize="none", force=True)
     return _score("BLEU", metric, hypotheses, references, name, split)
 

@@ -16,7 +16,7 @@ import zoo
 from blocks import StandardNormal
 from blocks.autoencoder import image_decoder, image_encoder
 from blocks.bounds import get_bound, iwae
-from blocks.checks import int_tuple, positive_int, weight_or_schedule
+from blocks.checks import int_tuple, non_negative_int, positive_int, weight_or_schedule
 from blocks.divergences import DIVERGENCES
 from blocks.heads import HEADS, resolve
 from blocks.priors import Prior
@@ -36,6 +36,7 @@ class VAE(zoo.Model):
         base_filters: channels of the smallest feature map in the decoder.
         dense_units: widths of gated dense layers after the convolutions. `filters=()`,
             `dense_units=(300, 300)`, `latent_dim=40` is the common network for likelihoods.
+        residual_blocks: number of them at each size of the feature maps.
         output_distribution: p(x|z): "bernoulli", "normal", or a layer class such as
             `blocks.BernoulliHead`.
         kl_estimator: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable
@@ -59,6 +60,7 @@ class VAE(zoo.Model):
         filters: tuple[int, ...] = (32, 64),
         base_filters: int = 32,
         dense_units: tuple[int, ...] = (),
+        residual_blocks: int = 0,
         output_distribution: str | type = "bernoulli",
         kl_estimator: str | Callable = "monte_carlo",
         kl_weight: float | Callable = 1.0,
@@ -72,6 +74,7 @@ class VAE(zoo.Model):
         self.filters = int_tuple(filters, "filters", min_length=0)
         self.base_filters = positive_int(base_filters, "base_filters")
         self.dense_units = int_tuple(dense_units, "dense_units", min_length=0)
+        self.residual_blocks = non_negative_int(residual_blocks, "residual_blocks")
         self.output_distribution = output_distribution
         self.kl_estimator = kl_estimator
         self.kl_weight = weight_or_schedule(kl_weight, "kl_weight")
@@ -89,9 +92,10 @@ class VAE(zoo.Model):
 
         dtype = self.dtype_policy
         head = resolve(output_distribution, HEADS, "output_distribution")
-        self.encoder = image_encoder(self.filters, self.dense_units, latent_dim, dtype)
+        sizes = self.filters, self.dense_units
+        self.encoder = image_encoder(*sizes, latent_dim, dtype, residual_blocks)
         self.decoder = image_decoder(
-            self.image_shape, self.filters, base_filters, self.dense_units, head, dtype
+            self.image_shape, *sizes, base_filters, head, dtype, residual_blocks
         )
 
     def build(self, input_shape: tuple | None = None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.files import write_atomically
+from zoo.files import digest, write_atomically
 from zoo.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     from zoo.model import Model
     from zoo.training.trainer import Trainer
 
+LoadSplit = Callable[[str], Any]  # the name of a split -> a data set of the model's `load_data`
+UNFINISHED = "evaluation"  # folder in that of a run, with the finished parts of long metrics
 
-def check_feasible(recipe: Recipe, budget: str, train: Any, test: Any) -> None:
+
+def check_feasible(
+    recipe: Recipe, budget: str, train: Any, test: Any, load_split: LoadSplit | None = None
+) -> None:
     """Raises, before anything is trained, the errors that would stop the evaluation.
 
     Args:
         recipe: with the metrics.
         budget: name of a budget.
         train, test: data sets of the model's `load_data`.
+        load_split: as in `evaluate_recipe`.
     """
     for spec in recipe.metric_specs(budget):
+        if spec.split and load_split:
+            load_split(spec.split)
         if spec.metric.check:
             spec.metric.check(train, test, **spec.all_arguments)
 
@@ -34,7 +42,7 @@ def evaluate_recipe(
     recipe: Recipe,
     budget: str,
     trainer: "Trainer",
-    train: Callable[[], Any],
+    load_split: LoadSplit,
     test: Any,
 ) -> "tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]":
     """Computes all metrics of a recipe.
@@ -43,14 +51,17 @@ def evaluate_recipe(
         recipe: with the metrics.
         budget: name of a budget.
         trainer: has the weights to be evaluated, or their averages.
-        train: called for the training examples, in order.
-        test: the test examples, likewise a data set of the model's `load_data`.
+        load_split: called with the name of a split for its examples, in order, as a data set of the
+            model's `load_data`.
+        test: the test examples, such a data set.
 
     Returns ({metric: its entry in the record}, {metric: values of single examples}).
     """
     entries = {}
     values = {}
-    data = EvaluationData(train, test, trainer.workdir.path if trainer.workdir else None)
+    folder = trainer.workdir.path if trainer.workdir else None
+    train = functools.partial(load_split, recipe.splits(budget)[0])
+    data = EvaluationData(train, test, folder, load_split)
     for spec in recipe.metric_specs(budget):
         with trainer.averaged_weights() as model:
             entry, each = spec.metric.compute(model, data, **spec.all_arguments)
@@ -71,36 +82,64 @@ class EvaluationData:
     Args:
         train: called for the training examples, in order.
         test: the test examples.
-        folder: of the run, where generated texts are written; None: nowhere.
+        folder: of the run, where generated texts and the finished parts of long metrics are
+            written; None: nowhere.
+        load_split: called with the name of another split.
 
     Attributes:
         train, test: as above.
     """
 
-    def __init__(self, train: Callable[[], Any], test: Any, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        train: Callable[[], Any],
+        test: Any,
+        folder: Path | None = None,
+        load_split: LoadSplit | None = None,
+    ) -> None:
         self.train = train
         self.test = test
         self.folder = folder
+        self._load_split = load_split
         self._texts: dict[tuple, list[str]] = {}
         self._image_scores: dict[tuple, dict[str, dict[str, Any]]] = {}
 
+    def checkpoint(self, name: str, arguments: dict[str, Any]) -> Path | None:
+        """The file of the finished part of a long metric; None: there is no folder.
+
+        Args:
+            name: of the metric.
+            arguments: of the metric.
+        """
+        if self.folder is None:
+            return None
+        return self.folder / UNFINISHED / f"{name}-{digest(arguments)[:12]}.npz"
+
     def texts(
-        self, model: Any, num_beams: int, length_penalty: float, texts: int | None = None
+        self,
+        model: Any,
+        num_beams: int,
+        length_penalty: float,
+        texts: int | None = None,
+        split: str | None = None,
     ) -> tuple[list[str], Any]:
         """(generated texts, references) of the first `texts` test examples; None: of all.
 
         Args:
             model: generates texts.
             num_beams, length_penalty: as in `zoo.SequenceGenerator.generate`.
+            texts: their number.
+            split: another split than that of the test examples.
         """
-        key = num_beams, length_penalty, texts
+        data = self._load_split(split) if split and self._load_split else self.test
+        key = num_beams, length_penalty, texts, split
         if key not in self._texts:
             beams = {"num_beams": num_beams, "length_penalty": length_penalty}
             search = beams if num_beams > 1 else {}
-            self._texts[key] = model.generate_texts(self.test, texts, **search)
-            self._write(f"test-beam{num_beams}.txt", self._texts[key])
+            self._texts[key] = model.generate_texts(data, texts, **search)
+            self._write(f"{split or 'test'}-beam{num_beams}.txt", self._texts[key])
         generated = self._texts[key]
-        return generated, model.reference_texts(self.test)[: len(generated)]
+        return generated, model.reference_texts(data)[: len(generated)]
 
     def _write(self, name: str, texts: list[str]) -> None:
         if self.folder:

@@ -43,7 +43,9 @@ def log_likelihood(model: "Model", data: "EvaluationData", **arguments: Any) -> 
     from zoo import metrics
 
     arguments = {"samples": 1, "seed": 0, "progress": True} | arguments
-    return estimate_entry(metrics.log_likelihood(model, data.test, **arguments), sign=-1)
+    checkpoint = data.checkpoint("log_likelihood", arguments)
+    estimate = metrics.log_likelihood(model, data.test, checkpoint=checkpoint, **arguments)
+    return estimate_entry(estimate, sign=-1)
 
 
 def bits_per_dimension(model: "Model", data: "EvaluationData", **arguments: Any) -> Result:

@@ -41,8 +41,9 @@ class MetricSpec:
         name: a key of `METRICS`.
         **arguments: of the function in `zoo.metrics`. `images` is the number of test images, drawn
             with seed 0; default all. With an `extractor`, `images` is the number of generated
-            images. For metrics of texts, `texts` is the number of test texts, the first ones, and
-            `num_beams` is 1 for greedy search.
+            images. For metrics of texts, `texts` is the number of test texts, the first ones,
+            `num_beams` is 1 for greedy search, and `split` is another split than the recipe's test
+            split.
 
     Raises UsageError: an unknown metric; an argument that is missing, unknown or out of range.
     """
@@ -94,19 +95,26 @@ class MetricSpec:
     @property
     def key(self) -> str:
         """Its name in a record."""
-        return self.metric.key.format(**self.resolved)
+        key = self.metric.key.format(**self.resolved)
+        return f"{key}_{self.split}" if self.split else key
+
+    @property
+    def split(self) -> str | None:
+        """The split that it is computed on; None: the recipe's test split."""
+        return self.all_arguments.get("split")
 
     @property
     def description(self) -> str:
         """Its part of the protocol: metric, images or texts, unit."""
         domain = self.metric.domain
         count = self.all_arguments.get(domain)
-        examples = f"all test {domain}"
+        noun = f"{domain} of {self.split}" if self.split else f"test {domain}"
+        examples = f"all {noun}"
         if self.generated:
             examples = f"{count:,} generated images, all test images"
         elif count and domain == "images":
             examples = f"{count:,} test images drawn with seed 0"
         elif count:
-            examples = f"the first {count:,} test {domain}"
+            examples = f"the first {count:,} {noun}"
         metric = self.metric.description.format(**self.resolved)
         return f"{metric} on {examples}, {self.metric.unit}"

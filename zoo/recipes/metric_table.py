@@ -5,7 +5,8 @@ from typing import Any
 from zoo.recipes import metric_functions as compute
 from zoo.recipes.metric import Metric
 
-SEARCH = {"num_beams": 1, "length_penalty": 0.6, "texts": None}  # how texts are generated
+# How texts are generated, and from which split; None: the recipe's test split.
+SEARCH = {"num_beams": 1, "length_penalty": 0.6, "texts": None, "split": None}
 
 
 def _generated(

@@ -17,6 +17,10 @@ PREPROCESSING = {  # name -> how a protocol describes it
     "fixed": "binarized once (seed 777)",
     "threshold": "binarized at 0.5",
 }
+PUBLISHED_BITS = {  # the same in the original order, see `zoo.data.original_order`
+    "dynamic": "binarized again each epoch, validation and test set once, as published (seed 777)",
+    "fixed": "binarized once, as published (seed 777)",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ class Recipe(RunConfig):
     Attributes:
         name: the model's name, a dot, a tag: "vae.mnist_gated".
         title: one line for people.
-        budgets: name -> `Budget`; all recipes have "smoke", "cpu-hour" and "paper".
+        budgets: name -> `Budget`. All recipes have "smoke" and "paper", and between them the
+            default: "cpu-hour", at most an hour of training on two cores, or a name with its
+            minutes, as in "cpu-90-minutes".
         metrics: `MetricSpec`s, the main one first.
         references: published results to compare with.
         limitations: what a reader must know.
@@ -120,6 +126,11 @@ class Recipe(RunConfig):
         if name not in self.budgets:
             raise UnknownNameError(f"budget of {self.name}", name, self.budgets)
         return self.budgets[name]
+
+    @property
+    def default_budget(self) -> str:
+        """The budget of `zoo reproduce` unless one is named: the first after "smoke"."""
+        return next((name for name in self.budgets if name != "smoke"), "smoke")
 
     def splits(self, budget: str) -> tuple[str, str | None, str]:
         """(train, valid, test) in TFDS syntax, `train` limited to what the budget allows."""
@@ -161,7 +172,8 @@ class Recipe(RunConfig):
             return self.text_config.description
         if self.binarize == "none" and self.image_size is not None:
             return f"{self.image_size} pixels wide"
-        return PREPROCESSING[self.binarize]
+        original = ".original" in self.test
+        return (PREPROCESSING | (PUBLISHED_BITS if original else {}))[self.binarize]
 
     def run_config(self, budget: str) -> RunConfig:
         """The description of the run with a budget, without what is not of the run itself."""

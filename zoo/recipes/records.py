@@ -42,6 +42,25 @@ class Record(dict):
         self.path = Path(path)
 
     @property
+    def num_seeds(self) -> int:
+        """Number of runs that it is about, which differ in their seeds."""
+        return len(self.get("seeds", ())) or 1
+
+    def run(self, seed: int) -> "Record":
+        """The record of the run with one seed, of several without the values of single examples.
+
+        Raises UsageError if there is none.
+        """
+        runs = {run["seed"]: run for run in self.get("seeds", ())}
+        if not runs and seed == self["recipe"]["seed"]:
+            return self
+        if seed not in runs:
+            known = [*runs] or [self["recipe"]["seed"]]
+            raise UsageError(f"{self.path} has runs with the seeds {known}, got {seed}")
+        shared = {key: value for key, value in self.items() if key not in ("seeds", "values")}
+        return Record(shared | runs[seed], self.path)
+
+    @property
     def smoke(self) -> bool:
         """Whether it only shows that the recipe runs."""
         return self.get("budget") == "smoke"
@@ -179,7 +198,8 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
 
     Args:
         a, b: records; or lists of the records of several runs that differ in their seeds, two or
-            more on either side, so that the interval covers training seeds too.
+            more on either side, so that the interval covers training seeds too. A record of several
+            seeds is such a list; compared with a record of one, only its first run counts.
         metric: a key of their metrics.
 
     Raises UsageError unless protocol and test images are the same, RecordError without values.
@@ -187,87 +207,44 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
     import_tensorflow()
     from zoo import metrics
 
-    def estimate(record: Record) -> metrics.Estimate:
+    def estimates(record: Record) -> list[metrics.Estimate]:
         entries = record.get("metrics", {})
         if metric not in entries:
             raise UnknownNameError(f"metric of {record.path.stem}", metric, entries)
         entry = entries[metric]
-        return metrics.Estimate(
-            values(record, metric),
-            entry["protocol"],
-            entry["unit"],
-            not entry["lower_is_better"],
-            entry["images"],
-        )
+        facts = entry["protocol"], entry["unit"], not entry["lower_is_better"], entry["images"]
+        runs = values(record, metric).reshape(record.num_seeds, -1)
+        return [metrics.Estimate(run, *facts) for run in runs]
 
-    def estimates(side: Any) -> Any:
-        return estimate(side) if isinstance(side, Record) else [estimate(run) for run in side]
-
-    return metrics.compare(estimates(a), estimates(b))
-
-
-def compare_to_reference(record: Record, reference: dict[str, Any]) -> str:
-    """How a record compares to a published result (a dict as in the recipe), in capitals.
-
-    "WITHIN INTERVAL", "BETTER" or "BELOW REFERENCE" if the record has a metric with exactly the
-    protocol of the published result; else "OTHER PROTOCOL".
-    """
-    for entry in record["metrics"].values():
-        if entry["protocol"] == reference["protocol"] and entry.get("interval"):
-            low, high = entry["interval"]
-            if low <= reference["value"] <= high:
-                return "WITHIN INTERVAL"
-            better = (low > reference["value"]) ^ entry["lower_is_better"]
-            return "BETTER" if better else "BELOW REFERENCE"
-    return "OTHER PROTOCOL"
-
-
-def format_reference(record: Record, reference: dict[str, Any] | None) -> str:
-    """A published result and how the record compares to it, as one line."""
-    if reference is None:
-        return "NO REFERENCE: none published"
-    value = f"{reference['value']:g}"
-    if reference["plus_minus"]:
-        value += f" ± {reference['plus_minus']:g}"
-    note = f" ({reference['note']})" if reference["note"] else ""
-    comparison = compare_to_reference(record, reference)
-    return f"{comparison}: published {value}{note}, {reference['source']}"
-
-
-def format_value(entry: dict[str, Any]) -> str:
-    """The value of a metric, with the floor that real images have and the labels never generated.
-
-    Args:
-        entry: of the metric in a record.
-    """
-    notes = [f"floor {entry['floor']:.4g}"] if "floor" in entry else []
-    if entry.get("dropped"):
-        notes.append(f"never {', '.join(map(str, entry['dropped']))}")
-    return f"{entry['value']:.5g}" + (f" ({'; '.join(notes)})" if notes else "")
-
-
-def format_uncertainty(entry: dict[str, Any]) -> str:
-    """The uncertainty of a metric in a record: its interval, its error, its p value, or ""."""
-    if entry.get("interval"):
-        return "{:.5g} to {:.5g}".format(*entry["interval"])
-    if "error" in entry:
-        return f"± {1.96 * entry['error']:.2g}"
-    return f"p = {entry['p']:.2g}" if "p" in entry else ""
+    sides = [[side] if isinstance(side, Record) else side for side in (a, b)]
+    runs = [[run for record in side for run in estimates(record)] for side in sides]
+    if {1} < {len(side) for side in runs}:
+        is_one = isinstance(a, Record) and isinstance(b, Record)
+        runs = [side[:1] for side in runs] if is_one else runs
+    return metrics.compare(*(side[0] if len(side) == 1 else side for side in runs))
 
 
 def values(record: Record, metric: str) -> "np.ndarray":
     """The values of single images of which a metric is the mean: float32 [n].
 
-    Raises RecordError if there are none.
+    Of a record of several seeds: [seeds, n]. Raises RecordError if there are none.
     """
-    import numpy as np
-
     file = record.path.with_suffix(".npz")
     try:
-        with np.load(io.BytesIO(_values(record))) as arrays:
-            return arrays[metric]
+        return all_values(record)[metric]
     except Exception as error:  # a damaged archive may raise anything
         raise RecordError(
             f"{file} has no values of {metric} ({one_line(error)}); write the record again with"
             " `zoo reproduce`"
         ) from error
+
+
+def all_values(record: Record) -> "dict[str, np.ndarray]":
+    """Metric -> its `values`, of the metrics that have them."""
+    import numpy as np
+
+    raw = _values(record)
+    if not raw:
+        return {}
+    with np.load(io.BytesIO(raw)) as arrays:
+        return {**arrays}

@@ -24,8 +24,23 @@ LIMITATIONS = {
 SMOKE = Budget(1, train_examples=2000, importance_sampling_images=100)
 OTHER_METRICS = (MetricSpec("elbo"), MetricSpec("active_units"))
 
-# Gated networks on dynamically binarized MNIST, the experiment with the most published results.
+# Gated networks on dynamically binarized MNIST, the experiment with the most published results, in
+# their protocol: the order of the original files, the published bits of the test images, and
+# importance sampling with 5,000 samples for each of them. With the ELBO (and "stl"), 200 epochs in
+# the order of TFDS gave 85.1 and 83.2 nats with 500 samples, which 5,000 lower by 0.1 to 0.2: the
+# importance-weighted bound trains what is measured. The last epoch counts, since the validation
+# loss is the ELBO.
 
+PAPER_SPLITS: dict[str, Any] = {
+    "train": "train.original[:50000]",
+    "valid": "train.original[50000:]",
+    "test": "test.original",
+}
+PAPER_PROTOCOL = (
+    "mnist train.original[:50000] / train.original[50000:] / test.original, binarized again each"
+    " epoch, validation and test set once, as published (seed 777); IWAE-5000 on all test images,"
+    " nats"
+)
 GATED = {
     "vae": {},
     "mixture_vae": {"num_components": 500},
@@ -45,11 +60,12 @@ def gated_recipe(model: str) -> Recipe:
             "latent_dim": 40,
             "filters": [],
             "dense_units": [300, 300],
-            "bound": "stl",
+            "bound": "dreg",
+            "num_samples": 5,
             **GATED[model],
         },
         data="mnist",
-        **SPLITS["mnist"],
+        **PAPER_SPLITS,
         binarize="dynamic",
         # A step of the VampPrior also encodes its 500 pseudo-inputs: fewer, larger batches.
         batch_size=400 if model == "vamp_vae" else 200,
@@ -57,34 +73,80 @@ def gated_recipe(model: str) -> Recipe:
         schedule="cosine",
         ema_momentum=0.999,
         micro_batches=1 if model == "vamp_vae" else 2,
-        budgets={"smoke": SMOKE, "cpu-hour": Budget(200), "paper": Budget(2000)},
-        metrics=(
-            MetricSpec("log_likelihood", samples=5000, images=1000),
-            MetricSpec("log_likelihood", samples=500),
-            *OTHER_METRICS,
-        ),
+        select_best_epoch=False,
+        budgets={
+            "smoke": SMOKE,
+            "cpu-90-minutes" if model == "vamp_vae" else "cpu-hour": Budget(240),
+            "paper": Budget(2000),
+        },
+        metrics=(MetricSpec("log_likelihood", samples=5000), *OTHER_METRICS),
         references=published_references(model),
-        limitations=LIMITATIONS["mnist"],
+        limitations="Data, binarization and metric are those of the publications; optimizer, batch"
+        " size and number of epochs are not.",
     )
 
 
 def published_references(model: str) -> tuple[Reference, ...]:
-    """The published log-likelihood of a model, if there is one."""
-    if model not in PUBLISHED:
-        return ()
-    value, plus_minus = PUBLISHED[model]
+    """The published log-likelihood of the same networks, with the same prior if there is one."""
+    value, plus_minus = PUBLISHED.get(model, PUBLISHED["vae"])
+    prior = "" if model in PUBLISHED else f"with {PRIOR_TITLES['vae']}, "
     return (
         Reference(
             value,
             "Exemplar VAE (Norouzi et al., 2020), figure density_estimation,"
             " sajadn/Exemplar-VAE@4dbd091",
-            "after up to 2,000 epochs, IWAE-5000 on all 10,000 test images",
-            "mnist train[:50000] / train[50000:] / test, binarized again each epoch, test set once"
-            " (seed 777); IWAE-5000 on all test images, nats",
+            f"{prior}after up to 2,000 epochs",
+            PAPER_PROTOCOL,
             plus_minus,
         ),
     )
 
+
+# As low as three hours of two cores get in the same protocol: residual convolutions, a flow as
+# prior, and the importance-weighted bound. Evaluation takes 50 million decodings, so that maps with
+# more channels, which would train in the same time, are out of reach.
+
+BEST = Recipe(
+    name="flow_vae.mnist_best",
+    title="Residual convolutions, 32 codes, a flow as prior, dynamic MNIST",
+    model="flow_vae",
+    config={
+        "latent_dim": 32,
+        "filters": [16, 16],
+        "base_filters": 32,
+        "residual_blocks": 2,
+        "dense_units": [300],
+        "num_couplings": 6,
+        "coupling_units": 128,
+        "bound": "dreg",
+        "num_samples": 4,
+    },
+    data="mnist",
+    **PAPER_SPLITS,
+    binarize="dynamic",
+    batch_size=200,
+    learning_rate=2e-3,
+    schedule="cosine",
+    warmup=500,
+    clip_norm=200.0,
+    ema_momentum=0.999,
+    micro_batches=2,
+    select_best_epoch=False,
+    budgets={"smoke": SMOKE, "cpu-180-minutes": Budget(140), "paper": Budget(1000)},
+    metrics=(MetricSpec("log_likelihood", samples=5000), *OTHER_METRICS),
+    references=(
+        Reference(
+            80.52,
+            "Exemplar VAE (Norouzi et al., 2020), figure density_estimation,"
+            " sajadn/Exemplar-VAE@4dbd091",
+            "a convolutional VAE with two layers of latents, after up to 2,000 epochs",
+            PAPER_PROTOCOL,
+            0.28,
+        ),
+    ),
+    limitations="Data, binarization and metric are those of the publications; network, optimizer"
+    " and number of epochs are not.",
+)
 
 # The experiment of the TensorFlow Probability introduction, on binarized images.
 
@@ -173,6 +235,7 @@ SNOWFLAKES = Recipe(
 
 RECIPES = (
     SNOWFLAKES,
+    BEST,
     *(gated_recipe(model) for model in GATED),
     *(
         tfp_recipe(model, data, dims)

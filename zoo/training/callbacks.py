@@ -1,10 +1,7 @@
-"""The Trainer's callbacks: progress, figures, history file, TensorBoard, training time."""
+"""The Trainer's callbacks: progress, figures, history file, TensorBoard."""
 
 import contextlib
-import json
 import math
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from zoo.errors import UsageError, one_line
+from zoo.errors import UsageError
 from zoo.files import write_json, write_text
 from zoo.optimizers import check_schedules, combine_optimizers
 
@@ -104,44 +101,6 @@ class EpochTensorBoard(keras.callbacks.TensorBoard):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         pass
-
-
-class TrainingTime(keras.callbacks.Callback):
-    """Seconds of training, validation and figures, summed over all resumes of a run.
-
-    Args:
-        path: the JSON file that stores them.
-    """
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path = path
-        self.seconds = _read_seconds(path) if path.exists() else 0.0
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.start = time.perf_counter() - self.seconds
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._write()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._write()
-
-    def _write(self) -> None:
-        self.seconds = time.perf_counter() - self.start
-        write_json(self.path, {"seconds": self.seconds})
-
-
-def _read_seconds(path: Path) -> float:
-    """The seconds in a file; 0 and a warning if it is damaged, since training can continue."""
-    try:
-        seconds = float(json.loads(path.read_text())["seconds"])
-        if not 0 <= seconds < math.inf:
-            raise ValueError(f"{seconds} seconds")
-    except Exception as error:  # damaged JSON raises many types
-        print(f"warning: {path} is damaged ({one_line(error)}); its time is lost", file=sys.stderr)
-        return 0.0
-    return seconds
 
 
 class Figures(keras.callbacks.Callback):
