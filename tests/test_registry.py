@@ -171,7 +171,7 @@ from zoo.data import DatasetInfo
 
 def load(source, split, **options):
     from zoo.data import ArrayDataset
-    return ArrayDataset({"image": [[[[0.5]]]] * 8}, name=source, split=split, batch_size=4)
+    return ArrayDataset({"image": [[[[0.5]]]] * 8}, name=source, split=split, **options)
 
 facts = ("A test", (1, 1, 1), {"train": 8}, "nowhere", "MIT")
 DATA_SETS = (DatasetInfo("plugged", *facts, load="plugged_models:load"),)
@@ -193,17 +193,22 @@ def test_a_plugin_without_recipes_is_named(plugin):
     assert "mine (plugged_models) is broken" in doctor._plugins()[1][0]
 
 
-def test_a_plugin_adds_data_sets(plugin, capsys):
+def test_a_plugin_adds_data_sets(plugin, capsys, tmp_path, monkeypatch):
     plugin({"mine": "plugged_models"}, "zoo.data", DATA_SETS)
     catalog.register_plugins()
     try:
         assert "plugged" in zoo.data.names() and zoo.data.splits("plugged") == ["train"]
-        assert zoo.data.load("plugged", "train").num_examples == 8
+        data = zoo.data.load("plugged", "train", batch_size=4, binarize="dynamic")
+        assert (data.num_examples, data.batch_size, data.binarize) == (8, 4, "dynamic")
+        assert data.shuffle and data.drop_remainder
         sys.modules["plugged_models"].DATA_SETS = (zoo.data.info("mnist"), None)
         catalog.register_plugins()
         assert "the data sets of plugged_models are broken" in capsys.readouterr().err
     finally:
         del catalog.CATALOG["plugged"]
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    out, _ = in_a_fresh_process("import zoo; print(zoo.data.info('plugged').license)")
+    assert out == "MIT\n"
     with pytest.raises(errors.UsageError, match="the data set 'mnist' is taken"):
         zoo.data.register(replace(zoo.data.info("mnist"), license="MIT"))
 

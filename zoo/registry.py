@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo import environment
+from zoo import environment, former_arguments
 from zoo.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ ModelClass = TypeVar("ModelClass", bound=type)
 ENTRY_POINT_GROUP = "zoo.models"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER = Path(__file__).parent / "models"
-
-# Former arguments of models: (pattern of models, argument, what to use instead).
-FORMER_ARGUMENTS = (
-    ("*dcgan", "components", "a mixture of Gaussians as noise is a model: deligan, num_components"),
-)
 
 _registered: dict[str, type] = {}
 
@@ -102,8 +97,8 @@ def build(name: str, **config: Any) -> "Model":
     """
     cls = get_class(name)
     accepted = [*arguments(cls), "dtype"]  # `name` is the first argument here
-    for key in config:
-        if key not in accepted:
+    for key in [key for key in config if key not in accepted]:
+        if not former_arguments.has_no_effect(name, key, config.pop(key)):
             raise unknown_argument(name, key, accepted)
     try:
         model = cls(**{"name": name, **config})
@@ -131,12 +126,22 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
     return by_name
 
 
+def translate_config(cls: type, config: dict[str, Any]) -> tuple[type, dict[str, Any]]:
+    """The class and the arguments of a saved model by the names of today.
+
+    Raises FormerArgumentError: an argument that is gone had an effect.
+    """
+    import keras
+
+    name = keras.saving.get_registered_name(cls).rpartition(">")[2]
+    today, config = former_arguments.translate(name, config)
+    return cls if today == name else get_class(today), config
+
+
 def unknown_argument(name: str, key: str, accepted: Iterable[str]) -> UsageError:
     """The error of an argument that the model `name` does not have, or has no longer."""
-    for pattern, argument, instead in FORMER_ARGUMENTS:
-        if argument == key and fnmatch.fnmatch(name, pattern):
-            return UsageError(f"{name} no longer has the argument {key}: {instead}")
-    return UnknownNameError(f"argument of {name}", key, accepted)
+    former = former_arguments.error(name, key)
+    return former or UnknownNameError(f"argument of {name}", key, accepted)
 
 
 def info(name: str) -> dict[str, Any]:

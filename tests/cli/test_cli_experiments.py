@@ -202,6 +202,8 @@ def test_a_run_begins_with_the_weights_of_another_and_freezes_layers(trained_dir
     assert "from step 2" in run(*tune, "--steps", 3).stderr
     for other in (("--freeze", "decoder"), ("--init", "vae.snowflakes")):
         assert "--init runs/tuned" in run_error(*tune, *other, "--steps", 4)
+    other = run(*tune[:-2], "--set", "latent_dim=3", "--steps", 0, "--workdir", "runs/new").stderr
+    assert "; the arguments of runs/vae-images are --set latent_dim=2" in other
     missing = (*tune[:-4], "--init", "runs/none", "--workdir", "runs/new")
     assert "there is no runs/none" in run_error(*missing)
     assert "unknown layer of vae" in run_error(*tune, "--freeze", "encodr", "--workdir", "runs/new")

@@ -12,6 +12,7 @@ import zoo
 import zoo.recipes
 from zoo import figures
 from zoo.cli.main import main
+from zoo.cli.metric_option import table_rows
 from zoo.data import source_names
 from zoo.data.text_config import TextConfig
 from zoo.errors import UnknownNameError, UsageError
@@ -76,6 +77,20 @@ def test_a_run_keeps_its_vocabulary_and_needs_no_corpus_to_translate(trained_dir
     assert (trained_dir / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_metrics_of_recipes_are_computed_and_other_data_have_other_languages(trained_dir):
+    metrics = ("--metric", "bleu:protocol=13a,texts=4", "--metric", "exact_match:texts=4")
+    record = run_json("evaluate", "seq2seq", *metrics)
+    bleu, exact = record["scores"].values()
+    assert [*record["scores"]] == ["bleu_13a_greedy", "exact_match_greedy"] and exact["n"] == 4
+    assert bleu["description"] == "BLEU 13a, greedy on the first 4 test texts, %"
+    assert table_rows({"a": {"value": 1.5, "interval": [1, 2], "unit": "%"}, "b": exact}) == [
+        ["a", 1.5, "1 to 2", "%"],
+        ["b", exact["value"], " to ".join(f"{end:.4g}" for end in exact["interval"]), "%"],
+    ]
+    flipped = run_json("evaluate", "seq2seq", "--data", "n.tsv", "--languages", "0,1")
+    assert flipped["metrics"] != record["metrics"]
+
+
 def test_texts_are_read_from_files_and_stdin_and_written_as_lines_and_tables(trained_dir):
     (trained_dir / "in.txt").write_text("drei vier\nacht\n", encoding="utf-8")
     cut = ("drei vier acht", "--max-length", 2, "--truncate", "--attention", "cut.png")
@@ -122,6 +137,9 @@ BAD = {
     ("train", "vae", "--data", "n.tsv", "--lowercase"): "is trained on images, where --lowercase",
     ("train", "seq2seq", "--data", "."): "choose the files",
     ("train", "seq2seq.dates"): "zoo reproduce seq2seq.dates",
+    ("evaluate", "seq2seq", "--metric", "blue"): "unknown metric 'blue'",
+    ("evaluate", "seq2seq", "--metric", "bleu"): "needs the argument 'protocol'",
+    ("evaluate", "seq2seq", "--metric", "bleu:13a"): "--metric takes NAME",
     ("translate", "seq2seq"): "give texts to translate",
     ("translate", "seq2seq", "drei " * 200): "line 1 has 200 ids, more than max_length=100",
     ("translate", "seq2seq", "-i", "absent.txt"): "there is no file absent.txt",

@@ -10,7 +10,7 @@ from cases import small_model
 from preset_cases import CARD, replace_file, rewrite, same
 
 import zoo
-from zoo import presets, text
+from zoo import former_arguments, presets, text
 from zoo.errors import PresetError, UsageError
 from zoo.files import digest
 from zoo.presets import format_1, preset, preset_record, vocabulary_files, weights
@@ -203,9 +203,11 @@ def test_old_names_of_models_arguments_values_metrics_and_weights_are_translated
         config=config,
         golden=golden,
     )
-    names = {"*": {"width": "units"}, "seq2seq": {"kind": "cell", "gone": None}}
-    monkeypatch.setattr(format_1, "MODELS", {"old_name": ("scheduled_sampling", "seq2seq")})
-    monkeypatch.setattr(format_1, "ARGUMENTS", names)
+    names = {"seq2seq": {"width": "units", "kind": "cell", "gone": None}}
+    models = {"old_name": ("scheduled_sampling", "seq2seq")}
+    monkeypatch.setattr(former_arguments, "MODELS", models)
+    monkeypatch.setattr(former_arguments, "ARGUMENTS", names)
+    monkeypatch.setattr(former_arguments, "INSTEAD", {"gone": "leave it out"})
     monkeypatch.setattr(format_1, "VALUES", {"cell": {"gated": made.config()["cell"]}})
     monkeypatch.setattr(format_1, "METRICS", {"log_loss": "nll"})
     monkeypatch.setattr(format_1, "WEIGHTS", {"*": ((r"^speaker/", "decoder/"),)})
@@ -233,8 +235,8 @@ def test_a_gan_with_a_mixture_as_noise_is_read_as_the_model_that_it_is_now():
 
 
 def test_old_names_of_objects_and_of_vocabularies_are_translated(monkeypatch):
-    monkeypatch.setattr(format_1, "OBJECT_NAMES", {"Old": "New", "b>Old": "b>New"})
-    monkeypatch.setattr(format_1, "OBJECT_ARGUMENTS", {"b>Old": {"every": "interval"}})
+    monkeypatch.setattr(former_arguments, "OBJECT_NAMES", {"Old": "New", "b>Old": "b>New"})
+    monkeypatch.setattr(former_arguments, "OBJECT_ARGUMENTS", {"b>Old": {"every": "interval"}})
     monkeypatch.setattr(format_1, "VOCABULARY_KINDS", {"letters": "characters"})
     monkeypatch.setattr(format_1, "VOCABULARY_KEYS", {"by": "unit"})
     part = {"module": "b", "class_name": "Old", "config": {"every": 2}, "registered_name": "b>Old"}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from zoo import registry
+from zoo import former_arguments, registry
 from zoo.errors import UsageError, shorten
 from zoo.training.run_arguments import default_arguments, parse_literal
 
@@ -34,9 +34,11 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(
                 f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
             )
+        value = parse_literal(text.strip())
+        if former_arguments.has_no_effect(name, key, value):
+            continue
         if key not in defaults:
             raise registry.unknown_argument(name, key, defaults)
-        value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"
             raise UsageError(f"{key} must be {expected}, got {shorten(repr(value))}")

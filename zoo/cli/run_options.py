@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from zoo import recipes, registry
+from zoo import former_arguments, recipes, registry
 from zoo.cli import evaluation_data
 from zoo.cli.options import explicit_options
 from zoo.cli.overrides import parse_overrides
@@ -170,4 +170,7 @@ def read_config(file: Path) -> dict[str, Any]:
         raise UnknownNameError(f"field in {file}", key, FIELDS)
     for key in (values.get("text_config") or {}).keys() - TEXT_FIELDS.keys():
         raise UnknownNameError(f"field of text_config in {file}", key, TEXT_FIELDS)
+    if "model" in values and isinstance(values.get("config"), dict):
+        model, config = former_arguments.translate(values["model"], values["config"])
+        values |= {"model": model, "config": config}
     return values

@@ -10,6 +10,7 @@ from zoo.cli import evaluation_data
 from zoo.cli.run_options import config_from_options
 from zoo.cli.terminal import import_tensorflow
 from zoo.data import source_names
+from zoo.data.text_config import TextConfig
 from zoo.errors import UsageError
 from zoo.log import log_message
 from zoo.recipes import loading
@@ -75,13 +76,25 @@ def describe(
     if run is None:
         source = {"data": data} if data else {}
         return config_from_options(resolved.name, None, overrides, **source, **options)
+    config = _with_languages(run.config, options.pop("languages", None))
     if data:
         options["data"] = source_names.absolute_source(data)
         if "test" not in options and (
-            run.config.test is None or not has_same_data(run, options["data"])
+            config.test is None or not has_same_data(run, options["data"])
         ):
-            options["test"] = evaluation_data.split_for_other_data(options["data"], run.config)
-    return replace(run.config, **options)
+            options["test"] = evaluation_data.split_for_other_data(options["data"], config)
+    return replace(config, **options)
+
+
+def _with_languages(config: RunConfig, languages: tuple[str, str] | None) -> RunConfig:
+    """The description with other languages of its texts; None: the same."""
+    if languages is None:
+        return config
+    if not isinstance(config.text_config, TextConfig):
+        raise UsageError(
+            f"{config.model} is trained on {_data_kind(config)}: leave --languages out"
+        )
+    return replace(config, text_config=replace(config.text_config, languages=languages))
 
 
 def open_trainer(
@@ -215,8 +228,11 @@ def evaluation_record(loaded: LoadedModel) -> dict[str, Any]:
 
 def describe_examples(loaded: LoadedModel) -> str:
     """The examples of the data, for people: "photos train[90%:], 10 images"."""
-    kind = registry.get_class(loaded.config.model).data_kind
-    return evaluation_data.describe_examples(loaded.data, kind)
+    return evaluation_data.describe_examples(loaded.data, _data_kind(loaded.config))
+
+
+def _data_kind(config: RunConfig) -> str:
+    return registry.get_class(config.model).data_kind
 
 
 def warn_grayscale_bernoulli(model: "Model", data: Any) -> None:

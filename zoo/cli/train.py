@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from zoo.cli import runs
+from zoo.cli.metric_option import METRIC_OPTION, compute_metrics, table_rows
 from zoo.cli.options import (
     BEST_OPTION,
     BINARIZE_CHOICE,
     DATA_OPTION,
+    Languages,
     Number,
     OutputFolder,
     UserPath,
@@ -22,7 +24,7 @@ from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.cli.train_options import run_options
 from zoo.data import source_names
 from zoo.log import log_message
-from zoo.recipes import loading
+from zoo.recipes import MetricSpec, loading
 from zoo.training.run_config import RunConfig
 from zoo.training.workdir import RUNS
 
@@ -45,6 +47,9 @@ def _show_metrics(record: dict[str, Any]) -> None:
     if {"nll", "kl"} <= set(metrics):
         elbo = -metrics["nll"] - metrics["kl"]
         click.echo(f"\n{record['split']} ELBO: {elbo:.6g} nats")
+    if record.get("scores"):
+        click.echo("")
+        print_table(table_rows(record["scores"]), "metric", "value", "95 % interval", "unit")
 
 
 @click.command()
@@ -138,18 +143,30 @@ def _default_workdir(config: RunConfig) -> Path:
     type=BINARIZE_CHOICE,
     help="For images: how gray pixels become 0 or 1.  [default: the run's]",
 )
+@click.option(
+    "--languages",
+    metavar="FROM,TO",
+    type=Languages(),
+    help="For text in other data: source and target language.  [default: the run's]",
+)
+@METRIC_OPTION
 @BEST_OPTION
 @json_option(_show_metrics)
-def evaluate(run: str, best: bool, **options: Any) -> dict[str, Any]:
+def evaluate(
+    run: str, best: bool, metrics: tuple[MetricSpec, ...], **options: Any
+) -> dict[str, Any]:
     """Evaluate a run.
 
     RUN is the folder of a run, or the name of a model (its newest run). A preset or a .keras file
-    needs --data. Metrics are means over all examples; the output names the examples. The exit code
-    is 1 if a metric is not finite.
+    needs --data. Metrics are means over all examples; the output names the examples. --metric adds
+    metrics of recipes, such as BLEU. The exit code is 1 if a metric is not finite.
 
     \b
     zoo evaluate runs/vae-mnist
     zoo evaluate vae --data fashion_mnist --best --json
     zoo evaluate runs/vae-photos --data holiday/ --split 'train[:100]'
+    zoo evaluate runs/transformer-texts --metric bleu:protocol=13a --metric chrf
     """
-    return runs.evaluation_record(runs.open_trainer(run, best=best, **options))
+    loaded = runs.open_trainer(run, best=best, **options)
+    record = runs.evaluation_record(loaded)
+    return record | {"scores": compute_metrics(loaded, metrics)} if metrics else record

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import environment
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.data import source_names
-from zoo.data.catalog import info, names, register
+from zoo.data.catalog import info, names, register, register_plugins
 from zoo.data.dataset_info import DatasetInfo
 from zoo.data.source_names import splits
 from zoo.data.storage import directory, generated_directory, is_prepared
@@ -149,21 +149,25 @@ def load(
         )
     if not named and data_dir is not None:
         raise UsageError("data_dir is the folder of named data sets: leave it out for other data")
-    if function or pairs:
+    training = named and split.startswith("train")
+    shuffle = training if shuffle is None else shuffle
+    drop_remainder = training if drop_remainder is None else drop_remainder
+    for_images = {"binarize": binarize, "augment": augment, "image_size": image_size}
+    if pairs:
         _check_applicable(source, binarize=binarize)
     if function:
-        _check_applicable(source, augment=augment, image_size=image_size)
-        dataset = pkgutil.resolve_name(function)(
+        if binarize == "fixed":
+            for_images["binarize_seed"] = binarize_seed
+        return _load_by_function(
+            function,
             source,
             split,
+            for_images | {"data_dir": data_dir},
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
             drop_remainder=drop_remainder,
-            data_dir=data_dir,
         )
-        dataset.source = source
-        return dataset
     class_names: Sequence[str] | None = None
     num_classes = None
     if named:
@@ -190,18 +194,17 @@ def load(
         )
         if image_size is not None:
             arrays |= {k: center_square(v, image_size) for k, v in arrays.items() if v.ndim == 4}
-    training = named and split.startswith("train")
     dataset = ArrayDataset(
         arrays,
         name=name,
         split=split,
         batch_size=batch_size,
-        shuffle=training if shuffle is None else shuffle,
+        shuffle=shuffle,
         seed=seed,
         binarize=binarize,
         binarize_seed=binarize_seed,
         augment=augment,
-        drop_remainder=training if drop_remainder is None else drop_remainder,
+        drop_remainder=drop_remainder,
         class_names=class_names,
         num_classes=num_classes,
     )
@@ -233,6 +236,24 @@ def _read_named(
     return original_order.read_images(name, split, seed, data_dir)
 
 
+def _load_by_function(
+    function: str, source: Any, split: str, optional: dict[str, Any], **options: Any
+) -> ArrayDataset:
+    """What the function "module:name" of the catalog loads.
+
+    Args:
+        function, source, split: as in `load`.
+        optional: options that are passed only if they are not "none" or None.
+        **options: other options.
+    """
+    given = {key: value for key, value in optional.items() if value not in ("none", None)}
+    if info(source).kind != "images":
+        _check_applicable(source, **{k: v for k, v in given.items() if k != "data_dir"})
+    dataset = pkgutil.resolve_name(function)(source, split, **options, **given)
+    dataset.source = source
+    return dataset
+
+
 def _check_applicable(source: Any, **arguments: Any) -> None:
     """Raises UsageError if an argument for single images is used with other data."""
     for name, value in arguments.items():
@@ -252,3 +273,6 @@ def _missing_source_error(source: str | os.PathLike) -> UsageError:
         f"there is no file or folder {text!r}, and no data set of that name "
         f"(known data sets: {', '.join(names())})"
     )
+
+
+register_plugins()  # last: their modules use this one

@@ -293,6 +293,3 @@ def register_plugins() -> None:
                 register(dataset)
         except Exception as error:  # a plug-in may raise any error
             log_message(f"warning: the data sets of {entry.value} are broken: {one_line(error)}")
-
-
-register_plugins()

@@ -18,7 +18,7 @@ from zoo.errors import UsageError
 from zoo.model import keras_inputs
 from zoo.model.batch_checks import BatchChecks, batch_errors, check_batch_size
 from zoo.optimizers import MultiOptimizer, check_schedules, combine_optimizers, unwrap_loss_scale
-from zoo.registry import arguments
+from zoo.registry import arguments, translate_config
 
 
 class KerasMethods(BatchChecks, keras.Model):
@@ -232,6 +232,7 @@ class KerasMethods(BatchChecks, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "KerasMethods":
+        cls, config = translate_config(cls, config)
         return cls(**keras.saving.deserialize_keras_object(config))
 
     def get_build_config(self) -> dict[str, Any]:

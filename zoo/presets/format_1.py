@@ -11,66 +11,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from zoo.errors import PresetError
+from zoo import former_arguments
+from zoo.errors import PresetError, UsageError
+from zoo.former_arguments import rename_keys
 
 FIELDS = {"stored": "dtype", "golden": "golden_outputs"}  # of config.json
 
-# Old model -> (old argument, new model): the new model where the argument is not 0 or None.
-MODELS: dict[str, tuple[str, str]] = {"dcgan": ("components", "deligan")}
-
-# New model -> {old argument: new}; "*" is for all models. With None in place of the new name, the
-# argument is dropped; it must be 0, None, False or empty.
-_GAN: dict[str, str | None] = {
-    "matching": "feature_matching_weight",
-    "finest": "full_size_filters",
-    "components": None,
-}
-_VAE = {"units": "dense_units", "head": "output_distribution", "kl": "kl_estimator"}
-_TRANSLATOR = {"tied": "tie_embeddings", "own_words": "scheduled_sampling"}
-ARGUMENTS: dict[str, dict[str, str | None]] = {
-    "captioning": {"tied": "tie_embeddings", "doubly_stochastic": "doubly_stochastic_weight"},
-    "conditional_dcgan": {"classes": "num_classes", **_GAN},
-    "dcgan": {**_GAN},
-    "deligan": {**_GAN, "components": "num_components"},
-    "flow_vae": {"couplings": "num_couplings", **_VAE},
-    "instance_dcgan": {
-        "features": "num_features",
-        "spread": "feature_noise_std",
-        "instances": "num_instances",
-        **_GAN,
-    },
-    "mixture_vae": {"components": "num_components", **_VAE},
-    "mmd_vae": {**_VAE},
-    "seq2seq": {"alignment": "attention", "order": "attention_order", **_TRANSLATOR},
-    "simple_dot": {
-        "users": "num_users",
-        "items": "num_items",
-        "penalty": "l2_weight",
-        "scale": "rating_range",
-    },
-    "style_transfer": {
-        "features": "feature_network",
-        "variation_weight": "total_variation_weight",
-    },
-    "transformer": {
-        "units": "hidden_dim",
-        "hidden_units": "intermediate_dim",
-        "encoder_layers": "num_encoder_layers",
-        "decoder_layers": "num_decoder_layers",
-        **_TRANSLATOR,
-    },
-    "vae": {**_VAE},
-    "vamp_vae": {"components": "num_pseudo_inputs", **_VAE},
-}
-
 # New argument -> {old value: new value}.
 VALUES: dict[str, dict[str, str]] = {}
-
-# Registered name of an object among the arguments -> {old argument: new}.
-OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {}
-
-# Old -> new name of a serialized object: its module, class name or registered name.
-OBJECT_NAMES: dict[str, str] = {}
 
 # Old -> new keys of a vocabulary, and old -> new values of its `kind`.
 VOCABULARY_KEYS: dict[str, str] = {}
@@ -130,18 +78,12 @@ def upgrade(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_config(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The new name of a model, and its arguments by their new names."""
-    argument, other = MODELS.get(model, ("", model))
-    model = other if argument and config.get(argument) else model
-    names = ARGUMENTS.get("*", {}) | ARGUMENTS.get(model, {})
-    upgraded = {}
-    for key, value in config.items():
-        name = names.get(key, key)
-        if name is not None:
-            upgraded[name] = _upgrade_value(name, value)
-        elif value:
-            raise PresetError(f"{model} no longer has the argument {key}={str(value)[:60]}")
-    return model, upgraded
+    """The new name of a model, and its arguments by their new names; raises PresetError."""
+    try:
+        model, config = former_arguments.translate(model, config)
+    except UsageError as error:
+        raise PresetError(str(error)) from error
+    return model, {name: _upgrade_value(name, value) for name, value in config.items()}
 
 
 def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
@@ -167,18 +109,13 @@ def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
     return rename
 
 
-def rename_keys(items: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """A dict in the same order, its keys renamed by a table."""
-    return {names.get(key, key): value for key, value in items.items()}
-
-
 def _upgrade_value(name: str, value: Any) -> Any:
     """The value of an argument with the names of today."""
     if isinstance(value, str) and name.endswith("vocabulary") and value.startswith("{"):
         return _upgrade_vocabulary(value)
     if isinstance(value, str):
         return VALUES.get(name, {}).get(value, value)
-    return _upgrade_objects(value)
+    return value
 
 
 def _upgrade_vocabulary(text: str) -> str:
@@ -188,20 +125,3 @@ def _upgrade_vocabulary(text: str) -> str:
         return json.dumps(vocabulary | {"kind": VOCABULARY_KINDS.get(kind, kind)})
     except (AttributeError, KeyError, TypeError, ValueError):
         return text  # not a vocabulary: the model refuses it
-
-
-def _upgrade_objects(value: Any) -> Any:
-    """Serialized objects, at any depth, by their new names."""
-    if isinstance(value, list):
-        return [_upgrade_objects(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    value = {key: _upgrade_objects(item) for key, item in value.items()}
-    registered = value.get("registered_name")
-    arguments = value.get("config")
-    if isinstance(registered, str) and isinstance(arguments, dict):
-        value["config"] = rename_keys(arguments, OBJECT_ARGUMENTS.get(registered, {}))
-    for key in ("module", "class_name", "registered_name"):
-        if isinstance(value.get(key), str):
-            value[key] = OBJECT_NAMES.get(value[key], value[key])
-    return value

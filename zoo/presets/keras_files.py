@@ -2,9 +2,9 @@
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo import registry
+from zoo import former_arguments, registry
 from zoo.errors import UsageError, one_line
 from zoo.presets import building, configuration, weights
 
@@ -27,12 +27,19 @@ def load(file: Path) -> "Model":
         with zipfile.ZipFile(file) as archive:
             config = configuration.parse_json(_read_member(archive, "config.json"))
             raw = _read_member(archive, weights.FILE)
-        configuration.check_objects({**config, "compile_config": None}, file, files=True)
+        _, arguments = former_arguments.translate(_model_name(config), config["config"])
+        checked = {**config, "config": arguments, "compile_config": None}
+        configuration.check_objects(checked, file, files=True)
         weights.check_file(raw)
         with building.limited_variables(len(raw)):
             return keras.models.load_model(file, compile=False)
     except Exception as error:  # zip, JSON, HDF5 and Keras raise many types
         raise UsageError(f"{file} cannot be read as a Keras model: {one_line(error)}") from error
+
+
+def _model_name(config: dict[str, Any]) -> str:
+    """The registered name of a serialized model of the zoo; Keras translates no other."""
+    return str(config.get("registered_name")).removeprefix("zoo>")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -1,5 +1,6 @@
 """From the description of a run to its data, its model, its optimizers and its Trainer."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -80,11 +81,33 @@ def build_model(
         arguments = infer_from_data(config.model, arguments, data)
     model = registry.build(config.model, dtype=config.precision, **arguments)
     if init is not None:
-        report = weight_transfer.transfer_weights(model, init)
-        log_message(f"{config.model} from {config.init}, {report}")
+        _load_initial_weights(model, init, config)
     if config.freeze:
         finetuning.freeze(model, *config.freeze)
     return model
+
+
+def _load_initial_weights(model: Model, init: Model, config: RunConfig) -> None:
+    """Copies the weights that fit, with a report; if not all do, it names different arguments.
+
+    Raises UsageError: none fits.
+    """
+    settings = _different_arguments(model, init)
+    note = f"; the arguments of {config.init} are {' '.join(settings)}" if settings else ""
+    try:
+        report = weight_transfer.transfer_weights(model, init)
+    except UsageError as error:
+        raise UsageError(f"{error}{note}") from error
+    log_message(f"{config.model} from {config.init}, {report}{note if report.missing else ''}")
+
+
+def _different_arguments(model: Model, init: Model) -> list[str]:
+    """The arguments of another model of the same class where they differ, as options."""
+    if type(init) is not type(model):
+        return []
+    old, new = (json.loads(json.dumps(each.get_config())) for each in (init, model))
+    names = sorted(registry.arguments(type(model)).keys() - {*model.inferred_arguments})
+    return [f"--set {name}={old[name]}" for name in names if old[name] != new[name]]
 
 
 def build_optimizers(

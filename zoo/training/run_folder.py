@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import registry
+from zoo import former_arguments, registry
 from zoo.data.source_names import fingerprint
 from zoo.errors import CheckpointError, UsageError, one_line
 from zoo.files import write_json
+from zoo.former_arguments import FormerArgumentError
 from zoo.log import log_message_once
 from zoo.training.run_arguments import default_arguments, to_jsonable_arguments
 from zoo.training.run_config import RESUMABLE, RunConfig
@@ -92,7 +93,7 @@ def write(workdir: Path | str, config: RunConfig, model: "Model", made_by: str) 
 
 
 def read(workdir: Path | str) -> Run:
-    """The `Run` in a folder; raises CheckpointError if its `config.json` cannot be read.
+    """The `Run` in a folder; raises CheckpointError if it cannot be read, or opened.
 
     Runs of version 0.1 are read too: `config.json` of `zoo train`, `recipe.json` of `zoo
     reproduce`.
@@ -107,14 +108,18 @@ def read(workdir: Path | str) -> Run:
         elif "set" in record:
             arguments = dict(record["config"])
             record = _from_old_options(record)
+        if arguments is not None:
+            _, arguments = former_arguments.translate(record["model"], arguments)
         return Run(
             Path(workdir),
-            RunConfig(**{key: record[key] for key in _names() & record.keys()}),
+            RunConfig(**_fields(record)),
             arguments,
             record.get("optimizers"),
             record.get("data_fingerprint"),
             record.get("made_by", "zoo train"),
         )
+    except FormerArgumentError as error:
+        raise CheckpointError(f"the run in {workdir} cannot be opened: {error}") from error
     except Exception as error:  # a damaged file may contain anything
         raise CheckpointError(
             f"{path} is damaged or is not of a run ({type(error).__name__}: {one_line(error)}):"
@@ -122,8 +127,12 @@ def read(workdir: Path | str) -> Run:
         ) from error
 
 
-def _names() -> set[str]:
-    return {each.name for each in fields(RunConfig)}
+def _fields(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `RunConfig` in the record of a run, with the arguments of today."""
+    names = {each.name for each in fields(RunConfig)}
+    values = {key: record[key] for key in names & record.keys()}
+    model, config = former_arguments.translate(values["model"], values.get("config", {}))
+    return values | {"model": model, "config": config}
 
 
 def _from_old_options(record: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from zoo import former_arguments
 from zoo.errors import UsageError
 from zoo.optimizers import unwrap_loss_scale
 from zoo.registry import arguments
@@ -71,6 +72,9 @@ def check_same_run(path: Path, record: dict[str, Any], wanted: dict[str, Any]) -
         UsageError: a setting differs; the message has both values.
     """
     saved = record.get("identity") or {"seed": record.get("seed", wanted["seed"])}
+    if "model" in saved:
+        model, saved = former_arguments.translate(saved["model"], saved)
+        saved["model"] = model
     rates = record.get("learning_rates", {})
     different = [
         name

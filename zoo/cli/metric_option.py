@@ -1,0 +1,80 @@
+"""`zoo evaluate --metric`: the metrics of recipes, for any trained model."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo import recipes
+from zoo.errors import UsageError
+from zoo.recipes import MetricSpec
+from zoo.training.run_arguments import parse_literal
+
+if TYPE_CHECKING:
+    from zoo.cli.runs import LoadedModel
+
+
+class MetricType(click.ParamType):
+    """A metric and its arguments: "bleu:protocol=13a,num_beams=5"."""
+
+    name = "metric"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> MetricSpec:
+        recipes.names()  # imports plug-ins, which register metrics
+        name, _, text = value.partition(":")
+        pairs = [pair.partition("=") for pair in text.split(",") if text]
+        if any(not equals for _, equals, _ in pairs):
+            raise UsageError(
+                f"--metric takes NAME or NAME:ARGUMENT=VALUE,..., as in bleu:protocol=13a; got"
+                f" {value!r:.60}"
+            )
+        arguments: dict[str, Any] = {key: parse_literal(text) for key, _, text in pairs}
+        return MetricSpec(name, **arguments)
+
+
+METRIC_OPTION = click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME[:ARGUMENT=VALUE,...]",
+    type=MetricType(),
+    help="Compute a metric of recipes, too, as bleu:protocol=13a or chrf; may be repeated.",
+)
+
+
+def compute_metrics(
+    loaded: "LoadedModel", specs: tuple[MetricSpec, ...]
+) -> dict[str, dict[str, Any]]:
+    """Metric -> its entry, as in the record of a recipe.
+
+    Args:
+        loaded: a trained model and the examples to evaluate on.
+        specs: the metrics.
+    """
+    from zoo.recipes.evaluate import EvaluationData
+    from zoo.training import run_building
+
+    config = loaded.config
+    entries = {}
+    with loaded.trainer.averaged_weights() as model:
+        arguments = model.get_config()
+
+        def train() -> Any:
+            return run_building.load_data(config, config.train, arguments=arguments)
+
+        data = EvaluationData(train, loaded.data)
+        for spec in specs:
+            entry, _ = spec.metric.compute(model, data, **spec.all_arguments)
+            description = {"unit": spec.metric.unit, "description": spec.description}
+            entries[spec.key] = entry | description
+    return entries
+
+
+def table_rows(entries: dict[str, dict[str, Any]]) -> list[list[Any]]:
+    """Rows of a table: metric, value, 95 % interval, unit."""
+    rows = []
+    for name, entry in entries.items():
+        interval = " to ".join(f"{end:.4g}" for end in entry.get("interval", ()))
+        rows.append([name, entry["value"], interval, entry["unit"]])
+    return rows
