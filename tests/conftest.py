@@ -1,6 +1,5 @@
 """Two logical CPUs for the tests of distribution; a data folder for the tests."""
 
-import contextlib
 import gc
 import os
 import socket
@@ -13,6 +12,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the workers use all CPUs: more thread
 import pytest
 import shell
 import tensorflow as tf
+
+from zoo.testing import without_graphs
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -35,16 +36,6 @@ def quiet_and_seeded():
     import keras
 
     keras.utils.set_random_seed(0)
-
-
-@contextlib.contextmanager
-def without_graphs():
-    """Functions run eagerly: a few eager steps take less time than tracing."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
