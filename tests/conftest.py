@@ -17,11 +17,14 @@ from zoo.testing import without_graphs
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+# Graphs run as they are traced: to optimize them takes longer than their few runs.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small models do deserve
 
 
 def pytest_collection_finish():
     gc.freeze()  # the many objects of the imports stay; collections need not go through them
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(autouse=True)

@@ -173,6 +173,17 @@ def built(layer, shape):
     return layer
 
 
+LAYERS = {}
+
+
+def shared(name, config, shape):
+    """A built layer for all tests that look at outputs and gradients only."""
+    key = name, id(config)
+    if key not in LAYERS:
+        LAYERS[key] = built(make(name, config), shape)
+    return LAYERS[key]
+
+
 def examples(shape):
     """The inputs of a layer: an array, or one for each of its inputs by name."""
     if isinstance(shape, dict):
@@ -247,7 +258,7 @@ def differentiated(layer, x, output, **training):
 
 @every_block
 def test_eager_and_graph_give_the_same_numbers_and_gradients(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
+    layer, x = shared(name, config, shape), examples(shape)
     graph = tf.function(lambda: differentiated(layer, x, output)[:2])()
     close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
     tf.nest.map_structure(
@@ -257,7 +268,7 @@ def test_eager_and_graph_give_the_same_numbers_and_gradients(name, config, shape
 
 @every_block
 def test_every_weight_has_a_gradient(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
+    layer, x = shared(name, config, shape), examples(shape)
     training = {"training": True} if "training" in layer.call_signature_parameters else {}
     _, gradients, watched = differentiated(layer, x, output, **training)
     assert {id(v) for v in watched} == {id(v.value) for v in layer.trainable_variables}
@@ -279,7 +290,7 @@ def test_the_dtype_policy_reaches_every_child(name, config, shape, output, polic
 
 @every_block
 def test_one_example_does_not_depend_on_the_rest_of_its_batch(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
+    layer, x = shared(name, config, shape), examples(shape)
     first = called(layer, tf.nest.map_structure(lambda a: a[:1], x))
     each(lambda a, b: np.testing.assert_allclose(a[:1], b, atol=1e-6), called(layer, x), first)
 

@@ -163,7 +163,7 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
     )
     first = _FirstSteps(run, many)
     run.callbacks += [first, keras.callbacks.LambdaCallback(on_epoch_end=stop)]
-    run.fit(tf.data.Dataset.from_tensors(many).repeat(50), epochs=12)
+    run.fit(tf.data.Dataset.from_tensors(many).repeat(100), epochs=6)
     after = error()
     require(
         after < before / 3, f"600 steps on one example: an error of {after:.3}, not {before:.3}/3"
