@@ -17,9 +17,14 @@ from zoo.testing import without_graphs
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-# Graphs run as they are traced: to optimize them takes longer than their few runs.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small models do deserve
+
+
+def optimize_graphs(optimize):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not optimize})
+
+
+optimize_graphs(False)  # takes longer than the few runs of a graph
 
 
 def pytest_collection_finish():
@@ -45,6 +50,14 @@ def quiet_and_seeded():
 def eager_steps():
     with without_graphs():
         yield
+
+
+@pytest.fixture
+def optimized_graphs():
+    """Graphs are optimized, as those of users are."""
+    optimize_graphs(True)
+    yield
+    optimize_graphs(False)
 
 
 @pytest.fixture(scope="session")
