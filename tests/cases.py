@@ -2,7 +2,7 @@
 
 from zoo.generation.text_kind import LONGEST
 from zoo.registry import get_class
-from zoo.testing import inputs, same_bits, small_model, small_trainer
+from zoo.testing import inputs, same_bits, shared_model, small_model, small_trainer
 from zoo.testing import shuffled_batches as shuffled
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "generate_outputs",
     "inputs",
     "same_bits",
+    "shared_model",
     "shuffled",
     "small_config",
     "small_model",

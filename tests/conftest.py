@@ -1,6 +1,5 @@
 """Two logical CPUs for the tests of distribution; a data folder for the tests."""
 
-import contextlib
 import gc
 import os
 import socket
@@ -14,13 +13,23 @@ import pytest
 import shell
 import tensorflow as tf
 
+from zoo.testing import without_graphs
+
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.get_logger().setLevel("ERROR")  # advice on retracing, which many small models do deserve
 
 
+def optimize_graphs(optimize):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not optimize})
+
+
+optimize_graphs(False)  # takes longer than the few runs of a graph
+
+
 def pytest_collection_finish():
     gc.freeze()  # the many objects of the imports stay; collections need not go through them
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(autouse=True)
@@ -37,20 +46,18 @@ def quiet_and_seeded():
     keras.utils.set_random_seed(0)
 
 
-@contextlib.contextmanager
-def without_graphs():
-    """Functions run eagerly: a few eager steps take less time than tracing."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture
 def eager_steps():
     with without_graphs():
         yield
+
+
+@pytest.fixture
+def optimized_graphs():
+    """Graphs are optimized, as those of users are."""
+    optimize_graphs(True)
+    yield
+    optimize_graphs(False)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OWN_PROCESS = {"distribution.md"}  # divides the CPU, which must come before all else
-COMPILED = {"README.md", "simple_dot.md"}  # the steps of others are few: tracing takes longer
+# The steps of the others are few: tracing them takes longer.
+COMPILED = {"README.md", "simple_dot.md", "attention_cell.md"}
 
 
 def blocks(path, *languages):

@@ -237,22 +237,31 @@ def test_listing_and_info_import_neither_tensorflow_nor_matplotlib():
     assert out.strip() == "[]"
 
 
-def test_tensorflow_starts_silently_unless_a_log_level_is_set():
-    names = "print(zoo.metrics.__name__, zoo.text.__name__)"
-    outputs = {}
-    for level, code in ((None, names), ("0", "pass")):
-        environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        environment |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
-        outputs[level] = subprocess.run(
-            [sys.executable, "-c", f"import zoo; {code}; zoo.get('simple_dot')"],
-            capture_output=True,
-            text=True,
-            cwd=registry.FOLDER.parent.parent,
-            env=environment,
-            check=True,
-        )
-    assert outputs[None].stdout == "zoo.metrics zoo.text\n"
-    assert outputs[None].stderr == "" and outputs["0"].stderr
+def test_a_process_without_a_home_starts_silently_and_leaves_no_folder_of_that_name(tmp_path):
+    code = (
+        "import os; os.path.expanduser = lambda text: text\n"  # no HOME, no entry in passwd
+        "import zoo; zoo.get('simple_dot')\n"
+        "print(zoo.metrics.__name__, zoo.text.__name__)\n"
+        "print(zoo.data.is_prepared('ratings'), os.listdir('.'))"
+    )
+    unset = ("HOME", "TFDS_DATA_DIR", "KERAS_HOME", "TF_CPP_MIN_LOG_LEVEL")
+    environment = {k: v for k, v in os.environ.items() if k not in unset}
+    environment["PYTHONPATH"] = str(registry.FOLDER.parent.parent)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("zoo.metrics zoo.text\nFalse []\n", "")
+
+
+@pytest.mark.parametrize(("level", "shown"), [(None, ""), ("3", ""), ("0", "starting\n")])
+def test_messages_of_tensorflow_are_shown_if_a_log_level_asks_for_them(tmp_path, level, shown):
+    (tmp_path / "tensorflow.py").write_text("import os; os.write(2, b'starting\\n')")
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
+    environment["PYTHONPATH"] = f"{tmp_path}:{registry.FOLDER.parent.parent}"
+    code = "from zoo.environment import import_tensorflow; import_tensorflow()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, shown)
 
 
 def test_suggested_arguments_exist():

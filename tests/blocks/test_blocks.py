@@ -169,6 +169,17 @@ def built(layer, shape):
     return layer
 
 
+LAYERS = {}
+
+
+def shared(name, config, shape):
+    """A built layer for all tests that look at outputs and gradients only."""
+    key = name, id(config)
+    if key not in LAYERS:
+        LAYERS[key] = built(make(name, config), shape)
+    return LAYERS[key]
+
+
 def examples(shape):
     """The inputs of a layer: an array, or one for each of its inputs by name."""
     if isinstance(shape, dict):
@@ -201,15 +212,11 @@ def test_every_public_layer_is_in_the_table():
 
 @every_block
 @pytest.mark.skipif(TestCase is None, reason="this Keras keeps its layer harness elsewhere")
-@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
-@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # a head's scale is no output
 def test_keras_own_layer_test_passes(name, config, shape, output):
     class Harness(TestCase):
         runTest = lambda self: None  # noqa: E731, N815
 
     layer = built(make(name, config), shape)
-    is_first = config is CASES[name][0][0] and not isinstance(shape, dict)
     Harness().run_layer_test(
         functools.partial(make, name, config),
         {},
@@ -217,7 +224,7 @@ def test_keras_own_layer_test_passes(name, config, shape, output):
         expected_output_shape=output,
         expected_num_trainable_weights=len(layer.trainable_weights),
         expected_num_losses=0,
-        run_training_check=is_first and bool(layer.trainable_weights),
+        run_training_check=False,  # the gradients in a graph are tested below
         assert_built_after_instantiation=False,
     )
 
@@ -234,25 +241,33 @@ def test_build_creates_all_weights_and_call_none(name, config, shape, output):
     assert output_shape(layer, any_batch[0]) == any_batch[1]
 
 
-@every_block
-def test_eager_and_graph_give_the_same_numbers(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
-    graph = tf.function(lambda: called(layer, x))()
-    each(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), called(layer, x), graph)
-
-
-@every_block
-def test_every_weight_has_a_gradient(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
-    training = {"training": True} if "training" in layer.call_signature_parameters else {}
+def differentiated(layer, x, output, **training):
+    """Outputs, gradients of the weights, and the variables that the tape has watched."""
     with tf.GradientTape() as tape:
         outputs = called(layer, x, **training)
         loss = tf.add_n([tf.reduce_sum(y * random(y.shape)) for y in tf.nest.flatten(outputs)])
         if isinstance(layer, blocks.NormalHead):
             loss = tf.reduce_sum(layer.distribution(outputs).log_prob(random(output)))
-    watched = {id(v) for v in tape.watched_variables()}
-    assert watched == {id(v.value) for v in layer.trainable_variables}
     gradients = tape.gradient(loss, [v.value for v in layer.trainable_variables])
+    return outputs, gradients, tape.watched_variables()
+
+
+@every_block
+def test_eager_and_graph_give_the_same_numbers_and_gradients(name, config, shape, output):
+    layer, x = shared(name, config, shape), examples(shape)
+    graph = tf.function(lambda: differentiated(layer, x, output)[:2])()
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    tf.nest.map_structure(
+        close, differentiated(layer, x, output)[:2], graph, expand_composites=True
+    )
+
+
+@every_block
+def test_every_weight_has_a_gradient(name, config, shape, output):
+    layer, x = shared(name, config, shape), examples(shape)
+    training = {"training": True} if "training" in layer.call_signature_parameters else {}
+    _, gradients, watched = differentiated(layer, x, output, **training)
+    assert {id(v) for v in watched} == {id(v.value) for v in layer.trainable_variables}
     assert all(g is not None and np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
 
 
@@ -271,7 +286,7 @@ def test_the_dtype_policy_reaches_every_child(name, config, shape, output, polic
 
 @every_block
 def test_one_example_does_not_depend_on_the_rest_of_its_batch(name, config, shape, output):
-    layer, x = built(make(name, config), shape), examples(shape)
+    layer, x = shared(name, config, shape), examples(shape)
     first = called(layer, tf.nest.map_structure(lambda a: a[:1], x))
     each(lambda a, b: np.testing.assert_allclose(a[:1], b, atol=1e-6), called(layer, x), first)
 

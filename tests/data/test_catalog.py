@@ -41,7 +41,7 @@ def test_an_unknown_data_set_gets_close_names():
 def prepared(monkeypatch, tmp_path):
     """Every data set seems to be prepared, and holds noise."""
     monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda self: True)
-    with tfds.testing.mock_data(num_examples=400):
+    with tfds.testing.mock_data(num_examples=40):
         yield tmp_path
 
 
@@ -59,15 +59,15 @@ def prepared(monkeypatch, tmp_path):
 def test_every_row_gives_float_images_of_its_shape(prepared, name, shape):
     data = zoo.data.load(name, "test", batch_size=10, data_dir=prepared)
     assert not data.shuffle
-    batch = data.take(400)
-    assert batch["image"].shape == (400, *shape)
+    batch = data.take(40)
+    assert batch["image"].shape == (40, *shape)
     assert batch["image"].dtype == np.float32
     assert batch["image"].min() >= 0
     assert 0.5 < batch["image"].max() <= 1
     assert ("label" in batch) == ("label" in zoo.data.info(name).features)
     if name == "binarized_mnist":
         assert set(np.unique(batch["image"])) == {0.0, 1.0}
-    train = zoo.data.load(name, "train[:90%]", batch_size=300, data_dir=prepared)
+    train = zoo.data.load(name, "train[:90%]", batch_size=30, data_dir=prepared)
     assert train.shuffle
     assert len(train) == 1  # the remainder is dropped
 
@@ -76,7 +76,7 @@ def test_one_class_is_chosen_by_name(prepared):
     number = int(tfds.load("quickdraw_bitmap", split="train").take(1).get_single_element()["label"])
     kind = tfds.builder("quickdraw_bitmap").info.features["label"].int2str(number)
     data = zoo.data.load(f"quickdraw_bitmap/{kind}", drop_remainder=False, data_dir=prepared)
-    assert set(data.take(400)["label"]) == {number}
+    assert set(data.take(40)["label"]) == {number}
     assert 1 <= data.num_examples < 20
     with pytest.raises(UsageError, match="quickdraw_bitmap/cat"):
         zoo.data.load("quickdraw_bitmap", data_dir=prepared)

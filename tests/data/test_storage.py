@@ -44,19 +44,22 @@ def forbidden(monkeypatch):
     return forbid
 
 
-def test_several_processes_may_need_a_data_set_first(tmp_path):
-    code = (
-        "import zoo.data; from zoo.data.builders import ratings;"
-        "ratings.SPLITS = {'train': 20, 'test': 5};"
-        "print(zoo.data.load('ratings', 'test').num_examples)"
-    )
-    own = {"TFDS_DATA_DIR": str(tmp_path / "shared"), "ZOO_DATA_DIR": str(tmp_path / "own")}
-    command = [sys.executable, "-c", code]
+def test_a_process_waits_for_another_that_prepares_the_same_data_set(small, capsys, monkeypatch):
+    code = "import zoo.data; print(zoo.data.load('ratings', 'test').num_examples)"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, cwd=ROOT, env=os.environ | own, **pipes) for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in started]
-    assert [output[0].strip() for output in outputs] == 2 * ["5"], outputs
-    assert sum("preparing ratings" in output[1] for output in outputs) == 1
+    prepare, messages = tfds_store._prepare, []
+
+    def prepare_while_another_waits(*args):
+        other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
+        messages.extend([other, other.stderr.readline()])
+        prepare(*args)
+
+    monkeypatch.setattr(tfds_store, "_prepare", prepare_while_another_waits)
+    assert zoo.data.load("ratings", "test").num_examples == 5
+    other, message = messages
+    assert "waiting for another process that prepares ratings" in message
+    assert other.communicate(timeout=60) == ("5\n", "")
+    assert "preparing ratings" in capsys.readouterr().err
 
 
 def test_threads_wait_for_the_one_that_prepares_and_report_it(small, capsys, monkeypatch):
@@ -173,18 +176,6 @@ def test_another_backend_is_one_line(tmp_path, where):
     cure = "unset KERAS_BACKEND" if where == "variable" else f"change it in {tmp_path}/keras.json"
     line = f"Keras uses the backend 'jax'; the zoo needs tensorflow: {cure}"
     assert done.stdout.splitlines() == 3 * [line], done.stderr
-
-
-def test_a_process_without_a_home_leaves_no_folder_of_that_name(tmp_path):
-    code = (
-        "import os, sys; os.path.expanduser = lambda text: text\n"  # no HOME, no entry in passwd
-        "import zoo, keras; print(zoo.data.is_prepared('ratings'), os.listdir('.'))"
-    )
-    own = {k: v for k, v in os.environ.items() if k not in ("HOME", "TFDS_DATA_DIR", "KERAS_HOME")}
-    own |= {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
-    assert done.stdout.strip() == "False []", done.stderr
 
 
 @pytest.mark.parametrize("name", ["data", "generated", "cache", "runs"])

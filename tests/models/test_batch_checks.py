@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import examples, inputs, small_model, small_trainer
+from cases import examples, inputs, shared_model, small_model, small_trainer
 
 import zoo
 from zoo.errors import BatchError
@@ -171,7 +171,7 @@ def test_predict_takes_the_inputs_of_call():
 
 @every_model
 def test_empty_batches_give_empty_results_of_the_right_shape(name):
-    model = small_model(name)
+    model = shared_model(name)
     x = tf.nest.map_structure(np.array, inputs(model, 2))
     none = tf.nest.map_structure(lambda array: array[:0], x)
     shape = (0, *model(x).shape[1:])
@@ -187,7 +187,7 @@ def test_empty_batches_give_empty_results_of_the_right_shape(name):
 
 @every_model
 def test_global_keras_settings_do_not_affect_a_model(name):
-    model = small_model(name)
+    model = shared_model(name)
     batch, x = examples(model, 4), inputs(model, 3)
     expected = model(x)
     keras.config.set_image_data_format("channels_first")
@@ -204,7 +204,7 @@ def test_global_keras_settings_do_not_affect_a_model(name):
 
 @every_model
 def test_a_keras_export_equals_a_call(name, tmp_path):
-    model = small_model(name)
+    model = shared_model(name)
     model.export(tmp_path / "model", verbose=False)
     x = inputs(model, 3)
     served = tf.saved_model.load(str(tmp_path / "model"))

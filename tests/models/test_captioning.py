@@ -316,9 +316,9 @@ def test_the_command_line_trains_captioners_and_rejects_options_without_effect(f
     assert done.exit_code == 0 and (few / "two.png").is_file(), done.output
     for number, scene in enumerate(shapes.generate(2)["image"]):
         figures.save(f"{number}.png", scene)
-    files = ["0.png", "1.png"]
+    files, how = ["0.png", "1.png"], ["--num-beams=2", "--max-length=5"]
     done = CliRunner().invoke(
-        main, ["caption", "captioning", *files, "--num-beams=2", "--attention=maps.png", "--json"]
+        main, ["caption", "captioning", *files, *how, "--attention=maps.png", "--json"]
     )
     found = json.loads(done.stdout)
     assert found["num_beams"] == 2 and [one["image"] for one in found["captions"]] == files

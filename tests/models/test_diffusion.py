@@ -65,11 +65,16 @@ def test_sampling_is_traced_once_for_any_number_of_images_steps_and_seeds():
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("eager_steps")
-def test_the_film_ends_with_the_sample_and_codes_lead_back(models, name):
+def test_the_film_ends_with_the_sample(models, name):
     model = models[name]
     film = model.sample_path(2, seed=1, steps=3)
     assert film.shape == (2, 4, 8, 8, 1)
     np.testing.assert_allclose(film[:, -1], model.sample(2, seed=1, steps=3), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_codes_lead_back(models, name):
+    model = models[name]
     errors = [np.abs(model.decode(model.encode(IMAGES, n), n) - IMAGES).mean() for n in (4, 40)]
     assert errors[1] < 0.02 and errors[1] < errors[0]
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import examples, shuffled, small_model, small_trainer
+from toy_runs import TOY
 
 import zoo
 from zoo import finetuning
 from zoo.errors import BatchError, UsageError
 
-every_model = pytest.mark.parametrize("name", zoo.names())
 CALLBACKS = keras.callbacks
 
 
@@ -34,14 +34,10 @@ def compiled(name, rate=0.01, kind=keras.optimizers.Adam, **config):
 # Saving.
 
 
-@every_model
-@pytest.mark.parametrize("own", [True, False])
-def test_a_loaded_model_resumes_with_its_optimizers_and_their_state(name, own, tmp_path):
-    if own:  # those of the model itself
-        model = small_model(name)
-        model.compile()
-    else:
-        model = compiled(name)
+@pytest.mark.parametrize("name", ["vae", "dcgan"])
+def test_a_loaded_model_resumes_with_optimizers_other_than_its_own(name, tmp_path):
+    """That each model resumes with its own, the conformance suite shows."""
+    model = compiled(name)
     for i, variable in enumerate(v for one in model.optimizers.values() for v in one.variables):
         variable.assign(keras.ops.full_like(variable, i + 1))
     model.save(tmp_path / "model.keras")
@@ -222,7 +218,7 @@ def test_options_that_would_be_ignored_are_errors(call, message):
 
 
 def vae(**how):
-    model = small_model("vae")
+    model = small_model("vae", **TOY)
     model.compile(**how)
     return model
 

@@ -8,8 +8,6 @@ from cases import examples, small_model, small_trainer
 import zoo
 from zoo.errors import UsageError
 
-SIZES = {"one left over": (5, 4), "only one": (1, 1)}
-
 
 def batches(model, n, batch_size):
     return tf.data.Dataset.from_tensor_slices(examples(model, n)).batch(batch_size)
@@ -20,13 +18,13 @@ def finite(values):
 
 
 @pytest.mark.parametrize("name", zoo.names())
-@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
-def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_step(name, sizes):
+def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_step(name):
     model = small_model(name)
     run = small_trainer(name, model=model, eager=True)
-    data = batches(model, *sizes)
-    weights = model.get_weights()
-    if sizes[1] < model.min_batch_size:
+    data = batches(model, 1, 1)
+    one_left_over = batches(model, 3, 2)
+    if model.min_batch_size > 1:
+        weights = model.get_weights()
         with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
             run.fit(data, epochs=1)
         with pytest.raises(UsageError, match="loss, mmd: there is no value.*batches of 2 or more"):
@@ -35,9 +33,9 @@ def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_ste
             with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
                 model.fit(x, verbose=0, **how)
         assert all(map(np.array_equal, weights, model.get_weights()))
-        return
+        data = one_left_over
     logs = run.fit(data, epochs=1).history
-    assert finite(logs.values()) and finite(run.evaluate(data).values())
+    assert finite(logs.values()) and finite(run.evaluate(one_left_over).values())
     assert finite(model.get_weights())
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import h5py
 import pytest
@@ -25,20 +26,26 @@ def read_config(place):
     return json.loads((place / preset.CONFIG).read_text())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words():
     return text.WordTokenizer(["Mann", "Schnee\n", "\u2028", "\ud800"], unit="word")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def translator(words):
     other = text.WordTokenizer(["man", "snow"], lowercase=True)
     return small_model("seq2seq", source_vocabulary=words, target_vocabulary=other)
 
 
+@pytest.fixture(scope="module")
+def saved(translator, tmp_path_factory):
+    return zoo.save(translator, tmp_path_factory.mktemp("made") / "seq2seq.tiny", CARD).folder
+
+
 @pytest.fixture
-def place(translator, tmp_path):
-    return zoo.save(translator, tmp_path / "seq2seq.tiny", CARD).folder
+def place(saved, tmp_path):
+    """A copy of the preset that tests may damage."""
+    return shutil.copytree(saved, tmp_path / saved.name)
 
 
 # Vocabularies.

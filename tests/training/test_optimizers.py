@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import examples, small_model
 
 import zoo
 from zoo.optimizers import MultiOptimizer, has_schedule
@@ -111,3 +112,16 @@ def test_loss_scaling_is_unwrapped():
     assert [optimizer.name for optimizer in MultiOptimizer(scaled).optimizers] == ["one", "other"]
     assert not has_schedule(scaled["one"])
     assert has_schedule(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(SCHEDULE)))
+
+
+def test_a_step_that_overflows_in_float16_changes_no_weight_and_halves_the_loss_scale():
+    model = small_model("dcgan", dtype="mixed_float16")
+    model.prepare()
+    before = model.get_weights()
+    for optimizer in model.optimizers.values():
+        optimizer.dynamic_scale.assign(2.0**30)
+    model.train_step(examples(model, 8))
+    trainable = {v.path for v in model.trainable_variables}
+    for variable, old in zip(model.weights, before, strict=True):
+        assert variable.path not in trainable or np.array_equal(variable, old)
+    assert [float(o.dynamic_scale) for o in model.optimizers.values()] == [2.0**29] * 2

@@ -40,6 +40,11 @@ class FlowCodes(Model):
         """The shape of noise and data of one example."""
         return self.image_shape
 
+    @property
+    def codes_spec(self) -> tf.TensorSpec:
+        """The spec of codes; known without `encode`, since Keras asks for it when it saves."""
+        return tf.TensorSpec((None, *self.code_shape), tf.float32)
+
     def graph_of(self, function: Callable, *settings: Any) -> Callable:
         """`function(self, *settings, ...)` as a graph, a function of the remaining arguments."""
         return self._graphs.compile(function, self, *settings)

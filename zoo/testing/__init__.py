@@ -19,13 +19,16 @@ from zoo.registry import get_class, names
 from zoo.testing import keras_properties, parallel_properties, properties
 from zoo.testing.requirements import ConformanceError, all_properties
 from zoo.testing.small import (
+    forget_models,
     inputs,
     same_bits,
+    shared_model,
     shuffled_batches,
     small_model,
     small_trainer,
     two_replicas,
     use_two_devices,
+    without_graphs,
 )
 
 __all__ = [
@@ -35,11 +38,13 @@ __all__ = [
     "failures",
     "inputs",
     "same_bits",
+    "shared_model",
     "shuffled_batches",
     "small_model",
     "small_trainer",
     "two_replicas",
     "use_two_devices",
+    "without_graphs",
 ]
 
 # Name -> function of a model's name.
@@ -78,6 +83,7 @@ def failures(
     if name not in names():
         raise UnknownNameError("model", name, names())
     get_class(name)
+    forget_models()
     found = {}
     for key in only or PROPERTIES:
         if key not in PROPERTIES:

@@ -4,14 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.model import Model
 from zoo.registry import arguments, get_class
 from zoo.testing.requirements import require
-from zoo.testing.small import small_model, small_trainer, two_replicas
+from zoo.testing.small import plain_optimizers, small_model, small_trainer, two_replicas
 from zoo.training.trainer import Trainer
 
 
@@ -27,8 +26,7 @@ def _noise_of_replica(model: Model, replica: int) -> Iterator[None]:
 def _trainer(name: str, model: Model, rate: float, **options: Any) -> Trainer:
     """A trainer with plain gradient descent, of a model that does not adapt to the data."""
     model.adapt = lambda data: None  # type: ignore[method-assign]  # each would adapt to other data
-    optimizers = {part: keras.optimizers.SGD(rate) for part in model.configure_optimizers()}
-    return small_trainer(name, model=model, optimizers=optimizers, **options)
+    return small_trainer(name, model=model, optimizers=plain_optimizers(model, rate), **options)
 
 
 def two_replicas_apply_the_mean_gradient(name: str) -> None:
@@ -39,7 +37,7 @@ def two_replicas_apply_the_mean_gradient(name: str) -> None:
     batch = small_model(name).example_batch(8)
     strategy = two_replicas()
     with strategy.scope():
-        together = _trainer(name, small_model(name), 0.05, strategy=strategy)
+        together = _trainer(name, small_model(name), 0.05, strategy=strategy, eager=True)
     logs = together.fit(tf.data.Dataset.from_tensors(batch), epochs=1).history
     alone = []
     losses = []

@@ -4,8 +4,10 @@ import ast
 import contextlib
 import functools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,11 +16,20 @@ import tensorflow as tf
 from keras import Sequential  # which takes no dtype
 
 from zoo import inspection
-from zoo.evaluation_mode import seed_states
-from zoo.model import Model
+from zoo.evaluation_mode import preserved, seed_states
 from zoo.registry import arguments, build, get_class, info
 from zoo.testing.requirements import require
-from zoo.testing.small import output_error, same_bits, shuffled_batches, small_model, small_trainer
+from zoo.testing.small import (
+    first_step,
+    output_error,
+    plain_optimizers,
+    same_bits,
+    shared_model,
+    shuffled_batches,
+    small_model,
+    small_trainer,
+    without_graphs,
+)
 
 # The configuration.
 
@@ -34,7 +45,7 @@ def build_returns_a_completely_built_model(name: str) -> None:
 def the_constructor_is_the_configuration(name: str) -> None:
     """Each argument is an attribute, and `get_config` as JSON makes the same model."""
     cls = get_class(name)
-    model = small_model(name)
+    model = shared_model(name)
     missing = [argument for argument in arguments(cls) if not hasattr(model, argument)]
     require(not missing, f"no attributes for the arguments {missing}")
     again = cls.from_config(json.loads(json.dumps(model.get_config())))
@@ -61,43 +72,22 @@ def the_documented_arguments_are_those_of_the_signature(name: str) -> None:
 # Steps.
 
 
-def _one_step(model: Model, batch: Any) -> tuple[dict, list]:
-    """Runs an eager step; returns the tapes and the (gradient, variable) pairs of `minimize`."""
-    steps = []
-    minimize = model.minimize
-
-    def recorded(loss: Any, tape: Any, part: str = "") -> list:
-        pairs = minimize(loss, tape, part)
-        steps.append((tape, pairs))
-        return pairs
-
-    model.minimize = recorded  # type: ignore[method-assign]
-    logs = model.train_step(batch)
-    del model.minimize
-    return logs, steps
-
-
 def every_weight_has_a_gradient(name: str) -> None:
     """A step trains each trainable variable once."""
-    model = small_model(name)
-    model.prepare()
-    _, steps = _one_step(model, model.example_batch())
-    watched = {id(v) for tape, _ in steps for v in tape.watched_variables()}
+    model, updates = first_step(name).model, first_step(name).updates
+    watched = {id(v) for tape, _ in updates for v in tape.watched_variables()}
     unwatched = [v.path for v in model.trainable_variables if id(v.value) not in watched]
     require(not unwatched, f"no tape watches {unwatched}: the step does not use them")
-    trained = sorted(id(variable) for _, pairs in steps for _, variable in pairs)
+    trained = sorted(id(variable) for _, pairs in updates for _, variable in pairs)
     once = trained == sorted(map(id, model.trainable_variables))
     require(once, "the parts of `minimize` must hold each trainable variable exactly once")
-    missing = [variable.path for _, pairs in steps for g, variable in pairs if g is None]
+    missing = [variable.path for _, pairs in updates for g, variable in pairs if g is None]
     require(not missing, f"no gradient reaches {missing}")
 
 
 def a_step_logs_scalars_and_an_evaluation_one_value_per_example(name: str) -> None:
     """`train_step` and `eval_step` have the same names, float32."""
-    model = small_model(name)
-    model.prepare()
-    logs, _ = _one_step(model, model.example_batch(8))
-    values = model.eval_step(model.example_batch(8))
+    logs, values = first_step(name).logs, first_step(name).values
     for names, shape in ((logs, ()), (values, (8,))):
         wrong = {k: tuple(v.shape) for k, v in names.items() if tuple(v.shape) != shape}
         require(not wrong, f"values must have the shape {shape} for 8 examples, got {wrong}")
@@ -109,38 +99,44 @@ def a_step_logs_scalars_and_an_evaluation_one_value_per_example(name: str) -> No
 # Runs.
 
 
-@functools.cache
-def _two_epochs(name: str) -> tuple[dict, dict]:
-    """(history, state) after two eager epochs of 2 steps."""
-    run = small_trainer(name, eager=True)
-    return run.fit(shuffled_batches(name, 16), epochs=2).history, run.state.arrays()
-
-
 def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
     """Eagerly, where what a model keeps in Python would be lost, too."""
-    history, whole = _two_epochs(name)
     data = shuffled_batches(name, 16)
     with tempfile.TemporaryDirectory() as folder:
-        small_trainer(name, folder, eager=True).fit(data, steps=3)
-        rest = small_trainer(name, folder, eager=True)
+        stopped, copy = Path(folder) / "stopped", Path(folder) / "copy"
+        run = small_trainer(name, stopped, eager=True)
+        run.fit(data, steps=1)
+        shutil.copytree(stopped, copy)
+        history = run.fit(data, epochs=1).history  # goes on without loading
+        rest = small_trainer(name, copy, eager=True)
         for variable in rest.state.variables().values():
             variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
-        resumed = rest.fit(data, epochs=2).history
-    differing = same_bits(whole, rest.state.arrays())
+        resumed = rest.fit(data, epochs=1).history
+    differing = same_bits(run.state.arrays(), rest.state.arrays())
     require(not differing, f"after resuming, other bits than in an unbroken run: {differing}")
     require(resumed == history, f"after resuming, the history is {resumed}, not {history}")
 
 
-class _Snapshot(keras.callbacks.Callback):
-    """The logs of the first steps of a trainer, and its state after them."""
+class _FirstSteps(keras.callbacks.Callback):
+    """The logs of the first steps of a run and its state after them, and those of eager steps."""
 
-    steps = 3
+    steps = 2
 
-    def __init__(self, trainer: Any) -> None:
+    def __init__(self, trainer: Any, batch: dict[str, tf.Tensor]) -> None:
         super().__init__()
         self.trainer = trainer
+        self.batch = batch
         self.logs: list[Any] = []
         self.arrays: dict[str, np.ndarray] = {}
+        self.eager_logs: list[Any] = []
+        self.eager_arrays: dict[str, np.ndarray] = {}
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self.eager_logs:
+            with preserved(self.trainer.model):
+                for _ in range(self.steps):
+                    self.eager_logs.append(self.trainer.model.train_step(self.batch))
+                self.eager_arrays = self.trainer.state.arrays()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if len(self.logs) < self.steps:
@@ -150,11 +146,9 @@ class _Snapshot(keras.callbacks.Callback):
 
 def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> None:
     """Trained on a single example, the model's `outputs` are its `target_feature`."""
-    example = small_model(name).example_batch(1, seed=5)
-    many = {k: tf.repeat(v, 16, axis=0) for k, v in example.items()}
-    data = tf.data.Dataset.from_tensors(many).repeat(50)
-    run, eager_run = (small_trainer(name, eager=eager) for eager in (False, True))
-    compiled, eager = (_Snapshot(trainer) for trainer in (run, eager_run))
+    run = small_trainer(name)
+    example = run.model.example_batch(1, seed=5)
+    many = {k: tf.repeat(v, 8, axis=0) for k, v in example.items()}
     truth = many[run.model.target_feature]
 
     def error() -> float:
@@ -167,33 +161,37 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
     require(
         before > 0.3, f"the initial outputs have an error of {before} only, which shows nothing"
     )
-    run.callbacks += [compiled, keras.callbacks.LambdaCallback(on_epoch_end=stop)]
-    run.fit(data, epochs=12)
+    first = _FirstSteps(run, many)
+    run.callbacks += [first, keras.callbacks.LambdaCallback(on_epoch_end=stop)]
+    run.fit(tf.data.Dataset.from_tensors(many).repeat(100), epochs=6)
     after = error()
     require(
         after < before / 3, f"600 steps on one example: an error of {after:.3}, not {before:.3}/3"
     )
-    eager_run.callbacks.append(eager)
-    eager_run.fit(data, steps=_Snapshot.steps)
-    for graph_logs, eager_logs in zip(compiled.logs, eager.logs, strict=True):
-        for key, value in graph_logs.items():
-            np.testing.assert_allclose(value, eager_logs[key], rtol=1e-4, atol=1e-4, err_msg=key)
-    for key, value in compiled.arrays.items():
-        np.testing.assert_allclose(value, eager.arrays[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+    for logs, eager_logs in zip(first.logs, first.eager_logs, strict=True):
+        for key, value in eager_logs.items():
+            close(logs[key], value, err_msg=key)
+    for key, value in first.arrays.items():
+        close(value, first.eager_arrays[key], err_msg=key)
 
 
 def another_seed_gives_other_bits(name: str) -> None:
     """That the same seed gives the same bits, the resumed run shows."""
+    model = small_model(name, seed=1)
+    batch = model.example_batch(8)
+    model.prepare(plain_optimizers(model))
 
-    def run(seed: int) -> dict[str, np.ndarray]:
-        trainer = small_trainer(name, model=small_model(name, seed=1), seed=seed, eager=True)
-        trainer.fit(shuffled_batches(name, 16), steps=1)
-        return {k: v for k, v in trainer.state.arrays().items() if k.startswith("model")}
+    def step(seed: int) -> dict[str, np.ndarray]:
+        with preserved(model):
+            state = small_trainer(name, model=model, seed=seed).state
+            model.train_step(batch)
+            return {k: v for k, v in state.arrays().items() if k.startswith("model")}
 
-    first = run(3)
+    first = step(3)
     # A seed is (number, draws so far): with no draws there is nothing that could be another.
     drew = any(v.shape == (2,) and v.dtype.kind in "iu" and v[1] for v in first.values())
-    others = len(same_bits(first, run(4)))
+    others = len(same_bits(first, step(4)))
     require(others > len(first) // 2 or not drew, f"another seed changes {others} arrays only")
 
 
@@ -206,20 +204,19 @@ def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
         require(not others, f"layers without dtype=self.dtype_policy: {others}")
         types = {v.dtype for v in model.trainable_variables}
         require(types == {"float32"}, f"weights must be float32, got {types}")
-        # In the first steps of float16 the loss overflows; its scale is halved until it does not.
-        run = small_trainer(name, model=model, eager=True)
-        before = run.state.arrays()
-        epochs = 4 if policy == "mixed_float16" else 1
-        history = run.fit(shuffled_batches(name, 16), epochs=epochs).history
-        require(np.isfinite(list(history.values())).all(), f"{policy}: {history}")
-        after = run.state.arrays()
-        infinite = [
-            k for k, v in after.items() if v.dtype == np.float32 and not np.isfinite(v).all()
-        ]
-        require(not infinite, f"{policy}: {infinite} are not finite")
-        require(len(same_bits(before, after)) > len(before) // 2, f"{policy}: nothing was trained")
-        scaled = {type(o) is keras.optimizers.LossScaleOptimizer for o in model.optimizers.values()}
-        require(scaled == {policy == "mixed_float16"}, f"{policy}: wrong loss scaling")
+        state = small_trainer(name, model=model, optimizers=plain_optimizers(model)).state
+        for optimizer in model.optimizers.values():
+            scaled = type(optimizer) is keras.optimizers.LossScaleOptimizer
+            require(scaled == (policy == "mixed_float16"), f"{policy}: wrong loss scaling")
+            if scaled:  # as after the first steps, whose gradients overflow
+                optimizer.dynamic_scale.assign(64.0)
+        before = [np.array(v) for v in model.trainable_variables]
+        logs = model.train_step(model.example_batch(8))
+        finite = np.isfinite([float(value) for value in logs.values()]).all()
+        require(finite and state.is_finite(), f"{policy}: {logs} or a weight is not finite")
+        after = [np.array(v) for v in model.trainable_variables]
+        trained = sum((old != new).any() for old, new in zip(before, after, strict=True))
+        require(trained > len(after) // 2, f"{policy}: {trained} of {len(after)} weights change")
 
 
 # Outputs.
@@ -227,7 +224,7 @@ def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
 
 def outputs_are_valid_and_depend_on_the_seed(name: str) -> None:
     """`outputs` could be the `target_feature` of a batch; a seed is an integer or an int32[2]."""
-    model = small_model(name)
+    model = shared_model(name)
     batch = model.example_batch(5)
     spec = model.batch_spec[model.target_feature]
     outputs = tf.convert_to_tensor(model.outputs(batch, seed=1))
@@ -242,7 +239,7 @@ def outputs_are_valid_and_depend_on_the_seed(name: str) -> None:
 
 def samples_depend_on_the_seed_alone(name: str) -> None:
     """`sample(n, seed)` gives n samples, the same for a seed; without one, others in each call."""
-    model = small_model(name)
+    model = shared_model(name)
     if not hasattr(model, "sample"):
         return
     count = len(model.sample(3, seed=7))
@@ -266,10 +263,12 @@ def _check_seeds(generate: Callable[[Any], Any], random: bool = True) -> None:
 
 def figures_are_images_and_change_nothing(name: str) -> None:
     """`figures(batch)`: name -> uint8 [rows, columns, 3]; weights and seeds stay the same."""
-    model = small_model(name)
+    model = shared_model(name)
     variables = [*model.variables, *seed_states(model)]
     before = [np.array(v) for v in variables]
-    for key, figure in model.figures(model.example_batch(8)).items():
+    with without_graphs():
+        figures = model.figures(model.example_batch(8))
+    for key, figure in figures.items():
         fits = figure.dtype == np.uint8 and figure.ndim == 3 and figure.shape[2] == 3
         require(fits, f"the figure {key} must be uint8 [rows, columns, 3], got {figure.shape}")
     changed = [

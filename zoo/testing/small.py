@@ -1,7 +1,9 @@
 """Small models, and data, trainers and replicas for them."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,70 @@ def small_trainer(
     """A trainer of a small model, quiet and without figures unless `options` say otherwise."""
     options = {"verbose": False, "figures_every": 0, **options}
     return Trainer(model or small_model(name), workdir, **options)
+
+
+def plain_optimizers(model: Model, rate: float = 1e-3) -> dict[str, keras.optimizers.Optimizer]:
+    """Plain gradient descent for each part of a model."""
+    return {part: keras.optimizers.SGD(rate) for part in model.configure_optimizers()}
+
+
+@contextlib.contextmanager
+def without_graphs() -> Iterator[None]:
+    """Context in which functions run eagerly: a few eager steps take less time than tracing."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@functools.cache
+def shared_model(name: str) -> Model:
+    """One small model for all properties that change nothing in it: what it traces, is kept."""
+    return small_model(name)
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """A compiled model after one eager step on 8 examples.
+
+    Attributes:
+        model: the model.
+        logs: what `train_step` returned.
+        values: what `eval_step` returns for these examples after the step.
+        updates: (tape, pairs of gradient and variable) of each call of `minimize`.
+    """
+
+    model: Model
+    logs: dict[str, tf.Tensor]
+    values: dict[str, tf.Tensor]
+    updates: list[tuple[tf.GradientTape, list[tuple[Any, keras.Variable]]]]
+
+
+@functools.cache
+def first_step(name: str) -> FirstStep:
+    """The first step of a small model, taken once for all properties that look at it."""
+    model = small_model(name)
+    model.compile()
+    updates = []
+    minimize = model.minimize
+
+    def recorded(loss: Any, tape: Any, part: str = "") -> list:
+        pairs = minimize(loss, tape, part)
+        updates.append((tape, pairs))
+        return pairs
+
+    model.minimize = recorded  # type: ignore[method-assign]
+    batch = model.example_batch(8)
+    logs = model.train_step(batch)
+    del model.minimize
+    return FirstStep(model, logs, model.eval_step(batch), updates)
+
+
+def forget_models() -> None:
+    """Forgets the models of `shared_model` and `first_step`: their classes may have changed."""
+    shared_model.cache_clear()
+    first_step.cache_clear()
 
 
 @functools.cache
