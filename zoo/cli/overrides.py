@@ -36,6 +36,8 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
             )
         if key not in defaults:
             raise registry.unknown_argument(name, key, defaults)
+        if key in overrides:
+            raise UsageError(f"--set {key} is given twice: use one of them")
         value = parse_literal(text.strip())
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"
