@@ -9,7 +9,13 @@ import pytest
 import blocks
 from blocks.checks import fraction, non_negative_float, weight_or_schedule
 from blocks.style import Canvas
-from zoo.checks import NUMBERS, check_numbers, check_optional_numbers
+from zoo.checks import (
+    NUMBERS,
+    check_flags,
+    check_numbers,
+    check_optional_flags,
+    check_optional_numbers,
+)
 from zoo.errors import UsageError
 
 NEVER = (True, "1", math.nan, math.inf, -math.inf, None, [1], 1j)
@@ -32,14 +38,19 @@ def test_only_finite_numbers_in_the_interval_are_accepted(name):
     (
         ("epochs", (0, 1), (-1, 0.5)),
         ("batch_size", (1, 2**31 - 1), (0, 2**31, 1.5)),
-        ("seed", (0, 2**32 - 2), (-1, 2**32 - 1, 0.5)),
+        ("seed", (0, 2**32 - 2), (-1, 2**32 - 1, 0.5, 10**400, 10**5000)),
         ("image_size", (1, 2**15), (0, 2**15 + 1)),
         ("size", (1, 2**15), (0, 2**15 + 1)),
         ("learning_rate", (1e-9, 3.4e38), (0, 3.5e38)),
         ("ema_momentum", (0, 0.5, 1), (-0.1, 1.1)),
         ("kl_warmup_epochs", (0, 0.5), (-0.5,)),
-        ("clip_norm", (0.5, 1e9), (0, -1)),
-        ("top_p", (0.1, 1), (0, 1.1)),
+        ("clip_norm", (0.5, 1e9), (0, -1, 1e-50, 10**400)),
+        ("top_p", (0.1, 1), (0, 1.1, 1e-50)),
+        ("temperature", (1e-6, 1.0), (0, 1e-50, 1e39)),
+        ("repetition_penalty", (0.5, 2), (0, 1e-50, 1e39)),
+        ("guidance", (0, 1000), (-1, 1e39)),
+        ("sampling_steps", (1, 1000), (0, 2**31 - 1)),
+        ("weight_decay", (0, 0.1, 1e-50), (-1, 1e39)),
     ),
 )
 def test_the_bounds_of_a_number_are_these(name, accepted, rejected):
@@ -56,7 +67,17 @@ def test_none_means_absent_and_zero_is_a_number():
         check_optional_numbers(top_k=0)
 
 
+@pytest.mark.parametrize("wrong", ["no", 0, 1, None, np.True_])
+def test_flags_are_true_or_false(wrong):
+    check_flags(shuffle=True, truncate=False)
+    check_optional_flags(shuffle=None)
+    with pytest.raises(UsageError, match="^shuffle must be True or False, got "):
+        check_flags(shuffle=wrong)
+
+
 def test_messages_name_both_bounds():
+    with pytest.raises(UsageError, match="clip_norm must be a finite number > 0 as float32, got 1"):
+        check_numbers(clip_norm=1e-46)
     with pytest.raises(UsageError, match=r"top_p must be a finite number > 0 and <= 1, got 1.5"):
         check_numbers(top_p=1.5)
     with pytest.raises(

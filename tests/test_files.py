@@ -110,6 +110,11 @@ def test_a_tilde_is_a_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert files.user_path("~/x") == tmp_path / "x"
     assert files.user_path(tmp_path) == tmp_path
+    files.write_text("~/a/b.txt", "text")
+    assert (tmp_path / "a" / "b.txt").read_text() == "text"
+    with files.folder_atomically("~/c") as folder:
+        files.write_text(folder / "d.txt", "text")
+    assert (tmp_path / "c" / "d.txt").exists()
     monkeypatch.setattr("os.path.expanduser", lambda text: text)  # no HOME, no entry in passwd
     with pytest.raises(UsageError, match="no home folder for '~/x': set HOME or ZOO_CACHE"):
         files.user_path("~/x", "ZOO_CACHE")

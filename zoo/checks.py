@@ -7,6 +7,7 @@
 
 import math
 import numbers
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,14 @@ from zoo.errors import UsageError
 
 MAX_INT32 = 2**31 - 1  # limit of TensorFlow's shapes and loop counters
 MAX_SEED = 2**32 - 2  # evaluation uses seed + 1
+MIN_NORMAL = 2.0**-126  # smaller float32 numbers become 0 in computations
 
 
 @dataclass(frozen=True)
 class Interval:
     """The accepted values of a numeric argument.
+
+    Models compute in float32: a number must be in the interval after rounding to it, too.
 
     Attributes:
         minimum, maximum: ends of the interval, both included.
@@ -36,10 +40,16 @@ class Interval:
         """Whether `value` is a finite number (no bool) in this interval."""
         kind = numbers.Integral if self.integer else numbers.Real
         is_number = isinstance(value, kind) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
+        if not is_number or not _is_finite(value):
             return False
-        above = value > self.minimum if self.exclusive else value >= self.minimum
-        return bool(above and value <= self.maximum)
+        low = to_float32(self.minimum)
+        high = to_float32(self.maximum)
+        fits_float32 = self.integer or self._contains(to_float32(value), low, high)
+        return self._contains(value, self.minimum, self.maximum) and fits_float32
+
+    def _contains(self, value: float, minimum: float, maximum: float) -> bool:
+        above = value > minimum if self.exclusive else value >= minimum
+        return bool(above and value <= maximum and _is_finite(value))
 
     def __str__(self) -> str:
         noun = "an integer" if self.integer else "a finite number"
@@ -50,12 +60,37 @@ class Interval:
     def expected(self, value: Any) -> str:
         """The interval as text for an error message about `value`.
 
-        Mentions the upper end where `value` exceeds it, even if `str(self)` omits it.
+        Mentions the upper end where `value` exceeds it, even if `str(self)` omits it; and float32
+        where only rounding to it leaves the interval.
         """
-        is_number = isinstance(value, numbers.Real) and math.isfinite(value)
+        is_number = isinstance(value, numbers.Real) and _is_finite(value)
         too_large = is_number and value > self.maximum
+        if is_number and not self.integer and self._contains(value, self.minimum, self.maximum):
+            return f"{self} as float32"
         omitted = too_large and f"{self.maximum:g}" not in str(self)
         return f"{self} and <= {self.maximum}" if omitted else str(self)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a number is finite, as every integer is; Python's `isfinite` fails for large ones."""
+    return isinstance(value, numbers.Integral) or math.isfinite(value)
+
+
+def _show(value: Any) -> str:
+    """A value for a message; Python refuses to write integers of more than 4,300 digits."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:
+        return f"a {type(value).__name__} of thousands of digits"
+
+
+def to_float32(value: float) -> float:
+    """A number as TensorFlow computes with it: rounded to float32, tiny ones to 0."""
+    try:
+        rounded = struct.unpack("f", struct.pack("f", value))[0]
+    except (OverflowError, struct.error):  # an integer that is no float
+        return math.inf if value > 0 else -math.inf
+    return rounded if abs(rounded) >= MIN_NORMAL else 0.0
 
 
 NON_NEGATIVE_INT = Interval(0)
@@ -69,6 +104,12 @@ NUMBERS = {
     # training
     "epochs": NON_NEGATIVE_INT,
     "steps": NON_NEGATIVE_INT,
+    "initial_epoch": NON_NEGATIVE_INT,
+    "steps_per_epoch": POSITIVE_INT,
+    "validation_steps": POSITIVE_INT,
+    "validation_batch_size": POSITIVE_INT,
+    "validation_freq": POSITIVE_INT,
+    "validation_split": FRACTION,
     "epoch": NON_NEGATIVE_INT,
     "save_every": POSITIVE_INT,
     "max_to_keep": POSITIVE_INT,
@@ -105,15 +146,15 @@ NUMBERS = {
     "max_length": Interval(1, 100_000),  # the key and value caches grow with it
     "num_beams": Interval(1, 1000),  # memory grows with it
     "num_maps": NON_NEGATIVE_INT,
-    "guidance": NON_NEGATIVE,
-    "sampling_steps": POSITIVE_INT,
+    "guidance": Interval(0, 1000, integer=False),  # larger ones overflow
+    "sampling_steps": Interval(1, 100_000),
     "top_k": POSITIVE_INT,
-    "temperature": POSITIVE,
+    "temperature": Interval(1e-6, 1e6, integer=False),  # logits / temperature stays finite
     "top_p": Interval(0, 1, integer=False, exclusive=True),
-    "length_penalty": NON_NEGATIVE,
-    "generation_temperature": NON_NEGATIVE,  # 0: greedy
+    "length_penalty": Interval(0, 100, integer=False),  # of powers that overflow
+    "generation_temperature": Interval(0, 1e6, integer=False),  # 0: greedy
     "num_samples": POSITIVE_INT,
-    "repetition_penalty": POSITIVE,
+    "repetition_penalty": Interval(1e-6, 1e6, integer=False),
     # metrics
     "k": POSITIVE_INT,
     "chunk": POSITIVE_INT,
@@ -147,12 +188,24 @@ def check_numbers(**values: Any) -> None:
     for name, value in values.items():
         interval = NUMBERS[name]
         if not interval.accepts(value):
-            raise UsageError(f"{name} must be {interval.expected(value)}, got {value!r:.80}")
+            raise UsageError(f"{name} must be {interval.expected(value)}, got {_show(value)}")
 
 
 def check_optional_numbers(**values: Any) -> None:
     """`check_numbers` for the values that are not None."""
     check_numbers(**{name: value for name, value in values.items() if value is not None})
+
+
+def check_flags(**values: Any) -> None:
+    """Raises UsageError for an argument that is neither True nor False; "no" would be true."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be True or False, got {_show(value)}")
+
+
+def check_optional_flags(**values: Any) -> None:
+    """`check_flags` for the values that are not None."""
+    check_flags(**{name: value for name, value in values.items() if value is not None})
 
 
 def require_method(model: Any, name: str) -> Callable:

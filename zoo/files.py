@@ -49,13 +49,22 @@ def user_path(text: str | os.PathLike[str], variable: str | None = None) -> Path
     return path
 
 
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """The path with ~ replaced by the home folder, as a shell does.
+
+    Raises UsageError: there is no such home folder.
+    """
+    path = Path(path)
+    return user_path(path) if path.parts and path.parts[0].startswith("~") else path
+
+
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
     """Calls `write(file)` on a temporary binary file and renames it to `path`.
 
     Raises:
         WriteError: the file could not be written; the previous version is intact.
     """
-    path = Path(path)
+    path = expand_home(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +90,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises:
         WriteError: it cannot.
     """
-    path = Path(path)
+    path = expand_home(path)
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
         reason = f"a file name has at most {_MAX_NAME_BYTES} bytes"
@@ -116,7 +125,7 @@ def folder_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         WriteError: the folder could not be written; the previous one is back in its place.
     """
-    target = Path(target)
+    target = expand_home(target)
     new = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from zoo.checks import check_numbers
 from zoo.errors import UsageError, one_line
-from zoo.files import folder_atomically
+from zoo.files import expand_home, folder_atomically
 from zoo.model import Model
 
 
@@ -52,7 +52,7 @@ def export(
         WriteError: the folder cannot be written.
     """
     check_numbers(num_beams=num_beams, max_length=max_length)
-    folder = Path(folder)
+    folder = expand_home(folder)
     if folder.exists():
         raise UsageError(f"{folder} exists already; choose another folder, or remove it")
     options = {"num_beams": num_beams, "max_length": max_length}

@@ -127,6 +127,7 @@ BAD = {
     ("train", "vae", "--workdir", "images.npz"): "is a file",
     ("train", "vae", "--set", "latent_dims=3"): "Did you mean 'latent_dim'",
     ("train", "vae", "--set", "latent_dim"): "key=value",
+    ("train", "vae", "--set", "latent_dim=2", "--set", "latent_dim=3"): "latent_dim is given twice",
     ("train", "vae", "--set", "latent_dim=two"): "an integer like 2, got 'two'",
     ("train", "vae", "--set", "latent_dim=2.5"): "an integer like 2, got 2.5",
     ("train", "vae", "--set", "latent_dim=True"): "an integer like 2, got True",

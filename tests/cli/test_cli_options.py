@@ -41,6 +41,13 @@ def test_numbers_out_of_bounds_are_one_line(empty_dir, name, option, kind):
     assert list(empty_dir.iterdir()) == [empty_dir / "images.npz"]
 
 
+@pytest.mark.parametrize("value", ["1_0", "\u0663", " 3", "3 "])
+def test_numbers_are_plain_digits(value):
+    assert Number("n").convert("10", None, None) == Number("n").convert(10, None, None) == 10
+    with pytest.raises(click.BadParameter, match="is not a valid integer"):
+        Number("n").convert(value, None, None)
+
+
 def _number(text):
     try:
         return float(text)
@@ -66,6 +73,8 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("sample", "vae.snowflakes", "--best"): "best needs a run with its epochs",
     ("sample", "captioning.shapes", "-n", "2"): "needs some to sample from",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
+    ("evaluate", "runs/vae-images", "--data", ""): "must not be empty; leave it out",
+    ("train", "vae", *SMALL, "--workdir", ""): "must not be empty",
     ("inspect", "runs/vae-images", "--set", "latent_dim=2"): "--set needs a model's name",
     (
         "export",

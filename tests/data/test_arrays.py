@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import struct
 import zipfile
@@ -70,7 +71,9 @@ REFUSED = {
     "a NaN label": (with_label(0, 1, 2, np.nan, 0, 1), "'label'.*got nan"),
     "a large label": ({"image": GRAY, "label": np.full(6, 2**63, "u8")}, "'label'.*got 9223"),
     "one-hot labels": ({"image": GRAY, "label": np.eye(6)}, r"label.argmax\(-1\)"),
-    "names as labels": (with_label(*"abcdef"), "'label' must hold numbers"),
+    "a label beyond int32": ({"image": GRAY, "label": np.full(6, 2**31)}, "'label'.*got 21474"),
+    "names as labels": (with_label(*"abcdef"), "'label' must hold numbers.*numpy.unique"),
+    "a tuple": ((GRAY, np.arange(6)), "got a tuple of 2: .*'image': images|\"image\": images"),
     "few labels": (with_label(0, 1), r"6 images but 'label' has the shape \(2,\)"),
 }
 
@@ -86,6 +89,11 @@ def test_invalid_images_and_labels_are_rejected_with_advice(case):
 RATINGS = {"user": np.arange(3), "item": np.arange(3), "rating": np.ones(3, "f4")}
 WRONG = {
     "no arrays": ({}, {}, "no arrays"),
+    "a list": ([GRAY], {}, "no arrays"),
+    "fewer classes than labels": (LABELED, {"num_classes": 2}, r"in 0 \.\.\. 1, for 2 .*got 2"),
+    "fewer names than labels": (LABELED, {"class_names": "a"}, r"in 0 \.\.\. 0, .*got 2"),
+    "half a class": (LABELED, {"num_classes": 2.5}, "num_classes must be an integer"),
+    "a flag as text": (LABELED, {"shuffle": "no"}, "shuffle must be True or False, got 'no'"),
     "a negative user": (RATINGS | {"user": np.arange(3) - 1}, {}, "'user'.*got -1"),
     "half an item": (RATINGS | {"item": np.arange(3) / 2}, {}, "'item'.*got 0.5"),
     "a NaN rating": (RATINGS | {"rating": np.array([1, np.nan, 2])}, {}, "'rating'.*NaN"),
@@ -107,6 +115,24 @@ def test_data_are_checked_where_they_are_made(case):
     arrays, how, message = WRONG[case]
     with pytest.raises(UsageError, match=message):
         zoo.data.ArrayDataset(arrays, **how)
+
+
+NOTED = {  # data that are perhaps not what was meant
+    "0 and 1 as uint8": ((GRAY > 99).astype("u1"), "0 and 1, where 255 is white: .*astype.bool."),
+    "divided twice": (GRAY / 255**2, "floats up to 0.00392157, .* divided by 255 twice"),
+    "labels from 1": (with_label(1, 2, 3, 1, 2, 3), "labels 1, 2, 3 make 4 .* 3 of .*subtract 1"),
+    "labels with gaps": (with_label(0, 5, 9, 0, 5, 9), "0, 5, 9 make 10 .*number them from 0"),
+    "yes and no": (with_label(True, False, True, True, True, False), ""),
+    "black": (GRAY * 0, ""),
+}
+
+
+@pytest.mark.parametrize("case", NOTED)
+def test_values_that_are_perhaps_a_mistake_are_noted(case, capsys):
+    log.forget_messages()
+    source, note = NOTED[case]
+    zoo.data.load(source)
+    assert re.fullmatch(f"note: .*{note}.*\n" if note else "", capsys.readouterr().err)
 
 
 def test_classes_are_counted_over_all_labels():
@@ -132,6 +158,7 @@ MEANINGLESS = {
     "a seed without draws": (GRAY, {"binarize_seed": 5}, "has no effect with binarize='none'"),
     "a seed of other draws": (GRAY, {"binarize_seed": 5, "binarize": "dynamic"}, "='dynamic'"),
     "a seed out of range": (GRAY, {"seed": 2**64}, "seed must be an integer"),
+    "a flag as text": (GRAY, {"drop_remainder": "no"}, "drop_remainder must be True or False"),
 }
 
 

@@ -1,13 +1,14 @@
 """Image files become arrays in one place: upright, opaque, of 8 bits, in the model's channels."""
 
 import os
+import re
 import struct
 import types
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import zoo.data
 from zoo.cli import caption
@@ -50,6 +51,15 @@ def indexed():
     return made
 
 
+def swapped_primaries():
+    """An ICC profile in which red and blue are exchanged."""
+    raw = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    other = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
+    raw = re.sub(b"[rb]XYZ", lambda match: other[match[0]], raw)
+    return raw.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
+
+
+SWAPPED = swapped_primaries()
 DEEP = np.dstack([SIXTEEN, OPAQUE.astype("u2") * 257]).astype(">u2")
 CUT = np.where(OPAQUE, GRAY, 255)
 CUT_COLOR = np.where(OPAQUE[..., None], COLOR, 255)
@@ -88,6 +98,9 @@ FILES = {  # name -> what is saved, how, pixels that are read
     "two.tif": (image(flat(10, 10, 10)), MORE, flat(10, 10, 10)),
     "phone.jpg": (image(flat(10, 10, 10)), MORE | {"format": "MPO"}, flat(10, 10, 10)),
     "flat.bmp": (image(flat(1, 2, 3)), {}, flat(1, 2, 3)),
+    "profile.png": (image(flat(200, 100, 50)), {"icc_profile": SWAPPED}, flat(50, 100, 200)),
+    "profile.jpg": (image(flat(9, 9, 9)), {"icc_profile": SWAPPED[:99]}, flat(9, 9, 9)),
+    "gray_profile.png": (image(GRAY), {"icc_profile": SWAPPED}, GRAY),
     "exif.png": (png(GRAY, (6, 4), 8, 0, chunk(b"eXIf", b"Exif\0\0rubbish")), {}, GRAY),
 }
 

@@ -24,9 +24,12 @@ def tree(root, *names):
             path.parent.mkdir(parents=True, exist_ok=True)
             kind = path.suffix.lower()
             if kind == ".npy":
-                np.save(path, np.full((4, 8, 8), number, np.uint8))
+                shape = (4, 8, 8, 3) if ".color" in name else (4, 8, 8)
+                np.save(path, np.full(shape, 9 * number, np.uint8))
             elif kind == ".npz":
-                np.savez(path, image=np.full((4, 8, 8), number, np.uint8), label=np.arange(4) % 2)
+                np.savez(
+                    path, image=np.full((4, 8, 8), 9 * number, np.uint8), label=np.arange(4) % 2
+                )
             elif kind in (".txt", ".heic", ".mp4", ".db", ".ini", ""):
                 path.write_text("no image")
             else:
@@ -106,7 +109,25 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
     "a class called train": (
         ("bus/1.png", "car/1.png", "train/1.png"),
         {"train": (3, [1, 1, 1], ("bus", "car", "train"))},
+        "note: {}: train is read as a class, like the folders beside it; to be a split, it needs"
+        " folders named train, val, validation, valid, dev, eval, test only\n",
+    ),
+    "splits in other words": (
+        ("Training/?.png*2", "EVALUATION/1.png", "testing/1.png"),
+        {"train": (2, None, None), "eval": (1, None, None), "test": (1, None, None)},
         NO_NOTE,
+    ),
+    "one folder around the classes": (
+        ("photos/a/1.png", "photos/b/1.png"),
+        {"train": (2, [2], ("photos",))},
+        "note: {0}: photos is read as the only class, with all images inside of it; if a, b are"
+        " classes or splits, name {0}/photos instead\n",
+    ),
+    "classes that are numbers": (
+        tuple(f"{i}/1.png" for i in range(11)),
+        {"train": (11, [1] * 11, ("0", "1", "10", *"23456789"))},
+        "note: {}: classes are in the order of their names as text, so the label 2 is the folder"
+        " 10; with names like 01 and 10 both are the same\n",
     ),
     "splits and another folder": (
         ("train/1.png", "val/1.png", "shown/1.png", "a.png"),
@@ -167,6 +188,12 @@ REFUSED = {
         "'train', 'val', or a part",
     ),
     "only a test split": (("test/1.png",), "train", "the splits are: 'test'"),
+    "two parts of a split": (
+        ("train/1.png", "Training/2.png", "val/1.png"),
+        "train",
+        "two parts for the split 'train', Training and train: move one",
+    ),
+    "classes of gray and of color": (("a.npy", "b.color.npy"), "train", "one dtype and number of"),
     "two files of a class": (("a.npy", "a.npz"), "train", "two files of one class"),
 }
 

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from zoo import log
 from zoo.data import corpora, text_files
 from zoo.data.text_config import TextConfig
 from zoo.data.text_dataset import TextDataset
@@ -49,6 +50,7 @@ def test_caption_files_are_read_in_every_format(tmp_path, content, captions):
         (b'a.jpg,"A" dog\n', "line 1 is not CSV: ',' expected"),
         (b"x.jpg,ok\na.jpg," + LATIN, "line 2 is not UTF-8 text.*save it as UTF-8"),
         ("a.jpg,A".encode("utf-16"), "line 1 holds NUL bytes; save it as UTF-8"),
+        (b"a.jpg\t0\tA dog\n", "line 1 has 3 columns"),
         (b"\n\n", "holds no captions"),
     ],
 )
@@ -70,6 +72,8 @@ def test_an_invalid_caption_file_is_named_with_its_line(tmp_path, content, messa
         ("a\tb\n", (1, 1), r"columns must be two different integers.*\(1, 1\)"),
         ("a\tb\n", (True, 0), "columns must be two different integers"),
         ("a\tb\n", (0, 1, 2), "columns must be two different integers"),
+        ("a\tb\n", 3, "columns must be two different integers.*got 3"),
+        ("a\t\n\tb\n", None, "is empty: it has no pair"),
         ("", None, "is empty"),
     ],
 )
@@ -81,6 +85,15 @@ def test_columns_of_a_table_are_checked(tmp_path, content, columns, found):
         return
     texts = corpora.load_pairs(tmp_path / "t.tsv", columns=columns).texts
     assert (texts["source"], texts["target"]) == found
+
+
+def test_pairs_with_an_empty_side_are_counted_and_cases_are_equal(tmp_path, capsys):
+    log.forget_messages()
+    for name, content in (("Train.DE", "a\n\nc\n"), ("train.en", "x\ny\nz\n")):
+        (tmp_path / name).write_text(content)
+    found = corpora.load_pairs(tmp_path, "train", ("de", "en"))
+    assert found.texts["source"] == ["a", "", "c"]
+    assert "1 of 3 pairs have an empty side, the first is pair 2;" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from zoo import text
+from zoo import log, text
 from zoo.data import text_pieces, token_files
 from zoo.data.stream_config import StreamConfig
 from zoo.data.text_sources import open_text
@@ -50,7 +50,7 @@ def test_a_text_has_a_training_part_and_a_validation_part_by_position(book, tmp_
     assert read(marked, "all") == ["one\ntwo\nthree\n"]
 
 
-def test_the_files_of_a_folder_are_documents_and_may_be_named_after_splits(tmp_path):
+def test_the_files_of_a_folder_are_documents_and_may_be_named_after_splits(tmp_path, capsys):
     (tmp_path / "a" / "deep").mkdir(parents=True)
     for name, content in (("a/1.txt", "one"), ("a/deep/2.txt", "two"), ("a/3.txt", "three")):
         (tmp_path / name).write_text(content)
@@ -58,10 +58,12 @@ def test_the_files_of_a_folder_are_documents_and_may_be_named_after_splits(tmp_p
     assert read(tmp_path / "a", "all[:5]") == ["one", "th"]
     assert "".join(read(tmp_path / "a", "validation")) == "wo"
     (tmp_path / "b").mkdir()
-    for name in ("train.txt", "valid.txt"):
+    for name in ("Train.txt", "VALID.txt", "testing.txt", "README"):
         (tmp_path / "b" / name).write_text(name)
-    assert open_text(tmp_path / "b").splits == ["train", "validation"]
-    assert read(tmp_path / "b", "validation") == ["valid.txt"]
+    log.forget_messages()
+    assert open_text(tmp_path / "b").splits == ["train", "validation", "test"]
+    assert "README lie beside the splits and are skipped" in capsys.readouterr().err
+    assert read(tmp_path / "b", "validation") == ["VALID.txt"]
 
 
 def test_the_rows_of_a_column_are_documents(tmp_path):
@@ -74,6 +76,14 @@ def test_the_rows_of_a_column_are_documents(tmp_path):
         read(path, "all", "words")
     with pytest.raises(UsageError, match="choose the text, as in --column 1"):
         read(path, "all")
+    path.write_text(f"text\n{'x' * 200_000}\n")
+    assert len(read(path, "all", "text")[0]) == 200_000
+    path.write_text('text\none\n"two\nthree\n')
+    with pytest.raises(UsageError, match="reviews.csv: line 4 is not CSV: .*must end with one"):
+        read(path, "all", "text")
+    table = tmp_path / "reviews.tsv"
+    table.write_text('"one\t1\ntwo"\t2\n')  # a quote is a character of a text
+    assert read(table, "all", "0") == ['"one', 'two"']
 
 
 def test_invalid_texts_are_refused_with_their_name(tmp_path, book):

@@ -275,7 +275,7 @@ def test_impossible_arguments_are_rejected():
     state = state_of(tables(1))
     with pytest.raises(UsageError, match="num_beams must be an integer >= 1.*, got 0"):
         decoding.beam_search(step, state, START, END, MAX_LENGTH, num_beams=0)
-    with pytest.raises(UsageError, match="length_penalty must be 0 or more, got -1"):
+    with pytest.raises(UsageError, match="length_penalty must be 0 or more, .*got -1"):
         decoding.beam_search(step, state, START, END, MAX_LENGTH, length_penalty=-1)
     with pytest.raises(UsageError, match="max_length must be an integer >= 1 and <= 100000, got 0"):
         decoding.greedy(step, state, START, END, 0)

@@ -172,6 +172,8 @@ def test_every_token_of_a_split_has_the_same_weight(model, tmp_path):
         ({"repetition_penalty": 0}, "repetition_penalty must be"),
         ({"num_samples": 0}, "num_samples must be an integer >= 1"),
         ({"stop": [""]}, "stop must be text that is not empty"),
+        ({"stop": 3}, "stop must be text, or a list of texts, got 3"),
+        ({"temperature": 1e-50}, "temperature must be above 0"),
         ({"seed": -1}, "seed must be"),
     ],
 )
@@ -179,6 +181,40 @@ def test_impossible_options_are_refused(options, message):
     model = small_model("rnn_language_model", text_vocabulary=LETTERS)
     with pytest.raises(UsageError, match=message):
         model.generate(["a"], **options)
+
+
+def test_scalars_of_numpy_and_tensorflow_are_numbers():
+    model = small_model("rnn_language_model", text_vocabulary=LETTERS)
+    plain = {"max_length": 3, "top_k": 2, "temperature": 0.5, "seed": 1}
+    scalars = {"max_length": np.int64(3), "top_k": np.int64(2), "temperature": tf.constant(0.5)}
+    assert model.generate(["a"], **plain) == model.generate(["a"], **{**plain, **scalars})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.test_on_batch({"text": IDS[:, :1]}), "takes windows of 2 ids or more"),
+        (lambda m: m.test_on_batch({"text": IDS[:, :0]}), r"got 'text' of shape \(2, 0\)"),
+        (lambda m: m.test_on_batch({"text": IDS}), r"at most 7, got 'text' of shape \(2, 8\)"),
+        (lambda m: m.predict(IDS[:, :7]), "1 ids or more and at most 6, got 'text'"),
+        (lambda m: m.test_on_batch(with_weight(np.nan)), "'weight' of 0 or more, got nan"),
+        (lambda m: m.test_on_batch(with_weight(-1)), "'weight' of 0 or more, got -1"),
+        (lambda m: m.test_on_batch(with_weight(1, 3)), r"shape \(None, 6\), one .* \(2, 3\)"),
+        (lambda m: m.log_prob(["abcabcabc"], stride=7), "stride=7 would leave tokens out.* 6"),
+        (lambda m: m.perplexity(["", ""]), "no token to take a mean over"),
+        (lambda m: m.bits_per_byte([]), "no token to take a mean over"),
+    ],
+)
+def test_windows_and_texts_without_a_score_are_refused(call, message):
+    with pytest.raises(UsageError, match=message):
+        call(small_model("gpt", text_vocabulary=LETTERS))
+
+
+IDS = np.full((2, 8), 5)
+
+
+def with_weight(value, width=6):
+    return {"text": IDS[:, :7], "weight": np.full((2, width), value, np.float32)}
 
 
 def test_prompts_that_cannot_be_read_are_refused_and_long_ones_are_noted(capfd):

@@ -143,6 +143,11 @@ def test_features_or_a_network_may_replace_the_convolutions(tmp_path):
         (lambda m: m.caption(IMAGES.astype(int)), BatchError, "as float32, got int64"),
         (lambda m: m.caption(IMAGES, num_beams=0), UsageError, "num_beams"),
         (
+            lambda m: m.attention_maps(IMAGES, CAPTIONS, seed=1, top_k=2),
+            UsageError,
+            "seed, top_k would have no effect: with captions there is no search",
+        ),
+        (
             lambda m: m.attention_maps(IMAGES, ["a"]),
             UsageError,
             "3 images need 3 captions, got 1",

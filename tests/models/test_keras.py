@@ -193,9 +193,20 @@ IMAGES = np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32")
         (lambda m: m.evaluate({"image": IMAGES}, IMAGES), "evaluate of vae takes no y"),
         (lambda m: m.train_on_batch({"image": IMAGES}, IMAGES), "train_on_batch of vae takes no y"),
         (lambda m: m.fit(dataset(IMAGES), batch_size=3), "batch_size: a .* has batches already"),
+        (lambda m: m.evaluate({"image": IMAGES}, steps=0), "steps must be an integer >= 1, got 0"),
+        (lambda m: m.fit(zoo.data.load(IMAGES)), r"pass data\(0\), whose order stays"),
+        (lambda m: m.fit({"image": IMAGES, "x": ["a"] * 12}), "arrays .* of numbers, got .'a'"),
+        (lambda m: m.fit({"image": [IMAGES[0], IMAGES[0, :4]]}), "examples must have one shape"),
+        (lambda m: m.fit({"image": 5}), "of numbers, got 5"),
         (lambda m: m.fit(iter([{"image": IMAGES}])), "got list_iterator; tf.data.Dataset.from_gen"),
         (lambda m: m.fit(), "got NoneType"),
         (lambda m: m.fit({"image": IMAGES}, epochs=1.5), "epochs must be an integer >= 0, got 1.5"),
+        (lambda m: m.fit({"image": IMAGES}, steps_per_epoch=0), "steps_per_epoch must be an int"),
+        (lambda m: m.fit({"image": IMAGES}, initial_epoch=-1), "initial_epoch must be an integer"),
+        (lambda m: m.fit({"image": IMAGES}, validation_split=1.5), "validation_split must be a"),
+        (lambda m: m.fit({"image": IMAGES}, validation_freq=0), "validation_freq must be an int"),
+        (lambda m: m.evaluate({"image": IMAGES}, batch_size=0), "batch_size must be an integer"),
+        (lambda m: m.predict(IMAGES, batch_size=-1), "batch_size must be an integer >= 1"),
         (lambda m: m.fit(dataset(IMAGES[:0])), "the data hold zero batches"),
         (
             lambda m: m.fit(
@@ -247,8 +258,10 @@ def test_zero_epochs_train_nothing():
 
 def test_arrays_are_split_and_a_batch_is_trained_and_tested():
     model = vae(run_eagerly=True)
-    split = model.fit({"image": IMAGES.astype("float64")}, validation_split=0.25, verbose=0)
-    assert {"loss", "val_loss"} <= set(split.history)
+    how = {"validation_split": 0.25, "epochs": 3, "initial_epoch": 2, "steps_per_epoch": 1}
+    split = model.fit({"image": list(IMAGES.astype("float64"))}, verbose=0, **how)
+    assert {"loss", "val_loss"} <= set(split.history) and split.epoch == [2]
+    assert len(model.evaluate({"image": IMAGES}, verbose=0)) == 3  # the loss counts once
     logs = model.train_on_batch({"image": IMAGES}, return_dict=True)
     assert model.test_on_batch({"image": IMAGES}, return_dict=True).keys() == logs.keys()
     assert len(model.train_on_batch({"image": IMAGES})) == len(logs)

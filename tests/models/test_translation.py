@@ -278,6 +278,7 @@ def test_sentences_are_learned_in_a_few_hundred_steps(name):
         (lambda m: m.translate(["ein"], batch_size=0), "batch_size must be"),
         (lambda m: m.translate(["ein"], seed=1, temperature=0), "temperature must be above 0"),
         (lambda m: m.attention_maps(["ein"], ["a", "man"]), "1 texts need 1 translations, got 2"),
+        (lambda m: m.attention_maps(["ein"], ["a"], num_beams=3), "num_beams would have no effect"),
         (lambda m: m.generate([[99]]), r"'source' ids in 0 \.\.\. \d+, got 99 to 99"),
         (lambda m: m.check_batch({"source": [[4]], "target": [[2, -1]]}), "'target' ids in 0"),
         (lambda m: m.check_batch({"source": [4], "target": [[2, 3]]}), "shape"),

@@ -26,12 +26,17 @@ class Recorder(keras.callbacks.Callback):
 def test_each_epoch_begins_once_and_ends_once(tmp_path, stops, again):
     events = []
     saver = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=3)
-    trainer = run(tmp_path / "run", callbacks=[Recorder(events), saver])
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    trainer = run(tmp_path / "run", callbacks=[Recorder(events), saver, log])
     for steps in stops:
         trainer.fit(data, steps=steps)
-        trainer = trainer if again else run(tmp_path / "run", callbacks=[Recorder(events), saver])
+        if not again:
+            log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+            trainer = run(tmp_path / "run", callbacks=[Recorder(events), saver, log])
     trainer.fit(data, epochs=2)
     assert events == ["begin 0", "end 0", "begin 1", "end 1"]
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["epoch", "0", "1"]
     assert (tmp_path / "2.keras").exists()  # ModelCheckpoint has the epoch, though it began before
 
 

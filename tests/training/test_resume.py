@@ -45,11 +45,27 @@ def test_a_budget_of_zero_trains_nothing_and_writes_nothing(tmp_path, budget):
         {"seed": 2**32},
         {"figures_every": -1},
         {"monitor": 3},
+        {"verbose": "no"},
+        {"eager": 1},
     ],
 )
 def test_numbers_of_the_trainer_are_checked_by_name(wrong):
     with pytest.raises(errors.UsageError, match=f"^{next(iter(wrong))} must be"):
         run(**wrong)
+
+
+def test_a_workdir_is_a_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("~/runs/mine").workdir.path == tmp_path / "runs" / "mine"
+    with pytest.raises(errors.UsageError, match="must be a folder, or None to save nothing, got"):
+        run("")
+
+
+def test_a_model_that_is_frozen_as_a_whole_is_not_trained():
+    trainer = run()
+    trainer.model.trainable = False
+    with pytest.raises(errors.UsageError, match="are frozen, so there is nothing to train"):
+        trainer.fit(data, epochs=1)
 
 
 @pytest.mark.parametrize("budget", [1.5, -1, float("nan"), True, "2"])

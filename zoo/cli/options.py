@@ -5,6 +5,7 @@ options were written on the command line.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ from zoo.recipes.records import RESULTS
 
 FIGURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")  # of `zoo.figures`, not imported here
 ARRAY_SUFFIXES = (".npy", ".npz")
+PLAIN_NUMBER = re.compile(r"[-+0-9.a-z]+", re.IGNORECASE)  # 1e-3, nan and inf as well
 
 
 class UserPath(click.Path):
     """A path as `zoo.files.user_path` takes it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("must not be empty", param, ctx)
         return super().convert(value if value == "-" else user_path(value), param, ctx)
 
 
@@ -47,6 +51,8 @@ class Number(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | float:
         try:
+            if isinstance(value, str) and not PLAIN_NUMBER.fullmatch(value):
+                raise ValueError  # Python also reads 1_0 and the digits of all scripts
             number = int(value) if self.interval.integer else float(value)
         except ValueError:
             self.fail(f"{value!r:.60} is not a valid {self.name}.", param, ctx)

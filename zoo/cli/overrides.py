@@ -39,6 +39,8 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
             continue
         if key not in defaults:
             raise registry.unknown_argument(name, key, defaults)
+        if key in overrides:
+            raise UsageError(f"--set {key} is given twice: use one of them")
         if not matches_type(value, defaults[key]):
             expected = f"{type_name(defaults[key])} like {defaults[key]!r}"
             raise UsageError(f"{key} must be {expected}, got {shorten(repr(value))}")

@@ -136,6 +136,7 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
         @functools.wraps(command)
         def run(as_json: bool, **options: Any) -> Any:
+            _reject_empty_values()
             click.get_current_context().meta[_STDOUT] = None if as_json else sys.stdout
             with contextlib.redirect_stdout(sys.stderr):  # for what libraries print
                 record = command(**options)
@@ -156,6 +157,14 @@ def json_option(show: Callable[[Any], None]) -> Callable[[Callable], Callable]:
         return run
 
     return decorate
+
+
+def _reject_empty_values() -> None:
+    """Raises click's error for an option that was written with an empty text: --data ''."""
+    context = click.get_current_context()
+    for param in context.command.params:
+        if isinstance(param, click.Option) and context.params.get(param.name or "") == "":
+            raise click.BadParameter("must not be empty; leave it out", context, param)
 
 
 def stdout_for_people() -> TextIO | None:

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import environment
-from zoo.checks import check_numbers, check_optional_numbers
+from zoo.checks import check_numbers, check_optional_flags, check_optional_numbers
 from zoo.data import source_names
 from zoo.data.catalog import info, names, register, register_plugins
 from zoo.data.dataset_info import DatasetInfo
@@ -138,6 +138,7 @@ def load(
         raise UsageError(f"split must be text like 'train' or 'test[:1000]', got {split!r}")
     check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
     check_optional_numbers(image_size=image_size)
+    check_optional_flags(shuffle=shuffle, drop_remainder=drop_remainder)
     check_protocols(binarize, augment)
     named = source_names.is_named(source)
     pairs = source_names.parse_pairs(source)

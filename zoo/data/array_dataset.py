@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers
+from zoo.checks import check_flags, check_numbers, check_optional_numbers
 from zoo.data.arrays import check_arrays
 from zoo.data.augment import AUGMENTATIONS
 from zoo.errors import UnknownNameError, UsageError
@@ -65,6 +65,8 @@ class ArrayDataset:
         num_classes: int | None = None,
     ):
         check_numbers(batch_size=batch_size, seed=seed, binarize_seed=binarize_seed)
+        check_flags(shuffle=shuffle, drop_remainder=drop_remainder)
+        check_optional_numbers(num_classes=num_classes)
         check_protocols(binarize, augment)
         arrays = check_arrays(arrays)
         _check_images_for(arrays, binarize, augment)
@@ -233,12 +235,17 @@ def count_classes(
     class_names: Sequence[str] | None = None,
     num_classes: int | None = None,
 ) -> int | None:
-    """The number of classes: of names, or as given, or one more than the largest label."""
-    if class_names is not None:
-        return len(class_names)
-    if num_classes is None and "label" in arrays:
-        return int(arrays["label"].max(initial=-1)) + 1
-    return num_classes
+    """The number of classes: of names, or as given, or one more than the largest label.
+
+    Raises UsageError: there are more labels.
+    """
+    used = int(arrays["label"].max(initial=-1)) + 1 if "label" in arrays else 0
+    count = num_classes if class_names is None else len(class_names)
+    if count is not None and used > count:
+        raise UsageError(
+            f"the labels must be in 0 ... {count - 1}, for {count} classes, got {used - 1}"
+        )
+    return count or used or None
 
 
 def as_tf_dataset(

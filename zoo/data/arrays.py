@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.checks import MAX_INT32
 from zoo.errors import UsageError, one_line
+from zoo.log import log_message_once
 
 PAIR_KEYS = ("source", "target")
 ID_KEYS = ("label", "user", "item")  # integers from 0
@@ -16,6 +18,11 @@ def from_arrays(source: Any) -> dict[str, np.ndarray]:
 
     Raises UsageError.
     """
+    if isinstance(source, tuple):
+        raise UsageError(
+            f"images are an array or a dict of arrays, got a tuple of {len(source)}: of images and"
+            ' labels, make {"image": images, "label": labels}'
+        )
     arrays = dict(source) if isinstance(source, dict) else {"image": source}
     images = PAIR_KEYS if arrays.keys() >= {*PAIR_KEYS} else ("image",)
     if not arrays.keys() >= {*images}:
@@ -24,7 +31,12 @@ def from_arrays(source: Any) -> dict[str, np.ndarray]:
             f" keys {sorted(map(str, arrays))}"
         )
     arrays = {name: _as_array(name, value) for name, value in arrays.items()}
-    return check_arrays(arrays | {name: _as_stack(arrays[name]) for name in images})
+    arrays = check_arrays(arrays | {name: _as_stack(arrays[name]) for name in images})
+    for name in images:
+        _note_dark(name, arrays[name])
+    if "label" in arrays:
+        _note_unused_labels(arrays["label"])
+    return arrays
 
 
 def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -32,8 +44,11 @@ def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     Arrays of rank 4 are images. Raises UsageError for values that no model could use.
     """
-    if not arrays:
-        raise UsageError("there are no arrays to make batches of")
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise UsageError(
+            "there are no arrays to make batches of: expected a dict of them, got a"
+            f" {type(arrays).__name__}"
+        )
     arrays = {name: _as_array(name, value) for name, value in arrays.items()}
     first = next((name for name in arrays if arrays[name].ndim == 4), next(iter(arrays)))
     count = len(arrays[first])
@@ -51,7 +66,9 @@ def _check_array(name: str, value: np.ndarray) -> np.ndarray:
     if value.ndim == 4:
         return as_images(value, "images" if name == "image" else f"images {name!r}")
     if value.dtype.kind not in "biuf":
-        raise UsageError(f"{name!r} must hold numbers, got {value.dtype}")
+        hint = "; numpy.unique(names, return_inverse=True)[1] numbers names from 0"
+        hint = hint if name in ID_KEYS else ""
+        raise UsageError(f"{name!r} must hold numbers, got {value.dtype}{hint}")
     if name in ID_KEYS:
         return _as_ids(name, value)
     if name == "rating" and not np.isfinite(value).all():
@@ -113,6 +130,34 @@ def as_images(images: np.ndarray, label: str = "images") -> np.ndarray:
     return images
 
 
+def _note_dark(name: str, images: np.ndarray) -> None:
+    """Logs a message about images that are almost black, as if scaled to [0, 1] once too often."""
+    largest = images.max(initial=0)
+    if images.dtype == np.uint8 and largest == 1:
+        log_message_once(
+            f"note: {name!r} is uint8 with values of 0 and 1, where 255 is white: if 1 means white,"
+            " pass images.astype(bool)"
+        )
+    elif images.dtype != np.uint8 and 0 < largest <= 1 / 255:
+        log_message_once(
+            f"note: {name!r} has floats up to {largest:g}, where 1 is white: they were perhaps"
+            " divided by 255 twice"
+        )
+
+
+def _note_unused_labels(labels: np.ndarray) -> None:
+    """Logs a message about classes without examples, as if labels began at 1."""
+    used = np.unique(labels)
+    if not len(used) or len(used) == used[-1] + 1:
+        return
+    listed = ", ".join(map(str, used[:5])) + (", ..." if len(used) > 5 else "")
+    begin = "subtract 1" if used[0] == 1 and used[-1] == len(used) else "number them from 0"
+    log_message_once(
+        f"note: the labels {listed} make {used[-1] + 1:,} classes, {len(used):,} of which have"
+        f" examples, since classes are numbered from 0: {begin}, unless the others are to come"
+    )
+
+
 def _integer_hint(images: np.ndarray) -> str:
     if images.dtype.kind not in "iu" or not images.size or images.min() < 0:
         return ""
@@ -132,16 +177,18 @@ def _scaling_hint(low: float, high: float) -> str:
 
 def _as_ids(name: str, values: np.ndarray) -> np.ndarray:
     """Labels, users or items as int32 or int64 [n], all of them >= 0."""
-    expected = f"{name!r} must hold one integer >= 0 for each example"
+    expected = f"{name!r} must hold one integer >= 0 and below {MAX_INT32} for each example"
     if values.ndim != 1:
         hint = "; for one-hot rows use label.argmax(-1)" if values.ndim == 2 else ""
         raise UsageError(f"{expected}, got shape {values.shape}{hint}")
+    if values.dtype == bool:
+        return values.astype(np.int64)
     if values.dtype.kind == "f":
         wrong = values[~(np.isfinite(values) & (values == np.floor(values)))]
         if len(wrong):
             raise UsageError(f"{expected}, got {wrong[0]:g}")
     low = values.min(initial=0)
     high = values.max(initial=0)
-    if low < 0 or high >= 2**63:
+    if low < 0 or high >= MAX_INT32:
         raise UsageError(f"{expected}, got {low if low < 0 else high}")
     return values if values.dtype == np.int32 else values.astype(np.int64)

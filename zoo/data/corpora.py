@@ -21,6 +21,7 @@ from zoo.data import image_files, image_sources, source_names, text_files, tfds_
 from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
+from zoo.log import log_message_once
 from zoo.text.vocabulary import to_str_list
 
 SHOWN = 5  # names that an error lists
@@ -111,11 +112,24 @@ def load_pairs(
     else:
         name = Path(source).name
         sides = text_files.read_table(source, (0, 1) if columns is None else columns)
-    if not sides[0]:
-        raise UsageError(f"{name} is empty: it has no text")
+    _check_not_empty(sides, name)
     part = image_sources.slice_split({"line": np.arange(len(sides[0]))}, split, splits)["line"]
     pairs = zip(("source", "target"), sides, strict=True)
     return Corpus({key: [side[i] for i in part] for key, side in pairs}, name, split)
+
+
+def _check_not_empty(sides: Sequence[Sequence[str]], name: str) -> None:
+    """Raises UsageError if there is no text; logs a message about pairs with an empty side."""
+    empty = [
+        i for i, pair in enumerate(zip(*sides, strict=True), 1) if not all(map(str.strip, pair))
+    ]
+    if len(empty) == len(sides[0]):
+        raise UsageError(f"{name} is empty: it has no pair of texts")
+    if empty:
+        log_message_once(
+            f"note: {name}: {len(empty):,} of {len(sides[0]):,} pairs have an empty side, the first"
+            f" is pair {empty[0]:,}; a model learns them like the others"
+        )
 
 
 def _check_text(**values: Any) -> None:
@@ -207,7 +221,10 @@ def load_captions(
     texts = text_files.read_captions(captions)
     used = [*texts]
     if names is not None:
-        used = [line.strip() for line in text_files.read_lines(names) if line.strip()]
+        lines = [line.strip() for line in text_files.read_lines(names) if line.strip()]
+        used = [*dict.fromkeys(lines)]
+        if not used:
+            raise UsageError(f"{names} lists no images: it needs one name per line")
     check_images(used, folder, texts)
     selected = image_sources.slice_split({"name": np.array(used)}, split)["name"]
     files = [folder / name for name in selected]

@@ -12,7 +12,8 @@ from zoo.log import log_message_once
 IMAGES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp")
 IMAGES += (".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif")
 NUMPY = (".npy", ".npz")
-SPLITS = ("train", "val", "validation", "valid", "dev", "test")  # names of folders
+SPLITS = ("train", "val", "validation", "valid", "dev", "eval", "test")  # names of folders
+ALIASES = {"training": "train", "evaluation": "eval", "testing": "test"}
 SYSTEM_FILES = {  # files of operating systems, besides names that begin with a dot
     "__macosx",
     "thumbs.db",
@@ -70,21 +71,73 @@ def split_paths(folder: str | Path) -> dict[str, Path]:
 
     Folders named like splits are splits if there is nothing else, or if "train" and another one
     are among them. NumPy files are splits if all of them are named like splits.
+
+    Raises UsageError: two folders or files of one split.
     """
     if not Path(folder).is_dir():
         return {}
     visible = [path for path in sorted(Path(folder).iterdir()) if is_visible(path.name)]
-    folders = {path.name.lower(): path for path in visible if path.is_dir()}
+    folders = [path for path in visible if path.is_dir()]
     images = with_suffix(visible, IMAGES)
-    splits = {name: folders[name] for name in SPLITS if name in folders}
+    splits = _named_like_splits(folders)
     if "train" in splits and len(splits) > 1:
         return splits
     if splits and len(splits) == len(folders) and not images:
         return splits
-    files = {path.stem.lower(): path for path in with_suffix(visible, NUMPY) if path.is_file()}
-    if folders or images or not {*files} <= {*SPLITS}:
-        return {}
-    return {name: files[name] for name in SPLITS if name in files}
+    files = [path for path in with_suffix(visible, NUMPY) if path.is_file()]
+    splits = _named_like_splits(files)
+    return {} if folders or images or len(splits) < len(files) else splits
+
+
+def split_name(path: Path) -> str:
+    """The split that a folder or file is named after, in any case: "Testing" is "test"; or ""."""
+    name = path.name.lower().partition(".")[0]
+    name = ALIASES.get(name, name)
+    return name if name in SPLITS else ""
+
+
+def _named_like_splits(paths: Iterable[Path]) -> dict[str, Path]:
+    """Split -> the path that is named after it, in the order of `SPLITS`."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        name = split_name(path)
+        if name in named:
+            raise UsageError(
+                f"{path.parent} has two parts for the split {name!r}, {named[name].name} and"
+                f" {path.name}: move one of them away"
+            )
+        if name:
+            named[name] = path
+    return {name: named[name] for name in SPLITS if name in named}
+
+
+def note_ambiguous_classes(folder: Path, names: Sequence[str]) -> None:
+    """Logs a message if folders that are read as classes look like something else.
+
+    Args:
+        folder: whose subfolders are the classes.
+        names: of the classes.
+    """
+    splits = [name for name in names if split_name(Path(name))]
+    if splits:
+        log_message_once(
+            f"note: {folder}: {listed(splits)} is read as a class, like the folders beside it; to"
+            f" be a split, it needs folders named {', '.join(SPLITS)} only"
+        )
+    order = next((i for i, name in enumerate(names) if name.isdecimal() and int(name) != i), None)
+    if order is not None and sorted(names) == sorted(map(str, range(len(names)))):
+        log_message_once(
+            f"note: {folder}: classes are in the order of their names as text, so the label"
+            f" {order} is the folder {names[order]}; with names like 01 and 10 both are the same"
+        )
+    alone = len(names) == 1 and (folder / names[0]).is_dir()
+    inner = subfolders(folder / names[0]) if alone else []
+    if inner:
+        log_message_once(
+            f"note: {folder}: {names[0]} is read as the only class, with all images inside of it;"
+            f" if {listed(path.name for path in inner)} are classes or splits, name"
+            f" {folder / names[0]} instead"
+        )
 
 
 def note_skipped_files(folder: Path, files: Iterable[Path], read: Iterable[Path]) -> None:
@@ -97,15 +150,16 @@ def note_skipped_files(folder: Path, files: Iterable[Path], read: Iterable[Path]
     if images:
         names = {file.relative_to(folder).parts[0] for file in images}
         subject = f"{len(images):,} images lie beside the splits and"
-        log_message_once(f"note: {folder}: {subject} were skipped ({_listed(names)})")
+        log_message_once(f"note: {folder}: {subject} were skipped ({listed(names)})")
     others = [file for file in skipped if file not in {*images}]
     if others:
         one = len(others) == 1
         subject = "file is not an image and was" if one else "files are not images and were"
         suffixes = {file.suffix.lower() or file.name for file in others}
-        log_message_once(f"note: {folder}: {len(others):,} {subject} skipped ({_listed(suffixes)})")
+        log_message_once(f"note: {folder}: {len(others):,} {subject} skipped ({listed(suffixes)})")
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """The first of some names, sorted, for a message."""
     names = sorted(names)
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

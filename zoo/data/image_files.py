@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.checks import check_numbers
+from zoo.data.color_profiles import to_srgb
 from zoo.errors import UsageError, one_line
 from zoo.log import log_message_once
 
@@ -44,7 +45,8 @@ def read_image(
 ) -> np.ndarray:
     """One image file as uint8 [h, w, 1 or 3], upright, with transparency over white.
 
-    Of an animated file, the first frame; 16 bits per channel are scaled to 8.
+    Of an animated file, the first frame; 16 bits per channel are scaled to 8. Colors of an ICC
+    profile are converted to sRGB.
 
     Args:
         file: PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF.
@@ -212,6 +214,8 @@ def _pixels(image: Image.Image) -> np.ndarray:
             " it with 8 or 16 bits per channel"
         )
     mode = "L" if image.mode in GRAY else "RGB"
+    if mode == "RGB":
+        image = to_srgb(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.arrays import from_arrays
+from zoo.data.arrays import check_arrays, from_arrays
 from zoo.data.folders import (
     IMAGES,
     NUMPY,
+    note_ambiguous_classes,
     note_skipped_files,
     split_paths,
     subfolders,
@@ -82,6 +83,9 @@ def _folder(path: Path, split: str, image_size: int | None) -> ImageSource:
         sorted({name for group in groups.values() for name in group if name is not None})
     )
     _check_classes(path, class_names, groups)
+    for name, split_path in paths.items():
+        if None not in groups[name] and split_path.is_dir():
+            note_ambiguous_classes(split_path, [*filter(None, groups[name])])
     names: dict[str, Any] = {"splits": tuple(paths), "class_names": class_names or None}
     if all(file.suffix.lower() in NUMPY for file in files[chosen]):
         return ImageSource(_numpy_arrays(paths[chosen], classes, class_names, image_size), **names)
@@ -152,8 +156,14 @@ def _numpy_arrays(
         image = from_arrays(image)["image"]
         images[name] = image if image_size is None else center_square(image, image_size)
     check_same_size([*images.values()], folder)
+    if len({(image.shape[-1], image.dtype) for image in images.values()}) > 1:
+        kinds = ", ".join(f"{name} {x.dtype} {x.shape[1:]}" for name, x in images.items())
+        raise UsageError(
+            f"the classes in {folder} must have images of one dtype and number of channels, got"
+            f" {kinds}"
+        )
     label = _labels(class_names, {name: len(image) for name, image in images.items()})
-    return from_arrays({"image": np.concatenate([*images.values()]), "label": label})
+    return check_arrays({"image": np.concatenate([*images.values()]), "label": label})
 
 
 def parse_split(split: str, splits: Collection[str] = ("train",)) -> dict[str, Any]:
@@ -164,9 +174,10 @@ def parse_split(split: str, splits: Collection[str] = ("train",)) -> dict[str, A
     match = SPLIT.fullmatch(split.replace(" ", ""))
     if not match or match["name"] not in splits:
         first = next(iter(splits))
+        got = one_line(split) if split.strip() else ""
         raise UsageError(
             f"the splits are: {', '.join(map(repr, splits))}, or a part of one like "
-            f"'{first}[:1000]' or '{first}[90%:]'; got {one_line(split)!r}"
+            f"'{first}[:1000]' or '{first}[90%:]'; got {got!r}"
         )
     return match.groupdict()
 

@@ -16,17 +16,11 @@ from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
-HELD_OUT = (
-    "test",
-    "validation",
-    "valid",
-    "val",
-    "dev",
-)  # the first is evaluated on
+HELD_OUT = ("test", "validation", "valid", "val", "dev", "eval")  # the first is evaluated on
 STEMS = {  # names of text files by split: train.de, valid.de, test_2016_flickr.de (Multi30k)
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "test_2016_flickr"),
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval", "evaluation"),
+    "test": ("test", "test_2016_flickr", "testing"),
 }
 
 
@@ -82,9 +76,15 @@ def text_file_names(split: str, language: str) -> list[str]:
 
 
 def find_file(folder: Path, *names: str) -> Path | None:
-    """The first file of these names in a folder, or the same with .gz; None if there is none."""
-    paths = (folder / f"{name}{gz}" for name in names for gz in ("", ".gz"))
-    return next(filter(Path.is_file, paths), None)
+    """The first file of these names in a folder, or the same with .gz; None if there is none.
+
+    Upper and lower case are the same, unless there are files of both.
+    """
+    wanted = [f"{name}{gz}" for name in names for gz in ("", ".gz")]
+    files = {path.name.lower(): path for path in sorted(folder.glob("*"), reverse=True)}
+    found = (files.get(name.lower()) for name in wanted)
+    exact = (folder / name for name in wanted)
+    return next(filter(Path.is_file, [*exact, *filter(None, found)]), None)
 
 
 def check_languages(languages: Any) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers, check_optional_numbers
+from zoo.checks import check_flags, check_numbers, check_optional_numbers
 from zoo.data.array_dataset import prefetch
 from zoo.data.arrays import from_arrays
 from zoo.data.corpora import Corpus
@@ -102,6 +102,7 @@ class TextDataset:
     ):
         check_numbers(batch_size=batch_size, seed=seed, max_length=max_length, multiple=multiple)
         check_optional_numbers(batch_tokens=batch_tokens)
+        check_flags(shuffle=shuffle, truncate=truncate, drop_remainder=drop_remainder)
         if batch_tokens is not None and drop_remainder:
             raise UsageError("drop_remainder needs batch_size, not batch_tokens")
         _check_corpus(corpus)

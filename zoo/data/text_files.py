@@ -95,8 +95,8 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
 
 
 def _check_columns(columns: Sequence[int]) -> None:
-    valid = [type(column) is int and column >= 0 for column in columns]
-    if not all(valid) or len(set(columns)) != 2 or len(valid) != 2:
+    pair = isinstance(columns, tuple | list) and len(columns) == 2
+    if not pair or not all(type(x) is int and x >= 0 for x in columns) or len({*columns}) != 2:
         raise UsageError(
             "columns must be two different integers, counted from 0, as in (1, 0); got"
             f" {short_repr(columns)}"
@@ -111,7 +111,7 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
     """
     captions: dict[str, list[str]] = {}
     texts = read_lines(path)
-    rows = _tab_rows(texts) if _has_tabs(texts) else _comma_rows(texts, path)
+    rows = (_tab_rows if _has_tabs(texts) else _comma_rows)(texts, path)
     for index, (number, name, caption) in enumerate(rows):
         name = name.strip()
         caption = caption.strip()
@@ -134,11 +134,16 @@ def _has_tabs(texts: Sequence[str]) -> bool:
     return bool(votes) and 2 * sum(votes) + votes[0] > len(votes)
 
 
-def _tab_rows(texts: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+def _tab_rows(texts: Sequence[str], path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(texts, 1):
         if line.strip():
-            name, _, caption = line.partition("\t")
-            yield number, name, caption
+            name, *rest = line.split("\t")
+            if len(rest) > 1:
+                raise UsageError(
+                    f"{path}: line {number:,} has {len(rest) + 1} columns, in {line[:60]!r}; write"
+                    " NAME, tab, caption, without tabs in the caption"
+                )
+            yield number, name, "".join(rest)
 
 
 def _comma_rows(texts: Sequence[str], path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:

@@ -19,12 +19,14 @@ from typing import Any
 
 from zoo.data import folders, image_sources, source_names, text_pieces, tfds_store
 from zoo.data.catalog import info, names
-from zoo.errors import UnknownNameError, UsageError
+from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.log import log_message_once
 from zoo.text.vocabulary import to_str_list
 
 TRAIN_PERCENT = 90  # of a text without splits
 TABLES = (".csv", ".tsv")
+TABS = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+LARGEST_CELL = 2**30  # characters; the limit of the csv module is 131,072
 Document = Iterable[str]  # pieces of one text
 
 
@@ -138,9 +140,16 @@ class TextFiles(TextSource):
         entries = [entry for entry in sorted(path.iterdir()) if folders.is_visible(entry.name)]
         found: dict[str, list[Path]] = {}
         for split, stems in source_names.STEMS.items():
-            if paths := [entry for entry in entries if entry.name.partition(".")[0] in stems]:
+            if paths := [e for e in entries if e.name.lower().partition(".")[0] in stems]:
                 found[split] = paths
-        return found if "train" in found else {}
+        if "train" not in found:
+            return {}
+        used = {path for paths in found.values() for path in paths}
+        if others := [entry.name for entry in entries if entry not in used]:
+            log_message_once(
+                f"note: {path}: {folders.listed(others)} lie beside the splits and are skipped"
+            )
+        return found
 
 
 class TextTable(TextSource):
@@ -163,9 +172,7 @@ class TextTable(TextSource):
         lines = itertools.chain.from_iterable(
             io.StringIO(p) for p in text_pieces.whole_lines(pieces)
         )
-        rows: Iterator[list[str]] = csv.reader(
-            lines, delimiter="," if ".csv" in self.path.suffixes else "\t"
-        )
+        rows = _read_rows(lines, ".csv" in self.path.suffixes, self.name)
         header = next(rows, [])
         if self.column in header:
             index = header.index(self.column)
@@ -182,6 +189,23 @@ class TextTable(TextSource):
                 raise UsageError(f"{self.name}: row {number:,} has {len(row)} columns: {row}")
             if row and row[index].strip():
                 yield row[index]
+
+
+def _read_rows(lines: Iterable[str], has_commas: bool, name: str) -> Iterator[list[str]]:
+    """The rows of a table; with commas cells may be quoted, with tabs quotes are characters.
+
+    Raises UsageError: a quote has no end, so that the rows after it would be one cell.
+    """
+    csv.field_size_limit(LARGEST_CELL)
+    dialect: dict[str, Any] = {"delimiter": ","} if has_commas else TABS
+    rows = csv.reader(lines, strict=True, **dialect)
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise UsageError(
+            f"{name}: line {rows.line_num:,} is not CSV: {one_line(error)}; a cell that begins with"
+            ' a quote must end with one, with "" for a quote inside'
+        ) from error
 
 
 class NamedText(TextSource):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers
+from zoo.checks import check_flags, check_numbers
 from zoo.data.array_dataset import prefetch
 from zoo.data.token_files import TokenFile
 from zoo.errors import UsageError
@@ -72,6 +72,7 @@ class TokenBlocks:
         stride = context_length if stride is None else stride
         check_numbers(batch_size=batch_size, seed=seed, context_length=context_length)
         check_numbers(stride=stride)
+        check_flags(shuffle=shuffle, drop_remainder=drop_remainder)
         if stride > context_length:
             raise UsageError(
                 f"stride={stride} would leave ids out: it must be at most the context length,"

@@ -13,6 +13,7 @@ from zoo import figures, text
 from zoo.checks import check_numbers
 from zoo.data.caption_config import CaptionConfig
 from zoo.errors import UsageError
+from zoo.generation.decoding_checks import reject_search_options
 from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.generation.text_kind import TextKind
 from zoo.model.kind import Signature
@@ -212,6 +213,7 @@ class Captioner(SequenceGenerator):
             result = self.generate(images, max_length=max_length, **options)
             tokens, weights = self.best_sequences(result)
         else:
+            reject_search_options(options, "captions")
             tokens = vocabulary.encode_batch(captions, add_start_end=True, max_length=max_length)[
                 :, 1:
             ]

@@ -39,6 +39,9 @@ class SamplingOptions:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():  # scalars of NumPy and TensorFlow as Python numbers
+            if np.ndim(value) == 0 and hasattr(value, "dtype"):
+                object.__setattr__(self, name, np.asarray(value).item())
         check_numbers(max_length=self.max_length, repetition_penalty=self.repetition_penalty)
         greedy = type(self.temperature) in (int, float) and self.temperature == 0
         check_sampling(1.0 if greedy else self.temperature, self.top_k, self.top_p)

@@ -1,5 +1,6 @@
 """Checks of decoding options: valid values, and combinations that have an effect."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -54,7 +55,8 @@ def check_sampling(temperature: Any = 1.0, top_k: Any = None, top_p: Any = None)
     """Raises UsageError for an argument of `decoding.sample` out of range."""
     if not _in_range("temperature", temperature):
         raise UsageError(
-            f"temperature must be above 0 and finite, got {temperature!r}; or decode greedily"
+            f"temperature must be above 0 ({NUMBERS['temperature']}), got {temperature!r}; or"
+            " decode greedily"
         )
     if not (top_k is None or _in_range("top_k", top_k)):
         raise UsageError(f"top_k must be {NUMBERS['top_k']}, got {top_k!r}")
@@ -65,7 +67,10 @@ def check_sampling(temperature: Any = 1.0, top_k: Any = None, top_p: Any = None)
 def check_length_penalty(length_penalty: Any) -> None:
     """Raises UsageError for a length penalty out of range."""
     if not _in_range("length_penalty", length_penalty):
-        raise UsageError(f"length_penalty must be 0 or more, got {length_penalty!r}")
+        most = NUMBERS["length_penalty"].maximum
+        raise UsageError(
+            f"length_penalty must be 0 or more, at most {most}, got {length_penalty!r}"
+        )
 
 
 def _in_range(name: str, value: Any) -> bool:
@@ -73,6 +78,15 @@ def _in_range(name: str, value: Any) -> bool:
     if tf.is_tensor(value):
         return not hasattr(value, "numpy") or NUMBERS[name].accepts(value.numpy())
     return NUMBERS[name].accepts(value)
+
+
+def reject_search_options(options: Mapping[str, Any], texts: str) -> None:
+    """Raises UsageError for options of a search that is not done, since its result is there."""
+    if options:
+        raise UsageError(
+            f"{', '.join(options)} would have no effect: with {texts} there is no search; leave"
+            f" {'them' if len(options) > 1 else 'it'} out"
+        )
 
 
 def check_size(n: int, num_beams: int, max_length: int, vocabulary_size: int) -> None:

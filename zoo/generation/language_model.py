@@ -10,7 +10,7 @@ import tensorflow as tf
 from blocks.token_cross_entropy import cross_entropy
 from zoo import text
 from zoo.checks import check_numbers
-from zoo.errors import UsageError, short_repr
+from zoo.errors import BatchError, UsageError, short_repr
 from zoo.generation.continuation import Continuation, SamplingOptions
 from zoo.generation.language_model_kind import LanguageModelKind
 from zoo.generation.stop_strings import cut, stop_list, stream_pieces
@@ -72,6 +72,40 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
     def state_shapes(self, state: Any) -> Any:
         """The static shapes of a state during generation; an axis that grows is None."""
         return tf.nest.map_structure(lambda x: x.shape, state)
+
+    # Checks.
+
+    def check_batch(self, batch: Any) -> None:
+        """`zoo.Model.check_batch`; also the width, and the weights of targets if there are any."""
+        super().check_batch(batch)
+        width = self._check_width(batch["text"], 1)
+        if "weight" in batch:
+            weight = tf.convert_to_tensor(batch["weight"])
+            spec = tf.TensorSpec((None, width and width - 1), tf.float32)
+            if not spec.is_compatible_with(weight):
+                raise BatchError(
+                    f"{self.name} expects 'weight' as float32 of shape {tuple(spec.shape)}, one for"
+                    f" each target, got {weight.dtype.name} {tuple(weight.shape)}"
+                )
+            self.check_range("'weight' of 0 or more", weight, 0, tf.float32.max)
+
+    def cast_and_check_inputs(self, inputs: Any) -> Any:
+        inputs = super().cast_and_check_inputs(inputs)
+        self._check_width(inputs["text"] if isinstance(inputs, dict) else inputs, 0)
+        return inputs
+
+    def _check_width(self, ids: Any, targets: int) -> int | None:
+        """Checks the width of windows, whose last `targets` ids are no inputs, and returns it."""
+        shape = tf.convert_to_tensor(ids).shape
+        context = self.max_context
+        longest = math.inf if context is None else context + targets
+        if shape[1] is not None and not 1 + targets <= shape[1] <= longest:
+            most = "" if context is None else f" and at most {longest}"
+            raise BatchError(
+                f"{self.name} takes windows of {1 + targets} ids or more{most}, got 'text' of shape"
+                f" {tuple(shape)}: cut the text, as zoo.data does, or use another context_length"
+            )
+        return shape[1]
 
     # Losses. `train_step` is defined by the subclass.
 
@@ -221,13 +255,13 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
 
     def perplexity(self, texts: Iterable[str | bytes], stride: int | None = None) -> float:
         """exp of the nats per token of all texts together; see `score`."""
-        scores = self.score(texts, stride)
-        return math.exp(scores.nats / max(scores.tokens, 1))
+        scores = self.score(texts, stride).check_not_empty()
+        return math.exp(min(scores.nats / scores.tokens, 700.0))
 
     def bits_per_byte(self, texts: Iterable[str | bytes], stride: int | None = None) -> float:
         """Bits per UTF-8 byte of all texts together, for any tokenizer; see `score`."""
-        scores = self.score(texts, stride)
-        return scores.nats / max(scores.text_bytes, 1) / math.log(2)
+        scores = self.score(texts, stride).check_not_empty()
+        return scores.nats / scores.text_bytes / math.log(2)
 
 
 def _parts(vocabulary: text.Vocabulary, prompt: str) -> list[str]:

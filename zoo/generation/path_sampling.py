@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from blocks.probability_paths import resolve_object
 from blocks.solvers import SOLVERS, ODESolver, Solver, follow, follow_all, log_density
-from zoo.checks import NON_NEGATIVE, POSITIVE_INT
+from zoo.checks import NUMBERS, check_numbers
 from zoo.errors import UsageError, one_line
 
 
@@ -109,8 +109,9 @@ def resolve_solver(
         UsageError: an unknown sampler, one that cannot follow the model's path, or no steps.
     """
     steps = model.sampling_steps if steps is None else steps
-    if not POSITIVE_INT.accepts(steps):
-        raise UsageError(f"steps must be {POSITIVE_INT}, got {steps!r}")
+    interval = NUMBERS["sampling_steps"]
+    if not interval.accepts(steps):
+        raise UsageError(f"steps must be {interval.expected(steps)}, got {steps!r:.80}")
     try:
         solver = resolve_object(sampler or model.sampler, SOLVERS, Solver, "sampler")
         solver.check_path(model.probability_path, int(steps))
@@ -137,8 +138,7 @@ def sampling_conditions(
 
 def check_guidance(model: Any, guidance: float) -> None:
     """Raises UsageError unless the model can be sampled with this scale of guidance."""
-    if not NON_NEGATIVE.accepts(guidance):
-        raise UsageError(f"guidance must be {NON_NEGATIVE}, got {guidance!r:.80}")
+    check_numbers(guidance=guidance)
     if guidance == 1:
         return
     if not model.num_classes:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from blocks.token_cross_entropy import cross_entropy
 from zoo import text, threads
-from zoo.checks import check_numbers, check_optional_numbers
+from zoo.checks import check_flags, check_numbers, check_optional_numbers
 from zoo.errors import BatchError
 from zoo.generation import decoding
 from zoo.generation.decoding_checks import LENGTH_PENALTY, check_options, check_size
@@ -155,6 +155,7 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
         """
         sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         check_numbers(max_length=max_length)
+        check_flags(eager=eager)
         check_optional_numbers(micro_batches=micro_batches)
         check_options(num_beams, length_penalty, seed, micro_batches, **sampling)
         source = self.validate_source(source)

@@ -7,8 +7,12 @@ from zoo.errors import UsageError, short_repr
 REPLACEMENT = "\ufffd"  # what the first bytes of an unfinished character are decoded to
 
 
-def stop_list(stop: str | Iterable[str]) -> list[str]:
+def stop_list(stop: str | Iterable[str] | None) -> list[str]:
     """The argument `stop` as a list; raises UsageError unless it is text that is not empty."""
+    if stop is None:
+        return []
+    if not isinstance(stop, str | list | tuple | set):
+        raise UsageError(f"stop must be text, or a list of texts, got {short_repr(stop)}")
     stops = [stop] if isinstance(stop, str) else list(stop)
     for each in stops:
         if not isinstance(each, str) or not each:

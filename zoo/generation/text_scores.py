@@ -10,6 +10,7 @@ import tensorflow as tf
 from zoo import text
 from zoo.checks import check_optional_numbers
 from zoo.data.token_blocks import scored_windows
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.generation.language_model import LanguageModel
@@ -36,6 +37,14 @@ class TextScores:
         """-log p of all texts."""
         return float(-self.log_probs.sum())
 
+    def check_not_empty(self) -> "TextScores":
+        """The same scores; raises UsageError if the texts have no token, so that no mean exists."""
+        if not self.tokens:
+            raise UsageError(
+                "the texts have no token to take a mean over: score one that is not empty"
+            )
+        return self
+
 
 def score_texts(
     model: "LanguageModel",
@@ -47,6 +56,11 @@ def score_texts(
     check_optional_numbers(stride=stride)
     context = model.context_length
     stride = max(context // 2, 1) if stride is None else stride
+    if stride > context:
+        raise UsageError(
+            f"stride={stride} would leave tokens out: it must be at most the context length,"
+            f" {context}"
+        )
     windows = []
     for number, row in enumerate(ids):
         stream = np.array([text.END, *row], np.int32)

@@ -11,6 +11,7 @@ from zoo import figures, text
 from zoo.checks import check_numbers
 from zoo.errors import UsageError
 from zoo.files import write_table
+from zoo.generation.decoding_checks import reject_search_options
 from zoo.generation.sequence_generator import SequenceGenerator
 from zoo.model.kind import Signature
 
@@ -231,6 +232,7 @@ class Translator(SequenceGenerator):
             result = self.generate(source, max_length=max_length, **options)
             target, weights = self.best_sequences(result)
         else:
+            reject_search_options(options, "translations")
             target = target_vocabulary.encode_batch(translations, True, max_length, truncate)[:, 1:]
             if len(target) != len(source):
                 raise UsageError(

@@ -219,6 +219,14 @@ class Model(Kind, KerasMethods):
         if self.compiled:
             self.optimizer = combine_optimizers(chosen)
 
+    def check_trainable(self) -> None:
+        """Raises UsageError if all weights are frozen, so that training would change nothing."""
+        if not self.trainable_variables:
+            raise UsageError(
+                f"all weights of {self.name} are frozen, so there is nothing to train: unfreeze a"
+                " layer (zoo.finetuning.unfreeze), or set its trainable to True"
+            )
+
     def frozen_variables(self, part: str) -> list[keras.Variable]:
         """Variables of a part that its optimizer was built with, but that are frozen now."""
         trainable = {id(variable) for variable in self.part(part).trainable_variables}

@@ -28,6 +28,7 @@ class BatchChecks:
     batch_spec: Any
     num_classes: int
     _traced_checks: dict[str, Any]
+    check_trainable: Callable[[], None]
 
     def check_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """The data set with batches that are cast and checked while they are read.

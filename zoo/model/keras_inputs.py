@@ -1,15 +1,30 @@
 """The data arguments of Keras' `fit`, `evaluate` and `predict`, cast and checked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import BatchError, UsageError
+from zoo.checks import check_optional_numbers
+from zoo.errors import BatchError, UsageError, one_line, short_repr
 
+NUMBERS = {  # arguments of `fit`, `evaluate` and `predict`
+    *("epochs", "initial_epoch", "steps_per_epoch", "batch_size", "steps"),
+    *("validation_steps", "validation_batch_size", "validation_freq", "validation_split"),
+}
 _CHUNK_ROWS = 1024  # rows of arrays checked at a time
+
+
+def check_arguments(values: Mapping[str, Any]) -> None:
+    """Raises UsageError for a number out of its interval; None means "not given"."""
+    if values.get("steps") == 0:
+        raise UsageError("steps must be an integer >= 1, got 0: leave it out for all of the data")
+    numbers = {name: values[name] for name in sorted(NUMBERS & values.keys())}
+    if isinstance(numbers.get("validation_freq"), Container):  # a list of epochs
+        del numbers["validation_freq"]
+    check_optional_numbers(**numbers)
 
 
 def check_data(
@@ -40,14 +55,38 @@ def check_data(
             "data must be a dict of arrays, or batches in a tf.data.Dataset or a PyDataset,"
             f" got {type(data).__name__}; tf.data.Dataset.from_generator makes one of a generator"
         )
-    arrays = keras.tree.map_structure(_to_array, data)
+    if callable(data):
+        raise UsageError(
+            "a data set of zoo.data has other batches in each epoch, which Keras does not ask for:"
+            " pass data(0), whose order stays, or train with zoo.Trainer"
+        )
+    arrays = _to_arrays(data)
     with tf.device("CPU:0"):
         casts = [check(rows) for rows in _chunks(arrays)]
     return keras.tree.map_structure(_merge_casts, arrays, *casts)
 
 
+def _to_arrays(data: Any) -> Any:
+    """Data with an array for each feature, which may be a list of examples; raises BatchError."""
+    if isinstance(data, dict):
+        return {name: _to_array(values) for name, values in data.items()}
+    if isinstance(data, tuple):
+        return keras.tree.map_structure(_to_array, data)
+    return _to_array(data)
+
+
 def _to_array(values: Any) -> Any:
-    return values if hasattr(values, "dtype") else np.asarray(values)
+    try:
+        array = values if hasattr(values, "dtype") else np.asarray(values)
+    except ValueError as error:
+        raise BatchError(f"examples must have one shape: {one_line(error)}") from error
+    dtype = np.dtype(getattr(array.dtype, "as_numpy_dtype", array.dtype))
+    if array.ndim == 0 or dtype.kind not in "biufV":  # V: bfloat16
+        raise BatchError(
+            f"data must be arrays [n, ...] of numbers, got {short_repr(values)}; leave out features"
+            " that are none"
+        )
+    return array
 
 
 def _num_examples(arrays: Any) -> int:

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_optional_numbers
 from zoo.errors import UsageError
 from zoo.model import keras_inputs
 from zoo.model.batch_checks import BatchChecks, batch_errors, check_batch_size
@@ -75,8 +74,6 @@ class KerasMethods(BatchChecks, keras.Model):
             BatchError: data that do not fit the model.
         """
         bound = self._bind("fit", args, kwargs, self.cast_and_check, self.check_dataset)
-        names = ("epochs", "initial_epoch", "steps_per_epoch", "validation_steps", "batch_size")
-        check_optional_numbers(**{name: bound[name] for name in names if name in bound})
         if bound.get("validation_data") is not None:
             if bound.get("validation_split"):
                 raise UsageError("give either validation_data or validation_split, not both")
@@ -104,6 +101,8 @@ class KerasMethods(BatchChecks, keras.Model):
     def _begin_fit(self, callbacks: Any) -> bool:
         """Prepares the optimizers; returns whether one of them keeps moving averages."""
         self.prepare(self.optimizer)
+        if not callbacks:  # one may unfreeze layers
+            self.check_trainable()
         check_schedules(self, callbacks)
         parts = self.optimizers.items()
         averaging = [part for part, optimizer in parts if unwrap_loss_scale(optimizer).use_ema]
@@ -125,8 +124,7 @@ class KerasMethods(BatchChecks, keras.Model):
         """Keras' `evaluate`, on the same data as `fit`."""
         if "_use_cached_eval_dataset" in kwargs:  # called by `fit`, which has checked the data
             return super().evaluate(*args, **kwargs)
-        check = self.cast_and_check
-        bound = self._bind("evaluate", args, kwargs, check, self.check_dataset)
+        bound = self._bind("evaluate", args, kwargs, self.cast_and_check, self.check_dataset)
         with batch_errors():
             return super().evaluate(**bound)
 
@@ -156,6 +154,7 @@ class KerasMethods(BatchChecks, keras.Model):
         bound.pop("self")
         unused = {name: bound.pop(name, None) for name in ("y", "sample_weight", "class_weight")}
         self._check_unused(method, f"a batch is a dict with {[*self.batch_spec]}", **unused)
+        keras_inputs.check_arguments(bound)
         x = bound["x"] = keras_inputs.check_data(bound.get("x"), check, check_dataset)
         if not isinstance(x, dict | tuple) and not hasattr(x, "dtype"):
             reason = f"a {type(x).__name__} has batches already"
@@ -220,8 +219,9 @@ class KerasMethods(BatchChecks, keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics of Keras, and the means of `test_step`."""
-        return [*super().metrics, *self.mean_metrics.values()]
+        """The metrics of Keras, and the means of `test_step`, which replace Keras' own loss."""
+        own = self.mean_metrics
+        return [*(each for each in super().metrics if each.name not in own), *own.values()]
 
     # Saving.
 

@@ -62,7 +62,9 @@ def checked_method(**kinds: str) -> Callable[[Method], Method]:
                 if kind == "codes" or kind in self.batch_spec and kind != "label":
                     batches.append(argument)
             length = _common_length(method.__name__, [values[name] for name in batches])
-            _check_tensor_size(self, values.get("n", length), values.get("steps", 1))
+            _check_tensor_size(
+                self, values.get("n", length), values.get("steps", 1) if "steps" in kinds else 1
+            )
             for name in batches:
                 values[name] = _repeat_to(values[name], length)
             result = method(*call.args, **call.kwargs)

@@ -150,7 +150,7 @@ class VAE(zoo.Model):
         kl = q.log_prob(z) - self.prior().log_prob(z)
         return {"loss": nll + kl, "nll": nll, "kl": kl}
 
-    @zoo.checked_method(x="image")
+    @zoo.checked_method(x="image", samples="n")
     def log_prob_bound(
         self, x: tf.Tensor, samples: int = 1, seed: int | tf.Tensor | None = None
     ) -> tf.Tensor:

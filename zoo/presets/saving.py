@@ -15,7 +15,7 @@ import tensorflow as tf
 from zoo import registry, text
 from zoo.errors import PresetError, UsageError, one_line
 from zoo.evaluation_mode import evaluation_mode
-from zoo.files import digest, folder_atomically, sha256, write_atomically, write_json
+from zoo.files import digest, expand_home, folder_atomically, sha256, write_atomically, write_json
 from zoo.presets import cards, preset, preset_record, quantization, vocabulary_files
 from zoo.presets.weights import saved_arrays, to_numpy
 from zoo.version import __version__
@@ -34,7 +34,7 @@ def save(
     model: "Model", target: str | Path, card: str | dict[str, Any], name: str | None, dtype: str
 ) -> preset.Preset:
     """Implements `zoo.presets.save`."""
-    target = Path(target)
+    target = expand_home(target)
     name = name or target.resolve().name
     if not name.isprintable() or not 0 < len(name) <= preset_record.MAX_NAME:
         raise UsageError(f"a preset's name must be a line of printable text, got {name!r:.80}")

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from zoo.text.vocabulary import SPECIAL, Vocabulary, check_flags, normalize, strip_special
+from zoo.checks import check_flags
+from zoo.text.vocabulary import SPECIAL, Vocabulary, normalize, strip_special
 
 
 class ByteTokenizer(Vocabulary):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Self
 
-from zoo.checks import check_numbers
+from zoo.checks import check_flags, check_numbers
 from zoo.errors import UnknownNameError, UsageError, one_line
 from zoo.text.vocabulary import (
     END,
@@ -15,7 +15,6 @@ from zoo.text.vocabulary import (
     UNKNOWN,
     UNKNOWN_TEXT,
     Vocabulary,
-    check_flags,
     normalize,
     strip_special,
 )

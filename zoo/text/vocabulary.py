@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checks import check_optional_numbers
+from zoo.checks import check_flags, check_optional_numbers
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path, write_json
 
@@ -54,13 +54,6 @@ def normalize(texts: Iterable[str | bytes], lowercase: bool = False) -> list[str
     """`to_str_list` in Unicode's normal form C, and in lower case if `lowercase`."""
     normal = [unicodedata.normalize("NFC", text) for text in to_str_list(texts)]
     return [text.lower() for text in normal] if lowercase else normal
-
-
-def check_flags(**values: bool) -> None:
-    """Raises UsageError for an argument that is neither True nor False."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise UsageError(f"{name} must be True or False, got {short_repr(value)}")
 
 
 class Vocabulary:
@@ -161,6 +154,7 @@ def limit_length(
     Raises UsageError that names the first list that is too long.
     """
     check_optional_numbers(max_length=max_length)
+    check_flags(add_start_end=add_start_end, truncate=truncate)
     if max_length is not None and max_length <= 2 * add_start_end:
         raise UsageError(f"max_length={max_length} leaves no room for an id between START and END")
     room = None if max_length is None else max_length - 2 * add_start_end
@@ -175,8 +169,20 @@ def limit_length(
 
 
 def strip_special(ids: Any) -> list[list[int]]:
-    """Lists of ids without PAD and START, each cut before its first END."""
+    """Lists of ids without PAD and START, each cut before its first END.
+
+    Raises UsageError unless `ids` has rows of integers.
+    """
     ids = ids.to_list() if hasattr(ids, "to_list") else ids  # a RaggedTensor
-    rows = [np.asarray(row, np.int64).tolist() for row in ids]
+    try:
+        arrays = [np.asarray(row) for row in ids]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"ids are a list of lists of integers, got {short_repr(ids)}") from error
+    for array in arrays:
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise UsageError(
+                f"ids are a list of lists of integers, got the row {short_repr(array)}"
+            )
+    rows = [array.tolist() for array in arrays]
     sentences = (itertools.takewhile(lambda i: i != END, row) for row in rows)
     return [[i for i in sentence if i not in (PAD, START)] for sentence in sentences]

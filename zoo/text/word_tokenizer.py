@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import check_numbers, check_optional_numbers
+from zoo.checks import check_flags, check_numbers, check_optional_numbers
 from zoo.errors import UnknownNameError, UsageError, short_repr
 from zoo.text.vocabulary import (
     END,
@@ -19,7 +19,6 @@ from zoo.text.vocabulary import (
     UNKNOWN,
     UNKNOWN_TEXT,
     Vocabulary,
-    check_flags,
     normalize,
     strip_special,
 )

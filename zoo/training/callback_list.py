@@ -48,7 +48,14 @@ class TrainingCallbacks:
         return keras.callbacks.CallbackList([*callbacks], **self.params)
 
     def begin_training(self) -> None:
-        """Calls `on_train_begin`, then restores the callbacks' state."""
+        """Calls `on_train_begin`, then restores the callbacks' state.
+
+        A CSVLogger goes on with the file of a run that is resumed, which Keras would empty.
+        """
+        if self.state.position["step"]:
+            for callback in self.callbacks:
+                if isinstance(callback, keras.callbacks.CSVLogger):
+                    callback.append = True
         self.callback_list.on_train_begin()
         self.history.epoch = list(range(self.state.position["epoch"]))
         load_callback_state(self.callbacks, self.state.callbacks, self.state.callback_arrays)

@@ -123,6 +123,10 @@ def build_optimizers(
     own = model.configure_optimizers()
     rates = config.learning_rate
     if isinstance(rates, dict) and rates.keys() != own.keys():
+        if [*own] == [""]:
+            raise UsageError(
+                f"{config.model} has one learning rate, got {[*rates]}: give a single number"
+            )
         raise UsageError(
             f"{config.model} needs learning rates for {[*own]}, got {[*rates]}: give one for each"
             " part, or a single number"

@@ -3,15 +3,19 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from zoo.log import log_message
 from zoo.registry import arguments
 from zoo.training import run_folder
 from zoo.training.run_arguments import model_name, to_jsonable_arguments
 from zoo.training.run_config import RunConfig
-from zoo.training.run_folder import TRAINER
+from zoo.training.run_folder import TRAINER, Run
+from zoo.training.workdir import differences
 
 if TYPE_CHECKING:
     from zoo.model import Model
     from zoo.training.trainer import Trainer
+
+DATA_FIELDS = ("train", "batch_size", "binarize", "augment", "image_size", "drop_remainder")
 
 
 def describe_run(
@@ -27,7 +31,8 @@ def describe_run(
     """
     assert trainer.workdir
     folder = trainer.workdir
-    if folder.config.exists() and run_folder.read(folder.path).made_by != TRAINER:
+    previous = run_folder.read(folder.path) if folder.config.exists() else None
+    if previous and previous.made_by != TRAINER:
         return
     model = trainer.model
     source = getattr(train, "source", None)
@@ -56,7 +61,22 @@ def describe_run(
         save_every=trainer.save_every,
         figures_every=trainer.figures_every,
     )
+    if previous and trainer.state.position["step"]:
+        _note_other_data(previous, config)
     run_folder.write(folder.path, config, model, TRAINER)
+
+
+def _note_other_data(previous: Run, config: RunConfig) -> None:
+    """Logs a message if a run goes on with other data than those it was trained on so far."""
+    old = {name: getattr(previous.config, name) for name in DATA_FIELDS}
+    changed = differences(old, {name: getattr(config, name) for name in DATA_FIELDS})
+    if previous.config.data and not run_folder.has_same_data(previous, config.data):
+        changed += differences({"data": previous.config.data}, {"data": config.data})
+    if changed:
+        before, now = (", ".join(texts) for texts in zip(*changed, strict=True))
+        log_message(
+            f"note: the run in {previous.workdir} was trained with {before}, and goes on with {now}"
+        )
 
 
 def _changed_arguments(model: "Model") -> dict[str, Any]:

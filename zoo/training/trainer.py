@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import inspection
-from zoo.checks import check_numbers, check_optional_numbers
+from zoo.checks import check_flags, check_numbers, check_optional_numbers
 from zoo.errors import UsageError
 from zoo.evaluation_mode import evaluation_mode, preserved
 from zoo.model import Model
@@ -77,6 +77,7 @@ class Trainer:
     ):
         check_numbers(save_every=save_every, max_to_keep=max_to_keep, figures_every=figures_every)
         check_numbers(seed=seed)
+        check_flags(eager=eager, jit_compile=jit_compile, verbose=verbose)
         check_optional_numbers(micro_batches=micro_batches)
         if monitor is not None and not isinstance(monitor, str):
             raise UsageError(f"monitor must be the name of a metric or None, got {monitor!r}")
@@ -86,7 +87,7 @@ class Trainer:
         with self.distribution.strategy.scope():
             model.prepare(optimizers)
         self.state = TrainState(model, seed, micro_batches)
-        self.workdir = Workdir(workdir, max_to_keep) if workdir else None
+        self.workdir = None if workdir is None else Workdir(workdir, max_to_keep)
         self.callbacks = list(callbacks or ())
         self.eager = eager
         self.jit_compile = jit_compile

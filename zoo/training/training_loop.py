@@ -108,6 +108,7 @@ class TrainingLoop:
     def _epoch(self, callbacks: TrainingCallbacks, received: list[str]) -> None:
         position = self.position
         callback_list = callbacks.callback_list
+        self.model.check_trainable()
         step = self._current_step()
         dataset = as_tf_dataset(self.train, position["epoch"])
         for batch in dataset.take(1):

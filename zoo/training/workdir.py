@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from zoo.errors import WorkdirBusyError, WriteError, shorten
-from zoo.files import remove_temporary
+from zoo.errors import UsageError, WorkdirBusyError, WriteError, shorten
+from zoo.files import remove_temporary, user_path
 from zoo.training import checkpoint
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class Workdir:
     """
 
     def __init__(self, path: str | Path, max_to_keep: int = 3):
-        self.path = Path(path)
+        if path == "":
+            raise UsageError("the workdir must be a folder, or None to save nothing, got ''")
+        self.path = user_path(path)
         self.checkpoints = checkpoint.Checkpoints(self.path / "checkpoints", max_to_keep)
         self.best_checkpoint = self.path / "checkpoints" / "best.npz"
         self.config = self.path / "config.json"
