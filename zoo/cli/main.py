@@ -14,6 +14,7 @@ from zoo.cli import runs
 from zoo.cli.caption import caption
 from zoo.cli.check import check
 from zoo.cli.compare import compare
+from zoo.cli.completion import complete_described, complete_trained
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
@@ -65,7 +66,7 @@ def _show_info(record: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_described)
 @json_option(_show_info)
 def info(name: str) -> dict[str, Any]:
     """Show a model's paper and arguments, or a preset's card.
@@ -86,7 +87,7 @@ def _show_inspect(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_trained)
 @DATA_OPTION
 @click.option(
     "--batch-size",
