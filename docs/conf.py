@@ -31,7 +31,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # lines that are shortened wi
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
 myst_update_mathjax = False
-nb_execution_mode = "cache"  # a notebook runs again when its code or a source file has changed
+nb_execution_in_temp = True  # their runs and files are not left in docs
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
@@ -41,16 +41,22 @@ nb_ipywidgets_js = {}  # no script from another host
 # Reference: signatures with hints; Google's style of docstrings; `code` in single backticks.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_inherit_docstrings = False
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 default_role = "literal"
 
 # The step of each model beside its equations: MathJax, served with the site.
-mathjax_path = "mathjax/MathJax.js?config=TeX-AMS_CHTML"
-mathjax2_config = {"tex2jax": {"inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]]}}
+mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
+mathjax2_config = {
+    "tex2jax": {"inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]]},
+    "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "imageFont": None},
+    "showMathMenu": False,
+}
 
 html_theme = "furo"
 html_title = f"the zoo {release}"

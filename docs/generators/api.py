@@ -1,16 +1,19 @@
 """The API reference: one page for each public module, from its docstrings and hints."""
 
 import ast
+import functools
 
 from docs.generators.sources import ROOT, parse, path_of
 
-# Page -> (title, modules whose public names it shows).
+WITH_BASES = ("blocks", "zoo.errors", "zoo.generation", "zoo.model")  # whose base classes matter
+
+# Page -> (title, modules whose public names it shows; after a colon, only one of them).
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "zoo": ("zoo: models by name", ("zoo.factory", "zoo.registry")),
+    "zoo": ("zoo: models by name", ("zoo.factory", "zoo.registry:register")),
     "model": (
         "zoo.Model and its subclasses",
         (
-            "zoo.model",
+            "zoo.model:Model",
             "zoo.model.kind",
             "zoo.model.image_translator",
             "zoo.model.recommender",
@@ -20,49 +23,56 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
             "zoo.generation.sequence_generator",
             "zoo.generation.translator",
             "zoo.generation.captioner",
-            "zoo.model.method_arguments",
+            "zoo.model.method_arguments:checked_method",
         ),
     ),
     "trainer": (
         "zoo.Trainer and runs",
-        ("zoo.training.trainer", "zoo.training.run_config", "zoo.recipes.loading"),
+        ("zoo.training.trainer", "zoo.training.run_config", "zoo.recipes.loading:load"),
     ),
-    "optimizers": ("zoo.optimizers and zoo.threads", ("zoo.optimizers", "zoo.threads")),
+    "optimizers": (
+        "zoo.optimizers and zoo.threads",
+        (
+            "zoo.optimizers:Adam,AdamW,AveragingAdam,WarmUp,InverseSquareRoot",
+            "zoo.threads:configure",
+        ),
+    ),
     "data": (
         "zoo.data",
         (
             "zoo.data",
-            "zoo.data.array_dataset",
+            "zoo.data.array_dataset:ArrayDataset",
             "zoo.data.text_dataset",
-            "zoo.data.stream_config",
-            "zoo.data.text_config",
+            "zoo.data.stream_config:StreamConfig",
+            "zoo.data.text_config:TextConfig",
             "zoo.data.caption_config",
-            "zoo.data.corpora",
+            "zoo.data.corpora:Corpus,load_pairs,load_captions,with_mirror_images",
             "zoo.data.image_features",
-            "zoo.data.builders.snowflakes",
-            "zoo.data.builders.dates",
-            "zoo.data.builders.shapes",
-            "zoo.data.builders.ratings",
+            "zoo.data.builders.snowflakes:generate,growth_parameters",
+            "zoo.data.builders.dates:generate",
+            "zoo.data.builders.shapes:generate",
+            "zoo.data.builders.ratings:generate,load",
         ),
     ),
     "text": ("zoo.text and zoo.music", ("zoo.text", "zoo.music")),
-    "decoding": ("Decoding", ("zoo.generation.decoding", "zoo.generation.decoding_result")),
+    "decoding": ("Decoding", ("zoo.generation.decoding",)),
     "metrics": ("zoo.metrics", ("zoo.metrics",)),
     "figures": ("zoo.figures", ("zoo.figures",)),
     "inspection": ("zoo.inspection", ("zoo.inspection",)),
     "finetuning": (
         "zoo.finetuning",
-        ("zoo.finetuning", "zoo.finetuning.weight_transfer", "zoo.finetuning.features"),
+        (
+            "zoo.finetuning",
+            "zoo.finetuning.weight_transfer:TransferReport",
+            "zoo.finetuning.features:feature_extractor",
+        ),
     ),
-    "presets": (
-        "Presets and export",
-        ("zoo.presets", "zoo.presets.saving", "zoo.saved_model"),
-    ),
+    "presets": ("Presets and export", ("zoo.presets", "zoo.saved_model:export")),
     "recipes": (
         "zoo.recipes",
-        ("zoo.recipes", "zoo.recipes.recipe", "zoo.recipes.records", "zoo.recipes.run"),
+        ("zoo.recipes", "zoo.recipes.records", "zoo.recipes.run:reproduce"),
     ),
-    "testing": ("zoo.testing", ("zoo.testing", "zoo.testing.conformance")),
+    "testing": ("zoo.testing", ("zoo.testing",)),
     "errors": ("zoo.errors", ("zoo.errors",)),
 }
 
@@ -98,8 +108,9 @@ def _toctree(caption: str, names: object) -> str:
 
 def _page(title: str, modules: tuple[str, ...]) -> str:
     parts = [f"# {title}\n"]
-    for module in modules:
-        names = public_names(module)
+    for entry in modules:
+        module, _, only = entry.partition(":")
+        names = only.split(",") if only else public_names(module)
         if len(modules) > 1:
             parts.append(f"## {module}\n")
         parts.append(_automodule(module, names))
@@ -107,14 +118,32 @@ def _page(title: str, modules: tuple[str, ...]) -> str:
 
 
 def _automodule(module: str, names: list[str]) -> str:
-    options = [":members:" + (f" {', '.join(names)}" if names else "")]
-    options += [":show-inheritance:", ":imported-members:" if _has_all(module) else ""]
-    body = "\n".join(f"   {option}" for option in options if option)
-    return f"```{{eval-rst}}\n.. automodule:: {module}\n{body}\n```\n"
+    """The docstring of a module, then its public names as a user writes them."""
+    lines = [f".. automodule:: {module}", ""]
+    for name in names:
+        shown = f"zoo.{name}" if zoo_exports().get(name) == module else f"{module}.{name}"
+        if name.isupper():
+            lines += [f".. autodata:: {shown}", "   :no-value:"]
+        elif name[0].isupper():
+            lines += [f".. autoclass:: {shown}", "   :members:"]
+            lines += ["   :show-inheritance:"] if module.startswith(WITH_BASES) else []
+        else:
+            lines.append(f".. autofunction:: {shown}")
+        lines.append("")
+    body = "\n".join(lines)
+    return f"```{{eval-rst}}\n{body}```\n"
 
 
-def _has_all(module: str) -> bool:
-    return any(_is_all(node) for node in parse(path_of(module)).body)
+@functools.cache
+def zoo_exports() -> dict[str, str | None]:
+    """The public names of `zoo` -> the module that defines each."""
+    exports: dict[str, str | None] = {}
+    for node in parse(ROOT / "zoo" / "__init__.py").body:
+        if isinstance(node, ast.ImportFrom) and node.module != "zoo":
+            exports |= {alias.name: node.module for alias in node.names}
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_LAZY":
+            exports |= ast.literal_eval(node.value)
+    return exports
 
 
 def _is_all(node: ast.stmt) -> bool:
@@ -126,9 +155,22 @@ def public_names(module: str) -> list[str]:
     body = parse(path_of(module)).body
     for node in body:
         if _is_all(node) and isinstance(node, ast.Assign):
-            return list(ast.literal_eval(node.value))
+            hidden = _names_for_type_checkers(body)
+            return [name for name in ast.literal_eval(node.value) if name not in hidden]
     return [
         node.name
         for node in body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
+
+
+def _names_for_type_checkers(body: list[ast.stmt]) -> set[str]:
+    """The names that a module imports lazily, and under TYPE_CHECKING."""
+    return {
+        alias.name
+        for block in body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }

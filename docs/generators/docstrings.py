@@ -32,8 +32,18 @@ def markdown_to_rst(
     lines[:] = result
 
 
+def skip_foreign(
+    app: Any, what: str, name: str, value: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leaves out members that another library defines; None: as Sphinx decides."""
+    module = getattr(value, "__module__", None) or ""
+    return True if module.startswith(("keras", "tensorflow", "tf_keras")) else None
+
+
 def _escape(line: str) -> str:
     """Escapes stars, bars and trailing underscores outside of code."""
     parts = CODE.split(line)
     parts[::2] = [re.sub(r"([*|]|(?<=\w)_(?=\W|$))", r"\\\1", part) for part in parts[::2]]
+    # A word that follows code without a space, as in `Score`s, needs a separator.
+    parts[2::2] = [re.sub(r"^(?=\w)", r"\\ ", part) for part in parts[2::2]]
     return "".join(parts)

@@ -18,10 +18,11 @@ from docs.generators import (
     models,
     notebooks,
     paper,
+    root_pages,
 )
 
 GENERATED = Path(__file__).parents[1] / "generated"
-GENERATORS = (api, gallery, guarantees, models, paper)
+GENERATORS = (api, gallery, guarantees, models, paper, root_pages)
 
 
 def write_pages(app: Any) -> None:
@@ -46,6 +47,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", mathjax.copy_mathjax)
     app.connect("source-read", links.resolve_outside_links)
     app.connect("autodoc-process-docstring", docstrings.markdown_to_rst, priority=400)
+    app.connect("autodoc-skip-member", docstrings.skip_foreign)
     app.connect("doctree-resolved", links.link_public_names)
     app.connect("source-read", notebooks.add_download)
     app.connect("build-finished", notebooks.write_notebooks)

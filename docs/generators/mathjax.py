@@ -8,12 +8,10 @@ from typing import Any
 PARTS = (
     "MathJax.js",
     "LICENSE",
-    "config/TeX-AMS_CHTML.js",
+    "config/TeX-AMS-MML_HTMLorMML-full.js",
     "extensions",
-    "fonts/HTML-CSS/TeX/woff",
-    "jax/element",
-    "jax/input/TeX",
-    "jax/output/CommonHTML",
+    "fonts/HTML-CSS/STIX-Web",
+    "jax",
 )
 
 

@@ -25,8 +25,10 @@ def write_notebooks(app: Any, error: Exception | None) -> None:
     """Writes the tutorials as .ipynb files, without outputs, beside their pages."""
     if error is not None or app.builder.format != "html":
         return
-    import jupytext
+    import nbformat
+    from myst_nb.core.read import read_myst_markdown_notebook
 
     for path in sorted((Path(app.srcdir) / FOLDER).glob("*.md")):
         if _is_notebook(f"{FOLDER}/{path.stem}"):
-            jupytext.write(jupytext.read(path), Path(app.outdir) / FOLDER / f"{path.stem}.ipynb")
+            notebook = read_myst_markdown_notebook(path.read_text())
+            nbformat.write(notebook, Path(app.outdir) / FOLDER / f"{path.stem}.ipynb")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def page(model: str) -> str:
     left = "\n".join(_equation(number, step) for number, step in numbered)
     right = "\n".join(_code(function, numbers) for function in shown_functions(model))
     return (
-        f"# {model}: paper beside code\n\n"
+        f"---\nhide-toc: true\n---\n\n# {model}: paper beside code\n\n"
         f"**{title_of_paper(model)}**. The numbers lead from an equation to its line and back. The"
         f" [card](../../models/{model}.md) explains arguments, data and differences from the paper;"
         f" [the file](../api/models.{model}.md) is the reference.\n\n"
@@ -169,16 +170,17 @@ def _anchor(path: Path, line: int) -> str:
 
 def _code(function: Function, numbers: dict[tuple[Path, int], list[int]]) -> str:
     """A function as highlighted HTML; lines that compute an equation link to it."""
-    text = "\n".join(function.lines()) + "\n"
+    text = textwrap.dedent("\n".join(function.lines())) + "\n"
     html = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
     lines = []
     for number, line in enumerate(html.splitlines(), start=function.first):
         marks = "".join(
-            f' <a class="step" href="#eq-{k}">({k})</a>'
+            f'<a class="step" href="#eq-{k}">({k})</a>'
             for k in numbers.get((function.path, number), ())
         )
+        anchor = _anchor(function.path, number)
         lines.append(
-            f'<span class="line" id="{_anchor(function.path, number)}">{line}{marks}</span>'
+            f'<span class="line" id="{anchor}"><span class="mark">{marks}</span>{line}</span>'
         )
     name = function.path.relative_to(ROOT).as_posix()
     title = source_link(function.path, f"`{name}`")
