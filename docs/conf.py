@@ -35,6 +35,7 @@ nb_execution_in_temp = True  # their runs and files are not left in docs
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # messages of TensorFlow
 nb_render_text_lexer = "text"
 nb_ipywidgets_js = {}  # no script from another host
 

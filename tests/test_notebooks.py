@@ -96,3 +96,35 @@ def test_a_figure_is_shown_as_the_image_that_it_is():
     shown = np.asarray(Image.open(io.BytesIO(figure._repr_png_())))
     np.testing.assert_array_equal(shown, np.asarray(figure))
     assert figure[0]._repr_png_() is None and (figure / 2)._repr_png_() is None
+
+
+CELLS = [
+    """import zoo
+from zoo.data.builders import snowflakes
+
+crystals = snowflakes.generate(8, size=8)
+data = zoo.data.load(crystals, batch_size=4, binarize="threshold")
+model = zoo.get("vae", image_shape=(8, 8, 1), filters=(4,), base_filters=4)
+trainer = zoo.Trainer(model, eager=True, figures_every=0)
+trainer.fit(data, epochs=2);""",
+    "trainer.inspect(data.take(4))",
+    "zoo.figures.grid(crystals)",
+]
+
+
+def test_a_kernel_shows_progress_tables_and_images():
+    nbclient = pytest.importorskip("nbclient", reason="no nbclient: pip install '.[docs]'")
+    pytest.importorskip("ipykernel", reason="no ipykernel: pip install '.[docs]'")
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = [
+        [output.data for output in cell.outputs if "data" in output] for cell in notebook.cells
+    ]
+    assert [len(outputs) for outputs in shown] == [1, 1, 1]
+    ((training,), (table,), (figure,)) = shown
+    assert training["text/plain"].count("epoch") == 2 and "<progress" not in training["text/html"]
+    assert table["text/html"].count("<table>") == 3
+    assert figure["image/png"]
+    texts = [str(output) for cell in notebook.cells for output in cell.outputs]
+    assert not any(character in text for text in texts for character in ("\x1b", "\r", "\\x1b"))

@@ -123,7 +123,7 @@ def _automodule(module: str, names: list[str]) -> str:
     for name in names:
         shown = f"zoo.{name}" if zoo_exports().get(name) == module else f"{module}.{name}"
         if name.isupper():
-            lines += [f".. autodata:: {shown}", "   :no-value:"]
+            lines.append(f".. py:data:: {shown}")
         elif name[0].isupper():
             lines += [f".. autoclass:: {shown}", "   :members:"]
             lines += ["   :show-inheritance:"] if module.startswith(WITH_BASES) else []

@@ -23,7 +23,7 @@ OTHERS = {
 
 
 def entries() -> dict[str, tuple[str, str]]:
-    """File name -> (caption, command), for every figure."""
+    """File name -> (caption, command), for every figure, in the order of the results page."""
     made = {
         path.name: (
             CAPTIONS.get(path.name, path.stem.replace("_", " ").capitalize() + "."),
@@ -32,7 +32,9 @@ def entries() -> dict[str, tuple[str, str]]:
         for path in sorted(FOLDER.iterdir())
         if path.suffix in (".png", ".jpg", ".gif")
     }
-    return made | {name: entry for name, entry in OTHERS.items() if name in made}
+    made |= {name: entry for name, entry in OTHERS.items() if name in made}
+    order = ["snowflakes.png", *CAPTIONS]
+    return {name: made[name] for name in [*order, *made] if name in made}
 
 
 def pages() -> dict[str, str]:

@@ -46,7 +46,8 @@ class Table:
             for cells, is_bad in self.rows
         )
         return (
-            f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{names}</tr></thead>"
+            f"<table><caption{_CAPTION}>{html.escape(self.title)}</caption>"
+            f"<thead><tr>{names}</tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
 
@@ -59,10 +60,12 @@ class Table:
         return f"<td{self._html_style(number)}>{indent}{html.escape(text.lstrip())}</td>"
 
     def _html_style(self, number: int) -> str:
-        return f' style="text-align: {"left" if number < self.left else "right"}"'
+        align = "left" if number < self.left else "right"
+        return f' style="text-align: {align}; padding: 0 0.6em"'
 
 
 _BAD = ' style="color: #c00"'
+_CAPTION = ' style="text-align: left; padding: 0.6em; font-weight: bold"'
 
 
 @dataclass
