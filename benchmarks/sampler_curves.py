@@ -9,17 +9,17 @@ classes only) and NAME.json with all numbers, to `--output`.
 
 import argparse
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from zoo.cli.load import load_model
 
+import zoo
 from blocks.solvers import SOLVERS
 from zoo import data as datasets
 from zoo import figures, metrics
+from zoo.files import write_json
 
 STEPS = (5, 10, 20, 50)
 GUIDANCE = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -100,22 +100,18 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[dict[str, Any
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", help="a preset, a .keras file, or a folder of `zoo reproduce`")
+    parser.add_argument("model", help="a preset, a .keras file, or the folder of a run")
     parser.add_argument("--data", default="mnist", help="default: mnist")
     parser.add_argument("--split", default="test", help="default: test")
     parser.add_argument("--images", type=int, default=5000, help="for each point (default: 5000)")
     parser.add_argument("--output", type=Path, default=Path("runs"), help="folder (default: runs)")
     options = parser.parse_args(arguments)
-    model = load_model(options.model)
-    if model is None:
-        parser.error(f"{options.model} is no preset, .keras file or folder of `zoo reproduce`")
-    results = curves(model, options.data, options.split, options.images)
-    stem = options.output / Path(options.model).stem
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    plot_steps(results["steps"], stem.with_name(f"{stem.name}-steps.png"))
+    results = curves(zoo.load(options.model), options.data, options.split, options.images)
+    name = Path(options.model).name.removesuffix(".keras")
+    write_json(options.output / f"{name}.json", results)
+    plot_steps(results["steps"], options.output / f"{name}-steps.png")
     if results["guidance"]:
-        plot_guidance(results["guidance"], stem.with_name(f"{stem.name}-guidance.png"))
-    stem.with_name(f"{stem.name}.json").write_text(json.dumps(results, indent=1) + "\n")
+        plot_guidance(results["guidance"], options.output / f"{name}-guidance.png")
     return results
 
 

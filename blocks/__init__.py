@@ -16,7 +16,6 @@ from blocks.gated import GatedDense
 from blocks.group_normalization import GroupNormalization
 from blocks.heads import BernoulliHead, GaussianHead, NormalHead
 from blocks.kernel_mmd import mmd
-from blocks.normalization import BatchNormalization
 from blocks.priors import FlowPrior, GaussianMixture, StandardNormal, VampPrior, mixture_noise
 from blocks.recurrent import (
     AttentionCell,
@@ -40,7 +39,6 @@ __all__ = [
     "AdditiveAttention",
     "AttentionCell",
     "AttentionDecoder",
-    "BatchNormalization",
     "BernoulliHead",
     "CausalTransformerLayer",
     "DiffusionMLP",

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from blocks.checks import require_attribute
 from blocks.recurrent import AttentionCell
-from blocks.recurrent_loop import scan, split_cell, time_major
+from blocks.recurrent_loop import split_cell, time_major
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -58,7 +58,7 @@ class AttentionDecoder(keras.layers.Layer):
         Returns (outputs [b, t, n], weights [b, t, s], states after the last step).
         """
         dtype = self.cell.compute_dtype
-        project, cell_step, kernels = split_cell(self.cell.cell, self.cell.feedback_size, dtype)
+        project, cell_step = split_cell(self.cell.cell, self.cell.feedback_size, dtype)
         *state, memory = states
 
         def step(last: list[tf.Tensor], projected: tf.Tensor) -> list[tf.Tensor]:
@@ -67,7 +67,7 @@ class AttentionDecoder(keras.layers.Layer):
 
         zeros = tf.zeros((tf.shape(inputs)[0], self.cell.output_size), dtype)
         inputs = time_major(project(inputs))
-        outputs, *step_states = scan(step, inputs, [zeros, *state], kernels)
+        outputs, *step_states = tf.scan(step, inputs, [zeros, *state])
         last_states = [*(x[-1] for x in step_states), memory]
         return time_major(outputs), time_major(step_states[-1]), last_states
 

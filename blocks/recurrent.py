@@ -1,8 +1,8 @@
 """Recurrent layers: a sequence encoder, and decoder cells with attention.
 
 The encoder gives the results of `keras.layers.RNN` over the same cells and is faster: products that
-need no state are computed for all steps at once, and so are the gradients of the kernels
-(`blocks.recurrent_loop`). `blocks.AttentionDecoder` does the same for the decoder cells.
+need no state are computed for all steps at once (`blocks.recurrent_loop`).
+`blocks.AttentionDecoder` does the same for the decoder cells.
 """
 
 from typing import Any, Self
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from blocks.checks import boolean, one_of, positive_int, require_attribute
-from blocks.recurrent_loop import CellStep, scan, split_cell, state_sizes, time_major, unsplit
+from blocks.recurrent_loop import CellStep, split_cell, state_sizes, time_major, unsplit
 
 CELLS = {"gru": keras.layers.GRUCell, "lstm": keras.layers.LSTMCell}
 
@@ -57,7 +57,7 @@ class SequenceEncoder(keras.layers.Layer):
         self, cell: keras.layers.Layer, inputs: tf.Tensor, mask: tf.Tensor, backward: bool
     ) -> list[tf.Tensor]:
         """One direction: [outputs, *state]."""
-        project, cell_step, kernels = split_cell(cell, 0, self.compute_dtype)
+        project, cell_step = split_cell(cell, 0, self.compute_dtype)
         mask = time_major(mask[..., None])
 
         def step(
@@ -70,7 +70,7 @@ class SequenceEncoder(keras.layers.Layer):
         zeros = tf.zeros((tf.shape(inputs)[0], self.units), self.compute_dtype)
         initial_state = [zeros for _ in state_sizes(cell)]
         inputs = (time_major(project(inputs)), mask)
-        states = scan(step, inputs, initial_state, kernels, reverse=backward)
+        states = tf.scan(step, inputs, initial_state, reverse=backward)
         outputs = tf.where(mask, states[0], tf.zeros((), self.compute_dtype))
         return [time_major(outputs), *(state[0 if backward else -1] for state in states)]
 

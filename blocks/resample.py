@@ -15,11 +15,10 @@ import tensorflow as tf
 
 from blocks.checks import fraction, int_tuple, one_of, positive_int
 from blocks.convolution import FastConv2DTranspose
-from blocks.normalization import BatchNormalization
 from blocks.stack import Stack
 
 NORMS = {
-    "batch": BatchNormalization,
+    "batch": keras.layers.BatchNormalization,
     "instance": lambda dtype: keras.layers.GroupNormalization(groups=-1, dtype=dtype),
     "layer": keras.layers.LayerNormalization,
 }

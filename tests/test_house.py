@@ -261,3 +261,24 @@ def packed_lines(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_a_line_holds_one_statement(path):
     assert [*packed_lines(path)] == []
+
+
+def find_module(name):
+    """(path, names below it) of the longest part of a dotted name that is a file of the project."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:count])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.exists():
+                return file, parts[count:]
+    return None, parts
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_imported_exists(path):
+    """Also in benchmarks that no test runs."""
+    for name in imports(path):
+        if name.split(".")[0] in ("zoo", "blocks", "benchmarks"):
+            file, rest = find_module(name)
+            assert file and len(rest) < 2, name
+            assert rest in ([], ["*"]) or re.search(rf"\b{rest[0]}\b", file.read_text()), name

@@ -94,12 +94,6 @@ VARIANTS = {
     "zoo keras adam": Variant(
         "tf_runners.trainer", arguments={"plain": "adam"}, models=IMAGE_MODELS + TEXT_MODELS
     ),
-    "zoo keras batch norm": Variant(
-        "tf_runners.trainer", arguments={"plain": "batch_norm"}, models=("dcgan",)
-    ),
-    "zoo loop gradients": Variant(
-        "tf_runners.trainer", arguments={"plain": "kernel_gradients"}, models=TEXT_MODELS
-    ),
     "zoo eager": Variant("tf_runners.trainer", arguments={"eager": True}),
     "eager loop": Variant("tf_runners.loop", EAGER, models=OTHERS),
     "pytorch": Variant("torch_runners.loop", TORCH, requirements=("torch",), models=OTHERS),

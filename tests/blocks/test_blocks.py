@@ -59,11 +59,6 @@ CASES = {
     "AdditiveAttention": [({"units": 4}, STEP, (2, 6)), ({"units": 4}, STEPS, (2, 3, 6))],
     "AttentionCell": [({"cell": lstm, "attention": additive}, DECODED, (2, 3, 10))],
     "AttentionDecoder": [({"cell": feeding}, DECODED, (2, 3, 3))],
-    "BatchNormalization": [
-        ({}, IMAGE, IMAGE),
-        ({"scale": False, "momentum": 0.5}, IMAGE, IMAGE),
-        ({}, VECTOR, VECTOR),
-    ],
     "BernoulliHead": [
         ({"channels": 3}, IMAGE, (2, 7, 6, 3)),
         ({"channels": 3, "kernel_size": None}, IMAGE, (2, 7, 6, 3)),

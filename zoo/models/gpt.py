@@ -34,6 +34,8 @@ class GPT(zoo.LanguageModel):
         decay_steps: steps in which the learning rate falls to a tenth; it then stays there.
     """
 
+    micro_batches = 2
+
     def __init__(
         self,
         text_vocabulary: Any = 8000,
