@@ -19,12 +19,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
-    "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
     "docs.generators.extension",
 ]
-exclude_patterns = ["_build", "generators", "**/README.md"]
+exclude_patterns = ["_build", "generators", "generated/commands.md"]
 suppress_warnings = ["misc.highlighting_failure"]  # lines that are shortened with "..."
 
 # Pages: Markdown; those in docs/tutorials are notebooks, which the build runs.
@@ -52,15 +51,14 @@ napoleon_use_ivar = True
 default_role = "literal"
 
 # The step of each model beside its equations: MathJax, served with the site.
-mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
-mathjax2_config = {
-    "tex2jax": {"inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]]},
-    "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "imageFont": None},
-    "showMathMenu": False,
-}
+mathjax_path = "mathjax/tex-mml-chtml.js"
+mathjax3_config = {"options": {"enableMenu": False}}
+
+smartquotes = False  # "--" is an option, not a dash
 
 html_theme = "furo"
 html_title = f"the zoo {release}"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

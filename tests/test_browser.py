@@ -78,7 +78,7 @@ def test_the_search_finds_pages_about_the_learning_rate(browser, address):
 def test_equations_are_typeset_and_lead_to_their_lines(browser, address):
     browser.get(f"{address}/generated/paper/vae.html")
     browser.implicitly_wait(10)
-    assert browser.find_elements("css selector", ".paper .MathJax")
+    assert browser.find_elements("css selector", ".paper mjx-container")
     first = browser.find_element("css selector", ".paper a.step")
     first.click()
     target = first.get_attribute("href").rpartition("#")[2]

@@ -10,6 +10,7 @@ from typing import Any
 
 from docs.generators import (
     api,
+    commands,
     docstrings,
     gallery,
     guarantees,
@@ -22,7 +23,7 @@ from docs.generators import (
 )
 
 GENERATED = Path(__file__).parents[1] / "generated"
-GENERATORS = (api, gallery, guarantees, models, paper, root_pages)
+GENERATORS = (api, commands, gallery, guarantees, models, paper, root_pages)
 
 
 def write_pages(app: Any) -> None:

@@ -5,29 +5,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-PARTS = (
-    "MathJax.js",
-    "LICENSE",
-    "config/TeX-AMS-MML_HTMLorMML-full.js",
-    "extensions",
-    "fonts/HTML-CSS/STIX-Web",
-    "jax",
-)
+SCRIPT = "tex-mml-chtml.js"
+FONTS = "output/chtml/fonts/woff-v2"
 
 
 def copy_mathjax(app: Any) -> None:
-    """Copies what the pages need of MathJax 2 from the package `jupyter_server_mathjax`."""
+    """Copies what the pages need of MathJax 3 from the package `django-static-mathjax`."""
     if app.builder.format != "html":
         return
-    spec = importlib.util.find_spec("jupyter_server_mathjax")
-    if spec is None or spec.origin is None:
+    spec = importlib.util.find_spec("mathjax")
+    if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("MathJax is missing: pip install '.[docs]'")
-    source = Path(spec.origin).parent / "static"
+    source = Path(spec.submodule_search_locations[0]) / "static" / "mathjax"
     target = Path(app.outdir) / "_static" / "mathjax"
-    for part in PARTS:
-        target_part = target / part
-        if target_part.exists():
-            continue
-        target_part.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (source / part).is_dir() else shutil.copy2
-        copy(source / part, target_part)
+    (target / FONTS).mkdir(parents=True, exist_ok=True)
+    for file in (source / "es5" / SCRIPT, source / "LICENSE"):
+        if file.exists():
+            shutil.copy2(file, target)
+    shutil.copytree(source / "es5" / FONTS, target / FONTS, dirs_exist_ok=True)

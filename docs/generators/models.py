@@ -42,7 +42,7 @@ DATA = {
 HEAD = """\
 # Models
 
-Each model is one file and one card. "Beside the code" shows the paper's equations next to the lines
+Each model is one file and one card. "Beside code" shows the paper's equations next to the lines
 that compute them. A result links to its protocol; results of different protocols are not
 comparable.
 """
@@ -73,14 +73,14 @@ def headline(model: str) -> str:
 
 def pages() -> dict[str, str]:
     """The page `models`."""
-    rows = ["| model | paper | result | preset | |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| model | paper | measured | presets | equations |", "| --- | --- | --- | --- | --- |"]
     for name in names():
         result = headline(name)
         linked = f"[{result}](../results.md)" if result else ""
         shipped = ", ".join(f"`{preset}`" for preset in presets(name))
         rows.append(
             f"| [{name}](../models/{name}.md) | {title_of_paper(name)} | {linked} | {shipped} |"
-            f" [beside the code](paper/{name}.md) |"
+            f" [beside code](paper/{name}.md) |"
         )
     cards = "\n".join(f"../models/{name}" for name in names())
     papers = "\n".join(f"paper/{name}" for name in names())
