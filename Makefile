@@ -1,6 +1,7 @@
 # make demo    a first look: trains a VAE on snow crystals, leaves pictures in runs/demo
 # make test    the whole suite
 # make check   lint, format and types
+# make docs    the site, in docs/_build/html
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -25,4 +26,11 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.PHONY: demo test check
+.venv/docs-installed: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+docs: .venv/docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+.PHONY: demo test check docs

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import output
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import Number, UserPath, generation_options, reject_options
 from zoo.cli.runs import open_model, require_method
 from zoo.cli.terminal import json_option
@@ -24,7 +25,7 @@ def _show(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.argument(
     "images",
     metavar="IMAGE...",

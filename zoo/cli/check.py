@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.completion import complete_models
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.log import log_message
 
@@ -17,7 +18,7 @@ def _show(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option(
     "--only",
     multiple=True,

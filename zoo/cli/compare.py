@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from zoo.cli import runs
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import BEST_OPTION, DATA_OPTION, RESULTS_OPTION
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.errors import UsageError
@@ -31,7 +32,9 @@ def _format(difference: dict[str, Any] | None) -> str:
 
 
 @click.command()
-@click.argument("names", metavar="RUN RUN ...", nargs=-1, required=True)
+@click.argument(
+    "names", metavar="RUN RUN ...", nargs=-1, required=True, shell_complete=complete_trained
+)
 @DATA_OPTION
 @click.option("--split", "test", help="Split to evaluate on.  [default: that of the first run]")
 @BEST_OPTION

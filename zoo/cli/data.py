@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from zoo import data as datasets
+from zoo.cli.completion import complete_data
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.errors import WriteError, ZooError
 from zoo.files import check_writable
@@ -66,7 +67,7 @@ def data_list() -> dict[str, Any]:
 
 
 @data.command("info")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_data)
 @json_option(lambda record: print_table(record.items()))
 def data_info(name: str) -> dict[str, Any]:
     """Describe a data set: shape, splits, source, license, and whether it is on disk.
@@ -80,7 +81,7 @@ def data_info(name: str) -> dict[str, Any]:
 
 
 @data.command("prepare")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_data)
 @json_option(lambda record: click.echo(f"{record['name']} is in {record['directory']}"))
 def data_prepare(name: str) -> dict[str, Any]:
     """Download a data set, once.

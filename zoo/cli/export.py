@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import (
     BEST_OPTION,
     NUM_BEAMS_OPTION,
@@ -25,7 +26,7 @@ def _show(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.argument("folder", type=OutputFolder())
 @NUM_BEAMS_OPTION
 @max_length_option(100)

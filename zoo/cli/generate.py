@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import BEST_OPTION, SEED, Number, reject_options
 from zoo.cli.runs import open_model
 from zoo.cli.terminal import json_option, stdout_for_people
@@ -25,7 +26,7 @@ def _show(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
 @click.option(
     "--max-length",

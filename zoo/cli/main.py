@@ -14,6 +14,7 @@ from zoo.cli import runs
 from zoo.cli.caption import caption
 from zoo.cli.check import check
 from zoo.cli.compare import compare
+from zoo.cli.completion import complete_described, complete_trained
 from zoo.cli.data import data
 from zoo.cli.doctor import doctor
 from zoo.cli.export import export
@@ -48,9 +49,24 @@ def main() -> None:
     zoo inspect vae                           every layer and gradient of one step
     zoo check my_model                        check a model of your own
 
+    MODEL is the name of a model, RUN the folder of a run. Where a trained model is needed, both
+    can also be the name of a preset, a .keras file, or the name of a model, which means its newest
+    run in runs/. Each command explains its options with --help.
+
     Results go to stdout, progress and messages to stderr. With --json, stdout is one JSON object.
     Exit code: 0 for success; 1 if the command failed or was interrupted; 2 if the command was
     invalid and nothing was done.
+
+    \b
+    Environment:
+      TFDS_DATA_DIR   prepared data sets; default ~/tensorflow_datasets
+      ZOO_DATA_DIR    generated data and token files; default ~/.cache/zoo/data
+      ZOO_CACHE       downloaded presets; default ~/.cache/zoo
+      ZOO_OFFLINE     1: presets are not downloaded
+
+    \b
+    Completion in a shell (bash; also zsh_source, fish_source):
+      eval "$(_ZOO_COMPLETE=bash_source zoo)"
     """
 
 
@@ -65,7 +81,7 @@ def _show_info(record: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_described)
 @json_option(_show_info)
 def info(name: str) -> dict[str, Any]:
     """Show a model's paper and arguments, or a preset's card.
@@ -86,7 +102,7 @@ def _show_inspect(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_trained)
 @DATA_OPTION
 @click.option(
     "--batch-size",
@@ -114,7 +130,15 @@ def inspect(
     return asdict(loaded.trainer.inspect(loaded.data.take(batch_size)))
 
 
-for command in (train, evaluate, inspect, check, sample, translate, caption, generate, stylize):
-    main.add_command(command)
-for command in (export, save, push, reproduce, compare, list_models, data, doctor):
-    main.add_command(command)
+SECTIONS = {
+    "Train": (train, evaluate, compare, inspect, reproduce),
+    "Use a trained model": (sample, translate, caption, generate, stylize),
+    "Save and share": (save, push, export),
+    "Models, data, installation": (list_models, info, check, data, doctor),
+}
+for commands in SECTIONS.values():
+    for command in commands:
+        main.add_command(command)
+main.sections = {
+    heading: [command.name or "" for command in commands] for heading, commands in SECTIONS.items()
+}

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo import recipes
+from zoo.cli.completion import complete_recipes
 from zoo.cli.options import RESULTS_OPTION, UserPath
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.cli.train import train
@@ -40,7 +41,7 @@ def _show(record: Any) -> None:
 
 
 @click.command("reproduce")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_recipes)
 @click.option(
     "--budget",
     metavar="NAME",

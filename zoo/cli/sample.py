@@ -8,6 +8,7 @@ import click
 
 from zoo import registry
 from zoo.cli import runs
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import (
     ARRAY_SUFFIXES,
     BEST_OPTION,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.option(
     "-n", "n", type=Number("n"), help="Number of samples.  [default: 64; 8 if made from test data]"
 )

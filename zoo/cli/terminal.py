@@ -30,7 +30,13 @@ class CommandGroup(click.Group):
 
     This covers the library's errors and those of the system: files, memory, a closed standard
     stream.
+
+    Attributes:
+        sections: heading -> the names of the commands that `--help` lists below it; without any,
+            all are in one list.
     """
+
+    sections: dict[str, list[str]] = {}
 
     def main(self, *args: Any, **options: Any) -> Any:
         _open_closed_streams()
@@ -38,6 +44,13 @@ class CommandGroup(click.Group):
             return super().main(*args, **options)
         except OSError as error:  # while click prints --help; `json_option` handles the rest
             raise SystemExit(_stdout_error(error).exit_code) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self.sections:
+            super().format_commands(ctx, formatter)
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(n, self.commands[n].get_short_help_str(70)) for n in names])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for text in args:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli import runs
+from zoo.cli.completion import complete_models, complete_trained
 from zoo.cli.metric_option import METRIC_OPTION, compute_metrics, table_rows
 from zoo.cli.options import (
     BEST_OPTION,
@@ -53,7 +54,7 @@ def _show_metrics(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_models)
 @click.option(
     "--config",
     "file",
@@ -128,7 +129,7 @@ def _default_workdir(config: RunConfig) -> Path:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_trained)
 @DATA_OPTION
 @click.option(
     "--split",

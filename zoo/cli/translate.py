@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli import output
+from zoo.cli.completion import complete_trained
 from zoo.cli.options import TRUNCATE_OPTION, UserPath, generation_options
 from zoo.cli.runs import open_model, require_method, single_threaded_ops
 from zoo.cli.terminal import import_tensorflow, json_option
@@ -20,7 +21,7 @@ def _show(record: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.argument("text", nargs=-1)
 @click.option(
     "-i",

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class CaptionConfig(TextConfig):
     """The preprocessing of a corpus of images with captions.
 
-    Attributes, besides those of `TextConfig`, whose `languages` has no effect here:
+    It also has the attributes of `TextConfig`, of which `languages` has no effect here.
+
+    Attributes:
         min_count: words that occur less often become the unknown token.
         image_size: pixels that images are resized to; None: unchanged.
         network: a name of `keras.applications` whose feature maps replace the images; None: the

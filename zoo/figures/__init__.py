@@ -2,8 +2,8 @@
 
 Every function returns its figure, uint8 [rows, columns, 3], and writes it when given a `path`: in
 the format of its suffix, which is .png, .jpg, .jpeg, .pdf or .svg, at `dpi` dots per inch; see
-`save`. Random figures have a seed of their own: plotting never changes training, and figures of
-the same model at different epochs are comparable.
+`save`. A notebook shows a figure as an image. Random figures have a seed of their own: plotting
+never changes training, and figures of the same model at different epochs are comparable.
 
 Images are arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that
 are NaN or infinite are red. A model that lacks a method that a figure needs raises UsageError.
@@ -17,6 +17,7 @@ import numpy as np
 from zoo.figures.attention_maps import attention
 from zoo.figures.captioned_images import caption_maps
 from zoo.figures.epochs import epoch_series, loss_curves, sample_series
+from zoo.figures.figure import Figure
 from zoo.figures.formats import FORMATS, check_format
 from zoo.figures.image_pairs import translations
 from zoo.figures.images import interpolation, reconstructions, samples
@@ -39,6 +40,7 @@ from zoo.figures.stylization import loss_trajectories, stylized
 __all__ = [
     "BLUE",
     "FORMATS",
+    "Figure",
     "ORANGE",
     "PALETTE",
     "animation",

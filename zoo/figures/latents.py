@@ -117,5 +117,5 @@ def prior_components(
             axes.annotate(k, mean, ha="center", va="center")
         axes.set(title="components, at 1 and 2 standard deviations", **PLANE)
         axes.autoscale_view()
-        image = np.hstack([image, to_array(figure)])
+        return save(path, np.hstack([image, to_array(figure)]), dpi)
     return save(path, image, dpi)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo.checks import check_numbers, check_optional_numbers
 from zoo.errors import UsageError
+from zoo.figures.figure import Figure
 from zoo.figures.formats import DPI, check_format, write
 
 SIDE = 900  # maximum pixels of a grid of small images
@@ -24,8 +25,10 @@ PALETTE = ["#332288", "#cc6677", "#117733", "#88ccee", "#ddcc77"]
 PALETTE += ["#882255", "#44aa99", "#aa4499", "#999933", "#777777"]
 
 
-def save(path: str | os.PathLike | None, image: Any, dpi: float | None = None) -> np.ndarray:
+def save(path: str | os.PathLike | None, image: Any, dpi: float | None = None) -> Figure:
     """The pixels of a figure, written in the format of the path's suffix if there is a path.
+
+    Returns uint8 [rows, columns, 3], which a notebook shows as an image.
 
     Args:
         path: a file name that ends in .png, .jpg, .jpeg, .pdf or .svg; None: nothing is written.
@@ -44,7 +47,7 @@ def save(path: str | os.PathLike | None, image: Any, dpi: float | None = None) -
     array = pixels(image) if figure is None else to_array(figure)
     if path is not None:
         write(path, array, figure, dpi)
-    return array
+    return array.view(Figure)
 
 
 def grid(
@@ -56,7 +59,7 @@ def grid(
     title: str = "",
     path: str | os.PathLike | None = None,
     dpi: float | None = None,
-) -> np.ndarray:
+) -> Figure:
     """Images [n, h, w, c] as a grid, row by row.
 
     Args:

@@ -8,12 +8,13 @@ import tensorflow as tf
 class DecodingResult(NamedTuple):
     """Decoded sequences; where shapes have [n], beam search has [n, num_beams], the best first.
 
-    tokens: int32 [n, max_length], END included, zeros after it.
-    lengths: int32 [n], number of tokens, END included.
-    log_probs: float32 [n], sum of the tokens' log-probabilities.
-    scores: float32 [n], the same divided by the length penalty; beams are sorted by it.
-    aux: what the steps returned, [n, max_length, ...]: entry t belongs to the step that chose token
-        t, zeros after END; () if the steps return none.
+    Attributes:
+        tokens: int32 [n, max_length], END included, zeros after it.
+        lengths: int32 [n], number of tokens, END included.
+        log_probs: float32 [n], sum of the tokens' log-probabilities.
+        scores: float32 [n], the same divided by the length penalty; beams are sorted by it.
+        aux: what the steps returned, [n, max_length, ...]: entry t belongs to the step that chose
+            token t, zeros after END; () if the steps return none.
     """
 
     tokens: Any

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import keras
 
 from zoo.training.callback_state import load_callback_state
-from zoo.training.callbacks import Figures, Progress
+from zoo.training.callbacks import Figures
+from zoo.training.progress import Progress
 from zoo.training.train_state import TrainState
 
 # These keep the epoch in memory, so they need `on_epoch_begin` again after a resume in mid-epoch.

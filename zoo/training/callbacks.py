@@ -1,83 +1,16 @@
 """The Trainer's callbacks: progress, figures, history file, TensorBoard."""
 
 import contextlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bar
-from rich.table import Column
 
 from zoo.errors import UsageError
 from zoo.files import write_json, write_text
 from zoo.optimizers import check_schedules, combine_optimizers
-
-
-class Progress(keras.callbacks.Callback):
-    """A progress bar on stderr; if stderr is no terminal, one line for each epoch.
-
-    Args:
-        position: the `position` of the trainer's state, which the trainer updates.
-        steps: the budget of steps; infinity without one.
-    """
-
-    def __init__(self, position: Mapping[str, Any], steps: float):
-        super().__init__()
-        self.position = position
-        self.steps = steps
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.console = Console(stderr=True)
-        values = Column(no_wrap=True, overflow="ellipsis")
-        self.bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}", table_column=values),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.bar.start()
-        per_epoch = self.position["steps_per_epoch"] or math.inf
-        total = min(self.steps, self.params["epochs"] * per_epoch)
-        self.task = self.bar.add_task(
-            "",
-            total=None if total == math.inf else int(total),
-            completed=self.position["step"],
-            values="",
-        )
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        epochs = self.params["epochs"]
-        self.title = f"epoch {epoch + 1}" + ("" if epochs == math.inf else f"/{epochs}")
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.bar.update(
-            self.task,
-            completed=self.position["step"],
-            description=self.title,
-            values=_format_logs(logs),
-        )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.console.print(f"{self.title}: {_format_logs(logs)}", highlight=False, soft_wrap=True)
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self.bar.stop()
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -183,8 +116,3 @@ _NOT_IN_TRAINER = {
     keras.callbacks.SwapEMAWeights: "the Trainer evaluates with moving averages if an optimizer"
     " has use_ema=True; leave the callback out",
 }
-
-
-def _format_logs(logs: dict[str, Any] | None) -> str:
-    """Logged values as one line."""
-    return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())

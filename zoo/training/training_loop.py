@@ -13,8 +13,9 @@ from zoo.errors import NonFiniteError, UsageError
 from zoo.model.batch_checks import batch_errors, check_batch_size, iterate_batches
 from zoo.training import micro_batches
 from zoo.training.callback_list import TrainingCallbacks
-from zoo.training.callbacks import Progress, expose_optimizer
+from zoo.training.callbacks import expose_optimizer
 from zoo.training.non_finite import raise_non_finite, to_floats
+from zoo.training.progress import Progress
 from zoo.training.workdir import catch_stop_signals
 
 if TYPE_CHECKING:

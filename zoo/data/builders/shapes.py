@@ -53,14 +53,15 @@ JITTER = 1.0  # pixels, of a position
 
 
 def generate(n: int, seed: int = 0, first: int = 0) -> dict[str, np.ndarray | list[str]]:
-    """Scenes first .. first + n - 1, each a function of (seed, its number) alone, as a dict.
+    """Scenes first .. first + n - 1, each a function of (seed, its number) alone.
 
-    image: uint8 [n, 48, 48, 3].
-    caption: list of n str.
-    centres: float32 [n, 3, 2], (row, column) of the shapes in the caption's order, as fractions of
-      the image; -1 where a scene has fewer shapes.
+    Returns:
+        A dict with `image`, uint8 [n, 48, 48, 3]; `caption`, a list of n str; and `centres`,
+        float32 [n, 3, 2], (row, column) of the shapes in the caption's order, as fractions of the
+        image, -1 where a scene has fewer shapes.
 
-    Raises UsageError for n < 1.
+    Raises:
+        UsageError: n < 1.
     """
     check_numbers(n=n, seed=seed, first=first)
     scenes = [_scene(np.random.default_rng((seed, i))) for i in range(first, first + n)]

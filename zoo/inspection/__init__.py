@@ -6,20 +6,27 @@ open.
 """
 
 import contextlib
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from zoo.errors import UnknownNameError
+from zoo.inspection.tables import Inspection
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from zoo.model import Model
+
+__all__ = [
+    "Inspection",
+    "activations",
+    "inspect_step",
+    "is_finite",
+    "layers",
+    "record_outputs",
+    "variable_paths",
+]
 
 
 def layers(root: Any) -> list[tuple[str, keras.layers.Layer]]:
@@ -100,93 +107,6 @@ def activations(
         if path not in outputs:
             raise UnknownNameError("layer", path, outputs)
     return {path: outputs[path] for path in paths or outputs}
-
-
-@dataclass
-class Inspection:
-    """The losses, layer outputs and variables of one training step; prints as tables.
-
-    Attributes:
-        losses: name -> value, as logged by `train_step`.
-        layers: one dict for each layer call, in order: `path`, `type`, `shape`, `mean`, `std`,
-            `zeros` (fraction of exact zeros), `nan`, `inf` (counts).
-        variables: one dict for each trained variable: `path`, `part` (of the optimizer), `shape`,
-            `norm`, `gradient_norm` (None without a gradient), `update_ratio` (norm of the change
-            divided by the norm).
-    """
-
-    losses: dict[str, float]
-    layers: list[dict[str, Any]] = field(default_factory=list)
-    variables: list[dict[str, Any]] = field(default_factory=list)
-
-    def first_non_finite_layer(self) -> dict[str, Any] | None:
-        """The row of the first layer call with a NaN or infinite output, or None."""
-        bad = [row for row in self.layers if row["nan"] or row["inf"]]
-        # The call of an outer layer comes before the calls of the layers inside it.
-        inner = [row for row in bad if not any(_is_inside(other, row) for other in bad)]
-        return next(iter(inner), None)
-
-    def explain_non_finite(self) -> str:
-        """A phrase for an error message: where NaN or infinity appeared first."""
-        row = self.first_non_finite_layer()
-        if row is None:
-            bad = [r["path"] for r in self.variables if not math.isfinite(r["gradient_norm"] or 0)]
-            where = f"the gradient of {bad[0]} is not" if bad else "look at the loss itself"
-            return f"every layer's output is finite; {where}"
-        counts = f"{row['nan']} NaN, {row['inf']} infinite"
-        return f"the first bad layer is {row['path']} ({row['type']}: {counts})"
-
-    def __rich__(self) -> "Group":
-        from rich.console import Group
-        from rich.table import Table
-
-        losses = Table(title="losses", title_justify="left")
-        for name in self.losses:
-            losses.add_column(name, justify="right")
-        losses.add_row(*(f"{value:.6g}" for value in self.losses.values()))
-
-        outputs = Table(title="layer outputs, in order of the calls", title_justify="left")
-        for name in ("layer", "type"):
-            outputs.add_column(name)
-        for name in ("shape", "mean", "std", "zeros", "NaN/Inf"):
-            outputs.add_column(name, justify="right")
-        for row in self.layers:
-            bad = row["nan"] + row["inf"]
-            outputs.add_row(
-                _indented(row["path"]),
-                row["type"],
-                "x".join(map(str, row["shape"])),
-                f"{row['mean']:.4g}",
-                f"{row['std']:.4g}",
-                f"{row['zeros']:.0%}",
-                f"[bold red]{row['nan']}/{row['inf']}[/]" if bad else "-",
-                style="red" if bad else None,
-            )
-
-        weights = Table(title="variables and their gradients", title_justify="left")
-        for name in ("variable", "optimizer", "shape", "norm", "gradient norm", "update ratio"):
-            weights.add_column(
-                name, justify="left" if name in ("variable", "optimizer") else "right"
-            )
-        for row in self.variables:
-            gradient = row["gradient_norm"]
-            weights.add_row(
-                row["path"],
-                row["part"] or "all",
-                "x".join(map(str, row["shape"])) or "scalar",
-                f"{row['norm']:.4g}",
-                "[bold red]none[/]" if gradient is None else f"{gradient:.4g}",
-                f"{row['update_ratio']:.2e}",
-            )
-        return Group(losses, outputs, weights)
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=120, no_color=True)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get()
 
 
 def inspect_step(model: "Model", batch: dict[str, Any]) -> Inspection:
@@ -270,14 +190,3 @@ def _output_statistics(
             "nan": int(np.isnan(values).sum()),
             "inf": int(np.isinf(values).sum()),
         }
-
-
-def _is_inside(row: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether the layer of `row` is inside the layer of `other`."""
-    return row["path"].startswith(other["path"] + "/")
-
-
-def _indented(path: str) -> str:
-    """A path as a line of a tree: the last name, indented by its depth."""
-    depth = path.count("/")
-    return "  " * depth + (path if not depth else path.rpartition("/")[2])
