@@ -74,7 +74,8 @@ def the_documented_arguments_are_those_of_the_signature(name: str) -> None:
 
 def every_weight_has_a_gradient(name: str) -> None:
     """A step trains each trainable variable once."""
-    model, updates = first_step(name).model, first_step(name).updates
+    model = first_step(name).model
+    updates = first_step(name).updates
     watched = {id(v) for tape, _ in updates for v in tape.watched_variables()}
     unwatched = [v.path for v in model.trainable_variables if id(v.value) not in watched]
     require(not unwatched, f"no tape watches {unwatched}: the step does not use them")
@@ -87,7 +88,8 @@ def every_weight_has_a_gradient(name: str) -> None:
 
 def a_step_logs_scalars_and_an_evaluation_one_value_per_example(name: str) -> None:
     """`train_step` and `eval_step` have the same names, float32."""
-    logs, values = first_step(name).logs, first_step(name).values
+    logs = first_step(name).logs
+    values = first_step(name).values
     for names, shape in ((logs, ()), (values, (8,))):
         wrong = {k: tuple(v.shape) for k, v in names.items() if tuple(v.shape) != shape}
         require(not wrong, f"values must have the shape {shape} for 8 examples, got {wrong}")
@@ -103,7 +105,8 @@ def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
     """Eagerly, where what a model keeps in Python would be lost, too."""
     data = shuffled_batches(name, 16)
     with tempfile.TemporaryDirectory() as folder:
-        stopped, copy = Path(folder) / "stopped", Path(folder) / "copy"
+        stopped = Path(folder) / "stopped"
+        copy = Path(folder) / "copy"
         run = small_trainer(name, stopped, eager=True)
         run.fit(data, steps=1)
         shutil.copytree(stopped, copy)
