@@ -63,10 +63,16 @@ def _compute_as_keras_hub(model):
 
 
 def _vary_tokens(model):
-    """Sets weights with which the most probable token changes, and is never a special one."""
+    """Sets weights with which the most probable token changes, and is never a special one.
+
+    The last normalization adds a vector to which the other tokens are orthogonal, and which is
+    longer than all that it is added to.
+    """
     model.set_weights([WEIGHT_SCALE * weight for weight in model.get_weights()])
-    direction = np.random.default_rng(1).normal(size=model.hidden_dim)
-    model.norm.beta.assign(direction)
+    unit = np.random.default_rng(1).normal(size=model.hidden_dim)
+    unit /= np.linalg.norm(unit)
+    model.norm.beta.assign(2 * WEIGHT_SCALE * model.hidden_dim**0.5 * unit)
     table = model.embedding.embeddings.numpy()
-    table[: END + 1] = EXCLUDED * direction
+    table -= np.outer(table @ unit, unit)
+    table[: END + 1] = EXCLUDED * unit
     model.embedding.embeddings.assign(table)
