@@ -20,6 +20,7 @@ HEADLINES = {
     "seq2seq": "seq2seq.multi30k_de_en",
     "transformer": "transformer.multi30k_de_en",
     "captioning": "captioning.flickr8k",
+    "gpt": "gpt.tiny_shakespeare",
 }
 # Metric -> the words of the table, with the value in place of {}.
 METRICS = {
@@ -28,6 +29,7 @@ METRICS = {
     "reconstruction_error": "squared error {}",
     "frechet": "Frechet distance {}",
     "l1": "L1 distance {}",
+    "token_nll_stride_32": "{} nats per character",
     "bleu_13a_beam5": "BLEU {}",
     "coco_BLEU-4_beam3": "BLEU-4 {}",
 }
@@ -38,6 +40,7 @@ DATA = {
     "multi30k": "Multi30k de-en",
     "flickr8k": "Flickr8k",
     "facades": "facades",
+    "tiny_shakespeare": "Tiny Shakespeare",
 }
 HEAD = """\
 # Models
@@ -61,10 +64,10 @@ def presets(model: str) -> list[str]:
 def headline(model: str) -> str:
     """The measured result that stands for a model, such as "MNIST: 83.89 nats (IWAE-5000)"."""
     recipe = HEADLINES.get(model)
-    path = RESULTS / f"{recipe}.cpu-hour.json"
-    if recipe is None or not path.exists():
+    paths = sorted(RESULTS.glob(f"{recipe}.cpu-*.json"))
+    if not paths:
         return ""
-    record: dict[str, Any] = json.loads(path.read_text())
+    record: dict[str, Any] = json.loads(paths[0].read_text())
     metric = next(iter(record["metrics"]))
     value = f"{record['metrics'][metric]['value']:#.4g}"
     data = record["recipe"]["data"]

@@ -61,6 +61,15 @@ def test_a_workdir_is_a_folder_of_the_user(tmp_path, monkeypatch):
         run("")
 
 
+def test_a_damaged_description_does_not_lose_the_run(tmp_path, capsys):
+    run(tmp_path).fit(data, epochs=1)
+    before = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(before[:50])
+    assert len(run(tmp_path).fit(data, epochs=2).epoch) == 2
+    assert "config.json is damaged and is written again" in capsys.readouterr().err
+    assert (tmp_path / "config.json").read_text().count("\n") == before.count("\n")
+
+
 def test_a_model_that_is_frozen_as_a_whole_is_not_trained():
     trainer = run()
     trainer.model.trainable = False

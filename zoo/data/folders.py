@@ -91,7 +91,7 @@ def split_paths(folder: str | Path) -> dict[str, Path]:
 
 def split_name(path: Path) -> str:
     """The split that a folder or file is named after, in any case: "Testing" is "test"; or ""."""
-    name = path.name.lower().partition(".")[0]
+    name = (path.stem if path.suffix.lower() in NUMPY else path.name).lower()
     name = ALIASES.get(name, name)
     return name if name in SPLITS else ""
 

@@ -3,13 +3,14 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import CheckpointError
 from zoo.log import log_message
 from zoo.registry import arguments
 from zoo.training import run_folder
 from zoo.training.run_arguments import model_name, to_jsonable_arguments
 from zoo.training.run_config import RunConfig
 from zoo.training.run_folder import TRAINER, Run
-from zoo.training.workdir import differences
+from zoo.training.workdir import Workdir, differences
 
 if TYPE_CHECKING:
     from zoo.model import Model
@@ -31,7 +32,7 @@ def describe_run(
     """
     assert trainer.workdir
     folder = trainer.workdir
-    previous = run_folder.read(folder.path) if folder.config.exists() else None
+    previous = _previous_description(folder)
     if previous and previous.made_by != TRAINER:
         return
     model = trainer.model
@@ -64,6 +65,17 @@ def describe_run(
     if previous and trainer.state.position["step"]:
         _note_other_data(previous, config)
     run_folder.write(folder.path, config, model, TRAINER)
+
+
+def _previous_description(folder: Workdir) -> Run | None:
+    """What `config.json` says, or None; a damaged one is reported, since it is written again."""
+    if not folder.config.exists():
+        return None
+    try:
+        return run_folder.read(folder.path)
+    except CheckpointError:
+        log_message(f"warning: {folder.config} is damaged and is written again")
+        return None
 
 
 def _note_other_data(previous: Run, config: RunConfig) -> None:
