@@ -44,6 +44,7 @@ TESTS = {
     "zoo/model/__init__.py": ("test_conformance", "trainer", "test_callbacks"),
     "zoo/evaluation_mode.py": (*TRAINING, "test_presets"),
     "zoo/model/batch_checks.py": ("batch_checks", "trainer", "metric_inputs"),
+    "zoo/generation/beam_search.py": ("decoding", "generation"),
     "zoo/generation/decoding*.py": ("decoding", "generation"),
     "zoo/recipes/records.py": ("records", "comparisons", "recipes"),
     "zoo/recipes/run.py": ("recipes", "recipe_checks"),

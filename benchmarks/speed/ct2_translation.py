@@ -128,6 +128,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=4, help="interleaved rounds (default: 4)")
     parser.add_argument("--sentences", type=int, default=1000, help="the first ones of the split")
+    parser.add_argument("--data", default=DATA, help="a folder with the files of Multi30k")
     parser.add_argument("--script", action="store_true", help="TensorFlow's default threads")
     parser.add_argument("--check", action="store_true", help="only check that the work is equal")
     parser.add_argument("--record", action="store_true", help=f"write to {records.RESULTS}")
@@ -135,7 +136,7 @@ def main() -> None:
     if not options.script:
         threads.single_threaded_ops()
     model = zoo.get(PRESET)
-    corpus = TextConfig(languages=("de", "en")).load_corpus(DATA, "test")
+    corpus = TextConfig(languages=("de", "en")).load_corpus(options.data, "test")
     texts, references = (corpus.texts[side][: options.sentences] for side in ("source", "target"))
     console = Console()
     with tempfile.TemporaryDirectory() as folder:

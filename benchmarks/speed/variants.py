@@ -116,6 +116,13 @@ def _other_network(*requirements):
     )
 
 
+LUCIDRAINS = (
+    "denoising_diffusion_pytorch",  # which imports these
+    "accelerate",
+    "ema_pytorch",
+    "pytorch_fid",
+    "torchvision",
+)
 TF, EAGER, TORCH = "tf_{}", "tf_{}_eager", "torch_{}"
 XLA_MODELS = TEXT_MODELS + LANGUAGE_MODELS
 COMPILED_MODELS = IMAGE_MODELS + SAMPLING + GPT_MODELS
@@ -124,7 +131,10 @@ VARIANTS = {
     "tf.function step": Variant("tf_runners.loop", TF, models=DECODING),
     "keras fit": Variant("tf_runners.fit", TF, models=TRAINING),
     "keras hub": Variant(
-        "tf_runners.fit", "keras_hub_{}", requirements=("keras_hub",), models=GPT_MODELS
+        "tf_runners.fit",
+        "keras_hub_{}",
+        requirements=("keras_hub", "tokenizers"),
+        models=GPT_MODELS,
     ),
     "zoo": Variant("tf_runners.trainer"),
     "zoo threads": Variant("tf_runners.trainer", arguments={"configure": True}),
@@ -151,8 +161,8 @@ VARIANTS = {
     ),
     "diffusers": _other_network("diffusers"),
     "diffusers compiled": _other_network("diffusers", "g++"),
-    "lucidrains": _other_network("denoising_diffusion_pytorch"),
-    "lucidrains compiled": _other_network("denoising_diffusion_pytorch", "g++"),
+    "lucidrains": _other_network(*LUCIDRAINS),
+    "lucidrains compiled": _other_network(*LUCIDRAINS, "g++"),
 }
 BASE = next(iter(VARIANTS))
 SAME_WORK = "pytorch"  # a variant of PyTorch whose network is that of the zoo

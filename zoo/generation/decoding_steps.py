@@ -31,8 +31,8 @@ def call_step(
 
 
 def _with_shape(x: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-    """A tensor of the next state with the static shape of that before."""
-    return x if x is old else tf.ensure_shape(x, old.shape)
+    """A tensor of the next state with the static shape that the loop of a graph needs."""
+    return x if x is old or tf.executing_eagerly() else tf.ensure_shape(x, old.shape)
 
 
 def count_sequences(state: Any, max_length: int | tf.Tensor) -> int | tf.Tensor:
