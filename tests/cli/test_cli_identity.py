@@ -145,7 +145,7 @@ def test_long_values_are_shortened_in_messages(saved_run):
 def test_a_damaged_config_is_one_line(empty_dir, text):
     (empty_dir / "config.json").write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(CheckpointError, match=r"^config.json is damaged or is not") as error:
-        run_folder.read("")
+        run_folder.read(".")
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
 
 
@@ -200,7 +200,7 @@ RECIPE_0_1 = {
 
 def test_runs_of_version_0_1_are_read(empty_dir):
     (empty_dir / "config.json").write_text(json.dumps(OPTIONS_0_1))
-    old = run_folder.read("")
+    old = run_folder.read(".")
     assert old.config == RunConfig(
         **BASE | {"train": "train[:20]", "valid": "train[20:]", "epochs": None},
         test="train[20:]",
@@ -210,11 +210,11 @@ def test_runs_of_version_0_1_are_read(empty_dir):
     texts = {"languages": ["a", "b"], "tokenizer": "words", "model": "captioning"}
     captions = {"config": {"caption_vocabulary": "{}"}, "set": {}, "image_size": 9}
     (empty_dir / "config.json").write_text(json.dumps(OPTIONS_0_1 | texts | captions))
-    text_config = run_folder.read("").config.text_config
+    text_config = run_folder.read(".").config.text_config
     assert (text_config.tokenizer, text_config.image_size) == ("words", 9)
     (empty_dir / "config.json").unlink()
     (empty_dir / "recipe.json").write_text(json.dumps(RECIPE_0_1))
-    config = run_folder.read("").config
+    config = run_folder.read(".").config
     assert (config.optimizer, config.drop_remainder, config.epochs) == ("adam", True, 3)
     assert config.betas == (0.9, 0.99) and config.schedule == "cosine" and config.valid is None
 
