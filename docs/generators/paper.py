@@ -1,9 +1,9 @@
 """Paper beside code: the equations of a model's card, and the lines that compute them."""
 
 import ast
+import functools
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Step:
     line: tuple[Path, int] | None
 
 
+@functools.cache
 def files(model: str) -> list[Path]:
     """The file of a model, then those of the models and blocks that it imports, nearest first."""
     found = [MODELS / f"{model}.py"]
@@ -61,11 +62,20 @@ def files(model: str) -> list[Path]:
     return found
 
 
-def functions(path: Path) -> Iterator[Function]:
+@functools.cache
+def functions(path: Path) -> list[Function]:
     """All functions and methods of a file."""
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.FunctionDef):
-            yield Function(path, node.name, node.lineno, node.end_lineno or node.lineno)
+    return [
+        Function(path, node.name, node.lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+@functools.cache
+def lines_without_spaces(path: Path) -> list[str]:
+    """The lines of a file without any white space."""
+    return ["".join(line.split()) for line in path.read_text().splitlines()]
 
 
 def find_line(model: str, code: str) -> tuple[Path, int] | None:
@@ -96,16 +106,18 @@ def _definition(path: Path, owner: str | None, name: str) -> int | None:
 def _statement(path: Path, code: str) -> int | None:
     """The line inside of a function where a fragment begins; white space does not matter."""
     fragment = "".join(code.partition("...")[0].split())
-    lines = path.read_text().splitlines()
+    lines = lines_without_spaces(path)
+    if fragment not in "".join(lines):
+        return None
     for function in functions(path):
         for number in range(function.first, function.last + 1):
-            here = "".join(lines[number - 1].split())
-            text = "".join("".join(lines[number - 1 : number + 3]).split())
-            if -1 < text.find(fragment) < len(here):
+            text = "".join(lines[number - 1 : number + 3])
+            if -1 < text.find(fragment) < len(lines[number - 1]):
                 return number
     return None
 
 
+@functools.cache
 def steps(model: str) -> list[Step]:
     """The rows of a card's table "The step"."""
     rows = []

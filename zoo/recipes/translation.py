@@ -203,8 +203,8 @@ EN_DE = (
 
 RECIPES = (
     DATES,
-    paper_recipe("de", "English to German in tokens, a small Transformer", 110, EN_DE),
-    paper_recipe("fr", "English to French in tokens, a small Transformer", 110),
+    paper_recipe("de", "English to German in tokens, a small Transformer", 150, EN_DE),
+    paper_recipe("fr", "English to French in tokens, a small Transformer", 150),
     multi30k_recipe(
         "seq2seq",
         "German to English, Luong's attention",
