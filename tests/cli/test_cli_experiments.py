@@ -173,7 +173,7 @@ def test_the_models_own_optimizer_keeps_what_is_not_requested():
     assert differing - {"name"} == {"global_clipnorm"}
     with pytest.raises(UsageError, match="has a schedule of its own: name the learning rate"):
         build_optimizers(replace(config, schedule="cosine"), model, 9)
-    with pytest.raises(UsageError, match="vae has one learning rate, got .'x'."):
+    with pytest.raises(UsageError, match="transformer has one learning rate, got .'x'."):
         build_optimizers(replace(config, learning_rate={"x": 1.0}), model, 9)
     with pytest.raises(UsageError, match="SGD has no betas"):
         build_optimizers(replace(config, optimizer="sgd", betas=(0.5, 0.9)), model, 9)

@@ -113,7 +113,7 @@ def test_names_are_found_and_guarded():
     with pytest.raises(UsageError, match="no learning_rate for adam: .*optimizer=None"):
         replace(recipe, learning_rate=None)
     with pytest.raises(UsageError, match="no validation split.*select_best_epoch=False"):
-        replace(recipe, valid=None)
+        replace(recipe, valid=None, select_best_epoch=True)
 
 
 def test_the_protocol_has_everything_that_makes_numbers_comparable():

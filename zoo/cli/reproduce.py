@@ -8,7 +8,7 @@ import click
 
 from zoo import recipes
 from zoo.cli.completion import complete_recipes
-from zoo.cli.options import RESULTS_OPTION, UserPath
+from zoo.cli.options import RESULTS_OPTION, Number, UserPath
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.cli.train import train
 from zoo.cli.train_options import command_line
@@ -51,7 +51,7 @@ def _show(record: Any) -> None:
 @click.option(
     "--seeds",
     "num_seeds",
-    type=click.IntRange(1),
+    type=Number("num_seeds"),
     default=1,
     show_default=True,
     help="Number of runs with different seeds; the record has each of them and their means.",

@@ -212,8 +212,8 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
         if metric not in entries:
             raise UnknownNameError(f"metric of {record.path.stem}", metric, entries)
         entry = entries[metric]
-        facts = entry["protocol"], entry["unit"], not entry["lower_is_better"], entry["images"]
         runs = values(record, metric).reshape(record.num_seeds, -1)
+        facts = entry["protocol"], entry["unit"], not entry["lower_is_better"], entry["images"]
         return [metrics.Estimate(run, *facts) for run in runs]
 
     sides = [[side] if isinstance(side, Record) else side for side in (a, b)]

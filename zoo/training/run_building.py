@@ -50,6 +50,7 @@ def load_data(
     if split != config.train and {*cls.fitted_arguments} - arguments.keys():
         arguments = {**arguments, **cls.arguments_from_data(load_data(config, config.train))}
     dropped = True if config.micro_batches > 1 else config.drop_remainder
+    dropped = dropped if training else False
     return cls.load_data(
         config.data,
         split,
@@ -57,7 +58,7 @@ def load_data(
         arguments=arguments,
         batch_size=config.batch_size,
         seed=config.seed,
-        drop_remainder=dropped if training else False,
+        **({} if dropped is None else {"drop_remainder": dropped}),
         **config.data_options(cls.data_options),
     )
 
