@@ -82,8 +82,8 @@ def one_line(error: BaseException | str) -> str:
 
 
 def short_repr(value: Any, length: int = 80) -> str:
-    """`repr(value)` for a message, cut at the end to at most `length` characters."""
-    text = repr(value)
+    """`repr(value)` for a message, on one line, cut at the end to at most `length` characters."""
+    text = re.sub(r"\s*\n\s*", " ", repr(value))
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

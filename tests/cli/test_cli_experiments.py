@@ -189,11 +189,11 @@ def test_a_warm_up_of_a_constant_is_saved():
 
 def test_a_run_begins_with_the_weights_of_another_and_freezes_layers(trained_dir):
     before = zoo.load("runs/vae-images")
-    init = ("--init", "runs/vae-images", "--freeze", "encoder", "--workdir", "runs/tuned")
+    init = ("--init", "runs/vae-images", "--freeze", "encoder", "--workdir", "tuned")
     tune = ("train", "vae", *SMALL, *QUICK[:3], *init)
     result = run(*tune, "--steps", 2)
     assert "vae from runs/vae-images, 14 weights loaded" in result.stderr, result.output
-    tuned = zoo.load("runs/tuned")
+    tuned = zoo.load("tuned")
     same = [
         np.array_equal(a, b) for a, b in zip(before.get_weights(), tuned.get_weights(), strict=True)
     ]
@@ -201,12 +201,12 @@ def test_a_run_begins_with_the_weights_of_another_and_freezes_layers(trained_dir
     assert all(same[:encoder]) and not any(same[encoder:])
     assert "from step 2" in run(*tune, "--steps", 3).stderr
     for other in (("--freeze", "decoder"), ("--init", "vae.snowflakes")):
-        assert "--init runs/tuned" in run_error(*tune, *other, "--steps", 4)
-    other = run(*tune[:-2], "--set", "latent_dim=3", "--steps", 0, "--workdir", "runs/new").stderr
+        assert "--init tuned" in run_error(*tune, *other, "--steps", 4)
+    other = run(*tune[:-2], "--set", "latent_dim=3", "--steps", 0, "--workdir", "new").stderr
     assert "; the arguments of runs/vae-images are --set latent_dim=2" in other
-    missing = (*tune[:-4], "--init", "runs/none", "--workdir", "runs/new")
+    missing = (*tune[:-4], "--init", "runs/none", "--workdir", "new")
     assert "there is no runs/none" in run_error(*missing)
-    assert "unknown layer of vae" in run_error(*tune, "--freeze", "encodr", "--workdir", "runs/new")
+    assert "unknown layer of vae" in run_error(*tune, "--freeze", "encodr", "--workdir", "new")
 
 
 def test_training_stops_without_progress_and_evaluates_the_best_epoch(empty_dir):

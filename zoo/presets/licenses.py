@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "apache-2.0"
 # Licenses of data that allow any use of weights trained on them.
-PERMISSIVE = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST")
+PERMISSIVE = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST|public domain")
 
 
 def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
