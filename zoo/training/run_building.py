@@ -49,8 +49,10 @@ def load_data(
     arguments = arguments or config.config
     if split != config.train and {*cls.fitted_arguments} - arguments.keys():
         arguments = {**arguments, **cls.arguments_from_data(load_data(config, config.train))}
+    options: dict[str, Any] = config.data_options(cls.data_options)
     dropped = True if config.micro_batches > 1 else config.drop_remainder
-    dropped = dropped if training else False
+    if dropped is not None or not training:
+        options["drop_remainder"] = training and dropped
     return cls.load_data(
         config.data,
         split,
@@ -58,8 +60,7 @@ def load_data(
         arguments=arguments,
         batch_size=config.batch_size,
         seed=config.seed,
-        **({} if dropped is None else {"drop_remainder": dropped}),
-        **config.data_options(cls.data_options),
+        **options,
     )
 
 
