@@ -1,6 +1,6 @@
 """The source files that `benchmarks.mutations` changes, and the tests that it runs for each."""
 
-TRAINING = ("trainer", "epochs", "resume", "callbacks")
+TRAINING = ("trainer", "epochs", "resume", "callbacks", "checkpoints")
 # Source files that are mutated -> parts of the paths of their test files; the first match counts.
 TESTS = {
     "zoo/training/micro_batches.py": ("test_trainer", "parallel"),

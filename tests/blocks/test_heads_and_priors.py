@@ -277,5 +277,5 @@ def test_every_prior_trains_with_every_bound(prior, bound, num_samples):
     model = small_model(prior, bound=bound, num_samples=num_samples)
     adam = keras.optimizers.Adam(1e-2)
     run = small_trainer(prior, model=model, optimizers=adam, eager=True)
-    loss = run.fit(shuffled(prior), epochs=6).history["loss"]
-    assert np.isfinite(loss).all() and loss[-1] < loss[0] - 0.2, loss
+    loss = run.fit(shuffled(prior), epochs=3).history["loss"]
+    assert np.isfinite(loss).all() and loss[-1] < loss[0] - 0.1, loss
