@@ -91,10 +91,12 @@ def inspection_shows_every_layer_and_gradient_and_changes_nothing(name: str) -> 
         if not (row["gradient_norm"] > 0 and row["update_ratio"] > 0)
     ]
     require(not still, f"no gradient or no update of {still}")
-    leaves = {path for path, layer in inspection.layers(run.model) if layer.trainable_variables}
-    used = {row["path"] for row in result.layers}
-    # Layers inside of a called layer may be used without a call.
-    unused = {p for p in leaves if not used & {p, *map(str, PurePosixPath(p).parents)}}
+    layers = {p: layer for p, layer in inspection.layers(run.model) if layer.trainable_variables}
+    called = {row["path"] for row in result.layers}
+    # Layers inside of a called layer may be used without a call; so may one that groups others.
+    used = {p for p in layers if called & {p, *map(str, PurePosixPath(p).parents)}}
+    trained = {id(v) for path in used for v in layers[path].trainable_variables}
+    unused = {p for p, layer in layers.items() if {*map(id, layer.trainable_variables)} - trained}
     # A prior is used through its methods, not called.
     require(unused <= {"latent_prior"}, f"a step does not call the layers {sorted(unused)}")
     wrong = [row["path"] for row in result.layers if row["nan"] or row["inf"]]

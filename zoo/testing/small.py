@@ -15,6 +15,7 @@ from zoo import text
 from zoo.errors import UsageError
 from zoo.model import Model
 from zoo.registry import build, get_class
+from zoo.testing.requirements import require
 from zoo.training.trainer import Trainer
 
 
@@ -118,6 +119,11 @@ def inputs(model: Model, n: int) -> Any:
         return {name: batch[name] for name in model.input_feature}
     if model.input_feature:
         return model.example_batch(n)[model.input_feature]
+    require(
+        hasattr(model, "generator_inputs"),
+        f"{model.name} has neither `input_feature`, the feature of a batch that `call` takes, nor"
+        " `generator_inputs`, the noise: set the class attribute, as input_feature = 'image'",
+    )
     return model.generator_inputs(n, seed=0)
 
 
