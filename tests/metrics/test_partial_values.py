@@ -46,7 +46,7 @@ def test_an_interrupted_evaluation_goes_on_with_the_same_bits(tmp_path, calls, c
     calls.clear()
     calls.stop = None
     resumed = metrics.log_likelihood(model, data, checkpoint=file, **options).values
-    assert len(calls) == 2 * (9 - 5) and "going on from example 5 of 9" in capsys.readouterr().err
+    assert len(calls) == 2 * (9 - 5) and "resuming from example 5 of 9" in capsys.readouterr().err
     np.testing.assert_array_equal(resumed, whole)
     calls.clear()
     again = metrics.log_likelihood(model, data, checkpoint=file, **options).values

@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 
 from zoo.errors import one_line
 
-SRGB = ("sRGB", "IEC 61966-2", "IEC61966-2")  # begins of the descriptions of its profiles
+SRGB = ("sRGB", "IEC 61966-2", "IEC61966-2")  # its descriptions begin so
 COLORS = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB"}  # mode -> mode after conversion
 
 

@@ -1,4 +1,4 @@
-"""Values of a long evaluation in a file, so that it goes on where it was interrupted."""
+"""Values of a long evaluation in a file, so that it resumes where it was interrupted."""
 
 import hashlib
 import io
@@ -66,11 +66,11 @@ class PartialValues:
         except Exception:  # a damaged file may raise anything
             same = False
         if not same or values.shape[:-1] != self.values.shape[:-1]:
-            log_message(f"note: {path} is of another evaluation or damaged: beginning anew")
+            log_message(f"note: {path} is of another evaluation or damaged, so the evaluation starts again")
             return
         self.done = values.shape[-1]
         self.values[..., : self.done] = values
-        log_message(f"{path}: going on from example {self.done:,} of {self.values.shape[-1]:,}")
+        log_message(f"{path}: resuming from example {self.done:,} of {self.values.shape[-1]:,}")
 
 
 def weights_digest(weights: Iterable[Any]) -> str:
