@@ -66,7 +66,9 @@ class PartialValues:
         except Exception:  # a damaged file may raise anything
             same = False
         if not same or values.shape[:-1] != self.values.shape[:-1]:
-            log_message(f"note: {path} is of another evaluation or damaged, so the evaluation starts again")
+            log_message(
+                f"note: {path} is of another evaluation or damaged, so the evaluation starts again"
+            )
             return
         self.done = values.shape[-1]
         self.values[..., : self.done] = values
