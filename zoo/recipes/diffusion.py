@@ -82,16 +82,16 @@ LATENT = diffusion_recipe(
 )
 
 RECIPES = (
-    class_recipe("ddpm", "mnist", "Digits at 28 pixels", epochs=30, **V_PREDICTION),
-    class_recipe("ddpm", "fashion_mnist", "Clothes at 28 pixels", epochs=30, **V_PREDICTION),
-    class_recipe("flow_matching", "mnist", "Digits at 28 pixels", epochs=30, density=True),
-    class_recipe("flow_matching", "fashion_mnist", "Clothes at 28 pixels", epochs=30, density=True),
+    class_recipe("ddpm", "mnist", "Digits at 28 pixels", epochs=18, **V_PREDICTION),
+    class_recipe("ddpm", "fashion_mnist", "Clothes at 28 pixels", epochs=18, **V_PREDICTION),
+    class_recipe("flow_matching", "mnist", "Digits at 28 pixels", epochs=18, density=True),
+    class_recipe("flow_matching", "fashion_mnist", "Clothes at 28 pixels", epochs=18, density=True),
     LATENT,
     diffusion_recipe(
         "flow_matching",
         "quickdraw_bitmap/cat",
         "Cats of Quick, Draw! at 28 pixels",
-        epochs=20,
+        epochs=9,
         tag="quickdraw_cat",
         train="train[500:]",
         test="train[:500]",
