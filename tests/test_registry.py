@@ -174,7 +174,7 @@ def load(source, split, **options):
     return ArrayDataset({"image": [[[[0.5]]]] * 8}, name=source, split=split, **options)
 
 facts = ("A test", (1, 1, 1), {"train": 8}, "nowhere", "MIT")
-DATA_SETS = (DatasetInfo("plugged", *facts, load="plugged_models:load"),)
+DATA_SETS = (DatasetInfo("plugged", *facts, network=False, load="plugged_models:load"),)
 """
 
 
@@ -201,6 +201,15 @@ def test_a_plugin_adds_data_sets(plugin, capsys, tmp_path, monkeypatch):
         data = zoo.data.load("plugged", "train", batch_size=4, binarize="dynamic")
         assert (data.num_examples, data.batch_size, data.binarize) == (8, 4, "dynamic")
         assert data.shuffle and data.drop_remainder
+        assert zoo.data.is_prepared("plugged")
+        for message, call in (
+            ("nothing to prepare: plugged_models:load computes plugged", zoo.data.prepare),
+            ("unknown split of plugged 'val'", lambda name: zoo.data.load(name, "train+val[:2]")),
+            ("no option image_size", lambda name: zoo.data.load(name, image_size=2)),
+            ("no option data_dir", lambda name: zoo.data.load(name, data_dir=tmp_path)),
+        ):
+            with pytest.raises(errors.UsageError, match=message):
+                call("plugged")
         sys.modules["plugged_models"].DATA_SETS = (zoo.data.info("mnist"), None)
         catalog.register_plugins()
         assert "the data sets of plugged_models are broken" in capsys.readouterr().err

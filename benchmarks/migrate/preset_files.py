@@ -72,4 +72,4 @@ def render_card(loaded: preset.Preset, raw: bytes, results: Path) -> str:
     card = recipe_card(recipes.get(name), budget, record, license)
     note_rounding(card, dtype)
     facts = saving.weight_facts(parameters, dtype, raw)
-    return cards.render(card, loaded.name, loaded.model, facts)
+    return cards.render(card, loaded.name, loaded.model, facts, shipped=True)

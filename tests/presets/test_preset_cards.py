@@ -94,6 +94,24 @@ def test_no_preset_is_made_without_a_license(card, message, model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "license, permissive",
+    [("CC0-1.0", True), ("CC0", True), ("CC-BY-SA-4.0", True), ("BSD-3-Clause", True)]
+    + [("CC-BY-NC-4.0", False), ("CC BY-ND 4.0", False), ("GPL-3.0", False)],
+)
+def test_licenses_that_allow_any_use_are_known(license, permissive):
+    assert bool(licenses.PERMISSIVE.fullmatch(license)) == permissive
+
+
+def test_the_card_of_a_folder_names_the_folder_and_the_package():
+    card = {"license": "mit"}
+    mine = cards.render(card, "vae.mine", "vae", "few", package="mine-zoo")
+    assert 'zoo.get("./vae.mine"' in mine and "path of this folder" in mine
+    assert "`pip install mine-zoo`" in mine
+    shipped = cards.render(card, "vae.mnist", "vae", "few", shipped=True)
+    assert 'zoo.get("vae.mnist"' in shipped and "path of" not in shipped and "pip" not in shipped
+
+
 def test_a_custom_card_is_not_changed():
     own = "---\nlicense: cc-by-4.0\n---\n# Mine\n"
     assert cards.render(own, "x", "vae", "") == own and cards.header(own)["license"] == "cc-by-4.0"

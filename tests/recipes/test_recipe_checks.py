@@ -104,6 +104,14 @@ def test_arguments_that_do_not_go_together_are_rejected(recipe):
         )
 
 
+def test_a_budget_needs_a_split_that_it_can_limit(recipe):
+    limited = {"smoke": Budget(1, train_examples=5)}
+    for split in ("train", "train[:500]", "train.original[10:]"):
+        assert replace(recipe, train=split, budgets=limited).splits("smoke")
+    with pytest.raises(UsageError, match="'smoke' has train_examples=5, and .*'train.:90%.'"):
+        replace(recipe, train="train[:90%]", budgets=limited)
+
+
 def test_zero_is_a_number(recipe):
     model = zoo.get("vae")
     for momentum in (0.0, 0.9):

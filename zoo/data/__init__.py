@@ -30,6 +30,7 @@ Only `prepare` uses the network. Importing this package imports neither TensorFl
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import pkgutil
 from collections.abc import Sequence
@@ -246,11 +247,21 @@ def _load_by_function(
         function, source, split: as in `load`.
         optional: options that are passed only if they are not "none" or None.
         **options: other options.
+
+    Raises UsageError for an unknown split, or an option that the function does not take.
     """
     given = {key: value for key, value in optional.items() if value not in ("none", None)}
     if info(source).kind != "images":
         _check_applicable(source, **{k: v for k, v in given.items() if k != "data_dir"})
-    dataset = pkgutil.resolve_name(function)(source, split, **options, **given)
+    for part in split.split("+"):
+        name = part.partition("[")[0].partition(".")[0].strip()
+        if name not in info(source).splits:
+            raise UnknownNameError(f"split of {source}", name, info(source).splits)
+    load_split = pkgutil.resolve_name(function)
+    for name in {"image_size", "data_dir"} & given.keys():
+        if name not in inspect.signature(load_split).parameters:
+            raise UsageError(f"{source} has no option {name}: {function} does not take it")
+    dataset = load_split(source, split, **options, **given)
     dataset.source = source
     return dataset
 

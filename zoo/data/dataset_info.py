@@ -52,6 +52,11 @@ class DatasetInfo:
         return self.name if "/" in self.name or not self.config else f"{self.name}/{self.config}"
 
     @property
+    def computed(self) -> bool:
+        """Whether a function computes it whenever it is loaded, so that no files are needed."""
+        return self.load is not None and self.module is None and not self.network
+
+    @property
     def generated(self) -> bool:
         """Whether this library generates it, without any download."""
         return self.module is not None and not self.network and self.manual is None

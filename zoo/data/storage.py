@@ -57,12 +57,20 @@ def find_prepared(name: str, data_dir: str | os.PathLike | None = None) -> Path 
 
 
 def is_prepared(name: str, data_dir: str | os.PathLike | None = None) -> bool:
-    """Whether a data set is on disk, in any version; needs neither TensorFlow nor TFDS."""
-    return find_prepared(name, data_dir) is not None
+    """Whether a data set is on disk, in any version, or needs no files.
+
+    Needs neither TensorFlow nor TFDS.
+    """
+    return info(name).computed or find_prepared(name, data_dir) is not None
 
 
 def folder_for(name: str, data_dir: str | os.PathLike | None = None) -> Path:
-    """The folder that holds a data set, or in which it is to be prepared."""
+    """The folder that holds a data set, or in which it is to be prepared.
+
+    Raises UsageError for a data set that a function computes.
+    """
+    if info(name).computed:
+        raise UsageError(f"there is nothing to prepare: {info(name).load} computes {name}")
     if folder := find_prepared(name, data_dir):
         return folder
     if not info(name).generated or data_dir is not None:

@@ -52,6 +52,7 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
 
     Raises:
         UnknownNameError: the name.
+        UsageError: a function computes the data set: there is nothing to prepare.
         DataNotPreparedError: files must be fetched by hand first.
         ZooError: a host does not answer, the download fails or the disk is full; without a network
             that takes seconds.

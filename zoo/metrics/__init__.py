@@ -41,7 +41,7 @@ from zoo.metrics.language_metrics import random_window_nll, token_nll
 from zoo.metrics.latent_mmd import aggregate_mmd, mmd
 from zoo.metrics.latents import active_units, fit_latent_density, knn_accuracy, reconstruction_error
 from zoo.metrics.likelihood import log_likelihood
-from zoo.metrics.model_outputs import generate, translate
+from zoo.metrics.model_outputs import generate, sample_rows, translate
 from zoo.metrics.neighbors import Memorization, density_coverage, memorization, precision_recall
 from zoo.metrics.scores import Score, rank
 from zoo.metrics.text_scores import CorpusScore, TextComparison, compare_texts, rank_texts
@@ -88,6 +88,7 @@ __all__ = [
     "random_window_nll",
     "rank",
     "rank_texts",
+    "sample_rows",
     "reconstruction_error",
     "ssim",
     "token_nll",

@@ -99,7 +99,15 @@ def check(card: str | dict[str, Any]) -> None:
             raise UsageError(f"{key} of a card must be a text of one line, got {value!r:.60}")
 
 
-def render(card: str | dict[str, Any], name: str, model: str, weights: str) -> str:
+def render(
+    card: str | dict[str, Any],
+    name: str,
+    model: str,
+    weights: str,
+    *,
+    shipped: bool = False,
+    package: str | None = None,
+) -> str:
     """The text of a card; a text is returned unchanged.
 
     Args:
@@ -107,6 +115,8 @@ def render(card: str | dict[str, Any], name: str, model: str, weights: str) -> s
         name: of the preset.
         model: the registered name of the architecture.
         weights: a line about them: number, bytes, hash.
+        shipped: whether it is a preset of this package, which its name loads.
+        package: the distribution that has the architecture; None: this one.
     """
     if isinstance(card, str):
         return card
@@ -121,6 +131,7 @@ def render(card: str | dict[str, Any], name: str, model: str, weights: str) -> s
         "data": card.get("data") and _table_cell(card["data"]),
         "license of the data": card.get("data_license") and _table_cell(card["data_license"]),
         "made by": card.get("recipe") and f"`{_table_code(card['recipe'])}`",
+        "package": package and f"`pip install {_table_code(package)}`",
         "weights": weights,
         "license of the weights": _table_cell(card.get("license_name") or card["license"]),
     }
@@ -132,7 +143,13 @@ def render(card: str | dict[str, Any], name: str, model: str, weights: str) -> s
     for line in card.get("references", ()):
         lines += ["", _escape(line)]
     lines += ["", "## Use", "", "```python", "import zoo", ""]
-    lines += [f"model = zoo.get({json.dumps(name, ensure_ascii=False)}, pretrained=True)", "```"]
+    source = json.dumps(name if shipped else f"./{name}", ensure_ascii=False)
+    lines += [f"model = zoo.get({source}, pretrained=True)", "```"]
+    if not shipped:
+        lines += [
+            "",
+            "The argument is the path of this folder; after an upload, `hf://OWNER/NAME`.",
+        ]
     if card.get("limitations"):
         lines += ["", "## Limitations", "", _escape(card["limitations"])]
     return "\n".join(lines) + "\n"

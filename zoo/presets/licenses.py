@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 DEFAULT = "apache-2.0"
 # Licenses of data that allow any use of weights trained on them.
-PERMISSIVE = re.compile(r"Apache-2\.0.*|MIT|CC BY(-SA)? [\d.]+( FR)?|as MNIST|public domain")
+PERMISSIVE = re.compile(
+    r"Apache-2\.0.*|MIT|BSD-[23]-Clause|CC0([- ]1\.0)?|CC[- ]BY([- ]SA)?[- ][\d.]+( FR)?|as MNIST"
+    r"|public domain"
+)
 
 
 def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:

@@ -17,6 +17,7 @@ from zoo.errors import PresetError, UsageError, one_line
 from zoo.evaluation_mode import evaluation_mode
 from zoo.files import digest, expand_home, folder_atomically, sha256, write_atomically, write_json
 from zoo.presets import cards, preset, preset_record, quantization, vocabulary_files
+from zoo.presets.download import SHIPPED_FOLDER
 from zoo.presets.weights import saved_arrays, to_numpy
 from zoo.version import __version__
 
@@ -45,13 +46,16 @@ def save(
     own = model.get_config()
     arguments = {key: own[key] for key in registry.arguments(type(model))}
     config, vocabularies = vocabulary_files.split(arguments)
-    files = {
-        preset.WEIGHTS: raw,
-        preset.CARD: cards.render(
-            card, name, architecture, weight_facts(count, dtype, raw)
-        ).encode(),
-        **vocabularies,
-    }
+    package = package_of(type(model))
+    text = cards.render(
+        card,
+        name,
+        architecture,
+        weight_facts(count, dtype, raw),
+        shipped=target.resolve().parent == SHIPPED_FOLDER,
+        package=package.get("package", {}).get("name"),
+    )
+    files = {preset.WEIGHTS: raw, preset.CARD: text.encode(), **vocabularies}
     versions = {package: importlib.metadata.version(package) for package in ("tensorflow", "keras")}
     record = {
         "format": preset_record.FORMAT,
@@ -62,7 +66,7 @@ def save(
         "dtype": dtype,
         "files": file_facts(files),
         "versions": {"zoo": __version__, **versions},
-        **package_of(type(model)),
+        **package,
     }
     return write_folder(target, record, files)
 

@@ -29,7 +29,8 @@ class Budget:
 
     Attributes:
         epochs: passes over the training data.
-        train_examples: examples of the training split that are used; None: all.
+        train_examples: examples of the training split that are used, which must then be like
+            "train" or "train[:500]"; None: all.
         importance_sampling_images: test images for importance sampling; None: as the metrics have
             it.
         samples: images or texts that are generated for the metrics; None: as the metrics have it.
@@ -85,7 +86,7 @@ class Recipe(RunConfig):
     Attributes:
         name: the model's name, a dot, a tag: "vae.mnist_gated".
         title: one line for people.
-        budgets: name -> `Budget`. All recipes have "smoke" and "paper", and between them the
+        budgets: name -> `Budget`. Recipes of the zoo have "smoke" and "paper", and between them the
             default: "cpu-hour", at most an hour of training on two cores, or a name with its
             minutes, as in "cpu-90-minutes".
         metrics: `MetricSpec`s, the main one first.
@@ -118,8 +119,15 @@ class Recipe(RunConfig):
             raise UsageError(f"metrics must be one MetricSpec or more, got {self.metrics!r}")
         if not all(isinstance(budget, Budget) for budget in self.budgets.values()):
             raise UsageError(f"budgets must be a dict, name -> Budget, got {self.budgets!r}")
-        for budget in self.budgets.values():
+        for name, budget in self.budgets.items():
             self._check_monitor(budget.patience)
+            try:
+                self.splits(name)
+            except UsageError as error:
+                raise UsageError(
+                    f"{self.name}: the budget {name!r} has train_examples={budget.train_examples},"
+                    f" and {error}"
+                ) from error
 
     def budget(self, name: str) -> Budget:
         """The `Budget` of that name; raises UnknownNameError."""
@@ -195,7 +203,7 @@ def limit_split(split: str, n: int) -> str:
     """The first `n` examples of a split such as "train", "train[:500]" or "test[9000:]"."""
     match = re.fullmatch(r"(\w+(?:\.\w+)?)(?:\[(\d*):(\d*)\])?", split)
     if not match:
-        raise UsageError(f"a limited split must be written like 'train[:500]', got {split!r}")
+        raise UsageError(f"a limited split must be like 'train' or 'train[:500]', got {split!r}")
     begin = int(match[2] or 0)
     end = min(begin + n, int(match[3] or begin + n))
     return f"{match[1]}[{begin}:{end}]"
