@@ -51,12 +51,12 @@ class Solver(Serializable):
         """x at time `next_t`, for x [b, ...] at time t.
 
         Args:
-            seed: int32[2], another one in each step.
+            seed: int32[2], a different one for each step.
         """
         raise NotImplementedError
 
     def check_path(self, path: GaussianPath, steps: int | None = None) -> None:
-        """Raises ValueError if the solver cannot follow this path in so many steps."""
+        """Raises ValueError if the solver cannot follow this path in `steps` steps."""
 
 
 @keras.saving.register_keras_serializable("blocks")

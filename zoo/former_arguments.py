@@ -1,7 +1,7 @@
-"""Arguments of models, and objects among them, that once had other names or are gone.
+"""Arguments of models, and objects in them, that were renamed or removed.
 
 Files keep the old names: presets, .keras files and the `config.json` of runs are translated when
-they are read (`translate`). In code an old name is an error that has the name of today.
+they are read (`translate`). In code an old name is an error that gives the current name.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from zoo.errors import UsageError
 
 
 class FormerArgumentError(UsageError):
-    """An argument that the model does not have any more; the message has what to use instead."""
+    """An argument that the model no longer has; the message has what to use instead."""
 
 
 # Former model -> (its former argument, the model that it is now where that is not 0 or None).
@@ -83,13 +83,13 @@ BOUND_SAMPLES = 5  # of the named ones, before `num_samples` was an argument
 
 
 def translate(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A model, and its arguments, by the names of today.
+    """A model and its arguments by their current names.
 
     Args:
         model: the name in a file.
         config: the arguments in that file, as JSON values; other keys are kept.
 
-    Raises FormerArgumentError: one that is gone is not 0, None, False or empty.
+    Raises FormerArgumentError: a removed argument is not 0, None, False or empty.
     """
     argument, successor = MODELS.get(model, ("", model))
     model = successor if argument and config.get(argument) else model
@@ -105,7 +105,7 @@ def translate(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def has_no_effect(model: str, key: str, value: Any) -> bool:
-    """Whether a value of an argument that `model` has no longer is the model without it."""
+    """Whether a removed argument of `model` had no effect with this value."""
     return ARGUMENTS.get(model, {}).get(key, key) is None and not value
 
 

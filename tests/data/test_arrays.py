@@ -55,12 +55,12 @@ REFUSED = {
         r"got int64; these are in 0..255: use .*astype\('uint8'\)",
     ),
     "16 bits": (GRAY.astype("u2") * 257, "got uint16; for 16 bits use images / 65535"),
-    "one image in color": (np.zeros((32, 32, 3), "u1"), r"one image in color: pass images\[None\]"),
-    "one image of floats": (np.zeros((32, 32, 4)), "one image in color"),
+    "one color image": (np.zeros((32, 32, 3), "u1"), r"a single color image: pass images\[None\]"),
+    "one image of floats": (np.zeros((32, 32, 4)), "a single color image"),
     "one gray image": (np.zeros((32, 32), "u1"), r"got shape \(32, 32\)"),
     "no images": (GRAY[:0], r"shape \(0, 4, 4, 1\)"),
     "images of no pixels": (GRAY[:, :0], "got shape"),
-    "several lengths": ([np.zeros((4, 4)), np.zeros((5, 5))], "'image' cannot be made an array"),
+    "several lengths": ([np.zeros((4, 4)), np.zeros((5, 5))], "cannot convert 'image' to an array"),
     "text": ("nothing.xyz", "no file or folder"),
     "nothing": (None, r"got shape \(\)"),
     "a negative label": (
@@ -104,9 +104,9 @@ WRONG = {
         {},
         "images 'mask' must be uint8",
     ),
-    "binarized pairs": (PAIRS, {"binarize": "dynamic"}, "is for 'image', got source, target"),
-    "binarized ratings": (RATINGS, {"binarize": "fixed"}, "is for 'image', got user, item"),
-    "moved ratings": (RATINGS, {"augment": "jitter"}, "is for images, got user, item"),
+    "binarized pairs": (PAIRS, {"binarize": "dynamic"}, "needs 'image', got source, target"),
+    "binarized ratings": (RATINGS, {"binarize": "fixed"}, "needs 'image', got user, item"),
+    "moved ratings": (RATINGS, {"augment": "jitter"}, "needs images, got user, item"),
 }
 
 

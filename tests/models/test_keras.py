@@ -147,7 +147,7 @@ def test_a_callback_cannot_set_a_schedule():
     model, data = small_model("simple_dot"), shuffled("simple_dot")
     model.compile(scheduled)
     callbacks = [CALLBACKS.LearningRateScheduler(halving)]
-    refused = pytest.raises(UsageError, match="Scheduler sets the learning rate, which a schedule")
+    refused = pytest.raises(UsageError, match="Scheduler sets the learning rate, but the")
     with refused:
         model.fit(data(0), callbacks=callbacks, verbose=0)
     with refused:

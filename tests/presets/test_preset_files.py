@@ -114,7 +114,7 @@ SPOILT = {
         lambda place: rewrite(
             place, golden_outputs={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}
         ),
-        r"does not give its golden outputs \(made with .*keras.*kl of three examples is .*not",
+        r"does not reproduce its golden outputs \(of .*keras.*kl of three examples is .*not",
     ),
     # the layers that Keras would build
     "range": (config(latent_dim=-3), "cannot be built: .*latent_dim must be an integer >= 1"),

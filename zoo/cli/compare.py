@@ -54,7 +54,7 @@ def compare(
     zoo compare runs/a runs/b --data mnist --split 'test[:1000]' --json
     """
     if len(names) < 2:
-        raise UsageError("give two runs or more, the first as the baseline")
+        raise UsageError("give two or more runs; the first is the baseline")
     found = [] if data or test or best else [_record_of(name, results) for name in names]
     if found and all(found):
         return _compare_records(names, [record for record in found if record])

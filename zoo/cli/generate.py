@@ -1,4 +1,4 @@
-"""`zoo generate`: continues text with a language model, and prints it while it is written."""
+"""`zoo generate`: continues text with a language model, and prints it as it is generated."""
 
 import contextlib
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def generate(
 
     MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
     Prints each PROMPT and its continuation; without a prompt, a new
-    text. A single text is printed while it is written.
+    text. A single text is printed as it is generated.
 
     \b
     zoo generate gpt "ROMEO:" --max-length 300 --temperature 0.8

@@ -121,8 +121,8 @@ def sample(
         arguments = sample_arguments(type(trained), options)
         if "data" in arguments:
             raise UsageError(
-                f"{model} is a {trained.name} without data, and needs some to sample from: use a"
-                " run of `zoo train`, or the command translate or caption"
+                f"{model} is a {trained.name} without data, and its samples need inputs from a data"
+                " set: use a run of `zoo train`, or the command translate or caption"
             )
         file = _output_file(type(trained), file, Path(f"{trained.name}-samples"))
         trained.write_samples(file, **arguments)
@@ -159,7 +159,7 @@ def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, A
     for name in options:
         if name not in parameters:
             raise UsageError(
-                f"what {cls.__name__} shows here does not depend on --{name}: leave it out"
+                f"--{name} has no effect on the samples of {cls.__name__}: leave it out"
             )
     defaults = {
         name: None if name == "data" else parameter.default

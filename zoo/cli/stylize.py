@@ -107,7 +107,7 @@ def stylize(
     """Render an image in the style of another.
 
     CONTENT and STYLE are image files: the image to render, and the image whose style it gets.
-    Without them, a landscape and brushwork that come with the zoo are used. The arguments that
+    Without them, two generated images are used, a landscape and brushwork. The arguments that
     --set takes are listed by: zoo info style_transfer
 
     \b

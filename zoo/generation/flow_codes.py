@@ -1,7 +1,7 @@
 """Codes and likelihoods of images by the deterministic flow between noise and data.
 
 Song et al., "Score-Based Generative Modeling through Stochastic Differential Equations" (2020,
-arXiv 2011.13456), section 4.3: the flow of a diffusion model; of a flow model it is the model.
+arXiv 2011.13456), section 4.3, for diffusion models; a flow model is such a flow itself.
 """
 
 import math

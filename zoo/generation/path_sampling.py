@@ -143,13 +143,13 @@ def check_guidance(model: Any, guidance: float) -> None:
         return
     if not model.num_classes:
         raise UsageError(
-            f"{model.name} has no classes, so guidance={guidance} has nothing to guide to: leave it"
+            f"{model.name} has no classes, so guidance={guidance} would have no effect: leave it"
             " out, or train a model with num_classes on data with labels"
         )
     if not model.label_dropout:
         raise UsageError(
-            f"{model.name} was trained with label_dropout=0, and guidance needs a model that also"
-            " knows images without a label: leave it out, or train with label_dropout=0.1"
+            f"{model.name} was trained with label_dropout=0, and guidance also needs predictions"
+            " without a label: leave it out, or train with label_dropout=0.1"
         )
 
 
@@ -167,5 +167,5 @@ def convert_mask(model: Any, mask: Any, n: int) -> tf.Tensor:
             f" {values.shape}"
         )
     if values.dtype != bool and not np.isin(values, (0, 1)).all():
-        raise UsageError("mask must be True where pixels are generated, else False; got numbers")
+        raise UsageError("mask must hold True (pixels to generate) and False, got other numbers")
     return tf.constant(values.reshape(-1, *size, 1).astype(bool))

@@ -118,8 +118,8 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
         source = convert_feature(self, self.input_feature, source)
         if source.shape[1] == 0:
             raise BatchError(
-                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
-                f" {tuple(source.shape)}"
+                f"{self.name} needs ids [n, length] with length >= 1 (zeros for an empty text), got"
+                f" shape {tuple(source.shape)}"
             )
         return source
 

@@ -153,7 +153,7 @@ def perplexity(nll: Any, tokens: Any, references: Sequence[str], vocabulary: Any
     """exp of the mean negative log-likelihood of a token, END included.
 
     The only metric here that uses teacher forcing. It depends on the tokens, so models with
-    different vocabularies do not compare.
+    different vocabularies are not comparable.
 
     Args:
         nll: negative log-likelihood of each text, in nats, summed over its tokens: [n].

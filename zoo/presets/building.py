@@ -1,4 +1,4 @@
-"""A limit on the memory that building a stranger's model may take."""
+"""A limit on the memory that building an untrusted model may take."""
 
 import contextlib
 import math
@@ -33,8 +33,8 @@ def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
         total += _size_of(kwargs["initial_value"])
         if total > most or count > MAX_VARIABLES:
             raise PresetError(
-                f"its arguments make {count:,} arrays of {total:,} numbers or more, and its weights"
-                f" file has {parameters:,}: refused"
+                f"its arguments make {count:,} or more arrays with {total:,} numbers, but its"
+                f" weights file has {parameters:,}: the model is not built"
             )
         return next_creator(**kwargs)
 

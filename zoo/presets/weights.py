@@ -1,4 +1,4 @@
-"""Weights files: the only reader of HDF5 files that strangers wrote.
+"""Weights files: the only reader of untrusted HDF5 files.
 
 HDF5 can point to other files and declare arrays of any size. Only plain datasets in plain groups
 are read, and an array only after its shape was compared with the model's.

@@ -87,7 +87,7 @@ def _note_other_data(previous: Run, config: RunConfig) -> None:
     if changed:
         before, now = (", ".join(texts) for texts in zip(*changed, strict=True))
         log_message(
-            f"note: the run in {previous.workdir} was trained with {before}, and goes on with {now}"
+            f"note: the run in {previous.workdir} was trained with {before}, and resumes with {now}"
         )
 
 

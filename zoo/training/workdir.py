@@ -84,7 +84,7 @@ class Workdir:
         if self._lock_inode() != self._held_inode:
             raise WriteError(
                 f"{self.path} was removed or replaced while training: nothing more is written;"
-                " train again in a workdir that stays"
+                " train again, and keep the workdir in place"
             )
 
     def _lock_inode(self) -> int | None:
