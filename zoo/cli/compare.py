@@ -36,7 +36,7 @@ def _format(difference: dict[str, Any] | None) -> str:
     "names", metavar="RUN RUN ...", nargs=-1, required=True, shell_complete=complete_trained
 )
 @DATA_OPTION
-@click.option("--split", "test", help="Split to evaluate on.  [default: that of the first run]")
+@click.option("--split", "test", help="Split to evaluate on.  [default: the first run's]")
 @BEST_OPTION
 @RESULTS_OPTION
 @json_option(_show)

@@ -62,7 +62,7 @@ def _show(record: dict[str, Any]) -> None:
     type=Number("repetition_penalty"),
     default=1.0,
     show_default=True,
-    help="Above 1, tokens that the text already has become less probable.",
+    help="A value above 1 makes tokens that already occurred less probable.",
 )
 @click.option("--stop", multiple=True, help="Text that ends the output. May be repeated.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the samples.")

@@ -59,13 +59,13 @@ if TYPE_CHECKING:
 @click.option(
     "--guidance",
     type=Number("guidance"),
-    help="Scale of the guidance to the class; 1 is none.  [default: 1]",
+    help="Scale of classifier-free guidance; 1 is none.  [default: 1]",
 )
 @click.option(
     "--film",
     is_flag=True,
     default=None,
-    help="Show the way from noise to image: a row for each image, or an animation (.gif).",
+    help="Show the steps from noise to image: a row for each image, or an animation (.gif).",
 )
 @click.option(
     "-o",
@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     "file",
     metavar="FILE",
     type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".gif", ".tsv", ".txt", ".wav"),
-    help="File to write: a figure (.png, .jpg, .pdf, .svg), an animation of a film (.gif) or an"
-    " array (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
+    help="File to write: a figure (.png, .jpg, .pdf, .svg), an animated film (.gif) or an array"
+    " (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
     "  [default: in the run's figures]",
 )
 @BEST_OPTION

@@ -68,7 +68,7 @@ def _show(record: dict[str, Any]) -> None:
     type=click.Choice(["lbfgs", "adam"]),
     default="lbfgs",
     show_default=True,
-    help="Optimizer of the image.",
+    help="Optimizer of the pixels.",
 )
 @click.option(
     "--init",
