@@ -71,7 +71,7 @@ def test_other_images_than_the_original_ones_are_an_error(small_mnist, monkeypat
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("kmnist", {}, "known of mnist only, got 'kmnist': leave .original out"),
+        ("kmnist", {}, "known only for mnist, got 'kmnist': leave .original out"),
         ("mnist", {"image_size": 14}, "leave image_size out"),
         (np.zeros((9, 4, 4), np.uint8), {}, "the splits are: 'train'.*got 'train.original'"),
     ],

@@ -101,14 +101,14 @@ def test_pairs_with_an_empty_side_are_counted_and_cases_are_equal(tmp_path, caps
     [
         (("-1", "0"), "counted from 0.*'-1,0'"),
         (("\u00b2", "\u00b3"), "counted from 0"),
-        (("de", "en"), "a table has columns"),
+        (("de", "en"), "a table needs two columns"),
         (("9" * 5000, "0"), "counted from 0"),
         (("1", "1"), "two different names"),
         (("1",), "two different names"),
         (("1", ""), "two different names"),
         ("de", "two different names"),
         ((1, 0), "two different names"),
-        (("7", "0"), "no column 7"),
+        (("7", "0"), "but column 7"),
     ],
 )
 def test_unknown_language_columns_are_a_one_line_error(tmp_path, languages, message):

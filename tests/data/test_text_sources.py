@@ -104,7 +104,7 @@ def test_invalid_texts_are_refused_with_their_name(tmp_path, book):
         read(book, "train", "text")
     with pytest.raises(UnknownNameError, match="data set 'mnst'"):
         open_text("mnst")
-    with pytest.raises(UsageError, match="mnist holds images, no texts"):
+    with pytest.raises(UsageError, match="mnist holds images, not texts"):
         open_text("mnist")
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match="none is empty: it has no text files"):

@@ -40,7 +40,7 @@ class Multi30kTokenized(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Descriptions of photographs in three languages, in tokens.",
+            description="Tokenized descriptions of photographs in three languages.",
             features=tfds.features.Translation(languages=LANGUAGES),
             supervised_keys=LANGUAGES[:2],
             homepage="https://github.com/multi30k/dataset",
