@@ -142,7 +142,7 @@ def _translate_bound(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _translate_objects(value: Any) -> Any:
-    """Serialized objects, at any depth, by the names of today."""
+    """Serialized objects, at any depth, by their current names."""
     if isinstance(value, list):
         return [_translate_objects(item) for item in value]
     if not isinstance(value, dict):

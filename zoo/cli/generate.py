@@ -18,7 +18,7 @@ SEPARATOR = "-" * 20
 
 
 def _show(record: dict[str, Any]) -> None:
-    """Prints what was not printed while it was written."""
+    """Prints the texts that were not printed as they were generated."""
     if record["streamed"]:
         return
     texts = [row["prompt"] + text for row in record["generated"] for text in row["texts"]]
@@ -127,7 +127,7 @@ def _check(cls: type) -> None:
 
 
 def _stream(model: "LanguageModel", prompt: str, stdout: Any, options: dict[str, Any]) -> str:
-    """Prints a prompt and its continuation as it comes; returns the continuation."""
+    """Prints a prompt, then its continuation as it is generated; returns the continuation."""
     pieces = []
     stream = model.stream(prompt, **options)
     with contextlib.redirect_stdout(stdout):

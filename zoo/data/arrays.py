@@ -81,7 +81,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
 
 
 def _as_stack(images: np.ndarray) -> np.ndarray:
-    """Images as [n, h, w, c]. One color image is refused: it would be read as gray rows."""
+    """Images as [n, h, w, c]. A single color image is an error: it would be read as gray rows."""
     if images.ndim == 3 and images.shape[-1] in (3, 4) and images.shape[1] != images.shape[2]:
         raise UsageError(
             f"{images.shape} is the shape of a single color image: pass images[None] for a stack of"

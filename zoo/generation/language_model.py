@@ -232,7 +232,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
             )
 
     def _stop_ids(self, stops: list[str]) -> list[int]:
-        """The tokens that are stop strings of their own, which end a text at once."""
+        """The tokens that equal a stop string, which end a text immediately."""
         ids = self.vocabulary("text").encode_arrays(stops)
         return [int(row[0]) for row in ids if len(row) == 1]
 

@@ -50,7 +50,7 @@ def stream_pieces(
 
 
 def _ready_length(text: str, stops: list[str]) -> int:
-    """The length of the text without an unfinished character or the begin of a stop string."""
+    """The length of the text without a partial character or the beginning of a stop string."""
     text = text.rstrip(REPLACEMENT)
     for stop in stops:
         held = next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)

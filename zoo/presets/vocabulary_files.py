@@ -92,7 +92,7 @@ def _is_reference(key: str, value: Any) -> bool:
 
 
 def _long_part(vocabulary: dict[str, Any]) -> Any:
-    """The key of a vocabulary whose value belongs into a file."""
+    """The key of a vocabulary whose value is stored in a file."""
     return next((part for part in SUFFIXES if part in vocabulary), None)
 
 

@@ -50,7 +50,7 @@ def load(
 
 
 def _renamed(stored: Any, rename: Callable | None) -> dict[str, Any]:
-    """Datasets by the paths of today; raises ValueError if two would have the same."""
+    """Datasets by their current paths; raises ValueError if two would have the same."""
     if rename is None:
         return stored
     renamed = {rename(name): dataset for name, dataset in stored.items()}

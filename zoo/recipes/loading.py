@@ -79,7 +79,7 @@ def resolve(name: str | Path) -> Resolved:
 
 
 def _unknown(name: str, path: Path) -> UsageError:
-    """The error for a name that means nothing here."""
+    """The error for an unknown name."""
     if name in recipes.names():
         return UsageError(f"{name} is a recipe without a run: zoo reproduce {name}")
     if Workdir(path).checkpoints.paths():

@@ -128,7 +128,7 @@ def read(workdir: Path | str) -> Run:
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `RunConfig` in the record of a run, with the arguments of today."""
+    """The fields of `RunConfig` in the record of a run, with the current arguments."""
     names = {each.name for each in fields(RunConfig)}
     values = {key: record[key] for key in names & record.keys()}
     model, config = former_arguments.translate(values["model"], values.get("config", {}))

@@ -88,7 +88,7 @@ class Workdir:
             )
 
     def _lock_inode(self) -> int | None:
-        """Identifies the lock file, as opposed to one of a new folder; None if it is gone."""
+        """Identifies the lock file, as opposed to one of a new folder; None if it was removed."""
         with contextlib.suppress(OSError):
             return (self.path / _LOCK).stat().st_ino
         return None
