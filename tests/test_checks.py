@@ -30,7 +30,7 @@ def test_only_finite_numbers_in_the_interval_are_accepted(name):
             check_numbers(**{name: wrong})
     right = interval.minimum + (0.5 if interval.exclusive else 0)
     check_numbers(**{name: right})
-    check_numbers(**{name: np.int32(1)})
+    check_numbers(**{name: np.int32(0 if interval.below_maximum else 1)})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_only_finite_numbers_in_the_interval_are_accepted(name):
         ("image_size", (1, 2**15), (0, 2**15 + 1)),
         ("size", (1, 2**15), (0, 2**15 + 1)),
         ("learning_rate", (1e-9, 3.4e38), (0, 3.5e38)),
-        ("ema_momentum", (0, 0.5, 1), (-0.1, 1.1)),
+        ("ema_momentum", (0, 0.5, 0.99999), (-0.1, 1, 0.999999999, 1.1)),
         ("kl_warmup_epochs", (0, 0.5), (-0.5,)),
         ("clip_norm", (0.5, 1e9), (0, -1, 1e-50, 10**400)),
         ("top_p", (0.1, 1), (0, 1.1, 1e-50)),

@@ -26,15 +26,17 @@ class Interval:
     Models compute in float32: a number must be in the interval after rounding to it, too.
 
     Attributes:
-        minimum, maximum: ends of the interval, both included.
+        minimum, maximum: ends of the interval.
         integer: accept integers only.
         exclusive: exclude `minimum` itself.
+        below_maximum: exclude `maximum` itself.
     """
 
     minimum: float
     maximum: float = MAX_INT32
     integer: bool = True
     exclusive: bool = False
+    below_maximum: bool = False
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is a finite number (no bool) in this interval."""
@@ -49,13 +51,15 @@ class Interval:
 
     def _contains(self, value: float, minimum: float, maximum: float) -> bool:
         above = value > minimum if self.exclusive else value >= minimum
-        return bool(above and value <= maximum and _is_finite(value))
+        below = value < maximum if self.below_maximum else value <= maximum
+        return bool(above and below and _is_finite(value))
 
     def __str__(self) -> str:
         noun = "an integer" if self.integer else "a finite number"
         low = f"{'>' if self.exclusive else '>='} {self.minimum:g}"
         bounded = math.isfinite(self.maximum) and self.maximum not in (MAX_INT32, MAX_SEED)
-        return f"{noun} {low} and <= {self.maximum:g}" if bounded else f"{noun} {low}"
+        high = f"{'<' if self.below_maximum else '<='} {self.maximum:g}"
+        return f"{noun} {low} and {high}" if bounded else f"{noun} {low}"
 
     def expected(self, value: Any) -> str:
         """The interval as text for an error message about `value`.
@@ -99,6 +103,7 @@ SEED = Interval(0, MAX_SEED)
 POSITIVE = Interval(0, math.inf, integer=False, exclusive=True)
 NON_NEGATIVE = Interval(0, math.inf, integer=False)
 FRACTION = Interval(0, 1, integer=False)
+MOMENTUM = Interval(0, 1, integer=False, below_maximum=True)
 
 NUMBERS = {
     # training
@@ -116,11 +121,11 @@ NUMBERS = {
     "figures_every": NON_NEGATIVE_INT,
     "micro_batches": POSITIVE_INT,
     "learning_rate": Interval(0, 3.4e38, integer=False, exclusive=True),  # finite as float32
-    "betas": FRACTION,
+    "betas": MOMENTUM,
     "warmup": NON_NEGATIVE_INT,
     "weight_decay": NON_NEGATIVE,
     "accumulate": POSITIVE_INT,
-    "ema_momentum": FRACTION,
+    "ema_momentum": MOMENTUM,
     "clip_norm": POSITIVE,
     "kl_warmup_epochs": NON_NEGATIVE,
     "patience": NON_NEGATIVE_INT,

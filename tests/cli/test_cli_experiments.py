@@ -250,6 +250,9 @@ def test_runs_are_compared_example_by_example(trained_dir):
     assert "small-run - runs/vae-images" in run("compare", "runs/vae-images", "small-run").stdout
     assert "give two or more runs" in run_error("compare", "runs/vae-images")
     write_images(trained_dir, n=12, name="few.npz", seed=3)
+    run_json("train", "mmd_vae", *SMALL, *QUICK, "--workdir", "other-model")
+    other = run("compare", "runs/vae-images", "other-model")
+    assert "loss is the objective of each model (vae, mmd_vae)" in other.stderr
     few = run_json("compare", "runs/vae-images", "small-run", "--data", "few.npz")
     assert few["metrics"]["kl"]["differences"][1]["n"] == 12
 

@@ -1,6 +1,7 @@
 """Texts, captions and ratings from files and data sets: read, or rejected with their line."""
 
 import gzip
+import unicodedata
 
 import numpy as np
 import pytest
@@ -76,6 +77,10 @@ def test_a_folder_of_images_with_captions(tmp_path):
     (tmp_path / "list.txt").write_text("2.png\n")
     some = corpora.load_captions(tmp_path, captions=flickr, names=tmp_path / "list.txt")
     assert some.texts["caption"] == ["caption 2 0", "caption 2 1"]
+    Image.new("RGB", (8, 6)).save(tmp_path / unicodedata.normalize("NFD", "été.png"))
+    (tmp_path / "composed.txt").write_text("été.png\tsummer\n")
+    composed = corpora.load_captions(tmp_path, captions=tmp_path / "composed.txt")
+    assert composed.texts["caption"] == ["summer"]
     wrong.write_text("a.png\tx\n0.png\ty\nb.png\tz\n")
     with pytest.raises(UsageError, match=r"2 of 3 images have no file .*: a.png, b.png"):
         corpora.load_captions(tmp_path, captions=wrong)

@@ -10,6 +10,7 @@ from zoo.cli.completion import complete_trained
 from zoo.cli.options import BEST_OPTION, DATA_OPTION, RESULTS_OPTION
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.errors import UsageError
+from zoo.log import log_message
 from zoo.recipes import loading, records
 from zoo.recipes.records import Record
 
@@ -60,6 +61,7 @@ def compare(
         return _compare_records(names, [record for record in found if record])
     import_tensorflow()
     from zoo.metrics import Estimate
+    from zoo.training.run_arguments import model_name
     from zoo.training.run_identity import batch_digest
 
     first = loading.resolve(names[0])
@@ -67,12 +69,20 @@ def compare(
         data = data or first.run.config.data
         test = test or first.run.config.test
     columns = []
+    models = []
     for name in names:
         loaded = runs.open_trainer(name, best=best, data=data, test=test)
         examples = runs.describe_examples(loaded)
         images = batch_digest(loaded.data.take(loaded.data.num_examples))
         values = loaded.trainer.evaluate_examples(loaded.data)
+        models.append(model_name(loaded.trainer.model))
         columns.append({k: Estimate(v, k, "", False, images) for k, v in values.items()})
+    shared = _shared(columns)
+    if "loss" in shared and len({*models}) > 1:
+        log_message(
+            f"note: loss is the objective of each model ({', '.join(models)}); compare it"
+            " only if the models define it in the same way"
+        )
     return {
         "runs": list(names),
         "examples": f"evaluated on {examples}",
@@ -83,7 +93,7 @@ def compare(
                     _difference(column[metric], columns[0][metric]) for column in columns
                 ],
             }
-            for metric in _shared(columns)
+            for metric in shared
         },
     }
 

@@ -22,7 +22,7 @@ from zoo.data.catalog import info
 from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
 from zoo.log import log_message_once
-from zoo.text.vocabulary import to_str_list
+from zoo.text.vocabulary import normalize, to_str_list
 
 SHOWN = 5  # names that an error lists
 
@@ -222,12 +222,12 @@ def load_captions(
     used = [*texts]
     if names is not None:
         lines = [line.strip() for line in text_files.read_lines(names) if line.strip()]
-        used = [*dict.fromkeys(lines)]
+        used = [*dict.fromkeys(normalize(lines))]
         if not used:
             raise UsageError(f"{names} lists no images: it needs one name per line")
     check_images(used, folder, texts)
     selected = image_sources.slice_split({"name": np.array(used)}, split)["name"]
-    files = [folder / name for name in selected]
+    files = [image_files.named_file(folder, name) for name in selected]
     arrays = {"image": image_files.read_images(files, folder, size=image_size)}
     return _caption_corpus([texts[name] for name in selected], folder.name, split, arrays)
 
@@ -249,7 +249,9 @@ def with_mirror_images(corpus: Corpus) -> Corpus:
 def check_images(names: list[str], folder: Path, captions: Mapping[str, list[str]]) -> None:
     """Raises UsageError, which lists the images that have no file in a folder or no caption."""
     missing = [
-        name for name in names if name not in captions or not user_path(folder / name).is_file()
+        name
+        for name in names
+        if name not in captions or not image_files.named_file(folder, name).is_file()
     ]
     if missing:
         listed = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 from zoo.checks import check_numbers
 from zoo.data.color_profiles import to_srgb
 from zoo.errors import UsageError, one_line
+from zoo.files import user_path
 from zoo.log import log_message_once
 
 if TYPE_CHECKING:
@@ -90,6 +92,12 @@ def stack_images(images: Sequence[np.ndarray], folder: Any, size: int | None = N
     channels = max(image.shape[-1] for image in images)
     images = [_convert(image, channels, size) for image in images]
     return np.stack(check_same_size(images, folder))
+
+
+def named_file(folder: str | os.PathLike, name: str) -> Path:
+    """The file of a name (Unicode NFC) in a folder; macOS stores names decomposed (NFD)."""
+    decomposed = user_path(folder) / unicodedata.normalize("NFD", name)
+    return decomposed if decomposed.is_file() else user_path(Path(folder) / name)
 
 
 def has_color(file: Path) -> bool:

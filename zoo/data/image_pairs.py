@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.data import folders, image_files, image_sources
 from zoo.errors import UsageError
+from zoo.text.vocabulary import normalize
 
 SHOWN = 5  # names that an error lists
 
@@ -79,10 +80,14 @@ def _split_halves(file: Path, image: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return image[:, : width // 2], image[:, width // 2 :]
 
 
+def _stem(folder: Path, file: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
+
+
 def _match_files(inner: Sequence[Path], sides: Iterable[list[Path]]) -> list[list[Path]]:
     """(files of A, files of B), sorted by name; the names agree except for suffixes."""
     stems = [
-        {file: file.relative_to(folder).with_suffix("").as_posix() for file in files}
+        dict(zip(files, normalize(_stem(folder, file) for file in files), strict=True))
         for folder, files in zip(inner, sides, strict=True)
     ]
     a, b = (Counter(side.values()) for side in stems)

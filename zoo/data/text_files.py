@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.errors import UsageError, one_line, short_repr
 from zoo.files import user_path
-from zoo.text.vocabulary import to_str_list
+from zoo.text.vocabulary import normalize, to_str_list
 
 LARGEST = 4 << 30  # bytes of an unpacked text
 SMALL = 64 << 20  # bytes that any gzipped text may have when unpacked
@@ -110,6 +110,7 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
 
     All lines have the same separator; with commas, names and captions may be quoted. NAME.jpg#2 is
     caption 2 of NAME.jpg. Empty lines and the header "image", "caption" are skipped.
+    Names are given in Unicode NFC.
     """
     captions: dict[str, list[str]] = {}
     texts = read_lines(path)
@@ -124,7 +125,8 @@ def read_captions(path: str | os.PathLike) -> dict[str, list[str]]:
                 f"{path}: line {number:,} must be an image's name, a tab or comma, and a caption;"
                 f" got {texts[number - 1][:60]!r}"
             )
-        captions.setdefault(NUMBER.sub(r"\1", name), []).append(caption)
+        image = normalize([NUMBER.sub(r"\1", name)])[0]
+        captions.setdefault(image, []).append(caption)
     if not captions:
         raise UsageError(f"{path} holds no captions: it needs lines NAME, tab or comma, caption")
     return captions
