@@ -64,14 +64,14 @@ ARGUMENTS: dict[str, dict[str, str | None]] = {
 # Dropped argument -> what to use instead.
 INSTEAD = {
     "components": (
-        "a mixture of Gaussians as noise is a model of its own; use deligan with num_components"
+        "a mixture of Gaussians as noise is now a separate model: use deligan with num_components"
     ),
 }
 
-# Registered name of an object among the arguments -> {former argument: the name of today}.
+# Registered name of an object among the arguments -> {former argument: current name}.
 OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {"blocks>FreeBits": {"kl": "kl_estimator"}}
 
-# Former -> today's name of a serialized object: its module, class name or registered name.
+# Former -> current name of a serialized object: its module, class name or registered name.
 OBJECT_NAMES: dict[str, str] = {
     "Caffe": "CaffePreprocessing",
     "blocks>Caffe": "blocks>CaffePreprocessing",

@@ -24,7 +24,7 @@ def default_test_split(
     Args:
         data: as `--data`.
         split: the training split.
-        model_class: knows the splits of its data.
+        model_class: has the method `splits`.
         options: those of the data.
     """
     if not source_names.is_named(data) and not source_names.source_path(data).exists():

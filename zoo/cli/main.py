@@ -47,7 +47,7 @@ def main() -> None:
     zoo export vae.snowflakes exported/vae    write a SavedModel for plain TensorFlow
     zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
-    zoo check my_model                        check a model of your own
+    zoo check my_model                        check your own model
 
     MODEL is the name of a model, RUN the folder of a run. Where a trained model is needed, both
     can also be the name of a preset, a .keras file, or the name of a model, which means its newest

@@ -209,7 +209,7 @@ class Continuation:
 
         def advance(time: tf.Tensor, rows: dict[str, tf.Tensor], state: Any) -> tuple:
             tokens = rows["tokens"]
-            # A row that has finished goes on with padding, of which nothing depends.
+            # A finished row continues with padding, which has no effect.
             logits, state = self.model.decode_step(tokens[:, time - 1], state)
             state = tf.nest.map_structure(tf.ensure_shape, state, state_shapes)
             new = choose(logits, rows["used"], time)

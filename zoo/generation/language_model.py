@@ -95,7 +95,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         return inputs
 
     def _check_width(self, ids: Any, targets: int) -> int | None:
-        """Checks the width of windows, whose last `targets` ids are no inputs, and returns it."""
+        """Checks the width of windows, whose last `targets` ids are not inputs, and returns it."""
         shape = tf.convert_to_tensor(ids).shape
         context = self.max_context
         longest = math.inf if context is None else context + targets

@@ -113,7 +113,7 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
     def validate_source(self, source: Any) -> tf.Tensor:
         """The source argument of a method as a tensor for `encode`, checked as in a batch.
 
-        Raises BatchError: it does not fit the model, or texts have no column of ids.
+        Raises BatchError: it does not fit the model, or its texts have a length of 0.
         """
         source = convert_feature(self, self.input_feature, source)
         if source.shape[1] == 0:

@@ -116,8 +116,8 @@ def _warn_gray_bernoulli(model: Any, x: np.ndarray) -> None:
         return
     if not np.isin(x, (0, 1)).all():
         warnings.warn(
-            f"{model.name} has a Bernoulli head, which needs 0/1 pixels, and got gray ones. Gray"
-            " values under a Bernoulli are not a likelihood, so these nats are not comparable with"
+            f"{model.name} has a Bernoulli head, which needs 0/1 pixels, and got gray ones. With"
+            " gray values the result is not a likelihood, so these nats are not comparable with"
             " published numbers; load the data with binarize='fixed', 'dynamic' or 'threshold'",
             ProtocolWarning,
             stacklevel=3,

@@ -8,7 +8,7 @@ from rich.progress import track
 
 from zoo.log import log_message
 
-LOG_SECONDS = 60  # between two lines where stderr is no terminal
+LOG_SECONDS = 60  # between two lines where stderr is not a terminal
 
 
 def track_examples(starts: range, name: str, progress: bool) -> Iterator[int]:

@@ -21,7 +21,7 @@ Signature = tuple[Callable, list[tf.TensorSpec]]  # a function of tensors, specs
 
 
 class Kind:
-    """The methods of `zoo.Model` that know what one example is.
+    """The methods of `zoo.Model` that depend on what one example is.
 
     Attributes:
         data_kind: what the examples are, for messages.

@@ -13,7 +13,7 @@ from zoo.errors import PresetError
 
 EXTRA_NUMBERS = 2**25  # not in the weights file: VGG19's weights, copies, states of generators
 MAX_VARIABLES = 8192
-ADAPTED_FACTOR = 16  # how much larger a preset may become by other arguments of one's own
+ADAPTED_FACTOR = 16  # how much larger a preset may become if the user overrides its arguments
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
     Args:
         config: JSON.
         where: the preset or file, for error messages.
-        files: whether it may contain paths, as a .keras file of one's own does.
+        files: whether it may contain paths, as local .keras files do.
     """
     waiting = [("", config, 0)]
     objects = 0

@@ -1,4 +1,4 @@
-"""Vocabularies of a preset: files of their own beside config.json, which refers to them by name.
+"""Vocabularies of a preset: separate files beside config.json, which refers to them by name.
 
 A model's argument `source_vocabulary` is the text that `zoo.text.Vocabulary.to_json` gives. In
 config.json the long part of it, the SentencePiece model or the list of words, is replaced by the

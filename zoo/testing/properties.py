@@ -116,7 +116,7 @@ def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
             variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
         resumed = rest.fit(data, epochs=1).history
     differing = same_bits(run.state.arrays(), rest.state.arrays())
-    require(not differing, f"after resuming, other bits than in an unbroken run: {differing}")
+    require(not differing, f"a resumed run has other bits than an uninterrupted one: {differing}")
     require(resumed == history, f"after resuming, the history is {resumed}, not {history}")
 
 
@@ -161,9 +161,7 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
         run.model.stop_training = error() < before / 3
 
     before = error()
-    require(
-        before > 0.3, f"the initial outputs have an error of {before} only, which shows nothing"
-    )
+    require(before > 0.3, f"the initial outputs have an error of {before}, too low for this check")
     first = _FirstSteps(run, many)
     run.callbacks += [first, keras.callbacks.LambdaCallback(on_epoch_end=stop)]
     run.fit(tf.data.Dataset.from_tensors(many).repeat(100), epochs=6)
@@ -196,7 +194,9 @@ def another_seed_gives_other_bits(name: str) -> None:
     seeds = {k: v for k, v in first.items() if v.shape == (2,) and v.dtype.kind in "iu"}
     drew = any(seed[1] for seed in seeds.values())
     others = {*same_bits(first, step(4))} - seeds.keys()
-    require(bool(others) or not drew, "another seed changes no weight in a step that draws numbers")
+    require(
+        bool(others) or not drew, "another seed changes no weight in a step with random numbers"
+    )
 
 
 def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
