@@ -194,9 +194,7 @@ def another_seed_gives_other_bits(name: str) -> None:
     seeds = {k: v for k, v in first.items() if v.shape == (2,) and v.dtype.kind in "iu"}
     drew = any(seed[1] for seed in seeds.values())
     others = {*same_bits(first, step(4))} - seeds.keys()
-    require(
-        bool(others) or not drew, "another seed changes no weight in a step with random numbers"
-    )
+    require(bool(others) or not drew, "another seed does not change a step with random numbers")
 
 
 def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
