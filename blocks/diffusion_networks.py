@@ -30,7 +30,7 @@ class DiffusionUNet(keras.layers.Layer):
 
     Args:
         filters: channels of each level.
-        repeats: residual blocks of each level, on either way.
+        repeats: residual blocks of each level, on the way down and on the way up.
         num_heads: heads of the attention.
         patch_size: side of the patches whose pixels are the channels of the largest map.
         dropout: dropout rate of the residual blocks.
