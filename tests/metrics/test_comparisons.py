@@ -161,7 +161,7 @@ def test_texts_that_cannot_be_compared_are_rejected():
     assert one.interval == (-np.inf, np.inf)
     with pytest.raises(UsageError, match="2 texts or more, got 1"):
         metrics.compare_texts(one, one)
-    with pytest.raises(UsageError, match="one CorpusScore or a list"):
+    with pytest.raises(UsageError, match="one CorpusScore, or a list"):
         metrics.compare_texts(one, 3)
     with pytest.raises(UsageError, match="2 runs against 1"):
         metrics.compare_texts([text_run(1, 0.1), text_run(2, 0.1)], text_run(3, 0.1))

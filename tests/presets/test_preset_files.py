@@ -286,7 +286,7 @@ WEIGHTS = {
     "gone": (edited(lambda file, name: file.pop(name)), "is missing"),
     "scales": (
         edited(lambda file, name: file.move(name + ".scale", "x.scale"), "int8"),
-        "is missing|is not the model's|does not give",
+        "is missing|is not the model's|does not reproduce",
     ),
     "no file": (lambda place: replace_file(place, preset.WEIGHTS, b"x" * 999), "do not fit vae"),
     "another model's": (config(latent_dim=5), "weights in .* do not fit vae"),
