@@ -265,7 +265,7 @@ def test_networks_that_cannot_be_loaded_are_named(tmp_path):
     for wrong, message in ((200.0, "divide 0..255 by 255"), (-1.0, "1]"), (200, "astype")):
         with pytest.raises(UsageError, match=message):
             network()(np.full((1, 8, 8, 3), wrong))
-    with pytest.raises(UsageError, match="no images"):
+    with pytest.raises(UsageError, match="one or more images, got none"):
         image_features.cached_feature_maps(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
         network()(np.zeros((2, 8, 8, 5)))

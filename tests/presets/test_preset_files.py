@@ -329,7 +329,10 @@ KERAS = {
     "web": (set_argument(output_distribution="https://host/x"), "a URL is not allowed there"),
     "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
     "wide": (set_argument(dense_units=[10**5, 10**5]), "its arguments make"),
-    "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
+    "zeros": (
+        {"numbers": lambda raw: bytes(10**7)},
+        "model.weights.h5 unpacks .* bytes to 10,000,000",
+    ),
     "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a Keras model"),
 }
 

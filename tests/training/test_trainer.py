@@ -51,7 +51,7 @@ def test_micro_batches_give_the_step_of_the_whole_batch():
 
 
 def test_micro_batches_must_divide_every_batch():
-    with pytest.raises(errors.UsageError, match="micro_batches=3 needs batches .* got 8"):
+    with pytest.raises(errors.UsageError, match="micro_batches=3 must divide .* got 8"):
         run(micro_batches=3).fit(data, epochs=1)
     ragged = tf.data.Dataset.from_tensor_slices(examples(toy(), 31)).batch(8)
     with pytest.raises(errors.UsageError, match="drop_remainder=True"):
