@@ -57,6 +57,13 @@ def fraction(value: Any, argument: str) -> float:
     return value
 
 
+def positive_fraction(value: Any, argument: str) -> float:
+    """Returns `value` if it is a number in (0, 1); else raises ValueError."""
+    if not _is_number(value) or not 0 < value < 1:
+        raise ValueError(f"{argument} must be a fraction in (0, 1), got {value!r}")
+    return value
+
+
 def unit_interval(value: Any, argument: str) -> float:
     """Returns `value` if it is a number in [0, 1]; else raises ValueError."""
     if not _is_number(value) or not 0 <= value <= 1:

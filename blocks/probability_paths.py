@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from blocks.checks import MAX_INT, fraction, one_of, positive_int
+from blocks.checks import MAX_INT, fraction, one_of, positive_fraction, positive_int
 from blocks.serializable import Serializable
 
 MAX_BETA = 0.999  # of the cosine schedule: Nichol, Dhariwal (2021), section 3.2
@@ -152,8 +152,8 @@ class LinearSchedule(NoiseSchedule):
 
     def __post_init__(self) -> None:
         positive_int(self.timesteps, "timesteps", MAX_INT)
-        fraction(self.first, "first")
-        fraction(self.last, "last")
+        positive_fraction(self.first, "first")  # with 0 there is no noise to predict at t = 1 / T
+        positive_fraction(self.last, "last")
 
     def betas(self) -> np.ndarray:
         betas = np.linspace(self.first, self.last, self.timesteps) * 1000 / self.timesteps

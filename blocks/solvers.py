@@ -5,8 +5,10 @@ A solver is independent of the network. It takes
     predict(x, t) -> (data, noise)     what x at time t consists of, for x [b, ...] and t []
 
 and a `blocks.probability_paths.GaussianPath`, so that a trained network can be sampled by any of
-them. A new one is a subclass of `Solver` with the method `step`:
+them. A new one is a subclass of `Solver` with the method `step`, whose options are constant
+values:
 
+    @dataclass(frozen=True)
     class Churn(Solver):
         def step(self, predict, path, x, t, next_t, seed):
             ...
@@ -14,9 +16,10 @@ them. A new one is a subclass of `Solver` with the method `step`:
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -29,16 +32,16 @@ Predict = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 Derivative = Callable[[Any, tf.Tensor], Any]
 
 
-class Solver(Serializable):
+class Solver(Serializable, ABC):
     """Base of all solvers.
 
     Attributes:
         evaluations: calls of the network per step.
-        max_steps: path -> the largest number of steps; None: any.
     """
 
     evaluations = 1
 
+    @abstractmethod
     def step(
         self,
         predict: Predict,
@@ -53,10 +56,13 @@ class Solver(Serializable):
         Args:
             seed: int32[2], a different one for each step.
         """
-        raise NotImplementedError
 
     def check_path(self, path: GaussianPath, steps: int | None = None) -> None:
         """Raises ValueError if the solver cannot follow this path in `steps` steps."""
+
+    def without_clip(self) -> Self:
+        """The same solver for data without a range, such as codes of an autoencoder."""
+        return self
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -99,6 +105,9 @@ class DDIM(Solver):
         if self.eta:
             x += std * tf.random.stateless_normal(tf.shape(x), seed)
         return x
+
+    def without_clip(self) -> Self:
+        return replace(self, clip=None)
 
 
 @keras.saving.register_keras_serializable("blocks")
@@ -144,9 +153,9 @@ class ODESolver(Solver):
     ) -> tf.Tensor:
         return self.advance(velocity_of(predict, path), x, t, next_t)
 
+    @abstractmethod
     def advance(self, derivative: Derivative, y: Any, t: tf.Tensor, next_t: tf.Tensor) -> Any:
         """y at time `next_t`, for a nest of tensors y and dy / dt = derivative(y, t)."""
-        raise NotImplementedError
 
 
 def velocity_of(predict: Predict, path: GaussianPath) -> Derivative:

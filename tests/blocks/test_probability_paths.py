@@ -181,6 +181,7 @@ def test_objects_are_values_and_are_saved_with_a_model():
         (lambda: DDIM(eta=2), r"eta must be a number in \[0, 1\], got 2"),
         (lambda: DDIM(clip=-1), "clip must be a number >= 0, got -1"),
         (lambda: LinearSchedule(timesteps=0), "timesteps must be an integer >= 1, got 0"),
+        (lambda: LinearSchedule(first=0.0), r"first must be a fraction in \(0, 1\), got 0.0"),
         (lambda: CosineSchedule(offset=1), "offset must be a fraction"),
         (lambda: SOLVERS["ancestral"].check_path(LinearPath()), "LinearPath: use ddim, euler"),
         (lambda: SOLVERS["ancestral"].check_path(LinearSchedule(), 1001), "at most the 1000 steps"),

@@ -122,7 +122,7 @@ BAD = {
     ("train", "seq2seq", *TABLE, *SMALL, "--tokenizer", "characters"): "has tokenizer=words",
     ("train", "seq2seq", *NEW, *TABLE, "--set", "source_vocabulary=9"): "--vocabulary-size",
     ("train", "seq2seq", *NEW, *TABLE, "--max-length", "3"): "has 4 ids, more than max_length=3",
-    ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "no column 7",
+    ("train", "seq2seq", *NEW, "--data", "n.tsv", "--languages", "1,7"): "but column 7",
     ("train", "seq2seq", "--data", "n.tsv", "--languages", "de"): "languages must be two",
     ("train", "seq2seq", "--data", "bad.tsv"): "line 2 is not UTF-8",
     ("train", "seq2seq", "--data", "empty.tsv"): "is empty",

@@ -85,6 +85,13 @@ def test_a_mask_changes_only_its_pixels(models):
     found = model.inpaint(IMAGES, TOP, seed=0, label=3, guidance=2.0)
     np.testing.assert_array_equal(found[:, 4:], IMAGES[:, 4:])
     assert np.abs(found[:, :4] - IMAGES[:, :4]).mean() > 0.05
+    whole = np.ones((8, 8), bool)
+    free = [model.inpaint(np.zeros((n, 8, 8, 1)), whole, seed=0) for n in (1, 3)]
+    no_class = model(model.generator_inputs(3, 0))
+    np.testing.assert_allclose(free[1], no_class, atol=1e-5)  # and not each class in turn
+    np.testing.assert_allclose(free[0], free[1][:1], atol=1e-5)
+    with pytest.raises(UsageError, match="guidance=2 needs the label"):
+        model.inpaint(IMAGES, TOP, guidance=2)
     masks = np.stack([TOP, TOP, ~TOP])
     found = model.inpaint(IMAGES, masks, seed=0)
     np.testing.assert_array_equal(found[2, :4], IMAGES[2, :4])
@@ -135,12 +142,37 @@ def test_a_new_sampler_is_one_class(models):
     np.testing.assert_allclose(found, model.sample(2, seed=0, sampler=DDIM(1.0)), atol=1e-5)
 
 
+class Scaled(Solver):
+    """Scales the noise: a sampler whose attribute can change."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def step(self, predict, path, x, t, next_t, seed):
+        return x * self.scale
+
+
+def test_a_changed_sampler_has_another_graph(models):
+    sampler = Scaled(1.0)
+    before = models["ddpm"].sample(2, seed=0, steps=1, sampler=sampler)
+    sampler.scale = 0.0
+    after = models["ddpm"].sample(2, seed=0, steps=1, sampler=sampler)
+    assert np.ptp(before) > 0 and np.ptp(after) == 0
+
+
+def test_a_sampler_needs_its_step():
+    with pytest.raises(TypeError, match="abstract"):
+        Solver()
+
+
 @pytest.mark.usefixtures("eager_steps")
 def test_a_flow_is_the_prior_of_an_autoencoder_that_it_does_not_change(tmp_path):
     vae = small_model("vae")
     model = small_model("flow_matching", autoencoder=vae, pairing="optimal_transport")
     assert model.code_shape == (2,) and model.encode(IMAGES).shape == (3, 2)
     assert model.sample(3, seed=0).shape == (3, 8, 8, 1)
+    unclipped = model.sample(3, seed=0, steps=3, sampler=DDIM(clip=None))
+    np.testing.assert_array_equal(model.sample(3, seed=0, steps=3, sampler="ddim"), unclipped)
     frozen = [np.array(v) for v in vae.weights]
     model.prepare()
     model.train_step(examples(model, 8))
@@ -159,6 +191,8 @@ def test_a_flow_is_the_prior_of_an_autoencoder_that_it_does_not_change(tmp_path)
     [
         (lambda m: m.sample(2, steps=0), "steps must be an integer >= 1.*, got 0"),
         (lambda m: m.sample(2, sampler="euleer"), "sampler must be one of.*got 'euleer'"),
+        (lambda m: m.sample(2, sampler=""), "sampler must be one of.*got ''"),
+        (lambda m: m.sample(2, sampler=Scaled([1.0])), "sampler .*has no hash.*frozen=True"),
         (lambda m: m.sample(2, sampler="ancestral"), "ancestral sampler.*path is LinearPath"),
         (lambda m: m.sample(2, label=3), "flow_matching has no classes: leave out label=3"),
         (lambda m: m.sample(2, guidance=2), "no classes, so guidance=2 would have no effect"),
@@ -167,9 +201,11 @@ def test_a_flow_is_the_prior_of_an_autoencoder_that_it_does_not_change(tmp_path)
         (lambda m: m.encode(IMAGES, steps=10**9), "steps must be an integer .*<= 100000, got"),
         (lambda m: m.inpaint(IMAGES, TOP[:2]), r"mask must be of shape \(8, 8\), or \(3, 8, 8\)"),
         (lambda m: m.inpaint(IMAGES, TOP * 0.5), r"mask must hold True \(pixels to generate\)"),
+        (lambda m: m.inpaint(IMAGES, [[1], [0, 1]]), r"mask must be one array of shape \(8, 8\)"),
         (lambda m: m.inpaint(2 * IMAGES, TOP), r"expects 'image' in \[0, 1\]"),
         (lambda m: m.log_prob(IMAGES, steps=2.5), "steps must be an integer"),
         (lambda m: small_model("ddpm", sampler="ancestral", sampling_steps=2000), "at most the"),
+        (lambda m: small_model("ddpm", sampling_steps=10**6), "sampling_steps .* at most 100,000"),
         (
             lambda m: small_model("ddpm", patch_size=1, filters=(8,) * 5),
             "8 x 8 can be halved 3 times.*halve it 4 times: use at most 4 levels.*9 pixels",
@@ -188,10 +224,25 @@ def test_impossible_requests_are_errors_of_one_line(call, message):
     assert "\n" not in str(caught.value)
 
 
-def test_guidance_needs_dropped_labels(models):
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.sample(2, guidance=2),
+        lambda m: m.encode(IMAGES),
+        lambda m: m.decode(IMAGES),
+        lambda m: m.interpolate(IMAGES, IMAGES),
+        lambda m: m.log_prob(IMAGES),
+        lambda m: m.inpaint(IMAGES, TOP),
+    ],
+)
+def test_what_uses_no_class_needs_dropped_labels(call):
     model = small_model("ddpm", num_classes=3, label_dropout=0.0)
     with pytest.raises(UsageError, match="was trained with label_dropout=0"):
-        model.sample(2, guidance=2)
+        call(model)
+    assert [*model.signatures()] == ["sample"]
+
+
+def test_labels_are_in_range(models):
     with pytest.raises(UsageError, match=r"labels must be in 0 \.\.\. 9"):
         models["ddpm"].sample(2, label=10)
     assert Heun() == Heun()

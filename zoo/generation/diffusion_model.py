@@ -19,13 +19,15 @@ from zoo import figures
 from zoo.generation.film_files import write_path_samples
 from zoo.generation.flow_codes import ODE_SOLVER, FlowCodes
 from zoo.generation.path_sampling import (
+    MAX_STEPS,
     convert_mask,
     follow_path,
+    inpainting_conditions,
     resolve_solver,
     sampling_conditions,
 )
 from zoo.model import Model
-from zoo.model.method_arguments import checked_method, convert_labels
+from zoo.model.method_arguments import checked_method
 
 
 class DiffusionModel(FlowCodes):
@@ -57,7 +59,7 @@ class DiffusionModel(FlowCodes):
         super().__init__(**kwargs)
         self.image_shape = int_tuple(image_shape, "image_shape", 3)
         self.sampler = resolve_object(sampler, SOLVERS, Solver, "sampler")
-        self.sampling_steps = positive_int(sampling_steps, "sampling_steps")
+        self.sampling_steps = positive_int(sampling_steps, "sampling_steps", MAX_STEPS)
         self.num_classes = non_negative_int(num_classes, "num_classes")
         self.label_dropout = fraction(label_dropout, "label_dropout")
 
@@ -247,10 +249,12 @@ class DiffusionModel(FlowCodes):
         Args:
             x: images [b, h, w, c] in [0, 1].
             mask: True where pixels are generated: [h, w], or one for each image [b, h, w].
-            seed, label, guidance, steps, sampler: as in `sample`.
+            label: class of all images, or a class per image; by default without a class.
+            seed, guidance, steps, sampler: as in `sample`.
 
         Raises:
-            UsageError: as in `sample`, a mask of another shape, or a model of codes.
+            UsageError: as in `sample`, guidance without a label, a mask of another shape, or a
+                model of codes.
         """
         self.require_pixels("inpaint")
         n = len(x)
@@ -258,9 +262,7 @@ class DiffusionModel(FlowCodes):
         seed = self.as_seed(seed)
         noise = self.generator_inputs(n, seed)
         solver, times = resolve_solver(self, sampler, steps)
-        if label is not None:
-            label = convert_labels(self, "label", label, n)
-        conditions = sampling_conditions(self, n, label, guidance)
+        conditions = inpainting_conditions(self, x, label, guidance)
         run = self.graph_of(follow_path, solver, False)
         generated = run(noise, times, seed, *conditions, self.to_data(x), pixels)
         return tf.where(pixels, self.to_images(generated), x)

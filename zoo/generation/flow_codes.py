@@ -15,6 +15,7 @@ from blocks.solvers import Midpoint
 from zoo.errors import UsageError
 from zoo.generation.path_sampling import GraphCache, follow_path, path_density, resolve_solver
 from zoo.model import Model
+from zoo.model.kind import Signature
 from zoo.model.method_arguments import checked_method
 
 LEVELS = 256  # of a pixel, in the likelihood of 8-bit images
@@ -28,6 +29,8 @@ class FlowCodes(Model):
     """
 
     image_shape: tuple[int, ...]
+    num_classes: int
+    label_dropout: float
     to_data: Callable[..., tf.Tensor]
     to_images: Callable[..., tf.Tensor]
 
@@ -52,9 +55,36 @@ class FlowCodes(Model):
     def _flow(self, x: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
         return self.graph_of(follow_path, ODE_SOLVER, False)(x, times)
 
+    @property
+    def generates_pixels(self) -> bool:
+        """Whether the data of the path are pixels, in [-1, 1]; else codes, which have no range."""
+        return self.code_shape == self.image_shape
+
+    @property
+    def knows_no_class(self) -> bool:
+        """Whether the model was trained with images without a class."""
+        return not self.num_classes or self.label_dropout > 0
+
+    def signatures(self) -> dict[str, Signature]:
+        functions = super().signatures()
+        return functions if self.knows_no_class else {"sample": functions["sample"]}
+
+    def require_unconditional(self, method: str) -> None:
+        """Raises UsageError if the model cannot predict without a class."""
+        if not self.knows_no_class:
+            raise UsageError(
+                f"{method} uses no class, but {self.name} was trained with label_dropout=0 and"
+                " cannot predict without a label: train with label_dropout=0.1"
+            )
+
+    def _flow_times(self, method: str, steps: int | None) -> tf.Tensor:
+        """The times of the deterministic flow without a class, from noise to data."""
+        self.require_unconditional(method)
+        return resolve_solver(self, ODE_SOLVER, steps)[1]
+
     def require_pixels(self, method: str) -> None:
         """Raises UsageError if the data of the path are not pixels but codes of an autoencoder."""
-        if self.code_shape != self.image_shape:
+        if not self.generates_pixels:
             raise UsageError(
                 f"{method} needs a model of pixels, and {self.name} generates codes of an"
                 " autoencoder: use a model without autoencoder"
@@ -63,13 +93,13 @@ class FlowCodes(Model):
     @checked_method(x="image")
     def encode(self, x: tf.Tensor, steps: int | None = None) -> tf.Tensor:
         """Images [b, h, w, c] to their noise, by the deterministic flow: the codes of `decode`."""
-        _, times = resolve_solver(self, ODE_SOLVER, steps)
+        times = self._flow_times("encode", steps)
         return self._flow(self.to_data(x), tf.reverse(times, [0]))
 
     @checked_method(z="codes")
     def decode(self, z: tf.Tensor, steps: int | None = None) -> tf.Tensor:
         """Noise [b, ...] to images [b, h, w, c] in [0, 1], by the deterministic flow."""
-        _, times = resolve_solver(self, ODE_SOLVER, steps)
+        times = self._flow_times("decode", steps)
         return self.to_images(self._flow(z, times))
 
     @checked_method(a="image", b="image", steps="steps")
@@ -104,7 +134,7 @@ class FlowCodes(Model):
             steps: number of steps of the solver; default `sampling_steps`.
         """
         self.require_pixels("log_prob")
-        _, times = resolve_solver(self, ODE_SOLVER, steps)
+        times = self._flow_times("log_prob", steps)
         seed = self.as_seed(seed)
         noise = tf.random.stateless_uniform(tf.shape(x), seed)
         pixels = ((LEVELS - 1) * x + noise) / LEVELS

@@ -11,6 +11,9 @@ from blocks.probability_paths import resolve_object
 from blocks.solvers import SOLVERS, ODESolver, Solver, follow, follow_all, log_density
 from zoo.checks import NUMBERS, check_numbers
 from zoo.errors import UsageError, one_line
+from zoo.model.method_arguments import convert_labels
+
+MAX_STEPS = int(NUMBERS["sampling_steps"].maximum)
 
 
 class GraphCache:
@@ -32,11 +35,16 @@ class GraphCache:
         ):
             self._graphs.clear()
             self._variables = variables
-        key = (function, *settings)
+        key = (function, *(_constant_value(value) for value in settings))
         if key not in self._graphs:
             graph = tf.function(functools.partial(function, model, *settings), autograph=False)
             self._graphs[key] = functools.partial(_call_for_any_length, graph)
         return self._graphs[key]
+
+
+def _constant_value(value: Any) -> Any:
+    """A key for a value: an object whose attributes change needs another graph."""
+    return (value, *value.get_config().items()) if isinstance(value, Solver) else value
 
 
 def _call_for_any_length(graph: Any, *args: Any) -> Any:
@@ -106,17 +114,26 @@ def resolve_solver(
     """(solver, times from noise to data) for arguments of a model's methods.
 
     Raises:
-        UsageError: an unknown sampler, one that cannot follow the model's path, or no steps.
+        UsageError: an unknown sampler, one that cannot follow the model's path or is not a
+            constant value, or no steps.
     """
     steps = model.sampling_steps if steps is None else steps
     interval = NUMBERS["sampling_steps"]
     if not interval.accepts(steps):
         raise UsageError(f"steps must be {interval.expected(steps)}, got {steps!r:.80}")
     try:
-        solver = resolve_object(sampler or model.sampler, SOLVERS, Solver, "sampler")
+        sampler = model.sampler if sampler is None else sampler
+        solver = resolve_object(sampler, SOLVERS, Solver, "sampler")
         solver.check_path(model.probability_path, int(steps))
+        hash(_constant_value(solver))
     except ValueError as error:
         raise UsageError(f"{model.name}: {one_line(error)}") from error
+    except TypeError as error:
+        raise UsageError(
+            f"{model.name}: the sampler {solver!r:.80} has no hash: decorate its class with"
+            " @dataclass(frozen=True), and use tuples instead of lists and arrays"
+        ) from error
+    solver = solver if model.generates_pixels else solver.without_clip()
     return solver, model.probability_path.times(int(steps))
 
 
@@ -134,6 +151,25 @@ def sampling_conditions(
     labels = tf.range(n, dtype=tf.int64) % model.num_classes if label is None else label
     labels = tf.cast(tf.broadcast_to(labels, [n]), tf.int64)
     return labels, None if guidance == 1 else tf.constant(guidance, tf.float32)
+
+
+def inpainting_conditions(
+    model: Any, x: tf.Tensor, label: Any, guidance: float
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """`sampling_conditions` of images x to change: without `label` they have no class.
+
+    Raises:
+        UsageError: also for guidance without a label, or a model that needs one.
+    """
+    n = len(x)
+    check_guidance(model, guidance)
+    if label is not None:
+        return sampling_conditions(model, n, convert_labels(model, "label", label, n), guidance)
+    if guidance != 1:
+        raise UsageError(f"inpaint with guidance={guidance} needs a label")
+    model.require_unconditional("inpaint without a label")
+    labels = model.no_labels(x) if model.num_classes else None
+    return sampling_conditions(model, n, labels, guidance)
 
 
 def check_guidance(model: Any, guidance: float) -> None:
@@ -159,8 +195,11 @@ def convert_mask(model: Any, mask: Any, n: int) -> tf.Tensor:
     Raises:
         UsageError: another shape, or values that are not True and False.
     """
-    values = np.asarray(mask)
     size = model.image_shape[:2]
+    try:
+        values = np.asarray(mask)
+    except ValueError as error:
+        raise UsageError(f"mask must be one array of shape {size}: {one_line(error)}") from error
     if values.shape not in (size, (n, *size)):
         raise UsageError(
             f"mask must be of shape {size}, or {(n, *size)} with one for each image, got"
