@@ -90,7 +90,7 @@ def test_a_mask_changes_only_its_pixels(models):
     no_class = model(model.generator_inputs(3, 0))
     np.testing.assert_allclose(free[1], no_class, atol=1e-5)  # and not each class in turn
     np.testing.assert_allclose(free[0], free[1][:1], atol=1e-5)
-    with pytest.raises(UsageError, match="guidance=2 needs the label"):
+    with pytest.raises(UsageError, match="guidance=2 needs a label"):
         model.inpaint(IMAGES, TOP, guidance=2)
     masks = np.stack([TOP, TOP, ~TOP])
     found = model.inpaint(IMAGES, masks, seed=0)
