@@ -17,7 +17,7 @@ TASKS = {  # the main metric of a recipe -> its task
     "elbo": "Image likelihood",
     "bits_per_dimension": "Image density",
     "frechet": "Image generation",
-    "reconstruction_error": "Image codes",
+    "reconstruction_error": "Image reconstruction",
     "l1": "Image translation",
     "bleu": "Translation",
     "exact_match": "Translation",
@@ -34,7 +34,7 @@ DATA = {  # data whose description in the catalog does not begin with a short na
     "shapes": "shapes",
     "snowflakes": "snow crystals",
     "multi30k": "Multi30k",
-    "multi30k_tokenized": "Multi30k in tokens",
+    "multi30k_tokenized": "tokenized Multi30k",
 }
 BINARIZATIONS = {"dynamic": "dynamic binarization", "fixed": "fixed binarization"}
 
@@ -247,8 +247,8 @@ def _validation(group: list[Record]) -> str:
             )
         )
     head = ("recipe", "metric", *(f"{minutes} min" for minutes in columns))
-    text = "Time to target: the best validation metric within minutes of training steps, and the"
+    text = "Time to target: the best validation metric in the first minutes of training steps, and"
     return (
-        f"{text} minutes until it was within 1 % of its best:\n\n"
+        f"{text} the minutes until it was within 1 % of its best value:\n\n"
         f"{table((*head, 'best', 'minutes to 1 %'), rows)}"
     )

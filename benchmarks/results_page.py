@@ -16,25 +16,25 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 FIGURES = {  # file -> caption
     "gated.png": "Samples of the gated networks with both priors, and some trained pseudo-inputs.",
-    "kmnist_d2.png": "The experiment of the TFP introduction: random characters and latent grid.",
+    "kmnist_d2.png": "The TFP introduction's experiment: generated characters and latent grid.",
     "mnist_d2.png": "The same on MNIST.",
     "mmd.png": "VAE and MMD-VAE with the same networks.",
     "deligan_mnist.png": "DeLiGAN: test images, generated images, and fixed noise over the epochs.",
-    "dcgan_fashion_mnist.png": "The same by dcgan on Fashion-MNIST.",
-    "dcgan_quickdraw_cat.png": "The same on the cats of Quick, Draw!",
-    "instance_dcgan_fashion_mnist.png": "The same clothes by instance_dcgan, and some conditioned"
-    " on a given image.",
+    "dcgan_fashion_mnist.png": "The same for dcgan on Fashion-MNIST.",
+    "dcgan_quickdraw_cat.png": "The same for dcgan on the cats of Quick, Draw!",
+    "instance_dcgan_fashion_mnist.png": "The same for instance_dcgan on Fashion-MNIST, and samples"
+    " conditioned on a given image.",
     "pix2pix_facades_128.png": "pix2pix: label maps, generated facades, and photographs.",
     "seq2seq_dates.png": "Attention of seq2seq: input characters (columns) for each character of a"
     " date (rows).",
     "seq2seq_multi30k_de_en.png": "The five best and five worst translations of short sentences:"
     " generated words (rows), attention to source words (columns), and the reference below.",
     "seq2seq_multi30k_de_en_additive.png": "The same with Bahdanau's attention.",
-    "transformer_multi30k_de_en.png": "The same by the Transformer: attention is a mean over heads"
-    " and layers.",
-    "captioning_shapes.png": "Attention of captioning in a scene, word by word.",
-    "finetuning.png": "Fine-tuned and from scratch, over the steps; bars are the intervals of the"
-    " differences.",
+    "transformer_multi30k_de_en.png": "The same for the Transformer; attention weights are means"
+    " over heads and layers.",
+    "captioning_shapes.png": "Attention maps of captioning for a scene, word by word.",
+    "finetuning.png": "Fine-tuning compared with training from scratch, over the steps; bars are"
+    " intervals of the differences.",
     "style.jpg": "Style transfer: content, style, and the results of both optimizers.",
     "style_losses.png": "Losses over iterations and over evaluations.",
 }
@@ -45,17 +45,17 @@ HEAD = """\
 
 Every number on this page comes from a record in `benchmarks/results`, which has the full recipe,
 the environment and the values of single images; [Reproducing](reproducing.md) explains how to
-reproduce it. All numbers in a table have one protocol, which is given above the table. Numbers in
-different tables are not comparable.
+reproduce it. All numbers in a table have the same protocol, which is given above the table.
+Numbers in different tables are not comparable.
 """
 SUMMARY = """\
 ## Summary
 
-The main metric of each recipe. SAME PROTOCOL: the published number has the protocol of this one,
-and the status says whether it lies within the interval. OTHER PROTOCOL: published numbers, one of
-them in parentheses, differ in data, splits, preprocessing or metric. The interval of several seeds
-is that of their mean; that of one seed covers the choice of test examples only. A floor is the
-metric of real images. Minutes are those of one training run, with validation.
+The main metric of each recipe. SAME PROTOCOL: the published number has the same protocol, and the
+status shows whether it is within the interval. OTHER PROTOCOL: published numbers, of which one is
+in parentheses, differ in data, splits, preprocessing or metric. With several seeds, the interval is
+that of their mean; with one seed, it covers the choice of test examples only. A floor is the
+metric of real images. Minutes are the time of one training run, including validation.
 """
 
 

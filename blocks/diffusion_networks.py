@@ -30,14 +30,14 @@ class DiffusionUNet(keras.layers.Layer):
 
     Args:
         filters: channels of each level.
-        repeats: residual blocks of each level, on either way.
+        repeats: residual blocks of each level, on the way down and on the way up.
         num_heads: heads of the attention.
         patch_size: side of the patches whose pixels are the channels of the largest map.
         dropout: dropout rate of the residual blocks.
 
     Raises:
-        ValueError: an argument out of range, a size that cannot be halved so many times, or that is
-            not a multiple of `patch_size`.
+        ValueError: an argument out of range, or a size that is not a multiple of `patch_size` or
+            is too small for so many levels.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class DiffusionUNet(keras.layers.Layer):
         return self.shuffle(self.output_conv(tf.nn.silu(self.output_norm(x))))
 
     def check_size(self, rows: int, columns: int) -> None:
-        """Raises ValueError for a size that cannot be cut into patches, or not halved so often."""
+        """Raises ValueError unless patches divide the size and it can be halved at each level."""
         patch = self.patch_size
         if rows % patch or columns % patch:
             raise ValueError(

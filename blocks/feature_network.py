@@ -51,7 +51,9 @@ class FeatureNetwork(keras.layers.Layer):
         outputs = {name: layers[name].output for name in layer_names}
         for name, output in outputs.items():
             if len(output.shape) != 4:
-                raise ValueError(f"layer {name!r} gives no feature maps, but {output.shape}")
+                raise ValueError(
+                    f"layer {name!r} must return feature maps, got shape {output.shape}"
+                )
         truncated = keras.Model(full.inputs, outputs)
         layers = {name: layer for name, layer in layers.items() if layer in truncated.layers}
         # Bypasses Keras' tracking: frozen weights are neither trained nor saved.

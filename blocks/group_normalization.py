@@ -14,7 +14,7 @@ GROUP_SIZE = 4  # channels in a group, at least
 
 
 def default_groups(channels: int) -> int:
-    """The number of groups for so many channels: up to 8, of 4 channels or more."""
+    """The default number of groups for `channels`: up to 8, of 4 channels or more."""
     return math.gcd(channels, max(1, min(GROUPS, channels // GROUP_SIZE)))
 
 
@@ -28,7 +28,7 @@ class GroupNormalization(keras.layers.Layer):
     the sums of x and x^2 of each channel, and the rest is one product and one sum per value, so
     that it needs about half the time of `keras.layers.GroupNormalization` on a CPU.
 
-    Shapes: [batch, h, w, c], modulation [batch, 2 c] -> [batch, h, w, c]. In float32 inside.
+    Shapes: [batch, h, w, c], modulation [batch, 2 c] -> [batch, h, w, c]. Computed in float32.
 
     Args:
         groups: number of groups, which divides c; None: up to 8, of 4 channels or more.

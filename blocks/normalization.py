@@ -1,4 +1,4 @@
-"""The moving statistics of batch normalization, computed anew."""
+"""The moving statistics of batch normalization, recomputed from batches."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Which noise is paired with which data of a batch when a flow is trained."""
+"""Pairings of noise and data within a batch, for training a flow."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from blocks.serializable import Serializable
 
 
 class Pairing(Serializable):
-    """Base of all pairings: called with noise and data [b, ...], returns the noise in their order.
+    """Base of all pairings: called with noise and data [b, ...], returns the noise reordered.
 
     `labels` int [b], or None: pairs are formed within each class only, so that the noise stays
     independent of the class.

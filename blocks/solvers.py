@@ -5,8 +5,8 @@ A solver is independent of the network. It takes
     predict(x, t) -> (data, noise)     what x at time t consists of, for x [b, ...] and t []
 
 and a `blocks.probability_paths.GaussianPath`, so that a trained network can be sampled by any of
-them. A new one is a subclass of `Solver` with the method `step`, and its options are values that do
-not change:
+them. A new one is a subclass of `Solver` with the method `step`, whose options are constant
+values:
 
     @dataclass(frozen=True)
     class Churn(Solver):
@@ -54,11 +54,11 @@ class Solver(Serializable, ABC):
         """x at time `next_t`, for x [b, ...] at time t.
 
         Args:
-            seed: int32[2], another one in each step.
+            seed: int32[2], a different one for each step.
         """
 
     def check_path(self, path: GaussianPath, steps: int | None = None) -> None:
-        """Raises ValueError if the solver cannot follow this path in so many steps."""
+        """Raises ValueError if the solver cannot follow this path in `steps` steps."""
 
     def without_clip(self) -> Self:
         """The same solver for data without a range, such as codes of an autoencoder."""

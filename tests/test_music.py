@@ -22,7 +22,7 @@ def test_frames_survive_the_form_of_text():
     for wrong in ("hello", "S72 A999", "S"):
         with pytest.raises(UsageError, match="a chorale has tokens like S72"):
             music.parse_frames(wrong)
-    with pytest.raises(UsageError, match="the text has no note"):
+    with pytest.raises(UsageError, match="the text contains no notes"):
         music.parse_frames("")
 
 

@@ -64,7 +64,7 @@ def test_the_command_line_trains_resumes_evaluates_and_shows_it(folder, eager_st
     with np.load("three.npz") as arrays:
         assert arrays["signal"].shape == arrays["reconstruction"].shape == (3, 24)
     refused = run("sample", NAME, "--seed", 1)
-    assert refused.exit_code == 2 and "does not depend on --seed" in refused.stderr
+    assert refused.exit_code == 2 and "--seed has no effect" in refused.stderr
     refused = run("train", NAME, "--data", "sines.npy", "--binarize", "dynamic")
     assert refused.exit_code == 2 and "is trained on signals, where --binarize" in refused.stderr
 

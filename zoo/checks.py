@@ -81,7 +81,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    """A value for a message; Python refuses to write integers of more than 4,300 digits."""
+    """A value for a message; Python cannot print integers of more than 4,300 digits."""
     try:
         return f"{value!r:.80}"
     except ValueError:

@@ -1,7 +1,7 @@
-"""Arguments of models, and objects among them, that once had other names or are gone.
+"""Arguments of models, and objects in them, that were renamed or removed.
 
 Files keep the old names: presets, .keras files and the `config.json` of runs are translated when
-they are read (`translate`). In code an old name is an error that has the name of today.
+they are read (`translate`). In code an old name is an error that gives the current name.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from zoo.errors import UsageError
 
 
 class FormerArgumentError(UsageError):
-    """An argument that the model does not have any more; the message has what to use instead."""
+    """An argument that the model no longer has; the message has what to use instead."""
 
 
 # Former model -> (its former argument, the model that it is now where that is not 0 or None).
@@ -64,14 +64,14 @@ ARGUMENTS: dict[str, dict[str, str | None]] = {
 # Dropped argument -> what to use instead.
 INSTEAD = {
     "components": (
-        "a mixture of Gaussians as noise is a model of its own; use deligan with num_components"
+        "a mixture of Gaussians as noise is now a separate model: use deligan with num_components"
     ),
 }
 
-# Registered name of an object among the arguments -> {former argument: the name of today}.
+# Registered name of an object among the arguments -> {former argument: current name}.
 OBJECT_ARGUMENTS: dict[str, dict[str, str]] = {"blocks>FreeBits": {"kl": "kl_estimator"}}
 
-# Former -> today's name of a serialized object: its module, class name or registered name.
+# Former -> current name of a serialized object: its module, class name or registered name.
 OBJECT_NAMES: dict[str, str] = {
     "Caffe": "CaffePreprocessing",
     "blocks>Caffe": "blocks>CaffePreprocessing",
@@ -83,13 +83,13 @@ BOUND_SAMPLES = 5  # of the named ones, before `num_samples` was an argument
 
 
 def translate(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A model, and its arguments, by the names of today.
+    """A model and its arguments by their current names.
 
     Args:
         model: the name in a file.
         config: the arguments in that file, as JSON values; other keys are kept.
 
-    Raises FormerArgumentError: one that is gone is not 0, None, False or empty.
+    Raises FormerArgumentError: a removed argument is not 0, None, False or empty.
     """
     argument, successor = MODELS.get(model, ("", model))
     model = successor if argument and config.get(argument) else model
@@ -105,7 +105,7 @@ def translate(model: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def has_no_effect(model: str, key: str, value: Any) -> bool:
-    """Whether a value of an argument that `model` has no longer is the model without it."""
+    """Whether a removed argument of `model` had no effect with this value."""
     return ARGUMENTS.get(model, {}).get(key, key) is None and not value
 
 
@@ -142,7 +142,7 @@ def _translate_bound(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _translate_objects(value: Any) -> Any:
-    """Serialized objects, at any depth, by the names of today."""
+    """Serialized objects, at any depth, by their current names."""
     if isinstance(value, list):
         return [_translate_objects(item) for item in value]
     if not isinstance(value, dict):

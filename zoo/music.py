@@ -50,7 +50,7 @@ def parse_frames(text: str) -> np.ndarray:
         frames[-1][voice] = int(note)
         last = voice
     if not frames:
-        raise UsageError("the text has no note: generate a longer one")
+        raise UsageError("the text contains no notes: generate a longer one")
     return np.array(frames)
 
 

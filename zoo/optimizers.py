@@ -75,9 +75,9 @@ class AdamW(Adam):
 class AveragingAdam(Adam):
     """`Adam` with a moving average of the weights that is useful from the first steps on.
 
-    The momentum in step n is min(ema_momentum, n / (n + 9)), as of TensorFlow's
-    `ExponentialMovingAverage` with `num_updates`: with a constant one of 0.999 the average of the
-    first thousand steps is mostly that of the initial weights.
+    The momentum in step n is min(ema_momentum, n / (n + 9)), as in TensorFlow's
+    `ExponentialMovingAverage` with `num_updates`. With a constant momentum of 0.999 the average
+    would consist mostly of the initial weights in the first thousand steps.
 
     Args:
         learning_rate, **kwargs: as in `Adam`.
@@ -224,8 +224,8 @@ def check_schedules(
         if scheduled and isinstance(callback, setters):
             parts = "".join(f" of the {part}" for part in scheduled if part)
             raise UsageError(
-                f"{type(callback).__name__} sets the learning rate, which a schedule sets in the"
-                f" optimizer{parts} already: give the optimizer a number, or leave the callback out"
+                f"{type(callback).__name__} sets the learning rate, but the optimizer{parts} has a"
+                " schedule: give the optimizer a number, or leave the callback out"
             )
 
 

@@ -127,9 +127,9 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def translate_config(cls: type, config: dict[str, Any]) -> tuple[type, dict[str, Any]]:
-    """The class and the arguments of a saved model by the names of today.
+    """The class and the arguments of a saved model by their current names.
 
-    Raises FormerArgumentError: an argument that is gone had an effect.
+    Raises FormerArgumentError: a removed argument had an effect.
     """
     import keras
 
@@ -139,7 +139,7 @@ def translate_config(cls: type, config: dict[str, Any]) -> tuple[type, dict[str,
 
 
 def unknown_argument(name: str, key: str, accepted: Iterable[str]) -> UsageError:
-    """The error of an argument that the model `name` does not have, or has no longer."""
+    """The error for an argument that the model `name` does not have or no longer has."""
     former = former_arguments.error(name, key)
     return former or UnknownNameError(f"argument of {name}", key, accepted)
 

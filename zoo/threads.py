@@ -30,8 +30,8 @@ def configure(model: "str | type[Model]") -> bool:
         model: the name of a model, or its class.
 
     Returns:
-        Whether operations have one thread each. A message says so if TensorFlow has already
-        started, and nothing can be changed.
+        Whether operations have one thread each. If TensorFlow has already started, so that
+        nothing can be changed, a message is printed.
     """
     cls = registry.get_class(model) if isinstance(model, str) else model
     gains = cls.micro_batches > 1 and is_cpu() and not are_set()

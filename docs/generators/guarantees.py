@@ -10,7 +10,7 @@ from docs.generators.sources import ROOT, first_paragraph, parse, source_link
 HEAD = """\
 # Guarantees
 
-A test's name states a promise, and the test checks it with numbers. This page is made from the
+A test's name states a promise, and the test checks it with numbers. This page is generated from the
 names of the tests, so it lists exactly what is checked.
 """
 AREAS = {

@@ -318,7 +318,7 @@ def test_an_instance_gan_generates_neighborhoods_with_their_frequencies():
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (3, 8, 8, 1), (2, 4, 4, 1), ()])
 def test_the_number_of_reference_images_is_checked(shape):
-    with pytest.raises(ValueError, match=r"reference: 1 or 2 images \(8, 8, 1\), got shape"):
+    with pytest.raises(ValueError, match=r"reference must be 1 or 2 images \(8, 8, 1\), got"):
         small_model("instance_dcgan").sample(2, reference=np.zeros(shape, "float32"))
 
 

@@ -110,7 +110,7 @@ def test_a_description_in_a_file_is_changed_by_options(described, trained_dir):
         ('model = "vae"\nbatch_size = 0', "batch_size must be an integer >= 1, got 0"),
         ('model = "vae"\ndata = "mnist"\noptimizer = "adan"', "Did you mean 'adam'"),
         ('model = "seq2seq"\n[text_config]\ntokeniser = "bpe"', "Did you mean 'tokenizer'"),
-        ("model =", "cannot be read as a description"),
+        ("model =", "does not describe a run"),
         ("batch_size = 3", "the name of a model, as in zoo train vae"),
     ):
         (trained_dir / "own.toml").write_text(text)
@@ -171,7 +171,7 @@ def test_the_models_own_optimizer_keeps_what_is_not_requested():
     own, changed = model.configure_optimizers()[""], build_optimizers(config, model, 9)[""]
     differing = {k for k, v in own.get_config().items() if changed.get_config()[k] != v}
     assert differing - {"name"} == {"global_clipnorm"}
-    with pytest.raises(UsageError, match="has a schedule of its own: name the learning rate"):
+    with pytest.raises(UsageError, match="already has a schedule: give the peak learning rate"):
         build_optimizers(replace(config, schedule="cosine"), model, 9)
     with pytest.raises(UsageError, match="transformer has one learning rate, got .'x'."):
         build_optimizers(replace(config, learning_rate={"x": 1.0}), model, 9)
@@ -248,7 +248,7 @@ def test_runs_are_compared_example_by_example(trained_dir):
     low, high = two["differences"][1]["interval"]
     assert low < two["values"][1] - two["values"][0] < high
     assert "small-run - runs/vae-images" in run("compare", "runs/vae-images", "small-run").stdout
-    assert "give two runs" in run_error("compare", "runs/vae-images")
+    assert "give two or more runs" in run_error("compare", "runs/vae-images")
     write_images(trained_dir, n=12, name="few.npz", seed=3)
     run_json("train", "mmd_vae", *SMALL, *QUICK, "--workdir", "other-model")
     other = run("compare", "runs/vae-images", "other-model")

@@ -71,7 +71,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
     ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
     ("sample", "vae.snowflakes", "--best"): "best needs a run with its epochs",
-    ("sample", "captioning.shapes", "-n", "2"): "needs some to sample from",
+    ("sample", "captioning.shapes", "-n", "2"): "its samples need inputs from a data set",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
     ("evaluate", "runs/vae-images", "--data", ""): "must not be empty; leave it out",
     ("train", "vae", *SMALL, "--workdir", ""): "must not be empty",

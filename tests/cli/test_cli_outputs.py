@@ -129,7 +129,7 @@ def test_the_attention_figure_has_the_generated_tokens(models, monkeypatch, tmp_
         assert weights.shape == (len(target), len(source))
         assert len(target) in (len(words.split()), len(words.split()) + 1)  # and END
     result = run("translate", "translator.keras", "", "--attention", tmp_path / "a.png")
-    assert result.exit_code == 1 and "needs a text that is not empty" in result.stderr
+    assert result.exit_code == 1 and "needs a non-empty text" in result.stderr
 
 
 @pytest.mark.parametrize("name", ("a.npy", "a.npz"))

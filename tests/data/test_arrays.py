@@ -55,12 +55,12 @@ REFUSED = {
         r"got int64; these are in 0..255: use .*astype\('uint8'\)",
     ),
     "16 bits": (GRAY.astype("u2") * 257, "got uint16; for 16 bits use images / 65535"),
-    "one image in color": (np.zeros((32, 32, 3), "u1"), r"one image in color: pass images\[None\]"),
-    "one image of floats": (np.zeros((32, 32, 4)), "one image in color"),
+    "one color image": (np.zeros((32, 32, 3), "u1"), r"a single color image: pass images\[None\]"),
+    "one image of floats": (np.zeros((32, 32, 4)), "a single color image"),
     "one gray image": (np.zeros((32, 32), "u1"), r"got shape \(32, 32\)"),
     "no images": (GRAY[:0], r"shape \(0, 4, 4, 1\)"),
     "images of no pixels": (GRAY[:, :0], "got shape"),
-    "several lengths": ([np.zeros((4, 4)), np.zeros((5, 5))], "'image' cannot be made an array"),
+    "several lengths": ([np.zeros((4, 4)), np.zeros((5, 5))], "cannot convert 'image' to an array"),
     "text": ("nothing.xyz", "no file or folder"),
     "nothing": (None, r"got shape \(\)"),
     "a negative label": (
@@ -88,8 +88,8 @@ def test_invalid_images_and_labels_are_rejected_with_advice(case):
 
 RATINGS = {"user": np.arange(3), "item": np.arange(3), "rating": np.ones(3, "f4")}
 WRONG = {
-    "no arrays": ({}, {}, "no arrays"),
-    "a list": ([GRAY], {}, "no arrays"),
+    "no arrays": ({}, {}, "at least one array, got {}"),
+    "a list": ([GRAY], {}, "expected a dict with at least one array"),
     "fewer classes than labels": (LABELED, {"num_classes": 2}, r"in 0 \.\.\. 1, for 2 .*got 2"),
     "fewer names than labels": (LABELED, {"class_names": "a"}, r"in 0 \.\.\. 0, .*got 2"),
     "half a class": (LABELED, {"num_classes": 2.5}, "num_classes must be an integer"),
@@ -104,9 +104,9 @@ WRONG = {
         {},
         "images 'mask' must be uint8",
     ),
-    "binarized pairs": (PAIRS, {"binarize": "dynamic"}, "is for 'image', got source, target"),
-    "binarized ratings": (RATINGS, {"binarize": "fixed"}, "is for 'image', got user, item"),
-    "moved ratings": (RATINGS, {"augment": "jitter"}, "is for images, got user, item"),
+    "binarized pairs": (PAIRS, {"binarize": "dynamic"}, "needs 'image', got source, target"),
+    "binarized ratings": (RATINGS, {"binarize": "fixed"}, "needs 'image', got user, item"),
+    "moved ratings": (RATINGS, {"augment": "jitter"}, "needs images, got user, item"),
 }
 
 
@@ -120,8 +120,11 @@ def test_data_are_checked_where_they_are_made(case):
 NOTED = {  # data that are perhaps not what was meant
     "0 and 1 as uint8": ((GRAY > 99).astype("u1"), "0 and 1, where 255 is white: .*astype.bool."),
     "divided twice": (GRAY / 255**2, "floats up to 0.00392157, .* divided by 255 twice"),
-    "labels from 1": (with_label(1, 2, 3, 1, 2, 3), "labels 1, 2, 3 make 4 .* 3 of .*subtract 1"),
-    "labels with gaps": (with_label(0, 5, 9, 0, 5, 9), "0, 5, 9 make 10 .*number them from 0"),
+    "labels from 1": (
+        with_label(1, 2, 3, 1, 2, 3),
+        "labels 1, 2, 3 mean 4 .*3 have .*subtract 1",
+    ),
+    "labels with gaps": (with_label(0, 5, 9, 0, 5, 9), "0, 5, 9 mean 10 .*number them from 0"),
     "yes and no": (with_label(True, False, True, True, True, False), ""),
     "black": (GRAY * 0, ""),
 }
@@ -150,9 +153,17 @@ def test_classes_are_counted_over_all_labels():
 MEANINGLESS = {
     "data_dir of arrays": (GRAY, {"data_dir": "."}, "data_dir is the folder of named data sets"),
     "data_dir of pairs": ("AtoB:.", {"data_dir": "."}, "data_dir is the folder"),
-    "binarize of pairs": ("AtoB:.", {"binarize": "threshold"}, "AtoB:. holds pairs of images"),
-    "binarize of arrays of pairs": (PAIRS, {"binarize": "threshold"}, "is for 'image'"),
-    "binarize of ratings": ("ratings", {"binarize": "fixed"}, "ratings holds ratings, to which"),
+    "binarize of pairs": (
+        "AtoB:.",
+        {"binarize": "threshold"},
+        "AtoB:., which holds pairs",
+    ),
+    "binarize of arrays of pairs": (PAIRS, {"binarize": "threshold"}, "needs 'image'"),
+    "binarize of ratings": (
+        "ratings",
+        {"binarize": "fixed"},
+        "apply to ratings, which holds",
+    ),
     "augment of ratings": ("ratings", {"augment": "jitter"}, "augment='jitter' does not apply"),
     "image_size of ratings": ("movielens", {"image_size": 8}, "image_size=8 does not apply"),
     "a seed without draws": (GRAY, {"binarize_seed": 5}, "has no effect with binarize='none'"),

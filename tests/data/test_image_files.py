@@ -155,7 +155,7 @@ def test_channels_and_size_are_those_of_the_model(tmp_path):
     luminance = COLOR @ [0.299, 0.587, 0.114]
     assert np.abs(read_image(color, channels=1)[..., 0] - luminance).max() <= 1
     assert read_image(gray, channels=3, size=2).shape == (2, 2, 3)
-    with pytest.raises(UsageError, match="1 or 3 channels, got channels=4"):
+    with pytest.raises(UsageError, match="channels must be 1 or 3 for image files, got 4"):
         read_image(gray, channels=4)
     with pytest.raises(UsageError, match="size must be an integer >= 1"):
         read_image(gray, size=0)

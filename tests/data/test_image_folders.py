@@ -109,8 +109,8 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
     "a class called train": (
         ("bus/1.png", "car/1.png", "train/1.png"),
         {"train": (3, [1, 1, 1], ("bus", "car", "train"))},
-        "note: {}: train is read as a class, like the folders beside it; to be a split, it needs"
-        " folders named train, val, validation, valid, dev, eval, test only\n",
+        "note: {}: train is read as a class, like the other folders; for splits, use only"
+        " folders named train, val, validation, valid, dev, eval, test\n",
     ),
     "splits in other words": (
         ("Training/?.png*2", "EVALUATION/1.png", "testing/1.png"),
@@ -126,13 +126,13 @@ FOLDERS = {  # files, {split: (examples, of each class, names of classes)}, note
     "classes that are numbers": (
         tuple(f"{i}/1.png" for i in range(11)),
         {"train": (11, [1] * 11, ("0", "1", "10", *"23456789"))},
-        "note: {}: classes are in the order of their names as text, so the label 2 is the folder"
-        " 10; with names like 01 and 10 both are the same\n",
+        "note: {}: the names of classes are sorted as text, so the label 2 is the folder"
+        " 10; names like 01 and 10 make labels and names agree\n",
     ),
     "splits and another folder": (
         ("train/1.png", "val/1.png", "shown/1.png", "a.png"),
         {"train": (1, None, None), "val": (1, None, None)},
-        "note: {}: 2 images lie beside the splits and were skipped (a.png, shown)\n",
+        "note: {}: 2 images do not belong to a split and were skipped (a.png, shown)\n",
     ),
 }
 

@@ -52,7 +52,7 @@ def test_augmentation_is_chosen_by_name():
     images = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(UnknownNameError, match="augmentation 'jiter'.*'jitter'"):
         zoo.data.load(images, augment="jiter")
-    with pytest.raises(UsageError, match="gray again.*'threshold'"):
+    with pytest.raises(UsageError, match="'threshold' gray again"):
         zoo.data.load(images, augment="jitter", binarize="threshold")
 
 
@@ -132,7 +132,7 @@ def test_arrays_of_pairs_are_checked_like_images():
         "target"
     ].shape == (1, 2, 2, 3)
     with pytest.raises(
-        UsageError, match="'image', pairs of images 'source' and 'target'.*'source'"
+        UsageError, match="'image', and pairs of images the keys 'source' and 'target'.*'source'"
     ):
         zoo.data.load({"source": good})
     with pytest.raises(UsageError, match="from 0 to 7"):

@@ -64,14 +64,14 @@ def test_bits_are_of_one_stream_with_the_validation_images_first(small_mnist, bo
 
 def test_other_images_than_the_original_ones_are_an_error(small_mnist, monkeypatch):
     monkeypatch.setitem(original_order.FILES, ("mnist", "test"), "0" * 32)
-    with pytest.raises(ZooError, match="the MD5 of the images would be 000.*zoo data prepare"):
+    with pytest.raises(ZooError, match="the MD5 of the images is .*expected 000.*zoo data prepare"):
         original_order.read_images("mnist", "test.original", data_dir=small_mnist)
 
 
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("kmnist", {}, "known of mnist only, got 'kmnist': leave .original out"),
+        ("kmnist", {}, "known only for mnist, got 'kmnist': leave .original out"),
         ("mnist", {"image_size": 14}, "leave image_size out"),
         (np.zeros((9, 4, 4), np.uint8), {}, "the splits are: 'train'.*got 'train.original'"),
     ],

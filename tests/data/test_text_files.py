@@ -67,7 +67,7 @@ def test_an_invalid_caption_file_is_named_with_its_line(tmp_path, content, messa
         ("a\tb\n\t\n", (1, 0), (["b", ""], ["a", ""])),
         ("a\tb\nc\td\te\n", None, "line 2 has 3 columns, previous lines have 2"),
         ("a\tb\tc\nc\td\n", None, "line 2 has 2 columns, previous lines have 3"),
-        ("a\tb\n", (0, 5), "line 1 has 2 columns, no column 5"),
+        ("a\tb\n", (0, 5), "line 1 has 2 columns, but column 5"),
         ("a\tb\n", (-1, 0), r"columns must be two different integers.*\(-1, 0\)"),
         ("a\tb\n", (1, 1), r"columns must be two different integers.*\(1, 1\)"),
         ("a\tb\n", (True, 0), "columns must be two different integers"),
@@ -101,14 +101,14 @@ def test_pairs_with_an_empty_side_are_counted_and_cases_are_equal(tmp_path, caps
     [
         (("-1", "0"), "counted from 0.*'-1,0'"),
         (("\u00b2", "\u00b3"), "counted from 0"),
-        (("de", "en"), "a table has columns"),
+        (("de", "en"), "a table needs two columns"),
         (("9" * 5000, "0"), "counted from 0"),
         (("1", "1"), "two different names"),
         (("1",), "two different names"),
         (("1", ""), "two different names"),
         ("de", "two different names"),
         ((1, 0), "two different names"),
-        (("7", "0"), "no column 7"),
+        (("7", "0"), "but column 7"),
     ],
 )
 def test_unknown_language_columns_are_a_one_line_error(tmp_path, languages, message):
@@ -127,7 +127,7 @@ def test_unknown_language_columns_are_a_one_line_error(tmp_path, languages, mess
         ("multi30k", {"columns": (0, 1)}, "columns are for a table"),
         ("t.tsv", {"split": 5}, "split must be text, got 5"),
         ((), {}, "pairs come from two files, got 0"),
-        ("pipe.tsv", {}, "pipe.tsv is not a regular file"),
+        ("pipe.tsv", {}, "pipe.tsv must be a regular file"),
     ],
 )
 def test_options_without_effect_are_rejected(tmp_path, monkeypatch, source, arguments, message):

@@ -62,7 +62,7 @@ def test_the_files_of_a_folder_are_documents_and_may_be_named_after_splits(tmp_p
         (tmp_path / "b" / name).write_text(name)
     log.forget_messages()
     assert open_text(tmp_path / "b").splits == ["train", "validation", "test"]
-    assert "README lie beside the splits and are skipped" in capsys.readouterr().err
+    assert "README do not belong to a split and are skipped" in capsys.readouterr().err
     assert read(tmp_path / "b", "validation") == ["VALID.txt"]
 
 
@@ -104,7 +104,7 @@ def test_invalid_texts_are_refused_with_their_name(tmp_path, book):
         read(book, "train", "text")
     with pytest.raises(UnknownNameError, match="data set 'mnst'"):
         open_text("mnst")
-    with pytest.raises(UsageError, match="mnist holds images, no texts"):
+    with pytest.raises(UsageError, match="mnist holds images, not texts"):
         open_text("mnist")
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match="none is empty: it has no text files"):

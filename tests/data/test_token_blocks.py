@@ -95,7 +95,7 @@ def test_impossible_blocks_are_refused():
         blocks(3, shuffle=True)
     with pytest.raises(UsageError, match="24 blocks of 4 characters, fewer than the batch size"):
         blocks(100, shuffle=True, batch_size=25, drop_remainder=True)
-    with pytest.raises(UsageError, match="stride=5 would leave ids out"):
+    with pytest.raises(UsageError, match="stride=5 would skip ids"):
         blocks(100, stride=5)
     with pytest.raises(UsageError, match="stride must be an integer >= 1"):
         blocks(100, stride=0)

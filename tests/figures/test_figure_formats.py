@@ -179,7 +179,7 @@ def test_every_curve_is_plotted_even_with_more_curves_than_colors():
         (lambda: figures.grid(IMAGES, columns=0), "columns must be"),
         (lambda: figures.grid(IMAGES, scale=0), "scale must be"),
         (lambda: figures.grid(IMAGES, padding=-1), "padding must be an integer >= 0, got -1"),
-        (lambda: figures.grid(IMAGES, captions=["one"]), "each of the 24 images, got 1"),
+        (lambda: figures.grid(IMAGES, captions=["one"]), "one for each image, got 1"),
         (lambda: figures.interpolation(Plane(), IMAGES[:2], IMAGES[:3]), "one shape"),
         (lambda: figures.interpolation(Plane(), IMAGES, IMAGES, steps=-1), "steps must be"),
         (lambda: figures.translations(Translator(), IMAGES[:2], IMAGES), "of one size"),

@@ -132,9 +132,9 @@ def has_stepped(model):
             UsageError,
             "has an optimizer",
         ),
-        (lambda m: finetuning.freeze(m), UsageError, "no layers of vae are named"),
-        (lambda m: finetuning.add_lora(m), UsageError, "no layers of vae are named"),
-        (lambda m: zoo.feature_extractor(m, []), UsageError, "name a layer of vae"),
+        (lambda m: finetuning.freeze(m), UsageError, "no layers of vae are given"),
+        (lambda m: finetuning.add_lora(m), UsageError, "no layers of vae are given"),
+        (lambda m: zoo.feature_extractor(m, []), UsageError, "give one or more layers of vae"),
         (
             lambda m: finetuning.layerwise_learning_rates(has_stepped(m), m, {"encoder": 0.5}),
             UsageError,

@@ -171,7 +171,7 @@ def test_every_token_of_a_split_has_the_same_weight(model, tmp_path):
         ({"temperature": 0, "top_k": 3}, "no effect: leave them out"),
         ({"repetition_penalty": 0}, "repetition_penalty must be"),
         ({"num_samples": 0}, "num_samples must be an integer >= 1"),
-        ({"stop": [""]}, "stop must be text that is not empty"),
+        ({"stop": [""]}, "stop must be non-empty text"),
         ({"stop": 3}, "stop must be text, or a list of texts, got 3"),
         ({"temperature": 1e-50}, "temperature must be above 0"),
         ({"seed": -1}, "seed must be"),
@@ -200,9 +200,9 @@ def test_scalars_of_numpy_and_tensorflow_are_numbers():
         (lambda m: m.test_on_batch(with_weight(np.nan)), "'weight' of 0 or more, got nan"),
         (lambda m: m.test_on_batch(with_weight(-1)), "'weight' of 0 or more, got -1"),
         (lambda m: m.test_on_batch(with_weight(1, 3)), r"shape \(None, 6\), one .* \(2, 3\)"),
-        (lambda m: m.log_prob(["abcabcabc"], stride=7), "stride=7 would leave tokens out.* 6"),
-        (lambda m: m.perplexity(["", ""]), "no token to take a mean over"),
-        (lambda m: m.bits_per_byte([]), "no token to take a mean over"),
+        (lambda m: m.log_prob(["abcabcabc"], stride=7), "stride=7 would skip tokens.* 6"),
+        (lambda m: m.perplexity(["", ""]), "the texts have no tokens"),
+        (lambda m: m.bits_per_byte([]), "the texts have no tokens"),
     ],
 )
 def test_windows_and_texts_without_a_score_are_refused(call, message):
@@ -226,7 +226,7 @@ def test_prompts_that_cannot_be_read_are_refused_and_long_ones_are_noted(capfd):
     with pytest.raises(UsageError, match="prompt 1 is not UTF-8"):
         model.generate([b"\xff"])
     model.generate(["abcdefghij"], max_length=1)
-    assert "the prompt has 10 characters, the context 6: its begin slides" in capfd.readouterr().err
+    assert "the prompt has 10 characters, the context 6: only the end" in capfd.readouterr().err
     with pytest.raises(UsageError, match="only the size of its text vocabulary"):
         small_model("gpt").generate(["a"])
 

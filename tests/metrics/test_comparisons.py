@@ -141,8 +141,8 @@ def test_records_of_several_runs_are_compared(tmp_path):
     ("a", "b", "message"),
     [
         ([run(seed=1), run(seed=2)], run(seed=3), "2 runs against 1"),
-        ([], run(), "a side of a comparison is one Estimate or a list"),
-        (run(), [0.5], "a side of a comparison is one Estimate or a list"),
+        ([], run(), "a side of a comparison must be one Estimate, or a list"),
+        (run(), [0.5], "a side of a comparison must be one Estimate, or a list"),
         (3.5, run(), "got 3.5"),
         ([run(seed=1)] * 2, [run(seed=2), run(seed=3)], "runs 1 and 2 of a side have identical"),
         ([run(seed=1), run(seed=2, images="y")], [run(seed=3), run(seed=4)], "different test sets"),
@@ -161,7 +161,7 @@ def test_texts_that_cannot_be_compared_are_rejected():
     assert one.interval == (-np.inf, np.inf)
     with pytest.raises(UsageError, match="2 texts or more, got 1"):
         metrics.compare_texts(one, one)
-    with pytest.raises(UsageError, match="one CorpusScore or a list"):
+    with pytest.raises(UsageError, match="one CorpusScore, or a list"):
         metrics.compare_texts(one, 3)
     with pytest.raises(UsageError, match="2 runs against 1"):
         metrics.compare_texts([text_run(1, 0.1), text_run(2, 0.1)], text_run(3, 0.1))

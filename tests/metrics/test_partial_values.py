@@ -1,4 +1,4 @@
-"""A long evaluation goes on where it was interrupted, and gives the same bits."""
+"""A long evaluation resumes where it was interrupted, and gives the same bits."""
 
 import numpy as np
 import pytest

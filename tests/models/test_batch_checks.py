@@ -142,9 +142,9 @@ def test_error_messages_give_advice_for_the_cause(batch, message):
         with pytest.raises(BatchError, match=message) as caught:
             model.fit(data, verbose=0)
         assert "\n" not in str(caught.value)
-    with pytest.raises(BatchError, match="a batch is a dict .* got tuple"):
+    with pytest.raises(BatchError, match="a batch must be a dict .* got tuple"):
         model.fit(tf.data.Dataset.from_tensors((images[name], 0)))
-    with pytest.raises(BatchError, match="as many examples"):
+    with pytest.raises(BatchError, match="the same number of examples"):
         model.fit({"image": np.ones((4, 8, 8, 1)), "label": np.ones(3)})
 
 

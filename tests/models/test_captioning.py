@@ -129,7 +129,7 @@ def test_features_or_a_network_may_replace_the_convolutions(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.caption(IMAGES, max_length=5) == model.caption(IMAGES, max_length=5)
     block = small_model("vae").encoder  # as zoo.load_block gives it: codes, behind two maps
-    with pytest.raises(ValueError, match="a feature map .*: extract an inner one"):
+    with pytest.raises(ValueError, match="a feature map .*: use an inner layer"):
         with_vocabulary(encoder=block)
     model = with_vocabulary(encoder=zoo.feature_extractor(block, "1"))
     assert model.feature_map_shape == (2, 2) and len(model.caption(IMAGES, max_length=5)) == 3
@@ -145,7 +145,7 @@ def test_features_or_a_network_may_replace_the_convolutions(tmp_path):
         (
             lambda m: m.attention_maps(IMAGES, CAPTIONS, seed=1, top_k=2),
             UsageError,
-            "seed, top_k would have no effect: with captions there is no search",
+            "seed, top_k would have no effect, since the captions are given",
         ),
         (
             lambda m: m.attention_maps(IMAGES, ["a"]),
@@ -265,7 +265,7 @@ def test_networks_that_cannot_be_loaded_are_named(tmp_path):
     for wrong, message in ((200.0, "divide 0..255 by 255"), (-1.0, "1]"), (200, "astype")):
         with pytest.raises(UsageError, match=message):
             network()(np.full((1, 8, 8, 3), wrong))
-    with pytest.raises(UsageError, match="no images"):
+    with pytest.raises(UsageError, match="one or more images, got none"):
         image_features.cached_feature_maps(np.zeros((0, 8, 8, 3)), network(), tmp_path)
     with pytest.raises(UsageError, match=r"\[n, h, w, 1 or 3\]"):
         network()(np.zeros((2, 8, 8, 5)))
@@ -335,7 +335,7 @@ def test_the_command_line_trains_captioners_and_rejects_options_without_effect(f
         ("torn.png",): "cannot be read as an image",
         ("0.png", "--num-beams", "0"): "must be an integer >= 1",
         ("0.png", "--attention", "a.gif"): "ends in .png",
-        ("0.png", "--network", "VGG16"): "takes images: leave --network out",
+        ("0.png", "--network", "VGG16"): "expects images, not features: leave --network out",
     }.items():
         done = CliRunner().invoke(main, ["caption", "captioning", *args])
         assert done.exit_code == 2 and message in done.stderr, done.output
@@ -374,7 +374,7 @@ def test_the_command_line_captions_from_the_features_of_a_network(tmp_path):
         ((), "features (1, 1, 1280) of another network"),
         (
             (*network_options, "no.weights.h5"),
-            "give weights= a file of the network without its top",
+            "or pass weights=FILE for the network without its top",
         ),
     ):
         done = CliRunner().invoke(main, ["caption", run, file, *args])

@@ -27,7 +27,7 @@ def test_a_short_batch_is_trained_and_evaluated_or_an_error_before_the_first_ste
         weights = model.get_weights()
         with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):
             run.fit(data, epochs=1)
-        with pytest.raises(UsageError, match="loss, mmd: there is no value.*batches of 2 or more"):
+        with pytest.raises(UsageError, match="loss, mmd cannot be evaluated.*batches of 2 or more"):
             run.evaluate(data)
         for x, how in ((data, {}), ({"image": np.zeros((4, 8, 8, 1))}, {"batch_size": 1})):
             with pytest.raises(UsageError, match="needs a batch size of 2 or more, got 1"):

@@ -311,7 +311,7 @@ def test_inspection_shows_the_frozen_layers_by_name():
         ({"feature_network": keras.Sequential()}, "functional or built sequential"),
         (
             {"feature_network": flat(), **dict.fromkeys(SHALLOW, ("flat",))},
-            "'flat' gives no feature maps",
+            "'flat' must return feature maps",
         ),
     ],
 )

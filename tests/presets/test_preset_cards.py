@@ -157,7 +157,7 @@ def test_the_package_names_both_licenses():
     [
         ("multi30k", None, "multi30k is 'non-commercial research and education', .*--license NAME"),
         ("cifar10", None, "cifar10 is 'none stated'"),
-        ("coco_captions", None, "the photographs as Flickr says"),
+        ("coco_captions", None, "the photographs by the terms of Flickr"),
         ("multi30k", "other", "non-commercial-research-and-education"),
         ("multi30k", "cc-by-nc-4.0", None),
         ("snowflakes", None, None),

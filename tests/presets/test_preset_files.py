@@ -114,7 +114,7 @@ SPOILT = {
         lambda place: rewrite(
             place, golden_outputs={"loss": [1, 2, 3], "nll": [0] * 3, "kl": [0] * 3}
         ),
-        r"does not give its golden outputs \(made with .*keras.*kl of three examples is .*not",
+        r"does not reproduce its golden outputs \(of .*keras.*kl of three examples is .*not",
     ),
     # the layers that Keras would build
     "range": (config(latent_dim=-3), "cannot be built: .*latent_dim must be an integer >= 1"),
@@ -286,7 +286,7 @@ WEIGHTS = {
     "gone": (edited(lambda file, name: file.pop(name)), "is missing"),
     "scales": (
         edited(lambda file, name: file.move(name + ".scale", "x.scale"), "int8"),
-        "is missing|is not the model's|does not give",
+        "is missing|is not the model's|does not reproduce",
     ),
     "no file": (lambda place: replace_file(place, preset.WEIGHTS, b"x" * 999), "do not fit vae"),
     "another model's": (config(latent_dim=5), "weights in .* do not fit vae"),
@@ -329,7 +329,10 @@ KERAS = {
     "web": (set_argument(output_distribution="https://host/x"), "a URL is not allowed there"),
     "nan": ({"change": lambda settings: settings.update(x=float("nan"))}, "NaN is not JSON"),
     "wide": (set_argument(dense_units=[10**5, 10**5]), "its arguments make"),
-    "zeros": ({"numbers": lambda raw: bytes(10**7)}, "model.weights.h5 has 10,000,000 bytes in"),
+    "zeros": (
+        {"numbers": lambda raw: bytes(10**7)},
+        "model.weights.h5 unpacks .* bytes to 10,000,000",
+    ),
     "no weights": ({"numbers": lambda raw: b"?"}, "cannot be read as a Keras model"),
 }
 

@@ -300,7 +300,7 @@ def test_impossible_vocabularies_are_rejected():
         text.WordTokenizer.train(CORPUS, 4)
     with pytest.raises(UnknownNameError, match="unit 'letter'"):
         text.WordTokenizer(["a"], unit="letter")
-    with pytest.raises(UsageError, match="words must differ"):
+    with pytest.raises(UsageError, match="words must be distinct"):
         text.WordTokenizer(["a", "a"])
     with pytest.raises(UsageError, match="not a SentencePiece model"):
         text.SentencePieceTokenizer(b"x")

@@ -51,7 +51,7 @@ def test_micro_batches_give_the_step_of_the_whole_batch():
 
 
 def test_micro_batches_must_divide_every_batch():
-    with pytest.raises(errors.UsageError, match="micro_batches=3 needs batches .* got 8"):
+    with pytest.raises(errors.UsageError, match="micro_batches=3 must divide .* got 8"):
         run(micro_batches=3).fit(data, epochs=1)
     ragged = tf.data.Dataset.from_tensor_slices(examples(toy(), 31)).batch(8)
     with pytest.raises(errors.UsageError, match="drop_remainder=True"):
@@ -327,7 +327,7 @@ def test_the_error_for_an_invalid_batch_names_both_the_value_and_the_expectation
 
 def test_batches_must_be_dicts_and_data_must_be_datasets():
     trainer = run()
-    with pytest.raises(errors.BatchError, match="a batch is a dict"):
+    with pytest.raises(errors.BatchError, match="a batch must be a dict"):
         trainer.fit(tf.data.Dataset.from_tensors(np.zeros((4, 8, 8, 1), "float32")), epochs=1)
     with pytest.raises(errors.UsageError, match="zoo.data.load"):
         trainer.fit(np.zeros((4, 8, 8, 1), "float32"), epochs=1)

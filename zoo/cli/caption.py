@@ -124,11 +124,11 @@ def load_images(
     takes_features = model.input_feature == "features"
     if takes_features and not network_args:
         raise UsageError(
-            f"{model.name} takes features {model.image_shape} of another network: name it, as in"
-            " --network MobileNetV2"
+            f"{model.name} expects features {model.image_shape} of another network, not images:"
+            " name that network, as in --network MobileNetV2"
         )
     if network_args and not takes_features:
-        raise UsageError(f"{model.name} takes images: leave --network out")
+        raise UsageError(f"{model.name} expects images, not features: leave --network out")
     if network_args is None:
         pixels = read_images(files, "the list", channels, rows if rows == columns else None)
         return pixels, pixels

@@ -1,4 +1,4 @@
-"""`zoo check`: checks the properties that every model has, of a model of one's own."""
+"""`zoo check`: runs the conformance suite on a model, such as one of your own."""
 
 from typing import Any
 
@@ -23,15 +23,15 @@ def _show(record: dict[str, Any]) -> None:
     "--only",
     multiple=True,
     metavar="PROPERTY",
-    help="Check this property alone. May be repeated.  [default: all]",
+    help="Check only this property. May be repeated.  [default: all]",
 )
 @json_option(_show)
 def check(name: str, only: tuple[str, ...]) -> dict[str, Any]:
-    """Check that a model has the properties that every model has.
+    """Check that a model has the properties of every model of the zoo.
 
-    NAME is the name of a model, of this package or of a plug-in. The model has the arguments of its
-    `small_config`; it needs no data. The properties are those of the test suite: each weight gets a
-    gradient, a run that was stopped resumes to the same bits, two replicas apply the mean gradient,
+    NAME is the name of a model, of this package or of a plug-in. The model is built with its
+    `small_config`; no data are needed. The properties are those of the test suite: each weight
+    gets a gradient, a stopped run resumes to the same bits, two replicas apply the mean gradient,
     and so on. The exit code is 1 if one is missing.
 
     \b

@@ -37,7 +37,7 @@ def _format(difference: dict[str, Any] | None) -> str:
     "names", metavar="RUN RUN ...", nargs=-1, required=True, shell_complete=complete_trained
 )
 @DATA_OPTION
-@click.option("--split", "test", help="Split to evaluate on.  [default: that of the first run]")
+@click.option("--split", "test", help="Split to evaluate on.  [default: the first run's]")
 @BEST_OPTION
 @RESULTS_OPTION
 @json_option(_show)
@@ -55,7 +55,7 @@ def compare(
     zoo compare runs/a runs/b --data mnist --split 'test[:1000]' --json
     """
     if len(names) < 2:
-        raise UsageError("give two runs or more, the first as the baseline")
+        raise UsageError("give two or more runs; the first is the baseline")
     found = [] if data or test or best else [_record_of(name, results) for name in names]
     if found and all(found):
         return _compare_records(names, [record for record in found if record])

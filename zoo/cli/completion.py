@@ -1,4 +1,4 @@
-"""Completion in a shell: the names of models, presets, runs, recipes and data sets."""
+"""Shell completion: the names of models, presets, runs, recipes and data sets."""
 
 from collections.abc import Callable, Iterable
 

@@ -24,7 +24,7 @@ def default_test_split(
     Args:
         data: as `--data`.
         split: the training split.
-        model_class: knows the splits of its data.
+        model_class: has the method `splits`.
         options: those of the data.
     """
     if not source_names.is_named(data) and not source_names.source_path(data).exists():
@@ -73,7 +73,7 @@ def warn_training_examples(config: "RunConfig") -> None:
 
 
 def splits_overlap(a: str, b: str) -> bool:
-    """Whether two splits share examples, as far as the names tell without the examples' number."""
+    """Whether two splits share examples, as far as their names show."""
     first, second = (SLICE.fullmatch(ORDER.sub("", split.replace(" ", ""))) for split in (a, b))
     if a == b or not first or not second or first[1] != second[1]:
         return a == b

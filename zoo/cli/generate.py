@@ -1,4 +1,4 @@
-"""`zoo generate`: continues text with a language model, and prints it while it is written."""
+"""`zoo generate`: continues text with a language model, and prints it as it is generated."""
 
 import contextlib
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ SEPARATOR = "-" * 20
 
 
 def _show(record: dict[str, Any]) -> None:
-    """Prints what was not printed while it was written."""
+    """Prints the texts that were not printed as they were generated."""
     if record["streamed"]:
         return
     texts = [row["prompt"] + text for row in record["generated"] for text in row["texts"]]
@@ -62,7 +62,7 @@ def _show(record: dict[str, Any]) -> None:
     type=Number("repetition_penalty"),
     default=1.0,
     show_default=True,
-    help="Above 1, tokens that the text already has become less probable.",
+    help="A value above 1 makes tokens that already occurred less probable.",
 )
 @click.option("--stop", multiple=True, help="Text that ends the output. May be repeated.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the samples.")
@@ -82,7 +82,7 @@ def generate(
 
     MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
     Prints each PROMPT and its continuation; without a prompt, a new
-    text. A single text is printed while it is written.
+    text. A single text is printed as it is generated.
 
     \b
     zoo generate gpt "ROMEO:" --max-length 300 --temperature 0.8
@@ -127,7 +127,7 @@ def _check(cls: type) -> None:
 
 
 def _stream(model: "LanguageModel", prompt: str, stdout: Any, options: dict[str, Any]) -> str:
-    """Prints a prompt and its continuation as it comes; returns the continuation."""
+    """Prints a prompt, then its continuation as it is generated; returns the continuation."""
     pieces = []
     stream = model.stream(prompt, **options)
     with contextlib.redirect_stdout(stdout):

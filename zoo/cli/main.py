@@ -44,10 +44,10 @@ def main() -> None:
     zoo compare runs/vae-mnist runs/other     metrics side by side
     zoo translate seq2seq '4 juillet 2019'    translate text with the newest run
     zoo generate gpt 'ROMEO:'                 continue text with the newest run
-    zoo export vae.snowflakes exported/vae    write a SavedModel, which needs no zoo
+    zoo export vae.snowflakes exported/vae    write a SavedModel for plain TensorFlow
     zoo reproduce vae.mnist_gated             train a recipe and record its metrics
     zoo inspect vae                           every layer and gradient of one step
-    zoo check my_model                        check a model of your own
+    zoo check my_model                        check your own model
 
     MODEL is the name of a model, RUN the folder of a run. Where a trained model is needed, both
     can also be the name of a preset, a .keras file, or the name of a model, which means its newest
@@ -65,7 +65,7 @@ def main() -> None:
       ZOO_OFFLINE     1: presets are not downloaded
 
     \b
-    Completion in a shell (bash; also zsh_source, fish_source):
+    Shell completion (bash; also zsh_source, fish_source):
       eval "$(_ZOO_COMPLETE=bash_source zoo)"
     """
 

@@ -39,7 +39,7 @@ METRIC_OPTION = click.option(
     multiple=True,
     metavar="NAME[:ARGUMENT=VALUE,...]",
     type=MetricType(),
-    help="Compute a metric of recipes, too, as bleu:protocol=13a or chrf; may be repeated.",
+    help="Also compute a metric of recipes, as in bleu:protocol=13a or chrf. May be repeated.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Figures beside what commands print."""
+"""Figures that commands write in addition to their output."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -165,7 +165,7 @@ def read_config(file: Path) -> dict[str, Any]:
         is_run = "made_by" in values
         values = {k: v for k, v in values.items() if not is_run or k in FIELDS}
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise UsageError(f"{file} cannot be read as a description: {one_line(error)}") from error
+        raise UsageError(f"{file} does not describe a run: {one_line(error)}") from error
     for key in values.keys() - FIELDS.keys():
         raise UnknownNameError(f"field in {file}", key, FIELDS)
     for key in (values.get("text_config") or {}).keys() - TEXT_FIELDS.keys():

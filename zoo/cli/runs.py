@@ -29,7 +29,7 @@ class LoadedModel:
     """What a command works on.
 
     Attributes:
-        config: the description; for what is not a run, of the data that were requested.
+        config: the description of the run; for other models, one with the requested data.
         origin: the folder of a run, or the name of another trained model; None: untrained.
         trainer: has the trained weights.
         data: the examples to evaluate on; None if none were loaded.
@@ -42,7 +42,7 @@ class LoadedModel:
 
 
 def resolve(name: str, overrides: Iterable[str] = (), best: bool = False) -> Resolved:
-    """What a name means, with overrides a model that is not trained; raises UsageError."""
+    """What a name means; with overrides, a model that is not trained. Raises UsageError."""
     if overrides and name not in registry.names():
         raise UsageError(
             f"--set needs a model's name, since the arguments of a run are fixed; got {name!r}"
@@ -61,7 +61,7 @@ def resolve(name: str, overrides: Iterable[str] = (), best: bool = False) -> Res
 def describe(
     resolved: Resolved, data: str | None = None, overrides: Iterable[str] = (), **options: Any
 ) -> RunConfig:
-    """The description of a run, with other data or options; of anything else, from options only.
+    """The description of a run with other data or options; without a run, from options only.
 
     Args:
         resolved: of `resolve`.
@@ -157,8 +157,8 @@ def open_model(
         check: called with the model's class before a run is loaded: raises if it is unsuitable.
         setup: called before TensorFlow computes anything, such as `threads.single_threaded_ops`.
 
-    A model without a run has random weights and its origin is None. What is not a run has the
-    description None.
+    A model without a run has random weights, and its origin is None. The description is None for
+    anything that is not a run.
     """
     resolved = resolve(name, (), best)
     import_tensorflow()

@@ -59,13 +59,13 @@ if TYPE_CHECKING:
 @click.option(
     "--guidance",
     type=Number("guidance"),
-    help="Scale of the guidance to the class; 1 is none.  [default: 1]",
+    help="Scale of classifier-free guidance; 1 is none.  [default: 1]",
 )
 @click.option(
     "--film",
     is_flag=True,
     default=None,
-    help="Show the way from noise to image: a row for each image, or an animation (.gif).",
+    help="Show the steps from noise to image: a row for each image, or an animation (.gif).",
 )
 @click.option(
     "-o",
@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     "file",
     metavar="FILE",
     type=OutputFile(*FIGURE_SUFFIXES, *ARRAY_SUFFIXES, ".gif", ".tsv", ".txt", ".wav"),
-    help="File to write: a figure (.png, .jpg, .pdf, .svg), an animation of a film (.gif) or an"
-    " array (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
+    help="File to write: a figure (.png, .jpg, .pdf, .svg), an animated film (.gif) or an array"
+    " (.npy, .npz); for text a table (.tsv), a text (.txt) or the sound of a chorale (.wav)."
     "  [default: in the run's figures]",
 )
 @BEST_OPTION
@@ -121,8 +121,8 @@ def sample(
         arguments = sample_arguments(type(trained), options)
         if "data" in arguments:
             raise UsageError(
-                f"{model} is a {trained.name} without data, and needs some to sample from: use a"
-                " run of `zoo train`, or the command translate or caption"
+                f"{model} is a {trained.name} without data, and its samples need inputs from a data"
+                " set: use a run of `zoo train`, or the command translate or caption"
             )
         file = _output_file(type(trained), file, Path(f"{trained.name}-samples"))
         trained.write_samples(file, **arguments)
@@ -159,7 +159,7 @@ def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, A
     for name in options:
         if name not in parameters:
             raise UsageError(
-                f"what {cls.__name__} shows here does not depend on --{name}: leave it out"
+                f"--{name} has no effect on the samples of {cls.__name__}: leave it out"
             )
     defaults = {
         name: None if name == "data" else parameter.default

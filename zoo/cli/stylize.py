@@ -68,7 +68,7 @@ def _show(record: dict[str, Any]) -> None:
     type=click.Choice(["lbfgs", "adam"]),
     default="lbfgs",
     show_default=True,
-    help="Optimizer of the image.",
+    help="Optimizer of the pixels.",
 )
 @click.option(
     "--init",
@@ -107,7 +107,7 @@ def stylize(
     """Render an image in the style of another.
 
     CONTENT and STYLE are image files: the image to render, and the image whose style it gets.
-    Without them, a landscape and brushwork that come with the zoo are used. The arguments that
+    Without them, two generated images are used, a landscape and brushwork. The arguments that
     --set takes are listed by: zoo info style_transfer
 
     \b

@@ -60,7 +60,7 @@ def _show_metrics(record: dict[str, Any]) -> None:
     "file",
     metavar="FILE",
     type=UserPath(path_type=Path),
-    help="Description of the run, which options change: the config.json of a run, or TOML.",
+    help="Description of the run: the config.json of a run, or TOML. Options override it.",
 )
 @run_options
 @click.option(
@@ -134,7 +134,7 @@ def _default_workdir(config: RunConfig) -> Path:
 @click.option(
     "--split",
     "test",
-    help="Split to evaluate on.  [default: the run's test split; for other data without one, all]",
+    help="Split to evaluate on.  [default: the run's test split; all of other data without one]",
 )
 @click.option(
     "--batch-size", type=Number("batch_size"), help="Examples per batch.  [default: the run's]"

@@ -103,13 +103,13 @@ _RUN_OPTIONS = (
         type=click.Choice(run_config.PRECISIONS),
         default="float32",
         show_default=True,
-        help="Data types of computations and weights, as the dtype policies of Keras.",
+        help="Dtype policy of Keras: the types of computations and weights.",
     ),
     click.option(
         "--optimizer",
         type=click.Choice(run_config.OPTIMIZERS),
-        help="Optimizer of every part of the model; adamw decays kernels only.  [default: the"
-        " model's]",
+        help="Optimizer of every part of the model; adamw applies weight decay to kernels only."
+        "  [default: the model's]",
     ),
     click.option(
         "--learning-rate",
@@ -131,9 +131,9 @@ _RUN_OPTIONS = (
         "--ema",
         "ema_momentum",
         type=Number("ema_momentum"),
-        help="Momentum of a moving average of the weights, which is evaluated: 0.999.",
+        help="Momentum, such as 0.999, of a moving average of the weights, which is evaluated.",
     ),
-    _number("--accumulate", default=1, help="Batches whose gradients make one update."),
+    _number("--accumulate", default=1, help="Batches whose mean gradient makes one update."),
     _number("--patience", help="Epochs without a better metric before training stops."),
     click.option(
         "--monitor",
@@ -177,21 +177,28 @@ _RUN_OPTIONS = (
     _number(
         "--kl-warmup-epochs",
         default=0,
-        help="For VAEs: epochs in which the KL weight rises from 0 to 1; below 1: a fraction.",
+        help="For VAEs: epochs in which the KL weight rises from 0 to 1; below 1: a fraction of all"
+        " epochs.",
     ),
     text_options,
-    _number("--min-count", default=1, help="For captions: rarer words become the unknown token."),
+    _number(
+        "--min-count",
+        default=1,
+        help="For captions: words that occur less often become the unknown token.",
+    ),
     click.option(
         "--network",
         metavar="NAME",
         help="For captions: network of keras.applications whose features replace the images.",
     ),
     click.option(
-        "--mirrored", is_flag=True, help="For captions: train on mirror images of the images too."
+        "--mirrored",
+        is_flag=True,
+        help="For captions: also train on the mirror image of each image.",
     ),
     _number(
         "--micro-batches",
-        help="Micro-batches of a batch, computed in parallel.  [default: the model's, on a CPU]",
+        help="Micro-batches per batch, computed in parallel.  [default: the model's, on a CPU]",
     ),
     click.option("--jit-compile", is_flag=True, help="Compile training steps with XLA."),
     click.option(

@@ -93,5 +93,5 @@ def _write_attention(maps: list, path: Path) -> dict[str, Any]:
     from zoo import figures
 
     if not maps:
-        return {"error": f"{path} was not written: --attention needs a text that is not empty"}
+        return {"error": f"{path} was not written: --attention needs a non-empty text"}
     return output.try_figure(figures.attention, maps, path=path)

@@ -231,7 +231,7 @@ def _read_named(
         return tfds_store.read_images(name, split, image_size, data_dir)
     if image_size is not None:
         raise UsageError(
-            f"the images of {split!r} keep their size, on which their bits depend: leave"
+            f"the images of {split!r} are those of the original file and keep their size: leave"
             " image_size out"
         )
     seed = binarize_seed if binarize == "fixed" else None  # the bits stay what they are drawn
@@ -272,7 +272,7 @@ def _check_applicable(source: Any, **arguments: Any) -> None:
         if value not in ("none", None):
             content = info(source).kind if source_names.is_named(source) else "pairs of images"
             raise UsageError(
-                f"{source} holds {content}, to which {name}={value!r} does not apply: leave it out"
+                f"{name}={value!r} does not apply to {source}, which holds {content}: leave it out"
             )
 
 

@@ -102,7 +102,7 @@ class ArrayDataset:
         return iter(self(0))
 
     def __call__(self, epoch: int) -> tf.data.Dataset:
-        """The batches of an epoch; `.skip(k)` starts at batch k and takes 1 ms a skipped batch."""
+        """The batches of an epoch; `.skip(k)` starts at batch k, in 1 ms per skipped batch."""
         check_numbers(epoch=epoch)
         size = self.batch_size
         order = tf.constant(self.order(epoch))
@@ -194,7 +194,7 @@ def _binarize(images: np.ndarray, protocol: str, seed: int) -> np.ndarray:
 
 
 def draw_bits(images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    """Images of 0 and 255 (uint8), each pixel x ~ Bernoulli(gray) of one stream of draws."""
+    """Images of 0 and 255 (uint8), each pixel x ~ Bernoulli(gray), from one random stream."""
     pixels = np.empty(images.shape, np.uint8)
     for i in range(0, len(images), 1000):  # in chunks to save memory
         part: np.ndarray = images[i : i + 1000].astype(np.float32)
@@ -216,8 +216,8 @@ def check_protocols(binarize: str, augment: str) -> None:
         raise UnknownNameError("augmentation", augment, AUGMENTATIONS)
     if augment != "none" and binarize in ("threshold", "fixed"):
         raise UsageError(
-            f"augment={augment!r} would make pixels gray again that binarize={binarize!r} has made"
-            " 0 or 1: use binarize='dynamic', which is applied after it, or leave one of them out"
+            f"augment={augment!r} would turn the 0/1 pixels of binarize={binarize!r} gray again:"
+            " use binarize='dynamic', which is applied after it, or leave one of them out"
         )
 
 
@@ -225,9 +225,9 @@ def _check_images_for(arrays: Mapping[str, np.ndarray], binarize: str, augment: 
     """Raises UsageError for a binarization or augmentation of arrays that are not images."""
     keys = ", ".join(arrays)
     if binarize != "none" and "image" not in arrays:
-        raise UsageError(f"binarize={binarize!r} is for 'image', got {keys}: leave binarize out")
+        raise UsageError(f"binarize={binarize!r} needs 'image', got {keys}: leave binarize out")
     if augment != "none" and not any(value.ndim == 4 for value in arrays.values()):
-        raise UsageError(f"augment={augment!r} is for images, got {keys}: leave augment out")
+        raise UsageError(f"augment={augment!r} needs images, got {keys}: leave augment out")
 
 
 def count_classes(
@@ -263,6 +263,6 @@ def as_tf_dataset(
     if not isinstance(dataset, tf.data.Dataset):
         raise UsageError(
             "data must be a tf.data.Dataset or a callable epoch -> Dataset, got"
-            f" {type(dataset).__name__}; zoo.data.load makes one of names, arrays and folders"
+            f" {type(dataset).__name__}; zoo.data.load makes one from names, arrays or folders"
         )
     return dataset.skip(first) if first else dataset

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from zoo.checks import MAX_INT32
-from zoo.errors import UsageError, one_line
+from zoo.errors import UsageError, one_line, short_repr
 from zoo.log import log_message_once
 
 PAIR_KEYS = ("source", "target")
@@ -20,15 +20,15 @@ def from_arrays(source: Any) -> dict[str, np.ndarray]:
     """
     if isinstance(source, tuple):
         raise UsageError(
-            f"images are an array or a dict of arrays, got a tuple of {len(source)}: of images and"
-            ' labels, make {"image": images, "label": labels}'
+            f"images must be an array or a dict of arrays, got a tuple of {len(source)}; for images"
+            ' with labels pass {"image": images, "label": labels}'
         )
     arrays = dict(source) if isinstance(source, dict) else {"image": source}
     images = PAIR_KEYS if arrays.keys() >= {*PAIR_KEYS} else ("image",)
     if not arrays.keys() >= {*images}:
         raise UsageError(
-            "the images must have the key 'image', pairs of images 'source' and 'target', got the"
-            f" keys {sorted(map(str, arrays))}"
+            "images need the key 'image', and pairs of images the keys 'source' and 'target'; got"
+            f" the keys {sorted(map(str, arrays))}"
         )
     arrays = {name: _as_array(name, value) for name, value in arrays.items()}
     arrays = check_arrays(arrays | {name: _as_stack(arrays[name]) for name in images})
@@ -45,10 +45,7 @@ def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     Arrays of rank 4 are images. Raises UsageError for values that no model could use.
     """
     if not isinstance(arrays, Mapping) or not arrays:
-        raise UsageError(
-            "there are no arrays to make batches of: expected a dict of them, got a"
-            f" {type(arrays).__name__}"
-        )
+        raise UsageError(f"expected a dict with at least one array, got {short_repr(arrays)}")
     arrays = {name: _as_array(name, value) for name, value in arrays.items()}
     first = next((name for name in arrays if arrays[name].ndim == 4), next(iter(arrays)))
     count = len(arrays[first])
@@ -80,15 +77,15 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except Exception as error:  # ragged lists, and objects of other libraries
-        raise UsageError(f"{name!r} cannot be made an array: {one_line(error)}") from error
+        raise UsageError(f"cannot convert {name!r} to an array: {one_line(error)}") from error
 
 
 def _as_stack(images: np.ndarray) -> np.ndarray:
-    """Images as [n, h, w, c]. One color image is refused: it would be read as gray rows."""
+    """Images as [n, h, w, c]. A single color image is an error: it would be read as gray rows."""
     if images.ndim == 3 and images.shape[-1] in (3, 4) and images.shape[1] != images.shape[2]:
         raise UsageError(
-            f"the shape {images.shape} is that of one image in color: pass images[None] for a stack"
-            " of one, or images[..., None] if they are gray images [n, h, w]"
+            f"{images.shape} is the shape of a single color image: pass images[None] for a stack of"
+            " one, or images[..., None] if these are gray images [n, h, w]"
         )
     if images.ndim == 3:
         images = images[..., None]
@@ -153,8 +150,8 @@ def _note_unused_labels(labels: np.ndarray) -> None:
     listed = ", ".join(map(str, used[:5])) + (", ..." if len(used) > 5 else "")
     begin = "subtract 1" if used[0] == 1 and used[-1] == len(used) else "number them from 0"
     log_message_once(
-        f"note: the labels {listed} make {used[-1] + 1:,} classes, {len(used):,} of which have"
-        f" examples, since classes are numbered from 0: {begin}, unless the others are to come"
+        f"note: classes are numbered from 0, so the labels {listed} mean {used[-1] + 1:,} classes,"
+        f" of which {len(used):,} have examples: {begin}, unless examples of the others will follow"
     )
 
 

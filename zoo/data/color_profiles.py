@@ -1,4 +1,4 @@
-"""Colors of image files with an ICC profile, such as Display P3 of telephones, as sRGB."""
+"""Colors of image files with an ICC profile, such as Display P3 of phones, as sRGB."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ COLORS = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB"}  # mode -> mode after con
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """An image in color as sRGB, with perceptual intent, as image viewers show it.
+    """A color image as sRGB, with perceptual intent, as image viewers show it.
 
     Images without a profile, with one of sRGB, with one that is damaged, and gray images are
     unchanged.

@@ -1,7 +1,7 @@
 """Corpora of texts from named data sets, tables, parallel files, or folders with captions.
 
 load_pairs("multi30k", "train", languages=("de", "en"))
-load_pairs("deu.tsv", columns=(1, 0))                # a table with tabs; .gz too
+load_pairs("deu.tsv", columns=(1, 0))                # a tab-separated table; .gz too
 load_pairs(("news.de.gz", "news.en.gz"))             # line n belongs to line n
 load_pairs("folder", "val", languages=("de", "en"))  # folder/val.de and folder/val.en
 load_captions("flickr8k", "test", image_size=160)
@@ -69,7 +69,7 @@ def load_pairs(
     """Pairs of texts as a `Corpus` with "source" and "target".
 
     Args:
-        source: a name of the catalog ("multi30k", "tatoeba/tatoeba_fr"); a table with tabs; two
+        source: a name of the catalog ("multi30k", "tatoeba/tatoeba_fr"); a tab-separated table; two
             files; a folder of files named SPLIT.LANGUAGE; any of these files may end in .gz. The
             split "validation" may be called valid, val or dev, and "test" test_2016_flickr.
         split: in the syntax of TFDS; a table and two files have only "train" and its slices.
@@ -128,7 +128,7 @@ def _check_not_empty(sides: Sequence[Sequence[str]], name: str) -> None:
     if empty:
         log_message_once(
             f"note: {name}: {len(empty):,} of {len(sides[0]):,} pairs have an empty side, the first"
-            f" is pair {empty[0]:,}; a model learns them like the others"
+            f" is pair {empty[0]:,}; they are used for training like the others"
         )
 
 

@@ -121,14 +121,14 @@ def note_ambiguous_classes(folder: Path, names: Sequence[str]) -> None:
     splits = [name for name in names if split_name(Path(name))]
     if splits:
         log_message_once(
-            f"note: {folder}: {listed(splits)} is read as a class, like the folders beside it; to"
-            f" be a split, it needs folders named {', '.join(SPLITS)} only"
+            f"note: {folder}: {listed(splits)} is read as a class, like the other folders; for"
+            f" splits, use only folders named {', '.join(SPLITS)}"
         )
     order = next((i for i, name in enumerate(names) if name.isdecimal() and int(name) != i), None)
     if order is not None and sorted(names) == sorted(map(str, range(len(names)))):
         log_message_once(
-            f"note: {folder}: classes are in the order of their names as text, so the label"
-            f" {order} is the folder {names[order]}; with names like 01 and 10 both are the same"
+            f"note: {folder}: the names of classes are sorted as text, so the label {order} is the"
+            f" folder {names[order]}; names like 01 and 10 make labels and names agree"
         )
     alone = len(names) == 1 and (folder / names[0]).is_dir()
     inner = subfolders(folder / names[0]) if alone else []
@@ -149,7 +149,7 @@ def note_skipped_files(folder: Path, files: Iterable[Path], read: Iterable[Path]
     images = with_suffix(skipped, IMAGES)
     if images:
         names = {file.relative_to(folder).parts[0] for file in images}
-        subject = f"{len(images):,} images lie beside the splits and"
+        subject = f"{len(images):,} images do not belong to a split and"
         log_message_once(f"note: {folder}: {subject} were skipped ({listed(names)})")
     others = [file for file in skipped if file not in {*images}]
     if others:

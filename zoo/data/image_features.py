@@ -70,15 +70,15 @@ class PretrainedNetwork:
             except Exception as error:  # Keras raises plain Exception for a failed download
                 raise UsageError(
                     f"cannot load the weights {weights!r} of {network} for {size} pixels:"
-                    f" {one_line(error)}; give weights= a file of the network without its top"
+                    f" {one_line(error)}; or pass weights=FILE for the network without its top"
                 ) from error
             finally:
                 keras.config.set_image_data_format(layout)
         self.shape = tuple(self.model.compute_output_shape((None, size, size, 3))[1:])
         if len(self.shape) != 3:
             raise UsageError(
-                f"{self.name} gives {self.shape} for an image; a map (rows, columns, channels) is"
-                " needed: use it without pooling and without its top"
+                f"{self.name} must return a feature map (rows, columns, channels), got shape"
+                f" {self.shape}: use the network without its top and without pooling"
             )
         self._compiled = tf.function(self.feature_maps, reduce_retracing=True)
 
@@ -90,7 +90,7 @@ class PretrainedNetwork:
         images = tf.convert_to_tensor(as_images(np.asarray(images)))
         pixels = tf.cast(images, tf.float32) * (1 if images.dtype == tf.uint8 else 255)
         if pixels.shape.rank != 4 or pixels.shape[-1] not in (1, 3):
-            raise UsageError(f"images are [n, h, w, 1 or 3], got {tuple(images.shape)}")
+            raise UsageError(f"images must be [n, h, w, 1 or 3], got shape {tuple(images.shape)}")
         if not len(images):
             return tf.zeros((0, *self.shape))
         pixels = tf.broadcast_to(pixels, (*pixels.shape[:3], 3))
@@ -151,7 +151,7 @@ def cached_feature_maps(
     check_numbers(batch_size=batch_size)
     images = as_images(np.asarray(images))
     if not len(images):
-        raise UsageError("there are no images to compute features of")
+        raise UsageError("computing features needs one or more images, got none")
     key = hashlib.sha256((network.fingerprint + _array_sha256(images)).encode()).hexdigest()
     path = user_path(folder) / f"{network.name}-{network.size}-{key[:16]}.npy"
     record = path.with_suffix(".json")

@@ -47,7 +47,7 @@ def read_image(
 ) -> np.ndarray:
     """One image file as uint8 [h, w, 1 or 3], upright, with transparency over white.
 
-    Of an animated file, the first frame; 16 bits per channel are scaled to 8. Colors of an ICC
+    An animated file gives its first frame; 16 bits per channel are scaled to 8. Colors with an ICC
     profile are converted to sRGB.
 
     Args:
@@ -117,7 +117,7 @@ def to_channels(pixels: np.ndarray, channels: int | None) -> np.ndarray:
         return np.repeat(pixels, 3, axis=-1)
     if channels == 1:
         return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    raise UsageError(f"an image file gives 1 or 3 channels, got channels={channels}")
+    raise UsageError(f"channels must be 1 or 3 for image files, got {channels}")
 
 
 def check_same_size(images: list[np.ndarray], folder: Any) -> list[np.ndarray]:
@@ -135,7 +135,7 @@ def check_same_size(images: list[np.ndarray], folder: Any) -> list[np.ndarray]:
 def center_square(images: np.ndarray | tf.Tensor, size: int) -> np.ndarray | tf.Tensor:
     """Crops the center square of images [..., h, w, c] and resizes it to [..., size, size, c].
 
-    Bilinear with anti-aliasing; the dtype stays. A tensor gives a tensor, an array an array
+    Bilinear with anti-aliasing; the dtype is kept. A tensor gives a tensor, an array an array
     (in chunks, since the floats of many images do not fit in memory).
     """
     import tensorflow as tf

@@ -10,8 +10,8 @@ The literature on dynamically binarized MNIST trains on the first 50,000 images,
 each epoch, validates on the last 10,000 and tests on the test file. Validation and test images are
 binarized once, by one stream of seed 777: `numpy.random.RandomState(777).binomial(1, images)` of
 the validation images first, then of the test images (jmtomczak/vae_vampprior, utils/load_data.py).
-So does "fixed" in this order. Behind the published stream come the first 50,000 images, so that
-every image has its bits, whatever the slice.
+"fixed" does the same in this order. The stream then continues with the first 50,000 images, so the
+bits of an image do not depend on the slice.
 """
 
 import functools
@@ -65,7 +65,7 @@ def read_images(
     known = {dataset for dataset, _ in FILES}
     if name not in known:
         raise UsageError(
-            f"the original order is known of {', '.join(sorted(known))} only, got {name!r}: leave"
+            f"the original order is known only for {', '.join(sorted(known))}, got {name!r}: leave"
             f" {SUFFIX} out of {split!r}"
         )
     splits = [part for dataset, part in FILES if dataset == name]
@@ -96,7 +96,7 @@ def _read_file(name: str, part: str, folder: str) -> dict[str, np.ndarray]:
     if found != FILES[name, part]:
         raise ZooError(
             f"{name} {part} in {folder} cannot be put in the original order: the MD5 of the images"
-            f" would be {FILES[name, part]}, and is {found}. The data are damaged or of another"
+            f" is {found}, expected {FILES[name, part]}. The data are damaged or of another"
             f" version: delete that folder and run: zoo data prepare {name}"
         )
     return arrays

@@ -78,7 +78,7 @@ def text_file_names(split: str, language: str) -> list[str]:
 def find_file(folder: Path, *names: str) -> Path | None:
     """The first file of these names in a folder, or the same with .gz; None if there is none.
 
-    Upper and lower case are the same, unless there are files of both.
+    Case is ignored, unless there are files in both cases.
     """
     wanted = [f"{name}{gz}" for name in names for gz in ("", ".gz")]
     files = {path.name.lower(): path for path in sorted(folder.glob("*"), reverse=True)}
@@ -92,8 +92,8 @@ def check_languages(languages: Any) -> tuple[str, str]:
     two = not isinstance(languages, str) and len(languages) == 2
     if not two or len({*languages}) != 2 or not all(x and isinstance(x, str) for x in languages):
         raise UsageError(
-            "languages are two different names, as in de,en (of a table, its columns: 1,0); got"
-            f" {short_repr(languages)}"
+            "languages must be two different names, as in de,en, or two columns of a table, as in"
+            f" 1,0; got {short_repr(languages)}"
         )
     return tuple(languages)
 
@@ -105,7 +105,7 @@ def parse_columns(languages: Sequence[str]) -> tuple[int, ...]:
     """
     if not all(re.fullmatch(r"[0-9]{1,9}", text) for text in languages):
         raise UsageError(
-            f"a table has columns, counted from 0, in place of languages, as in 1,0; got"
+            f"a table needs two columns, counted from 0, instead of languages, as in 1,0; got"
             f" {short_repr(','.join(languages))}"
         )
     return tuple(map(int, languages))

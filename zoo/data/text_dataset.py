@@ -38,8 +38,8 @@ def _check_corpus(corpus: Corpus) -> None:
     rows = np.arange(len(corpus)) if corpus.rows is None else np.asarray(corpus.rows)
     if len(rows) != len(corpus) or (len(rows) and not 0 <= rows.min() <= rows.max() < count):
         raise UsageError(
-            f"{corpus.name} has {len(corpus):,} texts and {count:,} images; rows= must give each"
-            f" text the number of its image, from 0 to {count - 1}"
+            f"{corpus.name} has {len(corpus):,} texts and {count:,} images; rows= must hold the"
+            f" index of the image of each text, from 0 to {count - 1}"
         )
 
 
@@ -72,7 +72,7 @@ class TextDataset:
         max_length: maximum ids of a sentence, START and END included; a longer one is an error.
         truncate: cut longer sentences instead.
         multiple: widths are multiples of this.
-        drop_remainder: drop the examples that do not fill a batch, others in each epoch.
+        drop_remainder: drop the examples that do not fill a batch; they differ between epochs.
 
     Attributes:
         vocabularies: name of the text -> its `zoo.text.Vocabulary`.
@@ -151,7 +151,7 @@ class TextDataset:
         return iter(self(0))
 
     def __call__(self, epoch: int) -> tf.data.Dataset:
-        """The batches of an epoch; `.skip(k)` starts at batch k and takes 1 ms a skipped batch."""
+        """The batches of an epoch; `.skip(k)` starts at batch k, in 1 ms per skipped batch."""
         check_numbers(epoch=epoch)
         order, edges, batch_order = self._plan(epoch)
         widths = {name: tf.constant(width) for name, width in self._widths(order, edges).items()}

@@ -30,7 +30,7 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     if not path.exists():
         raise UsageError(f"there is no file {path}, and no data set of that name")
     if not path.is_file():
-        raise UsageError(f"{path} is not a regular file (but a folder, a pipe or a device)")
+        raise UsageError(f"{path} must be a regular file, got a folder, a pipe or a device")
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"it has more than {LARGEST:,} bytes; split it")
@@ -46,7 +46,9 @@ def _unpacked(raw: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
         text = file.read(limit + 1)
     if len(text) > limit:
-        raise UsageError(f"{len(raw):,} bytes unpack to more than {limit:,}; unpack it yourself")
+        raise UsageError(
+            f"its {len(raw):,} bytes unpack to more than {limit:,}; unpack the file first"
+        )
     return text
 
 
@@ -65,7 +67,7 @@ def decode_lines(raw: bytes, name: Any) -> list[str]:
 
 
 def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str]]:
-    """Columns of a table with tabs, as one list of texts each; empty lines are skipped.
+    """Columns of a tab-separated table, a list of texts each; empty lines are skipped.
 
     Args:
         path: of the file.
@@ -81,8 +83,8 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
         width = len(cells) if width is None else width
         if len(cells) <= max(columns):
             raise UsageError(
-                f"{path}: line {number:,} has {len(cells)} columns, no column {max(columns)}"
-                f" (from 0), in {line[:60]!r}; separate them by tabs"
+                f"{path}: line {number:,} has {len(cells)} columns, but column {max(columns)}"
+                f" (from 0) is needed, in {line[:60]!r}; separate columns by tabs"
             )
         if len(cells) != width:
             raise UsageError(

@@ -23,7 +23,7 @@ def text_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UsageError(f"{path} is not a regular file (but a pipe or a device)")
+        raise UsageError(f"{path} must be a regular file, got a pipe or a device")
     files = [file for file in folders.visible_files(path) if file.is_file()]
     if not files:
         raise UsageError(f"{path} is empty: it has no text files")
@@ -37,7 +37,7 @@ def count_bytes(path: Path) -> int:
 
 
 def read_pieces(path: Path, start: int = 0, stop: int | None = None) -> Iterator[str]:
-    """The bytes [start, stop) of a text as str, in pieces; ends are moved on to whole characters.
+    """The bytes [start, stop) of a text as str, in pieces; ends are moved to whole characters.
 
     Line ends become "\\n"; a byte order mark is left out.
 

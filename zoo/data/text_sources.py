@@ -68,7 +68,7 @@ def open_text(source: Any, column: str | None = None) -> TextSource:
         )
     is_table = path.is_file() and {*path.suffixes} & {*TABLES}
     if column is not None and not is_table:
-        raise UsageError(f"{source} is no table (.csv or .tsv): leave --column out")
+        raise UsageError(f"{source} is not a table (.csv or .tsv): leave --column out")
     if column is None and is_table:
         raise UsageError(f"{source} is a table: choose the text, as in --column 1")
     return TextTable(path, str(column)) if is_table else TextFiles(path)
@@ -147,7 +147,7 @@ class TextFiles(TextSource):
         used = {path for paths in found.values() for path in paths}
         if others := [entry.name for entry in entries if entry not in used]:
             log_message_once(
-                f"note: {path}: {folders.listed(others)} lie beside the splits and are skipped"
+                f"note: {path}: {folders.listed(others)} do not belong to a split and are skipped"
             )
         return found
 
@@ -215,7 +215,7 @@ class NamedText(TextSource):
         dataset = info(name)
         if dataset.kind not in ("texts", "pairs"):
             raise UsageError(
-                f"{name} holds {dataset.kind}, no texts; load it with {dataset.loader}"
+                f"{name} holds {dataset.kind}, not texts; load it with {dataset.loader}"
             )
         self.name = name
         self.splits = [*dataset.splits]
@@ -223,8 +223,8 @@ class NamedText(TextSource):
         if dataset.kind == "pairs" and column is None:
             texts = ", ".join(dataset.features)
             log_message_once(
-                f"note: {name} has the texts {texts}: reading {self.feature}; another one with"
-                " --column"
+                f"note: {name} has the texts {texts}: reading {self.feature}; choose another one"
+                " with --column"
             )
 
     def documents(self, split: str) -> Iterator[Document]:
@@ -233,7 +233,9 @@ class NamedText(TextSource):
         builder, _ = tfds_store.open_split(self.name, "+".join(whole))
         if self.feature not in builder.info.features:
             features = ", ".join(builder.info.features)
-            raise UsageError(f"{self.name} has the texts {features}; got --column {self.feature}")
+            raise UsageError(
+                f"--column must be one of {features} for {self.name}, got {self.feature}"
+            )
         if all(builder.info.splits[name].num_examples == 1 for name in whole):
             yield itertools.chain.from_iterable(map(self._part_of_text, parts, whole))
             return

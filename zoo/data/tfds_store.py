@@ -227,7 +227,7 @@ def _prepared_builder(dataset: DatasetInfo, data_dir: str | os.PathLike | None) 
     with storage.preparation_lock(folder, dataset.name):
         builder = _builder(dataset, folder)
         if not builder.is_prepared():
-            print(f"preparing {dataset.name} in {folder} (once)", file=sys.stderr, flush=True)
+            print(f"preparing {dataset.name} in {folder} (only once)", file=sys.stderr, flush=True)
             silence = io.StringIO()  # hides the progress bars of TFDS
             with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
                 _prepare(dataset, builder, folder, data_dir)

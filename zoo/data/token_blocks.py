@@ -75,7 +75,7 @@ class TokenBlocks:
         check_flags(shuffle=shuffle, drop_remainder=drop_remainder)
         if stride > context_length:
             raise UsageError(
-                f"stride={stride} would leave ids out: it must be at most the context length,"
+                f"stride={stride} would skip ids: it must be at most the context length,"
                 f" {context_length}"
             )
         self.file = file
@@ -135,7 +135,7 @@ class TokenBlocks:
         return self.batches_from(epoch, 0)
 
     def batches_from(self, epoch: int, first: int) -> tf.data.Dataset:
-        """The batches of an epoch from number `first` on; none before it is read."""
+        """The batches of an epoch from number `first` on; earlier ones are not read."""
         check_numbers(epoch=epoch)
         spec = self.spec
 
@@ -250,10 +250,10 @@ def scored_windows(
 
 
 def permuted(numbers: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
-    """The images of some of 0 ... count - 1 under a permutation of them.
+    """The values of a permutation of 0 ... count - 1 at some of its arguments.
 
-    A Feistel network on the smallest square of a power of two that holds `count`, followed until
-    the image is below `count`: Black, Rogaway, "Ciphers with Arbitrary Finite Domains" (2002).
+    A Feistel network on the smallest square of a power of two >= `count`, applied until the value
+    is below `count`: Black, Rogaway, "Ciphers with Arbitrary Finite Domains" (2002).
 
     Args:
         numbers: integers [n].

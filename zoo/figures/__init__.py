@@ -2,7 +2,7 @@
 
 Every function returns its figure, uint8 [rows, columns, 3], and writes it when given a `path`: in
 the format of its suffix, which is .png, .jpg, .jpeg, .pdf or .svg, at `dpi` dots per inch; see
-`save`. A notebook shows a figure as an image. Random figures have a seed of their own: plotting
+`save`. A notebook shows a figure as an image. Random figures have their own seed: plotting
 never changes training, and figures of the same model at different epochs are comparable.
 
 Images are arrays or tensors [n, h, w, 1 or 3], floats in [0, 1] (clipped) or uint8; pixels that

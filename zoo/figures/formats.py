@@ -1,4 +1,4 @@
-"""Formats of figure files, chosen by the suffix of the file name; any other is refused."""
+"""Formats of figure files, chosen by the suffix of the file name; any other is an error."""
 
 import io
 import os

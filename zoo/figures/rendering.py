@@ -82,7 +82,7 @@ def grid(
         raise UsageError(f"expected images [n, h, w, c] with n >= 1, got shape {np.shape(images)}")
     n, h, w, _ = tiles.shape
     if captions is not None and len(captions) != n:
-        raise UsageError(f"captions are one for each of the {n} images, got {len(captions)}")
+        raise UsageError(f"captions must be {n} texts, one for each image, got {len(captions)}")
     if columns is None:
         columns = min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
     rows = -(-n // columns)
@@ -131,7 +131,7 @@ def text_strip(text: str, width: int) -> np.ndarray:
 
 
 def plot(width: int, height: int, panels: int = 1) -> tuple[Any, ...]:
-    """A Matplotlib figure and its axes, of so many pixels each: three per row, or four as 2 x 2.
+    """A Matplotlib figure and its axes of the given pixels: three per row, or four as 2 x 2.
 
     Returns:
         (figure, *axes).

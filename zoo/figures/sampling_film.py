@@ -25,7 +25,7 @@ def film(
     dpi: float | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """`n` rows, each the way of one image from noise on the left to the image on the right.
+    """`n` rows: each shows one image at several steps, from noise (left) to image (right).
 
     Args:
         model: has `sample_path`.

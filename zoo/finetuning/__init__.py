@@ -1,6 +1,6 @@
 """Fine-tuning: frozen layers, gradual unfreezing, layer-wise learning rates, LoRA.
 
-    finetuning.freeze(model, "encoder")                     # does not change any more
+    finetuning.freeze(model, "encoder")                     # is no longer trained
     unfreezing = finetuning.GradualUnfreezing(["decoder", "encoder"], every=2)
     adam = keras.optimizers.Adam(1e-3)
     adam = finetuning.layerwise_learning_rates(adam, model, {"encoder": 0.1})
@@ -50,7 +50,7 @@ def unfreeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
 
 def _check_patterns(model: keras.layers.Layer, patterns: Sequence[str]) -> Sequence[str]:
     if not patterns:
-        raise UsageError(f"no layers of {model.name} are named: give patterns such as 'encoder'")
+        raise UsageError(f"no layers of {model.name} are given: pass patterns such as 'encoder'")
     return patterns
 
 
@@ -107,7 +107,7 @@ def _path_and_parents(path: str) -> Iterator[str]:
 
 
 class GradualUnfreezing(keras.callbacks.Callback):
-    """Freezes the layers of all stages, and unfreezes one stage after the other.
+    """Freezes the layers of all stages, then unfreezes them stage by stage.
 
     Howard, Ruder, "Universal Language Model Fine-tuning for Text Classification" (2018,
     arXiv 1801.06146), section 3.3. Depends on the epoch only, so a resumed run gives the same

@@ -26,7 +26,7 @@ def feature_extractor(model: keras.layers.Layer, layers: str | Sequence[str]) ->
     """
     paths = dict(inspection.layers(model))
     if not layers:
-        raise UsageError(f"name a layer of {model.name}, or several: {[*paths][:3]} ...")
+        raise UsageError(f"give one or more layers of {model.name}, such as {[*paths][:3]}")
     for path in [layers] if isinstance(layers, str) else layers:
         if path not in paths:
             raise UnknownNameError(f"layer of {model.name}", path, paths)

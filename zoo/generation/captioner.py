@@ -63,7 +63,7 @@ class Captioner(SequenceGenerator):
         if not isinstance(shape, tuple) or len(shape) != 4:
             raise ValueError(
                 f"encoder must return a feature map (rows, columns, channels), got shape {shape}:"
-                ' extract an inner one, as in encoder=zoo.feature_extractor(block, "1")'
+                ' use an inner layer, as in encoder=zoo.feature_extractor(block, "1")'
             )
         return shape[1:]
 

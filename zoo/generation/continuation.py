@@ -1,11 +1,11 @@
 """Continues rows of ids by a language model, one token at a time, in windows of its context.
 
 Rows of different lengths are aligned at their first token: all rows are at the same position, and
-a row whose prompt is longer takes its tokens from the prompt for some more steps. A row is so
+a row whose prompt is longer takes its tokens from the prompt for some more steps. So each row is
 continued as if it were alone, and needs no padding.
 
 A window is the part of a row that a prediction depends on. It grows to the model's `max_context`,
-then its first half slides out, and the state is computed again from the rest. The window is a
+then its first half is dropped, and the state is recomputed from the rest. The window is a
 function of the position alone; so are the random numbers.
 """
 
@@ -209,7 +209,7 @@ class Continuation:
 
         def advance(time: tf.Tensor, rows: dict[str, tf.Tensor], state: Any) -> tuple:
             tokens = rows["tokens"]
-            # A row that has finished goes on with padding, of which nothing depends.
+            # A finished row continues with padding, which has no effect.
             logits, state = self.model.decode_step(tokens[:, time - 1], state)
             state = tf.nest.map_structure(tf.ensure_shape, state, state_shapes)
             new = choose(logits, rows["used"], time)

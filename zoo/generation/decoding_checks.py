@@ -55,8 +55,8 @@ def check_sampling(temperature: Any = 1.0, top_k: Any = None, top_p: Any = None)
     """Raises UsageError for an argument of `decoding.sample` out of range."""
     if not _in_range("temperature", temperature):
         raise UsageError(
-            f"temperature must be above 0 ({NUMBERS['temperature']}), got {temperature!r}; or"
-            " decode greedily"
+            f"temperature must be above 0 ({NUMBERS['temperature']}), got {temperature!r}; for the"
+            " most probable tokens, decode greedily"
         )
     if not (top_k is None or _in_range("top_k", top_k)):
         raise UsageError(f"top_k must be {NUMBERS['top_k']}, got {top_k!r}")
@@ -81,10 +81,10 @@ def _in_range(name: str, value: Any) -> bool:
 
 
 def reject_search_options(options: Mapping[str, Any], texts: str) -> None:
-    """Raises UsageError for options of a search that is not done, since its result is there."""
+    """Raises UsageError for options of a search when its results are given, so it is skipped."""
     if options:
         raise UsageError(
-            f"{', '.join(options)} would have no effect: with {texts} there is no search; leave"
+            f"{', '.join(options)} would have no effect, since the {texts} are given: leave"
             f" {'them' if len(options) > 1 else 'it'} out"
         )
 

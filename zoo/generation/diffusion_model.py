@@ -217,7 +217,7 @@ class DiffusionModel(FlowCodes):
         steps: int | None = None,
         sampler: str | Solver | None = None,
     ) -> tf.Tensor:
-        """The way of `n` images from noise to image: [n, steps + 1, h, w, c] in [0, 1].
+        """`n` images at each step from noise to image: [n, steps + 1, h, w, c] in [0, 1].
 
         Arguments and errors: `sample`, whose images are the last ones.
         """
@@ -278,10 +278,10 @@ class DiffusionModel(FlowCodes):
         guidance: float = 1.0,
         film: bool = False,
     ) -> None:
-        """Writes samples, or the film of their way from noise to image.
+        """Writes samples, or a film of the steps from noise to image.
 
         Args:
-            file: a figure, an array, or of a film an animation (.gif).
+            file: a figure, an array, or an animation (.gif).
             n: number of samples; default 64, or 8 rows of a film, or 36 images of an animation.
             seed, label, sampler, steps, guidance: as in `sample`.
             film: with the states between noise and image.

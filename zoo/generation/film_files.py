@@ -9,7 +9,7 @@ from zoo.model.image_samples import write_images
 
 
 def write_film(model: Any, file: Path, n: int | None, seed: int, **options: Any) -> None:
-    """Writes the way of `n` images from noise: a figure, an animation (.gif), or an array.
+    """Writes the steps of `n` images from noise: a figure, an animation (.gif), or an array.
 
     Args:
         model: has `sample_path`.

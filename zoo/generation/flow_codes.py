@@ -1,7 +1,7 @@
 """Codes and likelihoods of images by the deterministic flow between noise and data.
 
 Song et al., "Score-Based Generative Modeling through Stochastic Differential Equations" (2020,
-arXiv 2011.13456), section 4.3: the flow of a diffusion model; of a flow model it is the model.
+arXiv 2011.13456), section 4.3, for diffusion models; a flow model is such a flow itself.
 """
 
 import math
@@ -70,11 +70,11 @@ class FlowCodes(Model):
         return functions if self.knows_no_class else {"sample": functions["sample"]}
 
     def require_unconditional(self, method: str) -> None:
-        """Raises UsageError if the model does not know images without a class."""
+        """Raises UsageError if the model cannot predict without a class."""
         if not self.knows_no_class:
             raise UsageError(
-                f"{method} uses no class, and {self.name} was trained with label_dropout=0, so that"
-                " it does not know images without a label: train with label_dropout=0.1"
+                f"{method} uses no class, but {self.name} was trained with label_dropout=0 and"
+                " cannot predict without a label: train with label_dropout=0.1"
             )
 
     def _flow_times(self, method: str, steps: int | None) -> tf.Tensor:

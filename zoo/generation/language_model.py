@@ -95,7 +95,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         return inputs
 
     def _check_width(self, ids: Any, targets: int) -> int | None:
-        """Checks the width of windows, whose last `targets` ids are no inputs, and returns it."""
+        """Checks the width of windows, whose last `targets` ids are not inputs, and returns it."""
         shape = tf.convert_to_tensor(ids).shape
         context = self.max_context
         longest = math.inf if context is None else context + targets
@@ -147,18 +147,18 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
     ) -> Any:
         """Continuations of texts, without the texts.
 
-        A prompt or a text that is longer than the context slides out of it at its begin. A text
-        ends at END, before a stop string, or after `max_length` tokens.
+        Of a prompt or text longer than the context, the beginning is dropped. A text ends at END,
+        before a stop string, or after `max_length` tokens.
 
         Args:
-            prompts: a list of texts; "" begins a new one. Longer ones are no problem for shorter
-                ones: each is continued as if it were alone.
+            prompts: a list of texts; "" begins a new one. They may differ in length: each is
+                continued as if it were alone.
             max_length: maximum number of new tokens.
             num_samples: continuations of each prompt.
             temperature: of sampling; 0: the most probable token at each step.
             top_k, top_p: of sampling, see `zoo.generation.decoding.sample`.
             repetition_penalty: above 1, tokens that the text already has become less probable.
-            seed: of sampling, an integer or int32[2]; None: other texts in each call.
+            seed: of sampling, an integer or int32[2]; None: different texts in each call.
             stop: strings that end a text.
 
         Returns a list of str; with `num_samples` above 1, a list of lists.
@@ -194,7 +194,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         seed: Any = None,
         stop: str | Iterable[str] = (),
     ) -> Iterator[str]:
-        """The continuation of one prompt, as `generate` returns it, in pieces as they come.
+        """The continuation of one prompt, as `generate` returns it, in pieces as it is generated.
 
         Args: as in `generate`.
         """
@@ -228,11 +228,11 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
         if limit is not None and len(ids) >= limit:
             log_message(
                 f"note: the prompt has {len(ids):,} {self.vocabulary('text').kind}, the context"
-                f" {limit}: its begin slides out of the context"
+                f" {limit}: only the end of the prompt is used"
             )
 
     def _stop_ids(self, stops: list[str]) -> list[int]:
-        """The tokens that are stop strings of their own, which end a text at once."""
+        """The tokens that equal a stop string, which end a text immediately."""
         ids = self.vocabulary("text").encode_arrays(stops)
         return [int(row[0]) for row in ids if len(row) == 1]
 

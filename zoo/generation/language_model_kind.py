@@ -65,7 +65,7 @@ class LanguageModelKind(Kind):
         Args:
             source, split, training, batch_size, seed, drop_remainder: as in `zoo.Model.load_data`.
             arguments: constructor arguments: `context_length`, and `text_vocabulary`, which is
-                computed from this split without it.
+                computed from this split if it is missing.
             stride: of the windows, see `zoo.data.token_blocks.TokenBlocks`.
             **options: fields of `StreamConfig`.
         """

@@ -114,8 +114,8 @@ def resolve_solver(
     """(solver, times from noise to data) for arguments of a model's methods.
 
     Raises:
-        UsageError: an unknown sampler, one that cannot follow the model's path or is no constant
-            value, or no steps.
+        UsageError: an unknown sampler, one that cannot follow the model's path or is not a
+            constant value, or no steps.
     """
     steps = model.sampling_steps if steps is None else steps
     interval = NUMBERS["sampling_steps"]
@@ -166,7 +166,7 @@ def inpainting_conditions(
     if label is not None:
         return sampling_conditions(model, n, convert_labels(model, "label", label, n), guidance)
     if guidance != 1:
-        raise UsageError(f"inpaint with guidance={guidance} needs the label to guide to")
+        raise UsageError(f"inpaint with guidance={guidance} needs a label")
     model.require_unconditional("inpaint without a label")
     labels = model.no_labels(x) if model.num_classes else None
     return sampling_conditions(model, n, labels, guidance)
@@ -179,13 +179,13 @@ def check_guidance(model: Any, guidance: float) -> None:
         return
     if not model.num_classes:
         raise UsageError(
-            f"{model.name} has no classes, so guidance={guidance} has nothing to guide to: leave it"
+            f"{model.name} has no classes, so guidance={guidance} would have no effect: leave it"
             " out, or train a model with num_classes on data with labels"
         )
     if not model.label_dropout:
         raise UsageError(
-            f"{model.name} was trained with label_dropout=0, and guidance needs a model that also"
-            " knows images without a label: leave it out, or train with label_dropout=0.1"
+            f"{model.name} was trained with label_dropout=0, and guidance also needs predictions"
+            " without a label: leave it out, or train with label_dropout=0.1"
         )
 
 
@@ -206,5 +206,5 @@ def convert_mask(model: Any, mask: Any, n: int) -> tf.Tensor:
             f" {values.shape}"
         )
     if values.dtype != bool and not np.isin(values, (0, 1)).all():
-        raise UsageError("mask must be True where pixels are generated, else False; got numbers")
+        raise UsageError("mask must hold True (pixels to generate) and False, got other numbers")
     return tf.constant(values.reshape(-1, *size, 1).astype(bool))

@@ -113,13 +113,13 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
     def validate_source(self, source: Any) -> tf.Tensor:
         """The source argument of a method as a tensor for `encode`, checked as in a batch.
 
-        Raises BatchError: it does not fit the model, or texts have no column of ids.
+        Raises BatchError: it does not fit the model, or its texts have a length of 0.
         """
         source = convert_feature(self, self.input_feature, source)
         if source.shape[1] == 0:
             raise BatchError(
-                f"{self.name} needs one column of ids or more, zeros for an empty text; got shape"
-                f" {tuple(source.shape)}"
+                f"{self.name} needs ids [n, length] with length >= 1 (zeros for an empty text), got"
+                f" shape {tuple(source.shape)}"
             )
         return source
 

@@ -1,4 +1,4 @@
-"""Strings that end a generated text, also while it is written piece by piece."""
+"""Strings that end a generated text, also when it is streamed."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -8,7 +8,7 @@ REPLACEMENT = "\ufffd"  # what the first bytes of an unfinished character are de
 
 
 def stop_list(stop: str | Iterable[str] | None) -> list[str]:
-    """The argument `stop` as a list; raises UsageError unless it is text that is not empty."""
+    """The argument `stop` as a list; raises UsageError unless each is non-empty text."""
     if stop is None:
         return []
     if not isinstance(stop, str | list | tuple | set):
@@ -16,7 +16,7 @@ def stop_list(stop: str | Iterable[str] | None) -> list[str]:
     stops = [stop] if isinstance(stop, str) else list(stop)
     for each in stops:
         if not isinstance(each, str) or not each:
-            raise UsageError(f"stop must be text that is not empty, got {short_repr(each)}")
+            raise UsageError(f"stop must be non-empty text, got {short_repr(each)}")
     return stops
 
 
@@ -28,9 +28,10 @@ def cut(text: str, stops: list[str]) -> str:
 def stream_pieces(
     tokens: Iterable[int], decode: Callable[[list[int]], str], stops: list[str]
 ) -> Iterator[str]:
-    """Pieces of text as their tokens come; together, the text before the first stop string.
+    """Yields text as its tokens arrive, in total the text before the first stop string.
 
-    What may become a stop string, or is not a whole character, waits for the next token.
+    A possible beginning of a stop string, or a partial character, is held back until the next
+    token.
     """
     ids: list[int] = []
     written = 0
@@ -49,7 +50,7 @@ def stream_pieces(
 
 
 def _ready_length(text: str, stops: list[str]) -> int:
-    """The length of the text without an unfinished character or the begin of a stop string."""
+    """The length of the text without a partial character or the beginning of a stop string."""
     text = text.rstrip(REPLACEMENT)
     for stop in stops:
         held = next((n for n in range(len(stop) - 1, 0, -1) if text.endswith(stop[:n])), 0)

@@ -67,8 +67,8 @@ class TextKind(Kind):
 
         Args:
             source, split, training, batch_size, seed, drop_remainder: as in `zoo.Model.load_data`.
-            arguments: constructor arguments; the vocabularies in them are used, and built from
-                this split without any.
+            arguments: constructor arguments; the vocabularies in them are used. Missing ones are
+                built from this split.
             **options: fields of `config_class`.
         """
         config = cls.config_class(**cls.resolve_options(source, options))

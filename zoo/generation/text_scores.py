@@ -41,7 +41,7 @@ class TextScores:
         """The same scores; raises UsageError if the texts have no token, so that no mean exists."""
         if not self.tokens:
             raise UsageError(
-                "the texts have no token to take a mean over: score one that is not empty"
+                "the texts have no tokens, so there is no mean: score at least one non-empty text"
             )
         return self
 
@@ -58,8 +58,7 @@ def score_texts(
     stride = max(context // 2, 1) if stride is None else stride
     if stride > context:
         raise UsageError(
-            f"stride={stride} would leave tokens out: it must be at most the context length,"
-            f" {context}"
+            f"stride={stride} would skip tokens: it must be at most the context length, {context}"
         )
     windows = []
     for number, row in enumerate(ids):

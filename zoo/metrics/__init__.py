@@ -1,4 +1,4 @@
-"""Metrics with confidence intervals, and comparisons that refuse numbers that do not compare.
+"""Metrics with confidence intervals, and comparisons that reject incomparable numbers.
 
     test = zoo.data.load("mnist", "test", batch_size=256, binarize="fixed")
     one = metrics.log_likelihood(model, test, samples=500)      # -84.98 [-85.30, -84.66] nats, ...
@@ -22,7 +22,7 @@ Texts are compared with human references, see `zoo.metrics.translation_metrics` 
 `zoo.metrics.caption_metrics`:
 
     one, two = (metrics.bleu(model.translate(source), target, "13a") for model in models)
-    print(metrics.compare_texts(one, two))      # paired; refuses two protocols
+    print(metrics.compare_texts(one, two))      # paired; protocols must be equal
 """
 
 from zoo.metrics.caption_metrics import caption_scores

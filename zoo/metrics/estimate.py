@@ -13,7 +13,7 @@ from zoo.metrics.run_groups import as_run_lists, check_distinct_runs, compare_ru
 
 
 class ProtocolWarning(UserWarning):
-    """A number that is computed but does not mean what its name says."""
+    """A number is computed, but it is not what the name of the metric promises."""
 
 
 @dataclass(frozen=True, eq=False)

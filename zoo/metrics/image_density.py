@@ -37,7 +37,7 @@ def bits_per_dimension(
         sampling_steps: of the solver; too few of them change the result.
         images: maximum number of images, drawn at random; None: all.
         seed: of the noise and of the choice of images.
-        chunk: images at once; another one draws other noise.
+        chunk: images computed at once; the noise depends on it.
         progress: show a bar on stderr, if that is a terminal.
 
     Returns:

@@ -25,7 +25,7 @@ def frechet_distance(real: ImageFeatures, generated: ImageFeatures) -> Score:
     from a QR decomposition of the centered features, and no covariance is squared or inverted.
 
     The estimate is biased upwards, by an amount that falls with 1/n and depends on the model
-    (Chong, Forsyth, 2020, arXiv 1911.07023): only scores of equally many images compare.
+    (Chong, Forsyth, 2020, arXiv 1911.07023): only scores of equally many images are comparable.
 
     Args:
         real: `ImageFeatures` [n, d].
@@ -113,7 +113,7 @@ def _squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def label_histogram_distance(
     real_labels: Any, generated_labels: Any, num_classes: int
 ) -> tuple[float, list[int]]:
-    """Total variation between the class frequencies, and the classes that were dropped.
+    """Total variation between the class frequencies, and the classes that are missing.
 
     Half the sum of |p - q| over classes: 0 for equal frequencies, 1 for no class in common. Label
     both sets with one classifier, so that both have its errors.

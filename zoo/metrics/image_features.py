@@ -22,7 +22,7 @@ class ImageFeatures:
     Args:
         values: float array [n, d], n >= 2.
         extractor: the network, with its version and the hash of its weights, as
-            "mnist-classifier-v1 sha256:ab12cd34". Scores by different networks do not compare.
+            "mnist-classifier-v1 sha256:ab12cd34". Scores by different networks are not comparable.
         split: the images, as "mnist test" or "vae-mnist, seed 0".
         labels: integer array [n] of classes, or None.
 
@@ -130,7 +130,7 @@ def extract_features(
 
 
 def feature_tables(*features: ImageFeatures) -> list[np.ndarray]:
-    """The float64 values of several `ImageFeatures`. Raises UsageError if they do not compare."""
+    """The float64 values of several `ImageFeatures`. Raises UsageError if incomparable."""
     for item in features:
         if not isinstance(item, ImageFeatures):
             raise UsageError(

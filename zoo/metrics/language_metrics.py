@@ -30,8 +30,8 @@ def token_nll(model: Any, data: "TokenBlocks", stride: int | None = None) -> Est
             context.
 
     Returns:
-        An `Estimate` whose values are the windows' shares. Neighboring windows are not independent:
-        its interval is a little too narrow.
+        An `Estimate` with one value per window. Neighboring windows are not independent, so its
+        interval is slightly too narrow.
     """
     data = data.windows(stride)
     values = _window_values(model, (batch.values() for batch in data))
@@ -44,7 +44,7 @@ def random_window_nll(
 ) -> Estimate:
     """An estimate of nats per token from windows at random positions: the protocol of nanoGPT.
 
-    Not every token counts, some count several times, and the first of a window have little context.
+    Some tokens count several times, others not at all; the first of a window have little context.
 
     Args:
         model, data: as in `token_nll`.

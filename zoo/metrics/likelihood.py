@@ -36,7 +36,7 @@ def log_likelihood(
     Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders" (2015, arXiv 1509.00519),
     eq. 8: log of the mean of p(x, z) / q(z|x) over `samples` draws z ~ q(z|x). With one sample it
     is the ELBO; on average it grows with the samples and never exceeds log p(x), so only numbers
-    with the same number of samples compare.
+    with the same number of samples are comparable.
 
     Args:
         model: has `log_prob_bound(x, samples, seed)`: [b, h, w, c] -> [b].
@@ -48,10 +48,10 @@ def log_likelihood(
         seed: of the noise and of the choice of images. Models with the same latent size, images,
             samples, seed and chunk get the same noise, which makes their comparison sharper.
         chunk: (image, sample) pairs in memory at once; default: as many as have about 4 million
-            pixels. Another chunk draws other noise.
-        progress: show a bar on stderr; if that is no terminal, a line now and then.
+            pixels. The noise depends on it.
+        progress: show a bar on stderr; if that is not a terminal, a line every minute.
         checkpoint: file (.npz) that keeps the values of finished images. After an interruption the
-            same call goes on from there, and gives the same bits.
+            same call resumes from there, and gives the same bits.
 
     Returns:
         An `Estimate` with a float64 value for each image.
@@ -116,8 +116,8 @@ def _warn_gray_bernoulli(model: Any, x: np.ndarray) -> None:
         return
     if not np.isin(x, (0, 1)).all():
         warnings.warn(
-            f"{model.name} has a Bernoulli head, which needs 0/1 pixels, and got gray ones. Gray"
-            " values under a Bernoulli are not a likelihood, so these nats are not comparable with"
+            f"{model.name} has a Bernoulli head, which needs 0/1 pixels, and got gray ones. With"
+            " gray values the result is not a likelihood, so these nats are not comparable with"
             " published numbers; load the data with binarize='fixed', 'dynamic' or 'threshold'",
             ProtocolWarning,
             stacklevel=3,

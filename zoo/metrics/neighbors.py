@@ -118,14 +118,14 @@ def memorization(
 
     The test of Meehan, Chaudhuri, Dasgupta, "A Non-Parametric Test to Detect Data-Copying in
     Generative Models" (2020, arXiv 2004.05675), with the whole space as the only cell: the
-    standardized Mann-Whitney U of the distances to the nearest training image. It detects a
-    tendency of all images. Single copies among new images are detected by the fraction of images
+    standardized Mann-Whitney U of the distances to the nearest training image. It detects
+    a tendency of all images. Single copies among new images are detected by the fraction of images
     whose nearest training image is less than a third as far as the second nearest, by Gu et al.,
     "On Memorization in Diffusion Models" (2023, arXiv 2310.02664); an image that is twice in the
     training set is not detected.
 
     Args:
-        train: `ImageFeatures` of the training images; of all, or copies of the others are missed.
+        train: `ImageFeatures` of all training images; copies of missing ones are not detected.
         generated: `ImageFeatures` of generated images.
         real_test: `ImageFeatures` of real images that the model was not trained on.
 

@@ -22,7 +22,7 @@ class PartialValues:
     Args:
         path: an .npz file; None: nothing is read or written.
         shape: of the array.
-        identity: text of all that the values depend on. A file of another one is replaced.
+        identity: text of all that the values depend on. A file with another text is replaced.
 
     Attributes:
         values: float64 array; finished examples have their values.
@@ -41,7 +41,7 @@ class PartialValues:
             self._read(self.path)
 
     def fill(self, stop: int) -> None:
-        """Notes that all examples before `stop` have their values; writes them now and then."""
+        """Records that all examples before `stop` have values; writes them from time to time."""
         self.done = min(stop, self.values.shape[-1])
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save()

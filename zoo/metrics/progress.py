@@ -8,11 +8,11 @@ from rich.progress import track
 
 from zoo.log import log_message
 
-LOG_SECONDS = 60  # between two lines where stderr is no terminal
+LOG_SECONDS = 60  # between two lines where stderr is not a terminal
 
 
 def track_examples(starts: range, name: str, progress: bool) -> Iterator[int]:
-    """The numbers of `starts`, with a bar on stderr; if that is no terminal, a line every minute.
+    """The numbers of `starts`, with a bar on stderr; if it is not a terminal, a line every minute.
 
     Args:
         starts: the number of the first example of each step.

@@ -1,4 +1,4 @@
-"""Comparisons of several runs a side, which differ in their training seeds.
+"""Comparisons of groups of runs, which differ in their training seeds.
 
 Test examples and training seeds are two crossed sources of chance: each run is measured on each
 example. The squared error of the difference is the sum of three parts: for either side, the
@@ -25,13 +25,13 @@ def as_run_lists(a: Any, b: Any, kind: type) -> list[Sequence]:
         is_list = isinstance(side, list | tuple) and len(side) > 0
         if not is_list or not all(isinstance(run, kind) for run in side):
             raise UsageError(
-                f"a side of a comparison is one {kind.__name__} or a list of those of several"
-                f" runs, got {side!r:.100}"
+                f"a side of a comparison must be one {kind.__name__}, or a list with one for each"
+                f" run, got {side!r:.100}"
             )
     if {1} < {len(side) for side in groups}:
         raise UsageError(
-            f"got {len(groups[0])} runs against {len(groups[1])}: the effect of seeds on the single"
-            " one is unknown; give one run a side, or two or more a side"
+            f"got {len(groups[0])} runs against {len(groups[1])}: a single run does not show the"
+            " effect of seeds; give one run per side, or two or more per side"
         )
     return groups
 

@@ -61,8 +61,9 @@ class Score:
 def rank(scores: dict[str, Score]) -> dict[str, Score]:
     """A dict of Scores by the names of models, sorted from best to worst.
 
-    All must be one measurement: by one extractor, against the same real images, for equally many
-    generated images. A distance or a recall of fewer images is another number, not a noisier one.
+    All must be measured alike: by one extractor, against the same real images, for equally many
+    generated images. With fewer images a distance or a recall has another expectation, not just
+    more noise.
 
     Raises:
         UsageError: the scores are not of one kind.

@@ -10,7 +10,7 @@ Papers report different numbers as BLEU, 1 to 3 points apart, so a protocol is r
     13a-lower     the same in lower case
     moses-lower   lower case, in Moses' normalized tokens, as in papers on multimodal translation
     words-lower   lower case, in words and punctuation marks, close to spaCy's tokens in notebooks
-    tokenized     the texts as they are, for corpora in tokens (sacrebleu's tokenizer `none`)
+    tokenized     the texts as they are, for tokenized corpora (sacrebleu's tokenizer `none`)
 
 Hypotheses must be generated from the source alone. A score of predictions with teacher forcing is
 not a BLEU.
@@ -153,7 +153,7 @@ def perplexity(nll: Any, tokens: Any, references: Sequence[str], vocabulary: Any
     """exp of the mean negative log-likelihood of a token, END included.
 
     The only metric here that uses teacher forcing. It depends on the tokens, so models with
-    different vocabularies do not compare.
+    different vocabularies are not comparable.
 
     Args:
         nll: negative log-likelihood of each text, in nats, summed over its tokens: [n].

@@ -113,8 +113,8 @@ class BatchChecks:
         """`check_batch` for some features, which need `min_size` examples or more."""
         if not isinstance(batch, dict):
             raise BatchError(
-                f"a batch is a dict with {[*names]}, got {type(batch).__name__};"
-                " zoo.data.load gives such batches from names, arrays and folders"
+                f"a batch must be a dict with {[*names]}, got {type(batch).__name__};"
+                " zoo.data.load makes such batches from names, arrays or folders"
             )
         for name in names:
             if name not in batch:

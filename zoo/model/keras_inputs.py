@@ -53,12 +53,12 @@ def check_data(
     if data is None or hasattr(data, "__next__"):
         raise UsageError(
             "data must be a dict of arrays, or batches in a tf.data.Dataset or a PyDataset,"
-            f" got {type(data).__name__}; tf.data.Dataset.from_generator makes one of a generator"
+            f" got {type(data).__name__}; tf.data.Dataset.from_generator takes a generator"
         )
     if callable(data):
         raise UsageError(
-            "a data set of zoo.data has other batches in each epoch, which Keras does not ask for:"
-            " pass data(0), whose order stays, or train with zoo.Trainer"
+            "a data set of zoo.data has a new order for each epoch, which Keras cannot request:"
+            " pass data(0), whose order is fixed, or train with zoo.Trainer"
         )
     arrays = _to_arrays(data)
     with tf.device("CPU:0"):
@@ -83,8 +83,8 @@ def _to_array(values: Any) -> Any:
     dtype = np.dtype(getattr(array.dtype, "as_numpy_dtype", array.dtype))
     if array.ndim == 0 or dtype.kind not in "biufV":  # V: bfloat16
         raise BatchError(
-            f"data must be arrays [n, ...] of numbers, got {short_repr(values)}; leave out features"
-            " that are none"
+            f"data must be arrays [n, ...] of numbers, got {short_repr(values)}; leave out other"
+            " features"
         )
     return array
 
@@ -93,7 +93,7 @@ def _num_examples(arrays: Any) -> int:
     """The number of examples; raises BatchError if arrays have different numbers."""
     lengths = {name: len(array) if array.ndim else 0 for name, array in _by_name(arrays).items()}
     if len(set(lengths.values())) != 1:
-        raise BatchError(f"all features must have as many examples as each other, got {lengths}")
+        raise BatchError(f"all features must have the same number of examples, got {lengths}")
     return next(iter(lengths.values()))
 
 
@@ -124,8 +124,8 @@ class _CheckedPyDataset(keras.utils.PyDataset):
     def __init__(self, data: keras.utils.PyDataset, check: Callable[[Any], Any]):
         if data.use_multiprocessing:
             raise UsageError(
-                "batches of a PyDataset cannot be checked in its processes: leave"
-                " use_multiprocessing out; workers=N are then N threads"
+                "batches of a PyDataset with use_multiprocessing cannot be checked: leave"
+                " use_multiprocessing out; workers=N then starts N threads"
             )
         super().__init__(workers=data.workers, max_queue_size=data.max_queue_size)
         self.data = data

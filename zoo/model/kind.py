@@ -21,7 +21,7 @@ Signature = tuple[Callable, list[tf.TensorSpec]]  # a function of tensors, specs
 
 
 class Kind:
-    """The methods of `zoo.Model` that know what one example is.
+    """The methods of `zoo.Model` that depend on what one example is.
 
     Attributes:
         data_kind: what the examples are, for messages.
@@ -33,7 +33,7 @@ class Kind:
             vocabulary; the others can be read off any split.
         methods: optional methods that are functions of tensors, and for each argument the name of
             its spec: a feature of `batch_spec`, "n", "seed" or "codes". `zoo.export` exports them.
-        target_feature: the feature that `outputs` equals if the model has learned a batch by heart.
+        target_feature: the feature that `outputs` equals if the model has memorized a batch.
         outputs_use_seed: whether `outputs` depends on its seed.
         sample_suffixes: suffixes of the files that `write_samples` writes, the default first.
     """
@@ -73,8 +73,8 @@ class Kind:
     ) -> Any:
         """Loads a split: shuffled for training, otherwise complete, in order and fixed.
 
-        Data that are not for training do not change: they are not augmented, and dynamic
-        binarization becomes one draw ("fixed").
+        Data that are not for training are fixed: they are not augmented, and dynamic binarization
+        becomes "fixed".
 
         Args:
             source: a name, a path, or arrays.
@@ -132,7 +132,7 @@ class Kind:
 
         Args:
             metrics: the means.
-            data: that they are of.
+            data: the evaluated data.
         """
         return {**metrics}
 
@@ -220,7 +220,7 @@ class Kind:
 
     @classmethod
     def small_config(cls) -> dict[str, Any]:
-        """Arguments of a model that takes milliseconds a step, by the names of its arguments."""
+        """Arguments of a small model, whose step takes milliseconds: name -> value."""
         return small_models.matching_arguments(registry.arguments(cls), small_models.IMAGES)
 
     def example_batch(self, n: int = 32, seed: int = 0) -> dict[str, tf.Tensor]:

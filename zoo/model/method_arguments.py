@@ -165,7 +165,7 @@ def _convert_references(model: Any, argument: str, value: Any, n: Any) -> tf.Ten
     """Reference images: one for all generated images, or one for each."""
     shape = _numeric_tensor(model, "image", value).shape
     if shape[1:] != model.image_shape or shape[0] not in (1, n):
-        raise UsageError(f"reference: 1 or {n} images {model.image_shape}, got shape {shape}")
+        raise UsageError(f"reference must be 1 or {n} images {model.image_shape}, got {shape}")
     return convert_feature(model, "image", value)
 
 

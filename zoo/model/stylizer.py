@@ -1,4 +1,4 @@
-"""Base class of models that paint one image in the style of another."""
+"""Base class of models that render one image in the style of another."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -93,7 +93,7 @@ class DCGAN(zoo.Model):
 
     @property
     def condition_channels(self) -> int:
-        """Channels of the condition y in the images that D receives; 0 if it has none there."""
+        """Channels of the condition y in the images that D receives; 0 if D receives none."""
         return 0
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:

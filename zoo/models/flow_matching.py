@@ -30,8 +30,8 @@ class FlowMatching(zoo.DiffusionModel):
     Args:
         image_shape: (rows, columns, channels); the U-Net halves the size once less than it has
             levels.
-        filters: channels of each level of the U-Net; of codes, the width of a dense network is the
-            last of them.
+        filters: channels of each level of the U-Net; for codes, the last one is the width of a
+            dense network.
         repeats: residual blocks of each level, on the way down and on the way up.
         num_heads: heads of the attention at the smallest feature map.
         patch_size: side of the patches of pixels that the U-Net works on.

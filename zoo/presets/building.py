@@ -1,4 +1,4 @@
-"""A limit on the memory that building a stranger's model may take."""
+"""A limit on the memory that building an untrusted model may take."""
 
 import contextlib
 import math
@@ -13,7 +13,7 @@ from zoo.errors import PresetError
 
 EXTRA_NUMBERS = 2**25  # not in the weights file: VGG19's weights, copies, states of generators
 MAX_VARIABLES = 8192
-ADAPTED_FACTOR = 16  # how much larger a preset may become by other arguments of one's own
+ADAPTED_FACTOR = 16  # how much larger a preset may become if the user overrides its arguments
 
 
 @contextlib.contextmanager
@@ -33,8 +33,8 @@ def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
         total += _size_of(kwargs["initial_value"])
         if total > most or count > MAX_VARIABLES:
             raise PresetError(
-                f"its arguments make {count:,} arrays of {total:,} numbers or more, and its weights"
-                f" file has {parameters:,}: refused"
+                f"its arguments make {count:,} or more arrays with {total:,} numbers, but its"
+                f" weights file has {parameters:,}: the model is not built"
             )
         return next_creator(**kwargs)
 

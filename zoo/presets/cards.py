@@ -49,8 +49,8 @@ def header(text: str, where: Any = "the card") -> dict[str, str]:
     facts = {pair[1]: _parse_scalar(pair[2]) for pair in pairs if pair and pair[2]}
     if not facts.get("license"):
         raise PresetError(
-            f"{where} has no license, so nobody may use the preset: begin it with a header that has"
-            " `license: NAME` between two lines of `---`"
+            f"{where} has no license, so nobody may use the preset: start the file with a header"
+            " that has `license: NAME` between two lines of `---`"
         )
     return facts
 
@@ -73,7 +73,7 @@ def _to_yaml(value: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A stranger's text without control characters for terminals; keeps lines and tabs."""
+    """An untrusted text without control characters for terminals; keeps lines and tabs."""
     text = text.replace("\r\n", "\n")
     return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 

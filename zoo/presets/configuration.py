@@ -1,4 +1,4 @@
-"""Checks the configuration of a stranger's model before Keras builds anything from it.
+"""Checks the configuration of an untrusted model before Keras builds anything from it.
 
 It may contain layers, initializers and the like, of Keras or registered by the model's own package;
 no URL and, in a preset, no path of a file; no size out of proportion to the weights.
@@ -116,7 +116,7 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
     Args:
         config: JSON.
         where: the preset or file, for error messages.
-        files: whether it may contain paths, as a .keras file of one's own does.
+        files: whether it may contain paths, as local .keras files do.
     """
     waiting = [("", config, 0)]
     objects = 0
@@ -154,7 +154,7 @@ def _check_text(key: str, text: str, where: Any, files: bool) -> None:
         raise PresetError(f"{where} has {key[:40]}={text!r:.60}: {kind} is not allowed there")
     registered = keras.saving.get_registered_object(text)  # Keras would use the object
     if registered is not None and not _is_trusted(registered):
-        raise PresetError(f"{where} has {key[:40]}={text!r:.60}, which belongs to other code")
+        raise PresetError(f"{where} has {key[:40]}={text!r:.60}, which belongs to untrusted code")
 
 
 def _is_allowed(part: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Where presets come from, and the cache of downloaded ones.
 
     CACHE/hf/owner--name/        or https/HOST-HASH/
-        current.json             config.json as the source had it last
+        current.json             the newest config.json of the source
         0123456789abcdef/        the preset of that digest, complete and checked
         0123456789abcdef.part/   a partial download; the next attempt resumes it
 
@@ -85,7 +85,7 @@ def _exclusive(reference: str, home: Path) -> Iterator[None]:
         except filelock.Timeout as error:
             raise PresetError(
                 f"{reference}: another process has been downloading it for {MAX_WAIT} s, with the"
-                f" lock {home / '.lock'}; try again when it has ended"
+                f" lock {home / '.lock'}; try again when it has finished"
             ) from error
     try:
         yield

@@ -54,7 +54,7 @@ CONDITIONAL_WEIGHTS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
 
 
 def upgrade(record: dict[str, Any]) -> dict[str, Any]:
-    """A config.json of format 1 or 2 with today's names; `format` and `digest` stay.
+    """A config.json of format 1 or 2 with the current names; `format` and `digest` are kept.
 
     Args:
         record: its content, whose digest was checked. Its fields may be of any type; what cannot
@@ -110,7 +110,7 @@ def weight_renamer(record: dict[str, Any]) -> Callable[[str], str] | None:
 
 
 def _upgrade_value(name: str, value: Any) -> Any:
-    """The value of an argument with the names of today."""
+    """The value of an argument with the current names."""
     if isinstance(value, str) and name.endswith("vocabulary") and value.startswith("{"):
         return _upgrade_vocabulary(value)
     if isinstance(value, str):

@@ -15,7 +15,7 @@ MAX_EXPANSION = 20  # uncompressed bytes per compressed byte of an archive's fil
 
 
 def load(file: Path) -> "Model":
-    """The model in a .keras file, not compiled; raises UsageError if it is invalid or hostile.
+    """The model in a .keras file, not compiled; raises UsageError if it is invalid or unsafe.
 
     The objects that its configuration names and its weights file are checked before Keras reads it.
     """
@@ -46,5 +46,5 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """The bytes of a file in an archive; raises ValueError if they are many more than it stores."""
     info = archive.getinfo(name)  # Keras does not compress
     if info.file_size > MAX_EXPANSION * info.compress_size:
-        raise ValueError(f"its {name} has {info.file_size:,} bytes in {info.compress_size:,}")
+        raise ValueError(f"its {name} unpacks {info.compress_size:,} bytes to {info.file_size:,}")
     return archive.read(name)

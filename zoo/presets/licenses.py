@@ -31,7 +31,7 @@ def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
     if license is None and data is not None and not PERMISSIVE.fullmatch(data.license):
         raise UsageError(
             f"the license of {data.name} is {data.license!r}, so weights trained on it have no"
-            " default license: pass --license NAME; --license other names the data's in the card"
+            " default license: pass --license NAME, or --license other for that of the data"
         )
     if license != "other" or data is None:
         return {"license": license or DEFAULT}

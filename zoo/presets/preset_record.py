@@ -1,4 +1,4 @@
-"""config.json of a preset: its format, and the checks of what a stranger wrote into it.
+"""config.json of a preset: its format, and the checks of its untrusted content.
 
 It holds the model's name and arguments, size and SHA-256 of the other files, the model's golden
 outputs on three examples, and as `digest` the SHA-256 of all that. No type, size or text in it is

@@ -74,5 +74,5 @@ def dequantized(datasets: Mapping[str, h5py.Dataset], name: str, dtype: str) -> 
         return dataset[()]
     shapes = zip(scale.shape, dataset.shape, strict=True)
     if not all(n in (1, size) for n, size in shapes):
-        raise ValueError(f"the scales of {name} have the shape {scale.shape}")
+        raise ValueError(f"the scales of {name} have the shape {scale.shape}, not {dataset.shape}")
     return dataset[()] * scale[()]

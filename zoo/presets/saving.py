@@ -168,9 +168,9 @@ def _weights_bytes(model: Any, dtype: str) -> tuple[bytes, int]:
 
 
 def check_golden_outputs(preset: preset.Preset, model: "Model") -> None:
-    """Raises PresetError unless a model with a preset's weights gives its golden outputs.
+    """Raises PresetError unless a model with a preset's weights reproduces its golden outputs.
 
-    Done once a process, in float32, and only for images small enough to take no time.
+    Done once per process, in float32, and only for images small enough to take no time.
     """
     golden = preset.record.get("golden_outputs")
     key = preset.record["digest"]
@@ -189,7 +189,7 @@ def check_golden_outputs(preset: preset.Preset, model: "Model") -> None:
     for name in sorted(wrong):
         versions = ", ".join(f"{k} {v}" for k, v in preset.record["versions"].items())
         raise PresetError(
-            f"{preset.folder} does not give its golden outputs (made with {versions}): the {name}"
+            f"{preset.folder} does not reproduce its golden outputs (of {versions}): the {name}"
             f" of three examples is {outputs[name]}, not {golden[name]!s:.80}; its weights or its"
             " configuration were changed"
         )
@@ -203,7 +203,7 @@ def _is_close(values: Any, golden: Any) -> bool:
 def golden_outputs(model: "Model") -> dict[str, list[float]]:
     """The metrics of `eval_step` on three examples drawn with seed 0: {metric: [3 numbers]}.
 
-    Every weight that matters affects them, so a model that was loaded correctly gives them again.
+    Every weight in use affects them, so a model that was loaded correctly reproduces them.
     Raises UsageError if one is not finite.
     """
     with tf.device("CPU:0"), evaluation_mode(model, 0):  # a GPU may round more

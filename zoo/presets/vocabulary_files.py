@@ -1,4 +1,4 @@
-"""Vocabularies of a preset: files of their own beside config.json, which refers to them by name.
+"""Vocabularies of a preset: separate files beside config.json, which refers to them by name.
 
 A model's argument `source_vocabulary` is the text that `zoo.text.Vocabulary.to_json` gives. In
 config.json the long part of it, the SentencePiece model or the list of words, is replaced by the
@@ -92,7 +92,7 @@ def _is_reference(key: str, value: Any) -> bool:
 
 
 def _long_part(vocabulary: dict[str, Any]) -> Any:
-    """The key of a vocabulary whose value belongs into a file."""
+    """The key of a vocabulary whose value is stored in a file."""
     return next((part for part in SUFFIXES if part in vocabulary), None)
 
 

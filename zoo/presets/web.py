@@ -70,7 +70,7 @@ def make_getter(
         if size > limit:
             partial.unlink()
             error = PresetError if whole else UnreachableError
-            raise error(f"{url} sends more than the {limit:,} bytes it should have")
+            raise error(f"{url} sends more than the expected {limit:,} bytes")
         if size < limit and whole:
             raise _interrupted(url, partial, limit)
         return partial.rename(path)
@@ -103,8 +103,8 @@ def _fetch(url: str, headers: dict[str, str], partial: Path, limit: int, whole: 
 def _interrupted(url: str, partial: Path, limit: int) -> PresetError:
     size = partial.stat().st_size
     return UnreachableError(
-        f"the download of {url} broke off after {size:,} of {limit:,} bytes; call it again to"
-        " resume"
+        f"the download of {url} was interrupted after {size:,} of {limit:,} bytes; call it again"
+        " to resume"
     )
 
 

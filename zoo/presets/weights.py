@@ -1,4 +1,4 @@
-"""Weights files: the only reader of HDF5 files that strangers wrote.
+"""Weights files: the only reader of untrusted HDF5 files.
 
 HDF5 can point to other files and declare arrays of any size. Only plain datasets in plain groups
 are read, and an array only after its shape was compared with the model's.
@@ -50,7 +50,7 @@ def load(
 
 
 def _renamed(stored: Any, rename: Callable | None) -> dict[str, Any]:
-    """Datasets by the paths of today; raises ValueError if two would have the same."""
+    """Datasets by their current paths; raises ValueError if two would have the same."""
     if rename is None:
         return stored
     renamed = {rename(name): dataset for name, dataset in stored.items()}

@@ -52,7 +52,7 @@ def _cpu_name() -> str:
 
 
 def peak_mb() -> float | None:
-    """The largest memory this process has used, in MB; None where the system cannot tell."""
+    """The largest memory this process has used, in MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

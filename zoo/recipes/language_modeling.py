@@ -107,7 +107,7 @@ RECIPES = (
     replace(
         SHAKESPEARE,
         name="rnn_language_model.tiny_shakespeare",
-        title="Two layers of LSTM write Shakespeare, character by character",
+        title="A two-layer LSTM generates Shakespeare, character by character",
         model="rnn_language_model",
         config={
             "context_length": 128,
@@ -124,7 +124,7 @@ RECIPES = (
     ),
     Recipe(
         name="gpt.names",
-        title="A small GPT makes up first names",
+        title="A small GPT generates first names",
         model="gpt",
         config={
             "context_length": 32,
@@ -152,12 +152,12 @@ RECIPES = (
         references=(
             Reference(1.92, "karpathy/makemore, README", "a Transformer of 0.2 M weights"),
         ),
-        limitations="makemore holds out 1,000 other names. Here a name may have the names before it"
-        " in its context, from which nothing follows: their order is random.",
+        limitations="makemore holds out 1,000 other names. Here the context of a name may contain"
+        " the names before it, which carry no information, since the order is random.",
     ),
     Recipe(
         name="gpt.jsb_chorales",
-        title="A small GPT writes chorales in the style of Bach",
+        title="A small GPT generates chorales in the style of Bach",
         model="gpt",
         config={
             "context_length": 128,
@@ -182,8 +182,8 @@ RECIPES = (
             "paper": Budget(400),
         },
         metrics=(MetricSpec("token_nll", stride=32), MetricSpec("token_nll", stride=128)),
-        limitations="Nats per token, of which a frame has four, one for each voice. Published"
-        " values, such as 8.10 nats per frame (arXiv 1803.01271), are of models of 88 keys on or"
-        " off, and of other frames: they do not compare.",
+        limitations="The unit is nats per token; a frame has four tokens, one for each voice."
+        " Published values, such as 8.10 nats per frame (arXiv 1803.01271), are of models of 88"
+        " binary keys and of other frames, so they are not comparable.",
     ),
 )

@@ -79,13 +79,13 @@ def resolve(name: str | Path) -> Resolved:
 
 
 def _unknown(name: str, path: Path) -> UsageError:
-    """The error for a name that means nothing here."""
+    """The error for an unknown name."""
     if name in recipes.names():
         return UsageError(f"{name} is a recipe without a run: zoo reproduce {name}")
     if Workdir(path).checkpoints.paths():
         return UsageError(
-            f"{name} has checkpoints, but no config.json: zoo 0.1 wrote none in Python. Resume it"
-            f" with zoo.Trainer(model, {name!r}), which writes it now"
+            f"{name} has checkpoints, but no config.json (a zoo.Trainer of zoo 0.1 wrote none)."
+            f" Resume it with zoo.Trainer(model, {name!r}), which writes the file"
         )
     if path.exists():
         return UsageError(

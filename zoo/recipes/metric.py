@@ -21,8 +21,8 @@ class Metric:
             examples or None), as `estimate_entry` and `score_entry` make them.
         lower_is_better: whether a smaller value is better.
         defaults: arguments and their values, which a `MetricSpec` may override.
-        domain: the noun of what it is computed on, and the name of the argument that limits their
-            number: "images", "texts", ...
+        domain: what it is computed on, "images", "texts", ...; also the name of the argument that
+            limits their number.
         optional: arguments that may be given besides those of `defaults` and of the format strings.
         check: called before training as `check(train, test, **arguments)`; raises the errors that
             would stop the evaluation.

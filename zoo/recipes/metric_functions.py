@@ -113,7 +113,7 @@ def check_classifier(train: Any, test: Any, extractor: str, images: int) -> None
     if train.num_examples < images:
         raise UsageError(
             f"a floor for {images:,} generated images needs as many training images, got"
-            f" {train.num_examples:,}: ask for fewer (images= of the metric)"
+            f" {train.num_examples:,}: generate fewer (images= of the metric)"
         )
 
 

@@ -184,7 +184,7 @@ class Recipe(RunConfig):
         return (PREPROCESSING | (PUBLISHED_BITS if original else {}))[self.binarize]
 
     def run_config(self, budget: str) -> RunConfig:
-        """The description of the run with a budget, without what is not of the run itself."""
+        """The description of the run with a budget, without the fields that only recipes have."""
         limits = self.budget(budget)
         values = {each.name: getattr(self, each.name) for each in fields(RunConfig)}
         return RunConfig(

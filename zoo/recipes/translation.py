@@ -132,7 +132,7 @@ PAPER_SPLITS = (None, "test_2017_flickr", "test_2017_mscoco")
 def paper_recipe(
     language: str, title: str, minutes: int, references: tuple[Reference, ...] = ()
 ) -> Recipe:
-    """A small Transformer from English on the tokens of Multi30k.
+    """A small Transformer that translates from English, on tokenized Multi30k.
 
     Args:
         language: of the target.

@@ -182,7 +182,7 @@ def tfp_recipe(model: str, data: str, dims: int) -> Recipe:
 
 
 def mmd_recipe(model: str) -> Recipe:
-    """A VAE with 8 codes, for the comparison of the MMD with the KL."""
+    """A VAE with 8 latent dimensions, to compare the MMD with the KL."""
     return Recipe(
         name=f"{model}.mnist",
         title=f"Convolutions, 8 codes, {'MMD' if model == 'mmd_vae' else 'KL'}, dynamic MNIST",

@@ -1,4 +1,4 @@
-"""The conformance suite: properties that every model has, whoever wrote it.
+"""The conformance suite: properties of every model, also of those in plug-ins.
 
     zoo.testing.check("my_model")                 # or: zoo check my_model
 
@@ -9,7 +9,8 @@ A plug-in's test file runs it with one import, for all models of plug-ins or tho
     MODELS = ["my_model"]
 
 A property is a function of a model's name that raises an error if the model lacks it. The class
-says how a model is made small: `small_config`, `example_batch`, `outputs`; see `zoo.model.kind`.
+defines a small model and its data by `small_config`, `example_batch` and `outputs`; see
+`zoo.model.kind`.
 """
 
 from collections.abc import Callable, Iterable

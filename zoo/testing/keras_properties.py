@@ -35,7 +35,7 @@ def keras_compile_fit_evaluate_and_predict_work(name: str) -> None:
     metrics = model.evaluate(ragged, verbose=0, return_dict=True)
     require(metrics.keys() == history.keys(), f"evaluate gives {[*metrics]}, fit {[*history]}")
     x = tf.nest.map_structure(np.array, inputs(model, 6))
-    require(np.isfinite(model.predict(x, verbose=0)).all(), "predict gives numbers not finite")
+    require(np.isfinite(model.predict(x, verbose=0)).all(), "predict returns non-finite values")
     layers = {path.partition("/")[0] for path, _ in inspection.layers(model)}
     require("optimizer" not in layers, "an optimizer is tracked as a layer")
 
@@ -65,7 +65,7 @@ def activations_come_by_name(name: str) -> None:
     require(found and not unknown, f"outputs of {len(found)} layers, unknown: {unknown}")
     path = next((path for path in found if "Conv" in type(layers[path]).__name__), [*found][-1])
     alone = inspection.activations(model, x, [path])[path]
-    require(alone.shape == found[path].shape, f"{path} alone has another output")
+    require(alone.shape == found[path].shape, f"{path} alone has another shape")
     try:
         inspection.activations(model, x, ["nonsense"])
     except UnknownNameError:

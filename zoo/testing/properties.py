@@ -102,7 +102,7 @@ def a_step_logs_scalars_and_an_evaluation_one_value_per_example(name: str) -> No
 
 
 def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
-    """Eagerly, where what a model keeps in Python would be lost, too."""
+    """In eager mode, which also detects state that a model keeps in Python variables."""
     data = shuffled_batches(name, 16)
     with tempfile.TemporaryDirectory() as folder:
         stopped = Path(folder) / "stopped"
@@ -116,7 +116,7 @@ def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
             variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
         resumed = rest.fit(data, epochs=1).history
     differing = same_bits(run.state.arrays(), rest.state.arrays())
-    require(not differing, f"after resuming, other bits than in an unbroken run: {differing}")
+    require(not differing, f"a resumed run has other bits than an uninterrupted one: {differing}")
     require(resumed == history, f"after resuming, the history is {resumed}, not {history}")
 
 
@@ -148,7 +148,7 @@ class _FirstSteps(keras.callbacks.Callback):
 
 
 def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> None:
-    """Trained on a single example, the model's `outputs` are its `target_feature`."""
+    """After training on a single example, the model's `outputs` equal its `target_feature`."""
     run = small_trainer(name)
     example = run.model.example_batch(1, seed=5)
     many = {k: tf.repeat(v, 8, axis=0) for k, v in example.items()}
@@ -161,9 +161,7 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
         run.model.stop_training = error() < before / 3
 
     before = error()
-    require(
-        before > 0.3, f"the initial outputs have an error of {before} only, which shows nothing"
-    )
+    require(before > 0.3, f"the initial outputs have an error of {before}, too low for this check")
     first = _FirstSteps(run, many)
     run.callbacks += [first, keras.callbacks.LambdaCallback(on_epoch_end=stop)]
     run.fit(tf.data.Dataset.from_tensors(many).repeat(100), epochs=6)
@@ -182,7 +180,7 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
 
 
 def another_seed_gives_other_bits(name: str) -> None:
-    """That the same seed gives the same bits, the resumed run shows."""
+    """The resumed run shows that the same seed gives the same bits."""
     model = small_model(name, seed=1)
     batch = model.example_batch(8)
     model.prepare(plain_optimizers(model))
@@ -198,7 +196,7 @@ def another_seed_gives_other_bits(name: str) -> None:
     seeds = {k: v for k, v in first.items() if v.shape == (2,) and v.dtype.kind in "iu"}
     drew = any(seed[1] for seed in seeds.values())
     others = {*same_bits(first, step(4))} - seeds.keys()
-    require(bool(others) or not drew, "another seed changes no weight in a step that draws numbers")
+    require(bool(others) or not drew, "another seed does not change a step with random numbers")
 
 
 def mixed_precision_reaches_every_layer_and_stays_finite(name: str) -> None:
@@ -244,7 +242,7 @@ def outputs_are_valid_and_depend_on_the_seed(name: str) -> None:
 
 
 def samples_depend_on_the_seed_alone(name: str) -> None:
-    """`sample(n, seed)` gives n samples, the same for a seed; without one, others in each call."""
+    """`sample(n, seed)` gives the same n samples for the same seed; without one, new ones."""
     model = shared_model(name)
     if not hasattr(model, "sample"):
         return
@@ -256,7 +254,7 @@ def samples_depend_on_the_seed_alone(name: str) -> None:
 
 
 def _check_seeds(generate: Callable[[Any], Any], random: bool = True) -> None:
-    """Requires equal outputs for equal seeds, and others for others if `random`."""
+    """Requires equal outputs for equal seeds; if `random`, different ones for different seeds."""
     first = np.asarray(generate(1))
     for seed in (1, np.int64(1), tf.constant([1, 0])):
         same = np.array_equal(first, np.asarray(generate(seed)))

@@ -50,7 +50,7 @@ def without_graphs() -> Iterator[None]:
 
 @functools.cache
 def shared_model(name: str) -> Model:
-    """One small model for all properties that change nothing in it: what it traces, is kept."""
+    """One small model for all properties that do not change it, so that it is traced once."""
     return small_model(name)
 
 
@@ -73,7 +73,7 @@ class FirstStep:
 
 @functools.cache
 def first_step(name: str) -> FirstStep:
-    """The first step of a small model, taken once for all properties that look at it."""
+    """The first step of a small model, taken once for all properties that use it."""
     model = small_model(name)
     model.compile()
     updates = []

@@ -57,7 +57,7 @@ def normalize(texts: Iterable[str | bytes], lowercase: bool = False) -> list[str
 
 
 class Vocabulary:
-    """Base of all tokenizers. Equal `to_json` means equal."""
+    """Base of all tokenizers. Two tokenizers are equal if their `to_json` is."""
 
     def encode(self, texts: Iterable[str | bytes]) -> list[list[int]]:
         """Texts, str or UTF-8 bytes, as lists of ids; "" gives an empty list."""

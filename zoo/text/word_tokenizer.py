@@ -54,7 +54,7 @@ class WordTokenizer(Vocabulary):
         if not all(isinstance(word, str) for word in words):
             raise UsageError(f"words must be a list of str, got {short_repr(words)}")
         if len(set(words)) < len(words) or set(words) & {"", *SPECIAL}:
-            raise UsageError(f"words must differ, and none be empty or of {SPECIAL}")
+            raise UsageError(f"words must be distinct and not empty, and none may be in {SPECIAL}")
         self.words = words
         self.unit = unit
         self.lowercase = lowercase

@@ -51,7 +51,7 @@ class TrainingCallbacks:
     def begin_training(self) -> None:
         """Calls `on_train_begin`, then restores the callbacks' state.
 
-        A CSVLogger goes on with the file of a run that is resumed, which Keras would empty.
+        A CSVLogger appends to the file of a resumed run, which Keras would truncate.
         """
         if self.state.position["step"]:
             for callback in self.callbacks:
@@ -72,7 +72,7 @@ class TrainingCallbacks:
                 callback.on_epoch_begin(epoch)
 
     def report_partial_epoch(self, logs: dict[str, float]) -> None:
-        """Figures and progress for an epoch that the budget of steps ends in its middle."""
+        """Figures and progress for an epoch in which the budget of steps ends."""
         reporting = [c for c in self.callback_list.callbacks if isinstance(c, Figures | Progress)]
         self._make_list(self.history, *reporting).on_epoch_end(self.state.position["epoch"], logs)
 

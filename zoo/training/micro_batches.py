@@ -70,8 +70,8 @@ def means_of_sums(totals: dict[str, Any]) -> dict[str, float]:
     missing = [name for name, (_, count) in totals.items() if not count]
     if missing:
         raise UsageError(
-            f"{', '.join(missing)}: there is no value, since these compare the examples of a batch"
-            " with each other; evaluate in batches of 2 or more"
+            f"{', '.join(missing)} cannot be evaluated on batches of 1, since they compare the"
+            " examples of a batch with each other: use batches of 2 or more"
         )
     return {name: float(total / count) for name, (total, count) in totals.items()}
 
@@ -91,10 +91,10 @@ def _mean(values: Sequence[Any]) -> Any:
 
 
 def default_count(model: "Model", dataset: tf.data.Dataset, replicas: int, verbose: bool) -> int:
-    """The number of micro-batches of a new run whose Trainer has none set.
+    """The number of micro-batches of a new run, unless the Trainer sets it.
 
-    That is the model's own number where it is faster: on a CPU, with one thread per operation, and
-    if it divides every batch; otherwise 1. Eager steps have the same number as a graph.
+    It is the model's own number where that is faster (on a CPU, with one thread per operation) and
+    divides every batch; otherwise 1. Eager steps have the same number as a graph.
 
     Args:
         model: to train.
@@ -128,7 +128,7 @@ def check_divides(dataset: tf.data.Dataset, count: int) -> None:
     size = next(iter(dataset.element_spec.values())).shape[0]
     if count > 1 and not divides(dataset, count):
         raise UsageError(
-            f"micro_batches={count} needs batches of one size that it divides, got"
-            f" {size or 'batches whose last is shorter'}; zoo.data.load(..., drop_remainder=True)"
+            f"micro_batches={count} must divide the size of every batch, got"
+            f" {size or 'a shorter last batch'}; zoo.data.load(..., drop_remainder=True)"
             " leaves a short last batch out"
         )

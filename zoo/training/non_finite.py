@@ -57,7 +57,7 @@ def raise_non_finite(
     state.load(*trainer.persistence.last_saved)
     raise NonFiniteError(
         f"a loss or a weight was not finite at step {last_step}, epoch {epoch + 1}, but finite when"
-        " the steps were repeated: the data have another order each time. The model is as it was at"
+        " the steps were repeated: the order of the data is not reproducible. The model is as at"
         f" step {state.position['step']}; checkpoints are untouched. {_ADVICE}"
     )
 

@@ -61,7 +61,7 @@ class Persistence:
             CheckpointError: no best epoch was saved, or it is damaged or of another model.
         """
         if not self.workdir or not self.workdir.best_checkpoint.exists():
-            raise CheckpointError(f"no best epoch is kept: none has logged {metric}")
+            raise CheckpointError(f"there is no best epoch: no epoch has logged {metric}")
         self.restored = True
         self._newest = None
         arrays, record = checkpoint.read(self.workdir.best_checkpoint)
@@ -99,7 +99,7 @@ class Persistence:
         self._load(path, arrays, record)
         self._newest = None if reasons and not set_aside else newest
         for reason in reasons:
-            log_message(f"warning: {reason}; using the one before")
+            log_message(f"warning: {reason}; using the previous checkpoint")
 
     def _load(self, path: Path, arrays: dict[str, Any], record: dict[str, Any]) -> None:
         check_same_run(path, record, self.state.identity)

@@ -72,7 +72,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class TerminalDisplay:
-    """A progress bar on stderr; if stderr is no terminal, only the lines."""
+    """A progress bar on stderr; if stderr is not a terminal, only the lines."""
 
     def start(self, step: int, total: int | None) -> None:
         self.console = Console(stderr=True, force_jupyter=False)

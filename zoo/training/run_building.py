@@ -36,7 +36,7 @@ def load_data(
         arguments: of the model, for what has been computed from the training split, such as a
             vocabulary; None: those of the description, or of the training split.
 
-    Raises UsageError: the data are unknown. The errors of `zoo.data.load`.
+    Raises UsageError: the data are unknown. Also raises the errors of `zoo.data.load`.
     """
     if config.data is None:
         raise UsageError(
@@ -170,8 +170,8 @@ def _schedule(config: RunConfig, own: Any, rate: float | None, steps: int) -> An
     peak = own if rate is None else rate
     if not isinstance(peak, int | float):
         raise UsageError(
-            f"the optimizer of {config.model} has a schedule of its own: name the learning rate of"
-            " the new one (learning_rate=)"
+            f"the optimizer of {config.model} already has a schedule: give the peak learning rate"
+            " of the new one (learning_rate=)"
         )
     schedules = keras.optimizers.schedules
     if config.schedule == "inverse_sqrt":

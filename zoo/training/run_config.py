@@ -57,7 +57,7 @@ class RunConfig:
             optimizers. The other settings of optimizers apply to both.
         learning_rate: the peak of the schedule; a dict, part -> rate, for a model of several
             networks; None: that of the optimizer.
-        betas: of Adam and its kin, decay rates of the averages of gradients and of squared
+        betas: of Adam and its variants, decay rates of the averages of gradients and of squared
             gradients.
         schedule: "constant"; "linear" or "cosine" down to 0.01 of the rate over all steps;
             "inverse_sqrt" after the warm-up.
@@ -74,7 +74,7 @@ class RunConfig:
         jit_compile: compile the step with XLA, see `zoo.Trainer`.
         precision: a dtype policy of Keras.
         text_config: how pairs of texts, images with captions (`zoo.data.caption_config`) or a
-            running text (`zoo.data.stream_config`) become batches; None: the data are no texts.
+            running text (`zoo.data.stream_config`) become batches; None: the data are not text.
         binarize: "dynamic" (training images binarized again in each epoch, the others once) or
             another value of `zoo.data.load`.
         augment: augmentation of training images, as in `zoo.data.load`.
@@ -152,7 +152,7 @@ class RunConfig:
         reason = f"{self.model} has no validation split, so there is no {name}"
         if self.select_best_epoch:
             raise UsageError(
-                f"{reason} by which an epoch is the best: set select_best_epoch=False, or name a"
+                f"{reason} to choose the best epoch by: set select_best_epoch=False, or name a"
                 " split (valid=)"
             )
         if patience is not None:
@@ -216,7 +216,7 @@ class RunConfig:
 
     @property
     def languages(self) -> tuple[str, str] | None:
-        """The languages, or columns, of the data's texts; None: the data's own, or no texts."""
+        """The languages, or columns, of the data's texts; None: the data's own, or not text."""
         return getattr(self.text_config, "languages", None)
 
     def data_options(self, names: Collection[str]) -> dict[str, Any]:

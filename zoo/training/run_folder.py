@@ -128,7 +128,7 @@ def read(workdir: Path | str) -> Run:
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `RunConfig` in the record of a run, with the arguments of today."""
+    """The fields of `RunConfig` in the record of a run, with the current arguments."""
     names = {each.name for each in fields(RunConfig)}
     values = {key: record[key] for key in names & record.keys()}
     model, config = former_arguments.translate(values["model"], values.get("config", {}))
@@ -159,7 +159,7 @@ def _from_old_recipe(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_same(workdir: Path | str, config: RunConfig) -> Run | None:
-    """The `Run` in a folder, or None; raises UsageError if its description is another one.
+    """The `Run` in a folder, or None; raises UsageError if its description differs.
 
     Data that were moved are the same data if both fingerprints are known. A warning is printed if
     data have changed at the same path.

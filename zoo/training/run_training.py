@@ -1,4 +1,4 @@
-"""The one way from a description to a finished run: `zoo train`, `zoo reproduce` and Python."""
+"""From a description to a finished run, for `zoo train`, `zoo reproduce` and Python."""
 
 import contextlib
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The time that a run has taken, in all and in training steps alone, over all its resumes."""
+"""The time that a run has taken, in total and in training steps only, over all its resumes."""
 
 import json
 import math
@@ -73,6 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
         if not seconds or not all(0 <= value < math.inf for value in [*seconds, *epochs.values()]):
             raise ValueError(f"{seconds} seconds")
     except Exception as error:  # damaged JSON raises many types
-        print(f"warning: {path} is damaged ({one_line(error)}); its time is lost", file=sys.stderr)
+        reason = one_line(error)
+        print(f"warning: {path} is damaged ({reason}); the times in it are lost", file=sys.stderr)
         return {}
     return stored | {"epochs": epochs}

@@ -84,11 +84,11 @@ class Workdir:
         if self._lock_inode() != self._held_inode:
             raise WriteError(
                 f"{self.path} was removed or replaced while training: nothing more is written;"
-                " train again in a workdir that stays"
+                " train again, and keep the workdir in place"
             )
 
     def _lock_inode(self) -> int | None:
-        """Identifies the lock file, as opposed to one of a new folder; None if it is gone."""
+        """Identifies the lock file, as opposed to one of a new folder; None if it was removed."""
         with contextlib.suppress(OSError):
             return (self.path / _LOCK).stat().st_ino
         return None

@@ -1,14 +1,13 @@
-"""Multi30k in tokens: English, German and French, in lower case, as papers evaluate on it.
+"""Tokenized Multi30k: English, German and French, in lower case, as papers evaluate on it.
 
-The corpus' own texts of task 1, in lower case, with normalized punctuation, in Moses' tokens
+The texts of task 1 in lower case, with normalized punctuation, tokenized by Moses
 (data/task1/tok of https://github.com/multi30k/dataset); D. Elliott, S. Frank, K. Sima'an, L.
 Specia, "Multi30K: Multilingual English-German Image Descriptions" (2016, arXiv 1605.00459), D.
 Elliott et al. (2017, arXiv 1710.07177), L. Barrault et al. (2018). The split "test" is
 test_2016_flickr; other test sets have their names.
 
 Importing this module registers the TFDS data set "multi30k_tokenized", which is read from the
-manual folder. A text that is there only as it was written is put into tokens by sacremoses, by the
-same three steps.
+manual folder. If only the raw text is there, sacremoses tokenizes it by the same three steps.
 """
 
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ class Multi30kTokenized(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Descriptions of photographs in three languages, in tokens.",
+            description="Tokenized descriptions of photographs in three languages.",
             features=tfds.features.Translation(languages=LANGUAGES),
             supervised_keys=LANGUAGES[:2],
             homepage="https://github.com/multi30k/dataset",
@@ -62,7 +61,7 @@ class Multi30kTokenized(tfds.core.GeneratorBasedBuilder):
 
 
 def read_tokens(folder: Path, stem: str, language: str) -> list[str]:
-    """The lines of a text in tokens, read or made. Raises UsageError: no such file.
+    """The lines of a tokenized text, read or made. Raises UsageError: no such file.
 
     Args:
         folder: with the files.
@@ -76,7 +75,7 @@ def read_tokens(folder: Path, stem: str, language: str) -> list[str]:
 
 
 def tokenize(lines: list[str], language: str) -> list[str]:
-    """Texts in lower case, with normalized punctuation, in Moses' tokens (escaped)."""
+    """Texts in lower case, with normalized punctuation, as Moses' (escaped) tokens."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
     normalizer = MosesPunctNormalizer(language)
