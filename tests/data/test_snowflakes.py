@@ -80,7 +80,9 @@ def test_snowflakes_are_generated_once_and_read_back_unchanged(
     start = time.perf_counter()
     train = zoo.data.load("snowflakes", batch_size=4, data_dir=tmp_path)
     assert time.perf_counter() - start < 20
-    assert capsys.readouterr().err.splitlines() == [f"preparing snowflakes in {tmp_path} (once)"]
+    assert capsys.readouterr().err.splitlines() == [
+        f"preparing snowflakes in {tmp_path} (only once)"
+    ]
     test = zoo.data.load("snowflakes", "test", batch_size=4, data_dir=tmp_path)
     assert capsys.readouterr().err == ""
     images, air = snowflakes.generate(17), snowflakes.growth_parameters(17)
