@@ -12,6 +12,7 @@ import tensorflow as tf
 from cases import (
     examples,
     generate_outputs,
+    shuffled,
     small_config,
     small_model,
     small_trainer,
@@ -64,9 +65,17 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         with without_graphs():
             expected[name] = generate_outputs(model, examples(model, 4), seed=3).numpy()
     np.savez(tmp_path / "expected.npz", **expected)
+    # Its arguments are objects, whose classes the other process has not imported yet.
+    run = small_trainer("flow_matching", tmp_path / "run", eager=True)
+    run.fit(shuffled("flow_matching"), steps=1)
+    np.savez(tmp_path / "weights.npz", *run.model.get_weights())
     script = inspect.cleandoc(f"""
         import sys, keras, numpy as np, tensorflow as tf, zoo
         tf.config.run_functions_eagerly(True)
+        flow = zoo.load({str(tmp_path / "run")!r})
+        with np.load({str(tmp_path / "weights.npz")!r}) as weights:
+            for value, name in zip(flow.get_weights(), weights.files, strict=True):
+                np.testing.assert_array_equal(value, weights[name])
         sys.path.insert(0, {str(ROOT / "tests")!r})
         from cases import generate_outputs, examples, small_model
         expected = np.load({str(tmp_path / "expected.npz")!r})

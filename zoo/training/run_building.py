@@ -76,7 +76,7 @@ def build_model(
         steps_per_epoch: of training, which a warm-up of the KL weight depends on.
     """
     keras.utils.set_random_seed(config.seed)
-    arguments = keras.saving.deserialize_keras_object(config.config)
+    arguments = _deserialize(config.model, config.config)
     if warmup := config.kl_warmup_steps(steps_per_epoch):
         arguments["kl_weight"] = keras.optimizers.schedules.PolynomialDecay(0.0, warmup, 1.0)
     if data is not None:
@@ -87,6 +87,13 @@ def build_model(
     if config.freeze:
         finetuning.freeze(model, *config.freeze)
     return model
+
+
+def _deserialize(model: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments of a model, serialized objects as objects."""
+    registry.get_class(model)  # also registers the classes of these objects
+    values: dict[str, Any] = keras.saving.deserialize_keras_object(dict(arguments))
+    return values
 
 
 def _load_initial_weights(model: Model, init: Model, config: RunConfig) -> None:
@@ -244,7 +251,7 @@ def build_saved_model(run: Run) -> Model:
             " zoo.Trainer in Python, or finish the run with the command that began it"
         )
     try:
-        arguments = keras.saving.deserialize_keras_object(run.arguments)
+        arguments = _deserialize(run.config.model, run.arguments)
         return registry.build(run.config.model, dtype=run.config.precision, **arguments)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{run.workdir} cannot be opened: {one_line(error)}") from error
