@@ -12,6 +12,10 @@ Uses the runs of `zoo reproduce` in runs/reproduce; an unfinished run is resumed
                  real images, generated images, and fixed noise over the epochs
     instance_dcgan_fashion_mnist
                  the same, and images conditioned on test images
+    flow_matching_mnist
+                 real images, generated images, and the film from noise to image
+    gpt_jsb_chorales
+                 the piano roll of a generated chorale
     pix2pix_facades_128
                  label maps, translations and photographs of the test split
     seq2seq_dates
@@ -36,7 +40,7 @@ from PIL import Image, ImageOps
 from sacrebleu.metrics import CHRF
 
 import zoo
-from zoo import figures, metrics, recipes
+from zoo import figures, metrics, music, recipes
 from zoo.data import corpora
 from zoo.recipes import records
 from zoo.training import run_folder as run_folders
@@ -131,6 +135,21 @@ def conditioned_samples(name: str = "instance_dcgan.fashion_mnist", each: int = 
     return [*gan_samples(name), ("test images, on the left, and samples conditioned on them", grid)]
 
 
+def flow_samples(name: str) -> Panels:
+    model, _, test = load_run(name)
+    return [
+        ("real images", figures.grid(test.take(64)["image"])),
+        ("generated images", figures.samples(model)),
+        ("from noise to image", figures.film(model, 8, frames=8)),
+    ]
+
+
+def chorale() -> Panels:
+    model, *_ = load_run("gpt.jsb_chorales")
+    (text,) = model.generate([""], max_length=8 * model.context_length, seed=1)
+    return [("", figures.piano_roll(music.parse_frames(text)))]
+
+
 def facades() -> Panels:
     model, _, test = load_run("pix2pix.facades_128")
     batch = test.take(16)
@@ -196,6 +215,8 @@ FIGURES: dict[str, Callable[[], Panels]] = {
     "mmd": mmd,
     "gated": gated,
     "instance_dcgan_fashion_mnist": conditioned_samples,
+    "flow_matching_mnist": functools.partial(flow_samples, "flow_matching.mnist"),
+    "gpt_jsb_chorales": chorale,
     "pix2pix_facades_128": facades,
     "seq2seq_dates": dates,
     "captioning_shapes": scenes,

@@ -24,6 +24,9 @@ FIGURES = {  # file -> caption
     "dcgan_quickdraw_cat.png": "The same for dcgan on the cats of Quick, Draw!",
     "instance_dcgan_fashion_mnist.png": "The same for instance_dcgan on Fashion-MNIST, and samples"
     " conditioned on a given image.",
+    "flow_matching_mnist.png": "Flow matching: test images, generated images, and the film from"
+    " noise to image.",
+    "gpt_jsb_chorales.png": "A generated chorale: the pitch of each voice over quarter notes.",
     "pix2pix_facades_128.png": "pix2pix: label maps, generated facades, and photographs.",
     "seq2seq_dates.png": "Attention of seq2seq: input characters (columns) for each character of a"
     " date (rows).",

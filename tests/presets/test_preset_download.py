@@ -292,7 +292,7 @@ BEHAVIOR = {
     "closed": (lambda handler: None, r"no answer from .*ConnectionError\)"),
     "slow header": (drips(begun=False), "is too slow: less than"),
     "slow body": (drips(begun=True), "is too slow: less than"),
-    "endless": (endless, "sends more than the 8,388,608 bytes"),
+    "endless": (endless, "sends more than the expected 8,388,608 bytes"),
     "loop": (moved("config.json"), "redirects more than 5 times"),
     "plain http": (moved("http://example.org/x"), "only https is allowed"),
     "a file": (moved("file:///etc/passwd"), "only https is allowed"),
