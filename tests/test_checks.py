@@ -61,6 +61,18 @@ def test_the_bounds_of_a_number_are_these(name, accepted, rejected):
             check_numbers(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (True, "clip_norm must be a finite number > 0, got True"),
+        (1e-50, "clip_norm must be a finite number > 0 as float32, got 1e-50"),
+    ],
+)
+def test_the_message_names_float32_only_where_rounding_matters(value, message):
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        check_numbers(clip_norm=value)
+
+
 def test_none_means_absent_and_zero_is_a_number():
     check_optional_numbers(top_k=None, seed=0)
     with pytest.raises(UsageError, match="top_k must be an integer >= 1, got 0"):

@@ -41,8 +41,7 @@ class Interval:
     def accepts(self, value: Any) -> bool:
         """Whether `value` is a finite number (no bool) in this interval."""
         kind = numbers.Integral if self.integer else numbers.Real
-        is_number = isinstance(value, kind) and not isinstance(value, bool)
-        if not is_number or not _is_finite(value):
+        if not isinstance(value, kind) or not _is_finite_number(value):
             return False
         low = to_float32(self.minimum)
         high = to_float32(self.maximum)
@@ -67,7 +66,7 @@ class Interval:
         Mentions the upper end where `value` exceeds it, even if `str(self)` omits it; and float32
         where only rounding to it leaves the interval.
         """
-        is_number = isinstance(value, numbers.Real) and _is_finite(value)
+        is_number = _is_finite_number(value)
         too_large = is_number and value > self.maximum
         if is_number and not self.integer and self._contains(value, self.minimum, self.maximum):
             return f"{self} as float32"
@@ -78,6 +77,11 @@ class Interval:
 def _is_finite(value: Any) -> bool:
     """Whether a number is finite, as every integer is; Python's `isfinite` fails for large ones."""
     return isinstance(value, numbers.Integral) or math.isfinite(value)
+
+
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_number and _is_finite(value)
 
 
 def _show(value: Any) -> str:
