@@ -41,7 +41,8 @@ class Interval:
     def accepts(self, value: Any) -> bool:
         """Whether `value` is a finite number (no bool) in this interval."""
         kind = numbers.Integral if self.integer else numbers.Real
-        if not isinstance(value, kind) or not _is_finite_number(value):
+        accepted = isinstance(value, kind) and _is_finite_number(value)
+        if not accepted:
             return False
         low = to_float32(self.minimum)
         high = to_float32(self.maximum)
