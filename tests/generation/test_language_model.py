@@ -160,6 +160,14 @@ def test_every_token_of_a_split_has_the_same_weight(model, tmp_path):
     assert data.protocol == "all 50 characters, context 6, stride 2"
 
 
+def test_random_windows_begin_at_every_position(model, tmp_path):
+    (tmp_path / "a.txt").write_text("abcdefg")
+    arguments = {"text_vocabulary": LETTERS.to_json(), "context_length": 6}
+    data = type(model).load_data(tmp_path / "a.txt", "all", arguments=arguments, batch_size=4)
+    values = random_window_nll(model, data, windows=20).values
+    assert len({*values.round(4)}) == 2  # of the windows abcdef and bcdefg
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

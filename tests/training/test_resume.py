@@ -11,6 +11,7 @@ from denoiser import Denoiser, OtherDenoiser, data, run
 
 from zoo import errors
 from zoo.training.checkpoint import Checkpoints, read
+from zoo.training.workdir import differences
 
 
 def files(folder):
@@ -91,6 +92,12 @@ def test_callbacks_and_monitor_may_be_none(tmp_path):
 
 
 # The identity of a run.
+
+
+def test_only_settings_that_differ_are_listed():
+    old = {"equal": 1, "tuple": (1, 2), "changed": 3, "gone": 4}
+    new = {"equal": 1, "tuple": [1, 2], "changed": 5, "new": 6}
+    assert differences(old, new) == [("changed=3", "changed=5")]
 
 
 @pytest.mark.parametrize(
