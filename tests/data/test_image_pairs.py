@@ -1,5 +1,7 @@
 """Pairs of images: from folders, arrays and by name; equal jitter of both images."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -104,6 +106,13 @@ def test_folders_train_val_and_test_are_splits(tmp_path):
     assert zoo.data.load(source, "train[:50%]").num_examples == 2
     with pytest.raises(UsageError, match="'train', 'val', 'test'.*got 'valid'"):
         zoo.data.load(source, "valid")
+
+
+def test_composed_and_decomposed_names_are_partners(tmp_path):
+    for side, form in (("A", "NFC"), ("B", "NFD")):
+        name = unicodedata.normalize(form, "été.png")
+        write_image(tmp_path / side / name, np.zeros((4, 4)))
+    assert zoo.data.load(f"AtoB:{tmp_path}").num_examples == 1
 
 
 def test_folders_that_hold_no_pairs_are_rejected_by_name(tmp_path):
