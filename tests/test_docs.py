@@ -29,6 +29,7 @@ DOCUMENTS = [
         if not {"_build", "generated"} & {*path.parts}  # made by `make docs`
     ),
 ]
+MERGE_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 OWN_PROCESS = {"distribution.md"}  # divides the CPU, which must come before all else
@@ -121,6 +122,11 @@ def test_code_that_is_not_run_is_valid_python_and_rare(path):
     assert len(skipped) <= 2
     for code in skipped:
         ast.parse(code)
+
+
+@named
+def test_a_document_has_no_merge_conflict(path):
+    assert not MERGE_CONFLICT.search(path.read_text())
 
 
 @named
