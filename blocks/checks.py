@@ -79,6 +79,13 @@ def non_negative_float(value: Any, argument: str) -> float:
     return value
 
 
+def positive_float(value: Any, argument: str) -> float:
+    """Returns `value` if it is a finite number > 0; else raises ValueError."""
+    if not _is_number(value) or value <= 0:
+        raise ValueError(f"{argument} must be a finite number > 0, got {value!r}")
+    return value
+
+
 def weight_or_schedule(value: Any, argument: str) -> float | Callable:
     """Returns `value` if it is a finite number >= 0 or a callable of the step."""
     if not callable(value) and (not _is_number(value) or value < 0):

@@ -21,7 +21,7 @@ from blocks.probability_paths import (
 from blocks.solvers import DDIM, SOLVERS, Euler, Heun, Midpoint, follow, log_density, velocity_of
 
 ALL_PATHS = [*PATHS.values(), *SCHEDULES.values()]
-every_path = pytest.mark.parametrize("path", ALL_PATHS, ids=lambda path: type(path).__name__)
+every_path = pytest.mark.parametrize("path", ALL_PATHS, ids=repr)
 SEED = tf.constant([1, 2])
 MEAN = np.array([0.5, -0.25], "float32")
 COVARIANCE = np.array([[0.3, 0.15], [0.15, 0.2]], "float32")
@@ -65,7 +65,13 @@ def test_a_path_leads_from_noise_to_data_and_its_velocity_is_the_slope(path):
     )
     times = path.random_times(1000, SEED)
     assert times.shape == (1000,) and min(times) >= 0 and max(times) <= 1
-    assert np.mean(times) == pytest.approx(0.5, abs=0.03)
+    spread = [np.mean(times), np.std(times)]
+    even = path.times(1000)  # training is at the times of sampling
+    np.testing.assert_allclose(spread, [np.mean(even), np.std(even)], atol=0.03)
+
+
+def test_quadratic_times_are_dense_near_the_data():
+    np.testing.assert_allclose(LinearPath(2.0).times(4), [0, 7 / 16, 12 / 16, 15 / 16, 1])
 
 
 def test_a_schedule_has_the_variances_of_its_steps():
@@ -183,6 +189,7 @@ def test_objects_are_values_and_are_saved_with_a_model():
         (lambda: LinearSchedule(timesteps=0), "timesteps must be an integer >= 1, got 0"),
         (lambda: LinearSchedule(first=0.0), r"first must be a fraction in \(0, 1\), got 0.0"),
         (lambda: CosineSchedule(offset=1), "offset must be a fraction"),
+        (lambda: LinearPath(time_power=0), "time_power must be a finite number > 0, got 0"),
         (lambda: SOLVERS["ancestral"].check_path(LinearPath()), "LinearPath: use ddim, euler"),
         (lambda: SOLVERS["ancestral"].check_path(LinearSchedule(), 1001), "at most the 1000 steps"),
     ],

@@ -16,7 +16,7 @@ from zoo.data import corpora
 from zoo.errors import UsageError
 from zoo.recipes import records
 
-TINY = TaskBudget((1, 2), examples=10, test_examples=10, batch_size=5)
+TINY = TaskBudget((1, 2), examples=24, test_examples=10, batch_size=5)
 SENTENCES = [f"{a} {b}" for a in ("ein", "one", "der", "the") for b in ("cat", "Hund", "dog")]
 
 
@@ -25,10 +25,13 @@ def sources(tmp_path_factory):
     """Case -> a preset whose weights are the fresh ones of seed 0."""
     words = text.WordTokenizer.train(SENTENCES)
     sides = {f"{side}_vocabulary": words.to_json() for side in ("source", "target")}
+    letters = text.WordTokenizer([*"aehlo "], "character")
+    small_gpt = {"context_length": 4, "num_layers": 1, "hidden_dim": 8, "num_heads": 2}
     found = {}
     for name, config in (
         ("vae", {"filters": (4,), "base_filters": 4}),
         ("seq2seq", {"embedding_dim": 8, "units": 8, "tie_embeddings": "all", **sides}),
+        ("gpt", {**small_gpt, "text_vocabulary": letters.to_json()}),
     ):
         keras.utils.set_random_seed(0)
         found[name] = tmp_path_factory.mktemp("presets") / name
@@ -51,6 +54,7 @@ def eager(monkeypatch):
     translate = zoo.Translator.translate
     brief = lambda model, texts, **how: translate(model, texts, **{**how, "max_length": 8})  # noqa: E731
     monkeypatch.setattr(zoo.Translator, "translate", brief)
+    monkeypatch.setattr(finetuning_tasks, "king_james_bible", lambda: "hello a hole " * 10)
     finetuning_tasks.load_binary_mnist.cache_clear()
     tf.config.run_functions_eagerly(True)
     yield
@@ -61,7 +65,7 @@ def eager(monkeypatch):
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 
 
-@pytest.mark.parametrize("name", ("kmnist", "labels", "direction"))
+@pytest.mark.parametrize("name", ("kmnist", "labels", "direction", "author"))
 def test_methods_differ_only_in_the_weights_so_fresh_weights_gain_nothing(name, sources):
     case = CASES[name]
     ours, theirs = ([*case.task(sources[name], way, 0, TINY)] for way in (TUNED, SCRATCH))

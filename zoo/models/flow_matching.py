@@ -36,7 +36,8 @@ class FlowMatching(zoo.DiffusionModel):
         num_heads: heads of the attention at the smallest feature map.
         patch_size: side of the patches of pixels that the U-Net works on.
         dropout: dropout rate of the residual blocks.
-        probability_path: "linear", or an object such as `CosineSchedule()`.
+        probability_path: "linear", "linear_quadratic_times", or an object such as
+            `CosineSchedule()`.
         pairing: which noise belongs to which image of a batch: "independent", "optimal_transport",
             or an object.
         num_classes: number of classes; 0: the images have none.
