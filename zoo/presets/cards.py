@@ -8,7 +8,7 @@ from typing import Any
 from zoo.errors import PresetError, UnknownNameError, UsageError
 
 FIELDS = {  # of a card that is given as a dict, and their meaning
-    "license": "license of the weights, by its name on the hub: apache-2.0, other, ...",
+    "license": "license of the weights, as named on the hub: apache-2.0, cc-by-sa-4.0, other, ...",
     "license_name": "name of the license, if `license` is other",
     "license_link": "address of its text",
     "title": "a one-line title",
@@ -17,7 +17,7 @@ FIELDS = {  # of a card that is given as a dict, and their meaning
     "recipe": "command that trained it",
     "results": "rows (metric, value, 95 % interval, unit, protocol)",
     "references": "lines about published numbers",
-    "limitations": "what users must know before they use the weights",
+    "limitations": "what a user must know",
 }
 ONE_LINE_FIELDS = (
     "license",
