@@ -8,10 +8,10 @@ from typing import Any
 from zoo.errors import PresetError, UnknownNameError, UsageError
 
 FIELDS = {  # of a card that is given as a dict, and their meaning
-    "license": "of the weights, by the hub's name: apache-2.0, cc-by-sa-4.0, other, ...",
+    "license": "license of the weights, as named on the hub: apache-2.0, cc-by-sa-4.0, other, ...",
     "license_name": "name of the license, if `license` is other",
     "license_link": "address of its text",
-    "title": "one line for people",
+    "title": "a one-line title",
     "data": "training data",
     "data_license": "license of the training data",
     "recipe": "command that trained it",
