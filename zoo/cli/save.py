@@ -98,13 +98,14 @@ def save_preset(
 
     Args:
         run: the folder of a run, or a model's name.
-        folder: to create; its name is that of the preset.
-        license: of the weights; default apache-2.0, if the license of the data allows it.
-        dtype: of the stored weights, as in `zoo.save`.
+        folder: folder to create; its name is that of the preset.
+        license: license of the weights; default apache-2.0, if the license of the data allows it.
+        dtype: data type of the stored weights, as in `zoo.save`.
         results: folder of the records of `zoo reproduce`.
         best: use the best epoch of a run; a recipe defines this itself.
 
-    Returns the `zoo.presets.Preset`. Raises UsageError: not a run, no record of it, no license.
+    Returns the `zoo.presets.Preset`. Raises UsageError if `run` is not a run, if a run of a recipe
+    has no record, or if the license must be given.
     """
     check_writable(folder / preset.CONFIG)
     import_tensorflow()

@@ -140,7 +140,7 @@ def open_resolved(
     """`load` of what a name means."""
     name = resolved.name
     if best and resolved.run is None:
-        raise UsageError(f"best needs a run with its epochs; {name} is a {resolved.kind}")
+        raise UsageError(f"best needs a run, which has several epochs; {name} is a {resolved.kind}")
     import_tensorflow()
     from zoo.presets import keras_files
     from zoo.training.run_building import build_saved_model, open_run
