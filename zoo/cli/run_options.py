@@ -152,7 +152,7 @@ def check_model_name(name: str) -> None:
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The fields of a description in a file; raises UsageError if it is damaged or has a wrong field.
+    """The fields of a description in a file; raises UsageError: damaged, or unknown fields.
 
     Args:
         file: the config.json of a run, or TOML.

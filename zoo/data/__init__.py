@@ -24,7 +24,7 @@ Augmentation transforms training images at random, from seed, epoch and batch nu
     none       unchanged
     jitter     resized by 286/256, cropped back at random, flipped with probability 1/2 (pix2pix)
 
-Only `prepare` uses the network. Importing this package imports neither TensorFlow nor TFDS.
+Only `prepare` accesses the internet. Importing this package imports neither TensorFlow nor TFDS.
 """
 
 from __future__ import annotations
@@ -234,14 +234,16 @@ def _read_named(
             f"the images of {split!r} are those of the original file and keep their size: leave"
             " image_size out"
         )
-    seed = binarize_seed if binarize == "fixed" else None  # the bits stay what they are drawn
+    seed = (
+        binarize_seed if binarize == "fixed" else None
+    )  # binarizing 0 and 255 again changes nothing
     return original_order.read_images(name, split, seed, data_dir)
 
 
 def _load_by_function(
     function: str, source: Any, split: str, optional: dict[str, Any], **options: Any
 ) -> ArrayDataset:
-    """What the function "module:name" of the catalog loads.
+    """The data that the function "module:name" of the catalog loads.
 
     Args:
         function, source, split: as in `load`.

@@ -37,8 +37,8 @@ class ArrayDataset:
         num_classes: number of classes, if the arrays may lack some of them.
 
     Attributes:
-        source: the name or path of the data, and `image_size` its images' size, if `zoo.data.load`
-            was called with them; a run's description has both.
+        source, image_size: the name or path, and the size, that `zoo.data.load` was called with;
+            the description of a run stores both.
 
     Raises:
         UsageError: there is no batch, or values are neither images nor labels.

@@ -1,6 +1,6 @@
 """Named data sets on disk, kept by TFDS: preparing and reading them.
 
-Reading never uses the network; only `prepare` downloads.
+Reading never accesses the internet; only `prepare` downloads.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
         UnknownNameError: the name.
         UsageError: a function computes the data set: there is nothing to prepare.
         DataNotPreparedError: files must be fetched by hand first.
-        ZooError: a host does not answer, the download fails or the disk is full; without a network
-            that takes seconds.
+        ZooError: a host does not answer (reported within seconds), the download fails or the disk
+            is full.
     """
     dataset = info(name)
     folder = storage.folder_for(dataset.name, data_dir)

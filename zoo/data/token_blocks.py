@@ -4,7 +4,7 @@
 
 An epoch of training cuts the stream into blocks at a random offset and permutes them. Both are
 functions of (seed, epoch), and the permutation is computed block by block: a text of any size
-takes constant memory, and batch k of an epoch begins without the batches before it.
+takes constant memory, and batch k of an epoch is made without the batches before it.
 """
 
 import math
@@ -29,8 +29,8 @@ class TokenBlocks:
     Blocks overlap by one id: each id of the stream is the target of one position and the input of
     the next. For training, a block is [context_length + 1] ids. For evaluation, windows of this
     length begin every `stride` ids, and "weight" [b, context_length] is positive for the targets
-    that no previous window has: all ids count once, the first after END, and the mean over windows
-    of the weighted sums over a window is the mean over the ids.
+    that no previous window has. So each id counts once (the first is predicted from END), and the
+    mean over windows of their weighted sums is the mean over the ids.
 
     Args:
         file: the ids.
@@ -45,8 +45,8 @@ class TokenBlocks:
         drop_remainder: drop the blocks that do not fill a batch.
 
     Attributes:
-        source: the name or path of the data, and `text_config` how it was loaded, if a
-            `StreamConfig` loaded it; a run's description has both.
+        source, text_config: the name or path of the data and the `StreamConfig` that loaded them,
+            if one did; the description of a run stores both.
 
     Raises:
         UsageError: the text is too short, or a number is out of its range.

@@ -1,7 +1,7 @@
 """Texts as files of ids, which are mapped into memory: of any size, written once, in a cache.
 
-The folder is ZOO_DATA_DIR/tokens. A file has the name of a checksum of all that decides its ids:
-the text, the part of it, the vocabulary.
+The folder is ZOO_DATA_DIR/tokens. A file is named after a checksum of everything that determines
+its ids: the text, the part of it, the vocabulary.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from zoo.files import write_atomically, write_json
 from zoo.log import log_message
 from zoo.text.vocabulary import END, UNKNOWN, Vocabulary, normalize
 
-FORMAT = 1  # raised if the same text gets other ids
+FORMAT = 1  # incremented when the same text gets other ids
 FOLDER = "tokens"
 _END_ARRAY = np.array([END], np.int32)
 

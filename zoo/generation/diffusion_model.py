@@ -142,7 +142,7 @@ class DiffusionModel(FlowCodes):
         labels: tf.Tensor | None = None,
         guidance: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The data and the noise in x_t, by the network, at one time [].
+        """The network's estimates of the data and of the noise in x_t, at one time [].
 
         Args:
             guidance: scale of classifier-free guidance, Ho, Salimans (2022, arXiv 2207.12598), eq.
@@ -284,7 +284,7 @@ class DiffusionModel(FlowCodes):
             file: a figure, an array, or an animation (.gif).
             n: number of samples; default 64, or 8 rows of a film, or 36 images of an animation.
             seed, label, sampler, steps, guidance: as in `sample`.
-            film: with the states between noise and image.
+            film: also show the states between noise and image.
         """
         options = {"label": label, "sampler": sampler, "steps": steps, "guidance": guidance}
         write_path_samples(self, file, n, seed, film, **options)

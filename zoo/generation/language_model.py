@@ -31,7 +31,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
 
     Args:
         text_vocabulary: the number of ids; or a `zoo.text` vocabulary, or the text of its
-            `to_json`, which is what is stored: a saved model contains its vocabulary.
+            `to_json`. A vocabulary is stored as that text, so a saved model contains it.
         context_length: ids in a block of training, and in a window of evaluation.
     """
 

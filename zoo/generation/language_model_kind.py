@@ -116,7 +116,7 @@ class LanguageModelKind(Kind):
         """Adds perplexity and bits per byte to the nats per token, `loss`."""
         return {**metrics, **data.scores_of(metrics["loss"])}
 
-    # What is shown and written.
+    # Figures and sample files.
 
     def figures(self, batch: dict[str, Any]) -> dict[str, Any]:
         """A text that the model writes, always with the same random numbers."""

@@ -92,8 +92,9 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
         """Losses of logits [b, t, V] for tokens [b, t], as means over all tokens but padding.
 
         `loss` is the cross entropy to a target that spreads `label_smoothing` evenly over all
-        tokens (Szegedy et al., 2015, arXiv 1512.00567, section 7) and `nll` that without smoothing,
-        both in nats per token; `accuracy` is the fraction of tokens that have the highest logit.
+        tokens (Szegedy et al., 2015, arXiv 1512.00567, section 7); `nll` is the cross entropy
+        without smoothing. Both are in nats per token. `accuracy` is the fraction of tokens that
+        have the highest logit.
 
         Args:
             attention_weights: [b, t, s], for subclasses with a penalty on them.

@@ -33,8 +33,8 @@ def load_data(
         config: the description.
         split: in TFDS syntax.
         training: whether it is the training data: shuffled and augmented.
-        arguments: of the model, for what has been computed from the training split, such as a
-            vocabulary; None: those of the description, or of the training split.
+        arguments: of the model, including those computed from the training split, such as a
+            vocabulary; None: those of the description, the others computed now.
 
     Raises UsageError: the data are unknown. Also raises the errors of `zoo.data.load`.
     """
@@ -90,16 +90,16 @@ def build_model(
 
 
 def _deserialize(model: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Constructor arguments of a model, serialized objects as objects."""
+    """Constructor arguments of a model, with serialized objects deserialized."""
     registry.get_class(model)  # also registers the classes of these objects
     values: dict[str, Any] = keras.saving.deserialize_keras_object(dict(arguments))
     return values
 
 
 def _load_initial_weights(model: Model, init: Model, config: RunConfig) -> None:
-    """Copies the weights that fit, with a report; if not all do, it names different arguments.
+    """Copies the weights that fit and logs a report, with the arguments that differ if some do not.
 
-    Raises UsageError: none fits.
+    Raises UsageError: no weight fits.
     """
     settings = _different_arguments(model, init)
     note = f"; the arguments of {config.init} are {' '.join(settings)}" if settings else ""
@@ -247,7 +247,7 @@ def build_saved_model(run: Run) -> Model:
     if run.arguments is None:
         raise CheckpointError(
             f"{run.workdir} has no constructor arguments of its {run.config.model}: Keras could not"
-            " serialize them, or the run is unfinished and of zoo 0.1. Give the model to"
+            " serialize them, or it is an unfinished run of zoo 0.1. Give the model to"
             " zoo.Trainer in Python, or finish the run with the command that began it"
         )
     try:

@@ -24,7 +24,7 @@ def describe_run(
 ) -> None:
     """Writes `config.json` with what is known, unless the command line has written it.
 
-    The data are described if they came from `zoo.data`. The caller holds the folder.
+    The data are described if they came from `zoo.data`. The caller has locked the folder.
 
     Args:
         trainer: with a workdir.

@@ -76,7 +76,7 @@ def prepare_run(
 
 @contextlib.contextmanager
 def locked(prepared: PreparedRun) -> Any:
-    """Context that holds the folder of a run, which the chief of several processes does."""
+    """Context that locks the folder of a run; of several processes, only the chief locks it."""
     workdir = prepared.trainer.workdir
     if workdir is None or not prepared.trainer.distribution.is_chief:
         yield
@@ -92,8 +92,8 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
         prepared: of `prepare_run`.
         made_by: the command, as in `Run`.
 
-    Raises UsageError: another command has begun another run here meanwhile. KeyboardInterrupt after
-    a signal: the step was finished and saved.
+    Raises UsageError: another command has begun another run here meanwhile. Raises
+    KeyboardInterrupt after a signal; the step was finished and saved.
     """
     config = prepared.config
     trainer = prepared.trainer
