@@ -234,9 +234,8 @@ def _read_named(
             f"the images of {split!r} are those of the original file and keep their size: leave"
             " image_size out"
         )
-    seed = (
-        binarize_seed if binarize == "fixed" else None
-    )  # binarizing 0 and 255 again changes nothing
+    # Binarizing pixels of 0 and 255 a second time, as `ArrayDataset` does, changes nothing.
+    seed = binarize_seed if binarize == "fixed" else None
     return original_order.read_images(name, split, seed, data_dir)
 
 

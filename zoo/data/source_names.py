@@ -16,14 +16,7 @@ from zoo.errors import UsageError, short_repr
 from zoo.files import user_path
 
 DIRECTIONS = ("AtoB", "BtoA")
-HELD_OUT = (
-    "test",
-    "validation",
-    "valid",
-    "val",
-    "dev",
-    "eval",
-)  # the first one that exists is evaluated on
+HELD_OUT = ("test", "validation", "valid", "val", "dev", "eval")  # the first is evaluated on
 STEMS = {  # names of text files by split: train.de, valid.de, test_2016_flickr.de (Multi30k)
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "eval", "evaluation"),

@@ -13,7 +13,7 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import grid, pixels
 from zoo.files import check_writable, write_atomically
 
-LAST_FRAME = 12  # the last image is shown as long as so many frames
+LAST_FRAME = 12  # the last image is shown for as long as this many frames
 
 
 def film(

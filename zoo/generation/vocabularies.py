@@ -44,7 +44,7 @@ class Vocabularies(BatchChecks):
     def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
         super().check_feature(name, value, spec)
         if name in self.vocabulary_sizes:
-            advice = f"{name}_vocabulary=N for N of them, or the vocabulary itself"
+            advice = f"{name}_vocabulary=N for ids below N, or the vocabulary itself"
             self.check_ids(f"{name!r} ids", value, self.vocabulary_sizes[name], advice)
 
     def vocabulary(self, feature: str) -> text.Vocabulary:

@@ -62,8 +62,8 @@ def rank(scores: dict[str, Score]) -> dict[str, Score]:
     """A dict of Scores by the names of models, sorted from best to worst.
 
     All must be measured alike: by one extractor, against the same real images, for equally many
-    generated images. With fewer images a distance or a recall has another expectation, not just
-    more noise.
+    generated images. With fewer images a distance or a recall has a different expected value, not
+    just more noise.
 
     Raises:
         UsageError: the scores are not of one kind.

@@ -62,7 +62,7 @@ class Model(Kind, KerasMethods):
             raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
         super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
-        # Mapping proxies, which Keras does not track: optimizers and metrics are no weights.
+        # Mapping proxies, which Keras does not track: optimizers and metrics are not weights.
         self.optimizers: Mapping[str, keras.optimizers.Optimizer] = MappingProxyType({})
         self.mean_metrics: Mapping[str, keras.metrics.Mean] = MappingProxyType({})
         self._traced_checks: dict[str, Any] = {}  # see `zoo.model.batch_checks`
