@@ -126,7 +126,7 @@ def _current_folder(reference: str, home: Path, get: Callable) -> Path:
     raw = get(preset.CONFIG, answers, preset_record.MAX_CONFIG_BYTES, whole=False).read_bytes()
     try:
         record = preset_record.parse(raw, reference)
-    except (PresetError, UsageError) as error:  # such as the login page of a network
+    except (PresetError, UsageError) as error:  # such as the login page of a hotel's Wi-Fi
         if (home / CURRENT_CONFIG).exists():
             raise UnreachableError(str(error)) from error
         raise

@@ -1,4 +1,4 @@
-"""Licenses of weights: the default, and that of data which do not allow it.
+"""Licenses of weights: the default, and the alternative for data that do not allow the default.
 
 Importing this module needs only Python.
 """
@@ -31,7 +31,7 @@ def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
     if license is None and data is not None and not PERMISSIVE.fullmatch(data.license):
         raise UsageError(
             f"the license of {data.name} is {data.license!r}, so weights trained on it have no"
-            " default license: pass --license NAME, or --license other for that of the data"
+            " default license: pass --license NAME, or --license other for the license of the data"
         )
     if license != "other" or data is None:
         return {"license": license or DEFAULT}

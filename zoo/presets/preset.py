@@ -183,7 +183,7 @@ def _read_once(folder: Path) -> "Preset":
             )
         record = parse((folder / CONFIG).read_bytes(), folder)
         raw = {name: read_file(folder / name, facts) for name, facts in record["files"].items()}
-    except (OSError, ValueError) as error:  # ValueError: a path that no system has
+    except (OSError, ValueError) as error:  # ValueError: a path that cannot exist
         if isinstance(error, UsageError):
             raise
         raise PresetError(f"{folder} cannot be read: {one_line(error)}") from error
