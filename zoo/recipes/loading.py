@@ -128,8 +128,9 @@ def load(reference: str | Path, best: bool = False, cache: str | Path | None = N
 
     Returns the model, whose weights are the averages if the run averages them.
 
-    Raises UsageError: no such thing; a model without a run, which `zoo.get` builds; `best` of what
-    is not a run. CheckpointError: a run that is damaged or that cannot be built here. PresetError.
+    Raises UsageError: an unknown name; a model without a run, which `zoo.get` builds; `best` for
+    anything but a run. CheckpointError: a run that is damaged or that cannot be built here.
+    PresetError: as in `zoo.presets.load`.
     """
     return open_resolved(resolve(reference), best, cache)
 
@@ -137,7 +138,7 @@ def load(reference: str | Path, best: bool = False, cache: str | Path | None = N
 def open_resolved(
     resolved: Resolved, best: bool = False, cache: str | Path | None = None
 ) -> "Model":
-    """`load` of what a name means."""
+    """`load` for a resolved name."""
     name = resolved.name
     if best and resolved.run is None:
         raise UsageError(f"best needs a run, which has several epochs; {name} is a {resolved.kind}")

@@ -29,11 +29,11 @@ class Budget:
 
     Attributes:
         epochs: passes over the training data.
-        train_examples: examples of the training split that are used, which must then be like
+        train_examples: number of training examples to use; the training split must then be like
             "train" or "train[:500]"; None: all.
-        importance_sampling_images: test images for importance sampling; None: as the metrics have
-            it.
-        samples: images or texts that are generated for the metrics; None: as the metrics have it.
+        importance_sampling_images: test images for importance sampling; None: the number in the
+            metrics.
+        samples: images or texts generated for the metrics; None: the number in the metrics.
         patience: epochs without a better validation loss before training stops; None: never.
 
     Raises UsageError: a value that is not a number in its range.
@@ -160,8 +160,8 @@ class Recipe(RunConfig):
     def protocol(self, budget: str = "paper", metric: MetricSpec | None = None) -> str:
         """The line that decides whether two results may be compared.
 
-        It has data, splits, preprocessing or languages, metric, examples and unit. Data without a
-        name in the catalog are identified by a checksum. Tokenization is not part of it, since
+        It states data, splits, preprocessing or languages, metric, examples and unit. Data without
+        a name in the catalog are identified by a checksum. Tokenization is not part of it, since
         metrics compare whole texts.
 
         Args:
