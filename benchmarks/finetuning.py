@@ -85,7 +85,7 @@ class Case:
         source: default preset.
         task: a function of `benchmarks.finetuning_tasks`.
         compare: the scores of two methods -> a `metrics.Comparison`.
-        metric, unit, lower_is_better: of the scores.
+        metric, unit, lower_is_better: name, unit and direction of the scores.
         protocol: a format string with the attributes of a `TaskBudget`.
         budgets: name -> `TaskBudget`.
         methods: compared with `SCRATCH`.

@@ -40,7 +40,7 @@ def curves(model: Any, data: str, split: str, n: int) -> dict[str, list[dict[str
     Args:
         model: a `zoo.DiffusionModel`.
         data: a data set with a bundled classifier.
-        split: of the real images; its first half is the floor of the second.
+        split: split of the real images; its first half is the floor of the second.
         n: images that are generated for each point.
     """
     network = metrics.load_classifier(f"{data}-classifier-v1")

@@ -93,8 +93,10 @@ class Attention(keras.layers.Layer):
         """The context of each step of inputs [b, t, d], from the steps up to it.
 
         Args:
-            memory: of the same inputs, without a mask. It equals `attend` with a triangular mask;
-                since each step attends to itself, half of the work on the scores is saved.
+            memory: memory of the same inputs, without a mask.
+
+        It equals `attend` with a triangular mask; since each step attends to itself, half of the
+        work on the scores is saved.
         """
         scores = self.scores(self.project_query(inputs), memory["keys"])
         steps = tf.shape(inputs)[1]

@@ -25,7 +25,7 @@ def init_cache(
     """An empty cache of keys and values; it grows as steps are added.
 
     Args:
-        width: of a key and of a value in each head.
+        width: width of a key and of a value in each head.
     """
     zeros = tf.zeros((batch_size, num_heads, 0, width), dtype)
     return {"keys": zeros, "values": zeros}

@@ -145,7 +145,7 @@ class CausalTransformerLayer(TransformerLayer):
 
         Args:
             inputs: [b, hidden_dim].
-            state: of the previous step.
+            state: state of the previous step.
             position: the number of previous steps, a scalar.
         """
         context, weights, cache = self._attend_to_cache(inputs, state["cache"], position)

@@ -23,7 +23,7 @@ def migrate_records(old: Path, new: Path, digests: dict[str, str]) -> None:
 
     Args:
         old, new: the folders.
-        digests: of presets, before -> after.
+        digests: digests of presets, before -> after.
     """
     for path in sorted(old.glob("*.json")):
         record = json.loads(path.read_text())

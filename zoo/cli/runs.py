@@ -64,7 +64,7 @@ def describe(
     """The description of a run with other data or options; without a run, from options only.
 
     Args:
-        resolved: of `resolve`.
+        resolved: the result of `resolve`.
         data: data to use instead of the run's.
         overrides: "key=value" for arguments of a model without a run.
         **options: new values of fields; None keeps the run's value.

@@ -167,9 +167,9 @@ def recipe_card(
     """The fields of a card, `zoo.presets.cards.FIELDS`, of a recipe and its record.
 
     Args:
-        recipe, budget: of the run.
+        recipe, budget: recipe and budget of the run.
         record: that `zoo reproduce` wrote.
-        license: of the weights; None: the default.
+        license: license of the weights; None: the default.
     """
     results = [
         (

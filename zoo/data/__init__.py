@@ -114,7 +114,7 @@ def load(
         batch_size: examples in a batch.
         shuffle: whether epochs are shuffled; default: True for the train split of a named data
             set, else False.
-        seed: of the order, of dynamic binarization and of augmentation.
+        seed: seed of the order, of dynamic binarization and of augmentation.
         binarize: name of the binarization, see the module.
         binarize_seed: seed of "fixed" binarization.
         augment: name of the augmentation, see the module.

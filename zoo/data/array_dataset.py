@@ -24,11 +24,11 @@ class ArrayDataset:
 
     Args:
         arrays: name -> array [n, ...]; those of rank 4 are images, uint8 or floats in [0, 1].
-        name: of the data set.
+        name: name of the data set.
         split: which part of it this is.
         batch_size: examples in a batch.
         shuffle: whether epochs are shuffled.
-        seed: of the order, of dynamic binarization and of augmentation.
+        seed: seed of the order, of dynamic binarization and of augmentation.
         binarize: name of the binarization.
         binarize_seed: seed of "fixed" binarization.
         augment: name of the augmentation.

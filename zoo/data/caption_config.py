@@ -26,7 +26,7 @@ class CaptionConfig(TextConfig):
         image_size: pixels that images are resized to; None: unchanged.
         network: a name of `keras.applications` whose feature maps replace the images; None: the
             model receives the images.
-        weights: of the network, as in `image_features.PretrainedNetwork`.
+        weights: weights of the network, as in `image_features.PretrainedNetwork`.
         folder: where the feature maps are cached.
         mirrored: train on the mirror image of each image too, with the same captions.
     """

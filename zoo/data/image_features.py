@@ -39,8 +39,8 @@ class PretrainedNetwork:
     Args:
         network: a name of `keras.applications`, used without its top and with its preprocessing;
             or a Keras model that takes pixels in 0 ... 255.
-        weights: of a named network: a file, "imagenet" (downloaded by Keras), or None for random
-            weights.
+        weights: weights of a named network: a file, "imagenet" (downloaded by Keras), or None for
+            random weights.
         size: side of the network's square input, in pixels.
 
     Raises:

@@ -52,7 +52,7 @@ def read_images(
     """A split in the original order as arrays: "image", uint8 [n, h, w, c], and "label", [n].
 
     Args:
-        name: of the catalog.
+        name: name in the catalog.
         split: such as "train.original[50000:]".
         binarize_seed: make the pixels 0 and 255 by the stream of this seed; None: gray values.
         data_dir: folder of TFDS.

@@ -68,7 +68,7 @@ class TextDataset:
         batch_tokens: instead of batch_size: maximum ids of the widest text of a batch, padding
             included.
         shuffle: whether epochs are shuffled; else the corpus's order, whatever the lengths.
-        seed: of the order.
+        seed: seed of the order.
         max_length: maximum ids of a sentence, START and END included; a longer one is an error.
         truncate: cut longer sentences instead.
         multiple: widths are multiples of this.

@@ -44,7 +44,7 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
     `storage.generated_directory()`. TFDS reports progress.
 
     Args:
-        name: of the catalog.
+        name: name in the catalog.
         data_dir: folder to prepare it in.
 
     Returns:

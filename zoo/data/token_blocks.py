@@ -34,13 +34,13 @@ class TokenBlocks:
 
     Args:
         file: the ids.
-        vocabulary: of the ids.
+        vocabulary: vocabulary of the ids.
         context_length: inputs of a block.
-        name: of the data set.
+        name: name of the data set.
         split: which part of it this is.
         batch_size: blocks in a batch.
         shuffle: whether these are random blocks for training; else windows in order.
-        seed: of the order.
+        seed: seed of the order.
         stride: ids from one window to the next; None: context_length.
         drop_remainder: drop the blocks that do not fill a batch.
 
@@ -238,7 +238,7 @@ def scored_windows(
     counts in the first window that has it.
 
     Args:
-        numbers: of the windows; None: all.
+        numbers: numbers of the windows; None: all.
     """
     if numbers is None:
         numbers = np.arange(count_windows(tokens, context_length, stride))

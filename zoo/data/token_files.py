@@ -32,8 +32,8 @@ class TokenFile:
     """The ids of a text: END, then its documents with END between them.
 
     Attributes:
-        path: of the file.
-        dtype: of its ids.
+        path: path of the file.
+        dtype: dtype of its ids.
         tokens: number of ids after the first.
         text_bytes: UTF-8 bytes of all documents.
         unknown: number of tokens that are not in the vocabulary.
@@ -75,7 +75,7 @@ def write_tokens(
     Args:
         documents: read only if the file is missing.
         vocabulary: turns them into ids.
-        name: of the text, for messages.
+        name: name of the text, for messages.
         **identity: what decides the documents, as JSON values.
 
     Raises UsageError: there is no text.

@@ -31,7 +31,7 @@ def film(
         model: has `sample_path`.
         n: number of images.
         frames: number of columns, evenly spaced in time; at most one more than the steps.
-        seed: of the noise.
+        seed: seed of the noise.
         path, dpi: see `save`.
         options: further arguments of `model.sample_path`, such as `label` and `steps`.
     """

@@ -145,9 +145,9 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
             source: as in a batch.
             num_beams: 1 for greedy search; more for beam search.
             max_length: maximum number of tokens, END included.
-            length_penalty: of beam search; None: 0.6.
+            length_penalty: exponent of the length penalty in beam search; None: 0.6.
             seed: sample instead, an integer or int32[2]; the same seed gives the same tokens.
-            temperature, top_k, top_p: of sampling, see `decoding.sample`; they need a `seed`.
+            temperature, top_k, top_p: as in `decoding.sample`; they need a `seed`.
             eager: run as plain Python, so that `decode_step` can be debugged.
             micro_batches: parts of the batch that are decoded in parallel; None: one per core if
                 each operation has one thread, see `zoo.threads`. Sampling uses a single one.

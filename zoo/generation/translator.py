@@ -61,7 +61,7 @@ class Translator(SequenceGenerator):
         Args:
             encoded: from `encode`.
             tokens: int32 [b, t], the decoder inputs of teacher forcing.
-            probability: of replacing a token; a number, or a callable of the step.
+            probability: probability of replacing a token; a number, or a callable of the step.
         """
         if not probability:
             return tokens

@@ -1,7 +1,7 @@
 """Bundled classifiers: the networks of the Frechet classifier distance.
 
 Their features are the inputs of the last layer. `python -m benchmarks.train_classifiers` trains
-them again, with the same weights.
+such networks again; the new weights are not the same to the bit, so they get a new name.
 """
 
 import hashlib

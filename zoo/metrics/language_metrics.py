@@ -50,7 +50,7 @@ def random_window_nll(
     Args:
         model, data: as in `token_nll`.
         windows: number of windows.
-        seed: of the positions.
+        seed: seed of the positions.
     """
     check_numbers(windows=windows, seed=seed)
     last = max(data.file.tokens - data.context_length, 0)

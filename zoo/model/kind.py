@@ -164,7 +164,7 @@ class Kind:
         Args:
             file: the file.
             n: number of samples.
-            seed: of the noise.
+            seed: seed of the noise.
             label: class of the samples, for a conditional model; None: all classes in turn.
             reference: image file that the samples resemble, for an instance-conditioned model.
 

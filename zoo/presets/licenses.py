@@ -23,7 +23,7 @@ def choose(license: str | None, data: "DatasetInfo | None") -> dict[str, str]:
     """The fields `license`, `license_name` and `license_link` of a card.
 
     Args:
-        license: of the weights, as the user chose it; None: the default.
+        license: license of the weights, as the user chose it; None: the default.
         data: the data set they were trained on; None for data that are not in the catalog.
 
     Raises UsageError if `license` is None and that of the data does not allow any use.

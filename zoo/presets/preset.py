@@ -206,7 +206,7 @@ def read_file(path: Path, facts: dict[str, Any]) -> bytes:
     """The bytes of a file of a preset.
 
     Args:
-        path: of the file.
+        path: path of the file.
         facts: its expected `size` and `sha256`.
 
     Raises PresetError if it is missing or differs from them.

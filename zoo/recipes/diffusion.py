@@ -6,7 +6,8 @@ from zoo.recipes.gans import LIMITATIONS, SMOKE, SPLITS, fidelity_metrics
 from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe
 
-# On patches of 2 x 2 pixels a step takes about half the time, most of it in a few wide convolutions.
+# On patches of 2 x 2 pixels a step takes about half the time, most of it in a few wide
+# convolutions.
 NETWORK = {"filters": [64, 128], "patch_size": 2, "num_heads": 4}
 
 # Where x_t is nearly all noise, a prediction of the noise contains little information about the
@@ -21,8 +22,8 @@ def diffusion_recipe(
 
     Args:
         model, data, title: as in `Recipe`.
-        epochs: of the budget "cpu-hour".
-        tag: of its name; default the data.
+        epochs: epochs of the budget "cpu-hour".
+        tag: the part of its name after the dot; default the data.
         **overrides: other fields of the `Recipe`.
     """
     settings: dict[str, Any] = {

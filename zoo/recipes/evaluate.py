@@ -82,7 +82,7 @@ class EvaluationData:
     Args:
         train: called for the training examples, in order.
         test: the test examples.
-        folder: of the run, where generated texts and the finished parts of long metrics are
+        folder: folder of the run, where generated texts and the finished parts of long metrics are
             written; None: they are not written.
         load_split: called with the name of another split.
 
@@ -108,8 +108,8 @@ class EvaluationData:
         """The file of the finished part of a long metric; None: there is no folder.
 
         Args:
-            name: of the metric.
-            arguments: of the metric.
+            name: name of the metric.
+            arguments: arguments of the metric.
         """
         if self.folder is None:
             return None

@@ -102,8 +102,8 @@ def published_references(model: str) -> tuple[Reference, ...]:
     )
 
 
-# The lowest value that three hours on two cores reach in the same protocol: residual convolutions, a
-# flow as prior, and the importance-weighted bound. Evaluation takes 50 million decodings, so maps
+# The lowest value that three hours on two cores reach in the same protocol: residual convolutions,
+# a flow as prior, and the importance-weighted bound. Evaluation takes 50 million decodings, so maps
 # with more channels, which would train in the same time, would take too long to evaluate.
 
 BEST = Recipe(

@@ -33,8 +33,8 @@ def load_data(
         config: the description.
         split: in TFDS syntax.
         training: whether it is the training data: shuffled and augmented.
-        arguments: of the model, including those computed from the training split, such as a
-            vocabulary; None: those of the description, the others computed now.
+        arguments: arguments of the model, including those computed from the training split, such
+            as a vocabulary; None: those of the description, the others computed now.
 
     Raises UsageError: the data are unknown. Also raises the errors of `zoo.data.load`.
     """
@@ -73,7 +73,7 @@ def build_model(
         config: the description.
         data: decides `image_shape`, the vocabularies and the classes; None: the arguments do.
         init: a model with the weights that `config.init` names; None: a run is resumed or opened.
-        steps_per_epoch: of training, which a warm-up of the KL weight depends on.
+        steps_per_epoch: training steps in an epoch, which a warm-up of the KL weight depends on.
     """
     keras.utils.set_random_seed(config.seed)
     arguments = _deserialize(config.model, config.config)
@@ -205,12 +205,12 @@ def build_trainer(
 
     Args:
         config: the description.
-        model: of `build_model`, made in the scope of the strategy.
+        model: the result of `build_model`, made in the scope of the strategy.
         workdir: folder of the run.
-        steps_per_epoch: of training, which schedules depend on.
+        steps_per_epoch: training steps in an epoch, which schedules depend on.
         callbacks: besides that of `config.patience`.
-        strategy: of `build_strategy`.
-        **options: of `zoo.Trainer`.
+        strategy: the result of `build_strategy`.
+        **options: options of `zoo.Trainer`.
     """
     callbacks = [*callbacks]
     if config.patience is not None:

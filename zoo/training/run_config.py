@@ -65,7 +65,8 @@ class RunConfig:
         warmup: steps in which the learning rate rises linearly from 0.
         weight_decay: decoupled weight decay; None: that of the optimizer.
         clip_norm: largest global norm of the gradients; None: not clipped.
-        ema_momentum: of the moving average of the weights, which is evaluated; None: no average.
+        ema_momentum: momentum of the moving average of the weights, which is evaluated; None: no
+            average.
         accumulate: batches whose gradients are averaged for one update.
         patience: epochs without a better `monitor` before training stops; None: never.
         monitor: metric whose best epoch is kept, as in `zoo.Trainer`.
@@ -81,11 +82,11 @@ class RunConfig:
         augment: augmentation of training images, as in `zoo.data.load`.
         image_size: pixels that images are resized to; None: not resized.
         drop_remainder: drop a last training batch that is not full; None: as `zoo.data.load` does.
-        seed: of weights, noise and data order.
+        seed: seed of weights, noise and data order.
         select_best_epoch: evaluate the epoch with the best `monitor`; False: the last.
         init: a run, a preset or a file whose weights are the initial ones, as far as they fit.
         freeze: patterns of layers that are not trained, as in `zoo.finetuning.freeze`.
-        strategy: of distribution, "mirrored" or "multi_worker"; None: one device.
+        strategy: distribution strategy, "mirrored" or "multi_worker"; None: one device.
         save_every, figures_every: as in `zoo.Trainer`.
 
     Raises UsageError: a value out of its range, an unknown name, or two fields that exclude each

@@ -39,8 +39,8 @@ class Run:
         arguments: the constructor arguments of the model that was built; None: it cannot be built
             from JSON.
         optimizers: part -> serialized optimizer; None: they follow from the description.
-        fingerprint: of the data, as `source_names.fingerprint` returns it; None: a named data set,
-            or a run of a version that stored no fingerprints.
+        fingerprint: fingerprint of the data, see `source_names.fingerprint`; None: a named data
+            set, or a run of a version that stored no fingerprints.
         made_by: "zoo train", "zoo.Trainer", or "zoo reproduce NAME --budget BUDGET".
     """
 

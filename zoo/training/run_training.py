@@ -89,7 +89,7 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
     """Trains up to the budget of the description, resuming what the folder has; see `locked`.
 
     Args:
-        prepared: of `prepare_run`.
+        prepared: the result of `prepare_run`.
         made_by: the command, as in `Run`.
 
     Raises UsageError: another command has begun another run here meanwhile. Raises
@@ -133,7 +133,7 @@ def configure_threads(micro_batches: int, eager: bool = False) -> None:
     This has no effect once TensorFlow has computed.
 
     Args:
-        micro_batches: of the run.
+        micro_batches: number of micro-batches of the run.
         eager: whether steps run as plain Python.
     """
     if micro_batches > 1 and not eager and not threads.are_set():
