@@ -1,4 +1,4 @@
-"""Distance against steps, and guidance against diversity, of a trained diffusion model or flow.
+"""Frechet distance by steps, and precision and recall by guidance, of a diffusion model or flow.
 
     python -m benchmarks.sampler_curves runs/reproduce/ddpm.mnist-cpu-hour --data mnist
 

@@ -73,7 +73,7 @@ def migrate_reproduction(
 
 
 def differences(saved: Any, today: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """[(path, saved value, today's)] of what a saved recipe has and today's has differently."""
+    """[(path, saved value, today's value)] where today's recipe differs from a saved one."""
     if isinstance(saved, dict) and isinstance(today, dict):
         return [
             difference
