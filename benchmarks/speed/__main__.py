@@ -101,7 +101,7 @@ def check(model: str, variants: Sequence[str]) -> dict[str, float]:
 
 
 def count_work(model: str, variants: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Variant -> the work of its network, if one of them has another network than the zoo."""
+    """Variant -> the work of its network; {} if all variants have the zoo's network."""
     others = [variant for variant in variants if not VARIANTS[variant].same_network]
     if not others:
         return {}

@@ -53,6 +53,6 @@ def _upload(hub: Any, repository: str, uploaded: preset.Preset) -> preset.Preset
         api = hub.HfApi()
         api.create_repo(repository, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=uploaded.folder)
-    except Exception as error:  # of the hub, the network or the token
+    except Exception as error:  # from the hub, the connection or the token
         raise PresetError(f"the hub refused {repository}: {one_line(error)}") from error
     return uploaded

@@ -100,7 +100,7 @@ def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_applicable(model: str, values: dict[str, Any]) -> None:
-    """Raises UsageError for options that have no effect on the model's data, even for a default."""
+    """Raises UsageError for options without effect on the model's data, even if set to defaults."""
     cls = registry.get_class(model)
     defaults = FIELDS | TEXT_FIELDS
     explicit = explicit_options()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class CaptionConfig(TextConfig):
     """The preprocessing of a corpus of images with captions.
 
-    It also has the attributes of `TextConfig`, of which `languages` has no effect here.
+    It also has the attributes of `TextConfig`; `languages` has no effect here.
 
     Attributes:
         min_count: words that occur less often become the unknown token.

@@ -107,7 +107,7 @@ CATALOG = {
         ),
         DatasetInfo(
             "pictures",
-            "A landscape and brushwork, both drawn by this library: a content and a style",
+            "A landscape and brushwork, both generated: a content and a style image",
             (256, 256, 3),
             {"train": 1, "test": 1},
             "zoo.data.builders.style_images, generated on first use",

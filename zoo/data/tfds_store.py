@@ -85,10 +85,10 @@ def _prepare(
         )
     except ZooError:
         raise
-    except Exception as error:  # from TFDS, TensorFlow, the network or the disk
+    except Exception as error:  # from TFDS, TensorFlow, the connection or the disk
         advice = f"Check the free space there, or set {storage.GENERATED[0]} to another folder"
         if not dataset.generated:
-            subject = "the files put there by hand" if manual else "the network"
+            subject = "the files put there by hand" if manual else "the internet connection"
             advice = f"Check {subject} and the free space"
         raise ZooError(
             f"could not prepare {dataset.name!r} in {folder}: {one_line(error)}. {advice}, then try"

@@ -12,7 +12,7 @@ _LARGEST_VOCABULARY = 2**24  # ids
 
 
 class Vocabularies(BatchChecks):
-    """Methods of models some of whose features are ids: what they mean, and their checks."""
+    """Methods of models with features that are ids: their vocabularies and checks."""
 
     vocabularies: dict[str, Any]
     vocabulary_sizes: dict[str, int]

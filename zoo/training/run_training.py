@@ -27,7 +27,7 @@ class PreparedRun:
     Attributes:
         config: the description.
         trainer: has not restored anything yet.
-        run: what the workdir holds already; None: the run is new.
+        run: the run that the workdir holds already; None: the run is new.
         train, valid, test: the data; those without a split are None.
     """
 

@@ -114,7 +114,7 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
         image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
-            description="A drawn landscape and brushwork, for style transfer.",
+            description="A generated landscape and brushwork, for style transfer.",
             features=tfds.features.FeaturesDict({"content": image, "style": image}),
         )
 
