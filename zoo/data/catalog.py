@@ -228,7 +228,7 @@ CATALOG = {
             (160, 160, 3),
             {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000},
             "http://cocodataset.org",
-            "CC BY 4.0; the photographs under the terms of Flickr",
+            "CC BY 4.0; the photographs by the terms of Flickr",
             features=("image", "captions"),
             image_size=160,
             kind="captions",

@@ -66,7 +66,7 @@ def means_of_sums(totals: dict[str, Any]) -> dict[str, float]:
         UsageError: there is no value to average.
     """
     if not totals:
-        raise UsageError("the data to evaluate on have no batches")
+        raise UsageError("the evaluation data hold zero batches")
     missing = [name for name, (_, count) in totals.items() if not count]
     if missing:
         raise UsageError(
