@@ -22,7 +22,7 @@ def default_test_split(
     """The split to evaluate on: test, else validation, else the training split, with a note.
 
     Args:
-        data: as `--data`.
+        data: as in `--data`.
         split: the training split.
         model_class: has the method `splits`.
         options: options of the data.

@@ -232,7 +232,7 @@ def join_words(words: Sequence[str], last: str = "or") -> str:
 
 
 def explicit_options() -> dict[str, str]:
-    """Parameters that were written on the command line: name -> the option, as `--num-beams`."""
+    """Parameters that were written on the command line: name -> option, such as `--num-beams`."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {}

@@ -66,7 +66,7 @@ def save(model: Path, folder: str, **options: Any) -> dict[str, Any]:
     """Write a trained run to a folder, as a preset.
 
     MODEL is the folder of a run, or the name of a model (its newest run). FOLDER is created, and
-    its name is that of the preset. In Python, zoo.get(FOLDER, pretrained=True) loads it; zoo push
+    the preset gets its name. In Python, zoo.get(FOLDER, pretrained=True) loads it; zoo push
     uploads it.
 
     \b
@@ -98,7 +98,7 @@ def save_preset(
 
     Args:
         run: the folder of a run, or a model's name.
-        folder: folder to create; its name is that of the preset.
+        folder: folder to create; the preset gets its name.
         license: license of the weights; default apache-2.0, if the license of the data allows it.
         dtype: data type of the stored weights, as in `zoo.save`.
         results: folder of the records of `zoo reproduce`.

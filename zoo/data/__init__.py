@@ -122,7 +122,8 @@ def load(
             celeb_a, no change for other sources.
         data_dir: folder of TFDS; default: TFDS_DATA_DIR, else ~/tensorflow_datasets. For generated
             data sets: ZOO_DATA_DIR, else ~/.cache/zoo/data.
-        drop_remainder: whether a last batch that is not full is dropped; default: as `shuffle`.
+        drop_remainder: whether a last batch that is not full is dropped; default: the value of
+            `shuffle`.
 
     Raises:
         UnknownNameError: data set, class, binarization or augmentation.

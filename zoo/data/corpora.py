@@ -79,7 +79,7 @@ def load_pairs(
 
     Raises:
         UsageError: a file cannot be read; the message names the file and the line.
-        Others: as `zoo.data.load`.
+        Others: as in `zoo.data.load`.
     """
     _check_text(split=split)
     named = source_names.is_named(source)
@@ -205,7 +205,7 @@ def load_captions(
 
     Raises:
         UsageError: images are missing; the message lists them.
-        Others: as `zoo.data.load`.
+        Others: as in `zoo.data.load`.
     """
     _check_text(split=split)
     check_optional_numbers(image_size=image_size)

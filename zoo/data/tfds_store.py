@@ -270,7 +270,7 @@ def _check_part(builder: DatasetBuilder, dataset: DatasetInfo, part: str) -> Non
         image_sources.split_slice(
             part, match.groupdict(), builder.info.splits[match["name"]].num_examples
         )
-    try:  # a syntax that only TFDS reads, as "train[0shard:3shard]"
+    try:  # a syntax that only TFDS reads, such as "train[0shard:3shard]"
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"
     except Exception as error:

@@ -166,7 +166,7 @@ class DiffusionModel(FlowCodes):
     def generator_inputs(
         self, n: int | tf.Tensor, seed: int | tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Noise for `n` images, [n, ...]; that of the first ones does not depend on `n`."""
+        """Noise for `n` images, [n, ...]; the noise of the first images does not depend on `n`."""
         shape = tf.concat([[n], self.code_shape], 0)
         noise = tf.random.stateless_normal(shape, self.as_seed(seed))
         return tf.ensure_shape(noise, (None, *self.code_shape))

@@ -22,8 +22,8 @@ class Estimate:
 
     Args:
         values: float array [n].
-        name: name of the metric, with all that changes its meaning, as "IWAE-500 bound".
-        unit: as "nats".
+        name: name of the metric, with all that changes its meaning, such as "IWAE-500 bound".
+        unit: such as "nats".
         higher_is_better: the direction of the metric.
         images: `fingerprint` of the n images, in the order of the values.
 

@@ -14,10 +14,10 @@ class Score:
 
     Args:
         value: the number.
-        name: the metric and its extractor, as "recall (k=3), mnist-classifier-v1 sha256:...".
+        name: the metric and its extractor, such as "recall (k=3), mnist-classifier-v1 sha256:...".
         n_real: number of real images.
         n_generated: number of generated images.
-        split: the real images, as "mnist test".
+        split: the real images, such as "mnist test".
         lower_is_better: the direction of the metric.
         error: standard error of the value, if known.
         floor: the same Score of other real images in place of generated ones: the score of a

@@ -185,7 +185,7 @@ def parse_reference(reference: str) -> tuple[str, Callable[..., Path]]:
 
 
 def _is_folder_url(reference: str) -> bool:
-    """Whether a URL can be that of a preset's folder."""
+    """Whether a URL can point to a preset's folder."""
     if not web.is_safe(reference) or not reference.isprintable():
         return False
     url = urlsplit(reference)

@@ -2,7 +2,7 @@
 
     model = zoo.load("runs/vae-mnist")                # the run's last epoch
     model = zoo.load("runs/vae-mnist", best=True)     # its best epoch
-    model = zoo.load("vae.snowflakes")                # a preset, as zoo.get(..., pretrained=True)
+    model = zoo.load("vae.snowflakes")                # a preset, like zoo.get(..., pretrained=True)
     model = zoo.load("hf://owner/name")
     model = zoo.load("model.keras")
 

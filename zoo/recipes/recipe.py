@@ -93,7 +93,7 @@ class Recipe(RunConfig):
         references: published results to compare with.
         limitations: what a reader must know.
 
-    Raises UsageError: as `RunConfig`; or no learning rate for the named optimizer.
+    Raises UsageError: as in `RunConfig`; or no learning rate for the named optimizer.
     """
 
     name: str
@@ -211,7 +211,7 @@ def limit_split(split: str, n: int) -> str:
 
 def data_identity(data: str) -> str:
     """What identifies data: a name of the catalog; of a file or folder, its name and checksum."""
-    direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
+    direction, colon, place = data.rpartition(":")  # of pairs, such as "AtoB:facades"
     path = user_path(place)
     if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data

@@ -208,7 +208,7 @@ def build_trainer(
         model: the result of `build_model`, made in the scope of the strategy.
         workdir: folder of the run.
         steps_per_epoch: training steps in an epoch, which schedules depend on.
-        callbacks: besides that of `config.patience`.
+        callbacks: callbacks in addition to the one for `config.patience`.
         strategy: the result of `build_strategy`.
         **options: options of `zoo.Trainer`.
     """
