@@ -124,7 +124,7 @@ def test_a_failure_to_generate_does_not_mention_the_network(small, monkeypatch):
         ZooError, match="No space left.*free space there, or set ZOO_DATA_DIR"
     ) as error:
         zoo.data.prepare("ratings")
-    assert "network" not in str(error.value)
+    assert "connection" not in str(error.value)
 
 
 def damage(path, kind):
