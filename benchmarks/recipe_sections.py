@@ -40,7 +40,7 @@ BINARIZATIONS = {"dynamic": "dynamic binarization", "fixed": "fixed binarization
 
 
 def summary(all_records: list[Record]) -> str:
-    """One row for each number that stands beside a published one, and one for each other record."""
+    """One row for each number with a published counterpart, and one for each other record."""
     rows = []
     for record in sorted(all_records, key=lambda record: (heading(record), record["name"])):
         if not record.smoke:

@@ -1,4 +1,4 @@
-"""Distance against steps, and guidance against diversity, of a trained diffusion model or flow.
+"""Frechet distance by steps, and precision and recall by guidance, of a diffusion model or flow.
 
     python -m benchmarks.sampler_curves runs/reproduce/ddpm.mnist-cpu-hour --data mnist
 
@@ -40,7 +40,7 @@ def curves(model: Any, data: str, split: str, n: int) -> dict[str, list[dict[str
     Args:
         model: a `zoo.DiffusionModel`.
         data: a data set with a bundled classifier.
-        split: of the real images; its first half is the floor of the second.
+        split: split of the real images; its first half is the floor of the second.
         n: images that are generated for each point.
     """
     network = metrics.load_classifier(f"{data}-classifier-v1")

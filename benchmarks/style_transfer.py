@@ -1,11 +1,10 @@
 """Style transfer of content x style pairs by L-BFGS and by Adam: losses, times and images.
 
-    python -m benchmarks.style_transfer --network vgg19.h5 --contents A B C --styles X Y Z --size
-    256
+    python -m benchmarks.style_transfer --network vgg19.h5 --contents A B C --styles X Y Z
 
-Renders A in the style of X, B of Y and C of Z, each once by L-BFGS and once by Adam, starting from
-the content. Finished results are kept in --workdir, by their settings: the same command resumes
-where it stopped. At the end it writes
+Renders A in the style of X, B in that of Y and C in that of Z, each once by L-BFGS and once by
+Adam, starting from the content. Finished results are kept in --workdir, by their settings: the same
+command resumes where it stopped. At the end it writes
 
     benchmarks/results/style_transfer.json    losses, evaluations, seconds, and loss histories
     docs/figures/style.jpg                    content, style and both results of each pair

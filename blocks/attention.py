@@ -92,9 +92,11 @@ class Attention(keras.layers.Layer):
     def attend_to_past(self, inputs: tf.Tensor, memory: dict[str, tf.Tensor]) -> tf.Tensor:
         """The context of each step of inputs [b, t, d], from the steps up to it.
 
+        Equals `attend` with a triangular mask; since each step attends to itself, half of the work
+        on the scores is saved.
+
         Args:
-            memory: of the same inputs, without a mask. It equals `attend` with a triangular mask;
-                since each step attends to itself, half of the work on the scores is saved.
+            memory: memory of the same inputs, without a mask.
         """
         scores = self.scores(self.project_query(inputs), memory["keys"])
         steps = tf.shape(inputs)[1]

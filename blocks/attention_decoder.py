@@ -18,10 +18,10 @@ class AttentionDecoder(keras.layers.Layer):
     no state computed at once.
 
     Shapes: inputs [b, t, d] and values [b, s, dv] to [b, t, output size of the cell]; with
-    `return_weights` to that and the attention weights [b, t, s].
+    `return_weights`, also the attention weights [b, t, s].
 
-    The mask of the values [b, s] is boolean; True means "keep". Inputs need no mask:
-    steps after the last kept one do not change the steps before it.
+    The mask of the values [b, s] is boolean; True means "keep". Inputs need no mask: steps after
+    the last kept one do not change the steps before it.
 
     Args:
         cell: an `AttentionCell` or a subclass.

@@ -25,7 +25,7 @@ def image_encoder(
         dense_units: widths of the gated dense layers after the convolutions; () for none.
         latent_dim: number of dimensions of z.
         dtype: dtype policy of the layers.
-        residual_blocks: number after each convolution.
+        residual_blocks: number of residual blocks after each convolution.
     """
     return Stack(
         [
@@ -62,7 +62,7 @@ def image_decoder(
             dense layer outputs the parameters of every pixel.
         head_class: class of the last layer, such as `blocks.BernoulliHead`.
         dtype: dtype policy of the layers.
-        residual_blocks: number before each convolution.
+        residual_blocks: number of residual blocks before each convolution.
     """
     *size, channels = image_shape
     *scales, (rows, columns) = feature_map_sizes(size, len(filters))

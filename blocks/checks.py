@@ -134,5 +134,5 @@ def str_tuple(value: Any, argument: str) -> tuple[str, ...]:
     """Returns a list or tuple of one or more strings as a tuple; else raises ValueError."""
     strings = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if not strings or not value:
-        raise ValueError(f"{argument} must be one or more names, as ('a', 'b'), got {value!r}")
+        raise ValueError(f"{argument} must be one or more names, such as ('a', 'b'), got {value!r}")
     return tuple(value)

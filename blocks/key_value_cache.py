@@ -25,7 +25,7 @@ def init_cache(
     """An empty cache of keys and values; it grows as steps are added.
 
     Args:
-        width: of a key and of a value in each head.
+        width: width of a key and of a value in each head.
     """
     zeros = tf.zeros((batch_size, num_heads, 0, width), dtype)
     return {"keys": zeros, "values": zeros}
@@ -70,7 +70,7 @@ def extend_cache(memory: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def _with_room(cache: dict[str, tf.Tensor], position: int | tf.Tensor) -> dict[str, tf.Tensor]:
-    """The cache, with more room if a position is behind its end."""
+    """The cache, with more room if a position is past its end."""
     is_full = tf.shape(cache["keys"])[2] <= position
     return tf.cond(
         is_full, lambda: {name: _pad(old, CHUNK) for name, old in cache.items()}, lambda: cache
@@ -94,7 +94,7 @@ def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def state_shapes(state: dict[str, Any]) -> dict[str, Any]:
-    """The static shapes of the tensors of a state, of which the lengths of the caches are None."""
+    """The static shapes of the tensors of a state; the lengths of the caches are None."""
 
     def shape_of(x: tf.Tensor) -> tf.TensorShape:
         growing = x.shape.rank == 4  # keys or values

@@ -12,7 +12,7 @@ from blocks.serializable import Serializable
 class Pairing(Serializable):
     """Base of all pairings: called with noise and data [b, ...], returns the noise reordered.
 
-    `labels` int [b], or None: pairs are formed within each class only, so that the noise stays
+    With `labels`, int [b], pairs are formed within each class only, so that the noise stays
     independent of the class.
     """
 

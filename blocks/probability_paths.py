@@ -76,10 +76,10 @@ class LinearPath(GaussianPath):
     """x_t = t x + (1 - t) noise: straight lines from noise to data.
 
     Args:
-        time_power: times of training and of sampling are 1 - u ** time_power for u in [0, 1]. They
-            are even with 1; with 2, the quadratic spacing of Song, Meng, Ermon (2020, arXiv
-            2010.02502), appendix D.2, more of them are near the data, where the likelihood of
-            pixels is decided.
+        time_power: times of training and of sampling are 1 - u ** time_power for u in [0, 1]. With
+            1 they are evenly spaced; with 2, the quadratic spacing of Song, Meng, Ermon (2020,
+            arXiv 2010.02502), appendix D.2, more of them are near the data, where the likelihood
+            of pixels depends most on the predictions.
     """
 
     noise_time: ClassVar[float] = 0.0
@@ -102,7 +102,7 @@ class LinearPath(GaussianPath):
         return self._near_data(super().times(steps))
 
     def _near_data(self, t: tf.Tensor) -> tf.Tensor:
-        """Even times to times with `time_power`."""
+        """Maps evenly spaced times to times with `time_power`."""
         return t if self.time_power == 1 else 1 - (1 - t) ** self.time_power
 
 

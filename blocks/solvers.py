@@ -257,7 +257,7 @@ def log_density(
 
     Args:
         solver: the solver of the flow from data to noise.
-        predict, path: as above.
+        predict, path: as in `Solver.step`.
         x: data [b, ...].
         times: from data to noise, float32 [steps + 1].
         seed: int32[2] of the Rademacher vectors.

@@ -145,7 +145,7 @@ class CausalTransformerLayer(TransformerLayer):
 
         Args:
             inputs: [b, hidden_dim].
-            state: of the previous step.
+            state: state of the previous step.
             position: the number of previous steps, a scalar.
         """
         context, weights, cache = self._attend_to_cache(inputs, state["cache"], position)
@@ -176,7 +176,7 @@ class TransformerDecoderLayer(CausalTransformerLayer):
     """Causal self-attention, attention to a memory, then a feed-forward network.
 
     Arguments: `TransformerLayer`. Shapes: inputs [b, t, hidden_dim] and values [b, s, dv] to
-    [b, t, hidden_dim]; with `return_weights` to that and the cross-attention weights
+    [b, t, hidden_dim]; with `return_weights`, also the cross-attention weights
     [b, num_heads, t, s]. The mask of the values [b, s] is boolean; True positions are attended to.
     Inputs need no mask: no step depends on a later one.
 

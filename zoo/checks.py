@@ -39,7 +39,7 @@ class Interval:
     below_maximum: bool = False
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is a finite number (no bool) in this interval."""
+        """Whether `value` is a finite number (not a bool) in this interval."""
         kind = numbers.Integral if self.integer else numbers.Real
         accepted = isinstance(value, kind) and _is_finite_number(value)
         if not accepted:
@@ -97,7 +97,7 @@ def to_float32(value: float) -> float:
     """A number as TensorFlow computes with it: rounded to float32, tiny ones to 0."""
     try:
         rounded = struct.unpack("f", struct.pack("f", value))[0]
-    except (OverflowError, struct.error):  # an integer that is no float
+    except (OverflowError, struct.error):  # too large for a float
         return math.inf if value > 0 else -math.inf
     return rounded if abs(rounded) >= MIN_NORMAL else 0.0
 
@@ -161,7 +161,7 @@ NUMBERS = {
     "top_k": POSITIVE_INT,
     "temperature": Interval(1e-6, 1e6, integer=False),  # logits / temperature stays finite
     "top_p": Interval(0, 1, integer=False, exclusive=True),
-    "length_penalty": Interval(0, 100, integer=False),  # of powers that overflow
+    "length_penalty": Interval(0, 100, integer=False),  # larger powers overflow
     "generation_temperature": Interval(0, 1e6, integer=False),  # 0: greedy
     "num_samples": POSITIVE_INT,
     "repetition_penalty": Interval(1e-6, 1e6, integer=False),

@@ -1,4 +1,4 @@
-"""The errors that a user can cause. Messages state what came, what was expected, what to do.
+"""The errors that a user can cause. Messages state what was given, what was expected, what to do.
 
 All are `ZooError`s. The command line prints them as one line and exits with the code 2 if the
 request was invalid, 1 if it was valid but failed.

@@ -60,7 +60,7 @@ def names(pattern: str = "*", pretrained: bool = False) -> list[str]:
     """Sorted names of all models that match a wildcard pattern, as in `names("*vae*")`.
 
     Args:
-        pattern: wildcards as of `fnmatch`.
+        pattern: wildcards as in `fnmatch`.
         pretrained: list the presets of this package instead, such as `vae.snowflakes`.
     """
     return presets.names(pattern) if pretrained else registry.names(pattern)

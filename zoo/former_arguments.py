@@ -13,11 +13,11 @@ class FormerArgumentError(UsageError):
     """An argument that the model no longer has; the message has what to use instead."""
 
 
-# Former model -> (its former argument, the model that it is now where that is not 0 or None).
+# Former model -> (former argument, the model to use now if that argument is not 0 or None).
 MODELS: dict[str, tuple[str, str]] = {"dcgan": ("components", "deligan")}
 
-# Model -> {former argument: the name of today}. With None in place of the name, the argument is
-# dropped; it must be 0, None, False or empty.
+# Model -> {former argument: current name}. None: the argument was dropped; its value in a file must
+# be 0, None, False or empty.
 _GAN: dict[str, str | None] = {
     "matching": "feature_matching_weight",
     "finest": "full_size_filters",

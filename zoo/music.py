@@ -18,8 +18,8 @@ VOICES = "SATB"
 REST = 0  # no voice has this note
 RATE = 22_050  # samples a second
 FRAME_SECONDS = 0.6  # a quarter note
-OVERTONES = (1.0, 0.5, 0.3, 0.15, 0.1)  # amplitudes of a tone and its harmonics, as of a soft organ
-FADE_SECONDS = 0.03  # at both ends of a note, against clicks
+OVERTONES = (1.0, 0.5, 0.3, 0.15, 0.1)  # amplitudes of a tone and its harmonics, like a soft organ
+FADE_SECONDS = 0.03  # at both ends of a note, to avoid clicks
 
 
 def format_frames(frames: Iterable[Sequence[int]]) -> str:

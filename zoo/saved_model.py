@@ -40,7 +40,7 @@ def export(
             translate. A longer text raises a `tf.errors.InvalidArgumentError`.
 
     Texts are not normalized: `model.translate` first converts them to Unicode's normal form C,
-    which a graph cannot. The first method is also the signature `serving_default`.
+    which a graph cannot do. The first method is also the signature `serving_default`.
 
     Keep the object that `tf.saved_model.load` returns as long as its functions are used.
 

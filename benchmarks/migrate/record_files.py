@@ -23,7 +23,7 @@ def migrate_records(old: Path, new: Path, digests: dict[str, str]) -> None:
 
     Args:
         old, new: the folders.
-        digests: of presets, before -> after.
+        digests: digests of presets, before -> after.
     """
     for path in sorted(old.glob("*.json")):
         record = json.loads(path.read_text())
@@ -73,7 +73,7 @@ def migrate_reproduction(
 
 
 def differences(saved: Any, today: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """[(path, saved value, today's)] of what a saved recipe has and today's has differently."""
+    """[(path, saved value, today's value)] where today's recipe differs from a saved one."""
     if isinstance(saved, dict) and isinstance(today, dict):
         return [
             difference

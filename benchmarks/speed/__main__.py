@@ -23,9 +23,10 @@ for 16 prompts, or as many as `--batch-size`; "-sample": images of a diffusion m
                        tokens of a sequence in one call, by `layers.RNN`
     zoo                a script: `Trainer.fit` with the zoo's own pipeline; the time includes
                        callbacks, logging and the check of each loss; `generate`
-    zoo threads        a script that begins with `zoo.threads.configure(model)`: where the model
-                       gains, one thread per operation, and micro-batches in parallel
-    zoo train          the command: the settings of `zoo train`, which should be as fast
+    zoo threads        a script that begins with `zoo.threads.configure(model)`: one thread per
+                       operation and micro-batches in parallel, for models that this makes faster
+    zoo train          the settings of the command `zoo train`, which should be as fast as
+                       "zoo threads"
     zoo translate      the same for decoding, as in `zoo translate`; `zoo caption` does not do it,
                        because image networks need all threads
     zoo xla            the same as zoo with `jit_compile=True`; training of text models only
@@ -35,12 +36,12 @@ for 16 prompts, or as many as `--batch-size`; "-sample": images of a diffusion m
                        tape; for the GAN and text models, the tutorial's step without tf.function
     pytorch            the usual style of PyTorch, with batches made by indexing tensors
     pytorch tuned      channels last, fused Adam, and a C library that reuses freed memory; for text
-                       models, everything that can be is computed outside of the loop
+                       models, as much as possible is computed outside of the loop
     pytorch compiled   the tuned variant with torch.compile; not for recurrent models
     keras hub          gpt by keras_hub's GPT-2 classes
     diffusers, lucidrains  ddpm by UNet2DModel of diffusers, and by denoising_diffusion_pytorch, at
-                       equal widths and tuned; "compiled": with torch.compile. Their networks are
-                       others: the record has the parameters and the operations of all
+                       equal widths and tuned; "compiled": with torch.compile. Their networks
+                       differ: the record has the numbers of parameters and operations of all
 
 First, `benchmarks.speed.equivalence` checks that the work is equal: from the same weights, with the
 same noise, every variant must have the zoo's losses in three training steps, or decode the zoo's
@@ -100,7 +101,7 @@ def check(model: str, variants: Sequence[str]) -> dict[str, float]:
 
 
 def count_work(model: str, variants: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Variant -> the work of its network, if one of them has another network than the zoo."""
+    """Variant -> the work of its network; {} if all variants have the zoo's network."""
     others = [variant for variant in variants if not VARIANTS[variant].same_network]
     if not others:
         return {}

@@ -46,8 +46,8 @@ EXCLUDED = -1e9  # the logit of a token that must not be generated
 def check(name: str, variants: Iterable[str] = VARIANTS, batch_size: int = 16) -> dict[str, float]:
     """Variant -> largest relative difference from the zoo.
 
-    Variants that use the zoo's own step, and variants that cannot run here, are skipped, and so are
-    those of `plain_parts`, whose equality is tested part by part, and those of another network.
+    Variants that use the zoo's own step, that cannot run here, or that have another network are
+    skipped, and so are those of `plain_parts`, whose equality is tested part by part.
 
     Raises:
         AssertionError: a difference is larger than TOLERANCE.

@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.network_work ddpm
 
-Some packages have another network than the zoo at equal widths. Their times can only be compared
-together with the work. The network of "pytorch" is the zoo's, layer by layer. Prints JSON.
+At equal widths, the networks of some packages differ from the zoo's. Their times can only be
+compared together with the work. The network of "pytorch" is the zoo's, layer by layer. Prints JSON.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.speed.variants import SAME_WORK, VARIANTS, factory, model_argume
 
 
 def network_work(model: str, variants: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Variant -> {"parameters", "gflop_per_image"} of a forward pass, 2 a multiply-add."""
+    """Variant -> {"parameters", "gflop_per_image"} of a forward pass; a multiply-add is 2."""
     return {variant: _count(model, variant) for variant in variants}
 
 

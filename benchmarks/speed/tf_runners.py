@@ -143,7 +143,7 @@ def decode(
     as_command: bool = False,
     **kwargs: Any,
 ) -> None:
-    """`generate` for one batch of sources or prompts after the other; arguments as of `trainer`."""
+    """`generate` for one batch of sources or prompts after the other; arguments as in `trainer`."""
     if configure:
         tf_threads.configure(zoo_name(name))
     if as_command:

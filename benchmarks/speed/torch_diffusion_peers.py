@@ -4,9 +4,10 @@
   by its `DDIMScheduler`.
 - "lucidrains": `Unet` and `GaussianDiffusion` of denoising_diffusion_pytorch.
 
-Their networks are others, with more layers at the same widths, so that losses and images cannot be
-compared: `benchmarks.speed.network_work` counts their parameters and operations. All else is tuned
-as `benchmarks.speed.torch_diffusion`: channels last, fused Adam, fused averages of the weights.
+Their networks differ from the zoo's: they have more layers at the same widths, so losses and images
+cannot be compared. `benchmarks.speed.network_work` counts their parameters and operations.
+Everything else is tuned as in `benchmarks.speed.torch_diffusion`: channels last, fused Adam, fused
+averages of the weights.
 """
 
 import functools

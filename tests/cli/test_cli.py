@@ -166,7 +166,7 @@ BAD = {
     ("train", "vae", "--data", "a\0b"): "NUL",
     ("train", "vae", "--data", "a\udc80"): "not UTF-8 text",
     ("evaluate", "."): "a run has config.json",
-    ("evaluate", "vae.snowflakes"): "is a preset without data: name them with --data",
+    ("evaluate", "vae.snowflakes"): "is a preset without data: add --data DATA",
     ("inspect", str(HOME / "zoo/presets/vae.snowflakes")): "is a preset without data",
     ("sample", "vaee"): "'vae'",
     ("sample", "vae", "-n", "0"): "must be an integer >= 1, got 0",

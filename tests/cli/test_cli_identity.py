@@ -358,7 +358,7 @@ def test_the_error_for_another_folder_describes_it(empty_dir):
     assert "checkpoints of an unknown run" in run_error(*TRAIN, "--workdir", "runs/old")
     (empty_dir / "made").mkdir()
     (empty_dir / "made/recipe.json").write_text(json.dumps(RECIPE_0_1))
-    assert "is unfinished and of zoo 0.1" in run_error("sample", "made", code=1)
+    assert "is an unfinished run of zoo 0.1" in run_error("sample", "made", code=1)
     (empty_dir / "run").mkdir()
     save_run(RunConfig(**BASE))
     error = run("train", "run").stderr

@@ -70,7 +70,7 @@ WITHOUT_EFFECT = {  # even where the option repeats its default
     ("train", "seq2seq", "--vocabulary-size", "8000"): "dates is tokenized into characters",
     ("sample", "runs/vae-images", "--label", "0"): "vae has no classes",
     ("sample", "runs/vae-images", "--reference", "a.png"): "vae is not conditioned on an image",
-    ("sample", "vae.snowflakes", "--best"): "best needs a run with its epochs",
+    ("sample", "vae.snowflakes", "--best"): "best needs a run, which has several epochs",
     ("sample", "captioning.shapes", "-n", "2"): "its samples need inputs from a data set",
     ("evaluate", "runs/vae-images", "--binarize", "often"): "'often' is not one of",
     ("evaluate", "runs/vae-images", "--data", ""): "must not be empty; leave it out",

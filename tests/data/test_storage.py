@@ -115,7 +115,7 @@ def test_without_a_writable_folder_a_set_is_generated_in_memory(small, forbidden
     storage._temporary.clear()
 
 
-def test_a_failure_to_generate_does_not_mention_the_network(small, monkeypatch):
+def test_a_failure_to_generate_does_not_mention_the_connection(small, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -124,7 +124,7 @@ def test_a_failure_to_generate_does_not_mention_the_network(small, monkeypatch):
         ZooError, match="No space left.*free space there, or set ZOO_DATA_DIR"
     ) as error:
         zoo.data.prepare("ratings")
-    assert "network" not in str(error.value)
+    assert "connection" not in str(error.value)
 
 
 def damage(path, kind):

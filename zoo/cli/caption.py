@@ -36,8 +36,8 @@ def _show(record: dict[str, Any]) -> None:
 @click.option(
     "--network",
     metavar="NAME",
-    help="Network that extracts the features, for a model trained on features: a name of"
-    " keras.applications, as in MobileNetV2.",
+    help="For a model trained on features: the network of keras.applications that extracts them,"
+    " such as MobileNetV2.",
 )
 @click.option(
     "--weights",
@@ -77,7 +77,9 @@ def caption(
     zoo caption captioning.flickr8k dog.jpg --network MobileNetV2 --num-beams 3
     """
     if network is None:
-        reject_options(["weights", "image_size"], "needs --network, for a model of features")
+        reject_options(
+            ["weights", "image_size"], "needs --network, for a model trained on features"
+        )
     network_args: dict[str, Any] | None = None
     if network:
         network_args = {"network": network, "weights": weights, "size": image_size}
@@ -112,11 +114,12 @@ def load_images(
     """(images uint8 [n, h, w, c], the model's inputs: these images or their features).
 
     Args:
-        model: decides the size and the channels.
-        files: of images.
+        model: its `image_shape` sets the size and the number of channels.
+        files: image files.
         network_args: arguments of `image_features.PretrainedNetwork`; None: the model takes images.
 
-    Raises UsageError: not an image; a network for a model of images, or none for one of features.
+    Raises UsageError: a file is not an image, the model takes images but a network was given, or
+    the model takes features and no network was given.
     """
     from zoo.data.image_files import read_images
 

@@ -125,7 +125,7 @@ def _compare_records(names: tuple[str, ...], found: list[Record]) -> dict[str, A
         for record in found:
             try:
                 differences.append(_to_dict(records.compare(record, found[0], metric)))
-            except (UsageError, records.RecordError):  # another protocol, or no values of images
+            except (UsageError, records.RecordError):  # another protocol, or no values per image
                 differences.append(None)
         values = [record["metrics"][metric]["value"] for record in found]
         metrics[metric] = {"values": values, "differences": differences}

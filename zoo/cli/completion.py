@@ -20,7 +20,7 @@ def _completer(names: Callable[[], Iterable[str]]) -> Completer:
 
 
 def _trained() -> Iterable[str]:
-    """What a trained model is named by: a run, a preset, or a model (its newest run)."""
+    """The names of trained models: runs, presets, and models, which mean their newest run."""
     yield from (str(run.workdir) for run in saved_runs())
     yield from factory.names(pretrained=True)
     yield from registry.names()

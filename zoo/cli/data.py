@@ -86,7 +86,7 @@ def data_info(name: str) -> dict[str, Any]:
 def data_prepare(name: str) -> dict[str, Any]:
     """Download a data set, once.
 
-    NAME is a name from `zoo data list`. Training needs no network afterwards.
+    NAME is a name from `zoo data list`. Training needs no internet access afterwards.
 
     \b
     zoo data prepare mnist

@@ -33,10 +33,10 @@ PACKAGES = (
     "matplotlib",
 )
 FOLDERS = {  # contents -> (the folder, what to do if it cannot be written)
-    "data": (datasets.directory, "set TFDS_DATA_DIR to another"),
-    "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another"),
-    "cache": (cache_folder, "set ZOO_CACHE to another"),
-    "runs": (lambda: RUNS, "work in another folder, or give --workdir"),
+    "data": (datasets.directory, "set TFDS_DATA_DIR to another folder"),
+    "generated": (datasets.generated_directory, "set ZOO_DATA_DIR to another folder"),
+    "cache": (cache_folder, "set ZOO_CACHE to another folder"),
+    "runs": (lambda: RUNS, "run zoo in another folder, or give --workdir"),
 }
 
 PLUGINS: dict[str, Callable[[Any], Any]] = {  # group of entry points -> check of an entry

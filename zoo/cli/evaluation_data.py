@@ -22,10 +22,10 @@ def default_test_split(
     """The split to evaluate on: test, else validation, else the training split, with a note.
 
     Args:
-        data: as `--data`.
+        data: as in `--data`.
         split: the training split.
         model_class: has the method `splits`.
-        options: those of the data.
+        options: options of the data.
     """
     if not source_names.is_named(data) and not source_names.source_path(data).exists():
         return split  # loading it raises the error
@@ -79,7 +79,7 @@ def splits_overlap(a: str, b: str) -> bool:
         return a == b
     parts = [first, second]
     if ORDER.findall(a) != ORDER.findall(b):
-        return True  # slices of two orders
+        return True  # the slices are of two different orders
     bounds = [bound for part in parts for bound in part.groups()[1:] if bound]
     if not (first[2] or first[3]) or not (second[2] or second[3]):
         return True  # one of them is the whole split

@@ -36,9 +36,9 @@ def export(model: str, folder: Path, num_beams: int, max_length: int, best: bool
     """Write a model as a SavedModel, which needs TensorFlow only.
 
     MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
-    FOLDER is created and must not exist. The methods of the model
-    become functions of the SavedModel: sample, encode, decode, ... Their texts are strings if they
-    are tokenized into words or characters, and token ids if they are tokenized into sub-words.
+    FOLDER is created and must not exist. The methods of the model become functions of the
+    SavedModel: sample, encode, decode, ... A text is passed as a string if it is tokenized into
+    words or characters, and as token ids if it is tokenized into sub-words.
 
     \b
     zoo export vae.snowflakes exported/vae

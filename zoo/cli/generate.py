@@ -30,7 +30,7 @@ def _show(record: dict[str, Any]) -> None:
 @click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
 @click.option(
     "--max-length",
-    "length",  # the option --max-length of `zoo train` is another one
+    "length",  # `zoo train` has a different option --max-length
     type=Number("max_length"),
     default=200,
     show_default=True,
@@ -62,7 +62,7 @@ def _show(record: dict[str, Any]) -> None:
     type=Number("repetition_penalty"),
     default=1.0,
     show_default=True,
-    help="A value above 1 makes tokens that already occurred less probable.",
+    help="Above 1: tokens that have occurred before become less probable.",
 )
 @click.option("--stop", multiple=True, help="Text that ends the output. May be repeated.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed for the samples.")
@@ -81,8 +81,8 @@ def generate(
     """Continue text with a trained language model.
 
     MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
-    Prints each PROMPT and its continuation; without a prompt, a new
-    text. A single text is printed as it is generated.
+    Prints each PROMPT and its continuation; without a prompt, a new text. A single text is printed
+    as it is generated.
 
     \b
     zoo generate gpt "ROMEO:" --max-length 300 --temperature 0.8

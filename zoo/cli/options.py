@@ -26,7 +26,7 @@ PLAIN_NUMBER = re.compile(r"[-+0-9.a-z]+", re.IGNORECASE)  # 1e-3, nan and inf a
 
 
 class UserPath(click.Path):
-    """A path as `zoo.files.user_path` takes it."""
+    """A path, converted by `zoo.files.user_path`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -189,14 +189,14 @@ _TEXT_OPTIONS = (
     click.option(
         "--column",
         metavar="COLUMN",
-        help="For language models: the text of a table (.csv, .tsv), by its name in the first line"
-        " or its number from 0; of a data set of pairs, the language.",
+        help="For language models: the column of a table (.csv, .tsv) that holds the text, by its"
+        " name in the first line or its number from 0; for a data set of pairs, the language.",
     ),
 )
 
 
 def generation_options(command: Callable) -> Callable:
-    """Adds the options that decide how a model generates text, and where attention is drawn.
+    """Adds the options for generating text and for the figure of attention weights.
 
     The command gets `search`, keyword arguments of the model's method, and `attention_file`, a path
     or None.
@@ -232,7 +232,7 @@ def join_words(words: Sequence[str], last: str = "or") -> str:
 
 
 def explicit_options() -> dict[str, str]:
-    """Parameters that were written on the command line: name -> the option, as `--num-beams`."""
+    """Parameters that were written on the command line: name -> option, such as `--num-beams`."""
     context = click.get_current_context(silent=True)
     if context is None:
         return {}
@@ -247,7 +247,7 @@ def reject_options(names: Iterable[str], reason: str) -> None:
     """Raises UsageError if one of these options was written on the command line.
 
     Args:
-        names: of parameters.
+        names: names of parameters.
         reason: what follows the options in the message: "needs --network".
     """
     explicit = explicit_options()

@@ -32,7 +32,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set takes key=value, as in --set latent_dim=16; got {pair}")
         if key in ("dtype", "name"):
             raise UsageError(
-                f"--set changes the architecture, not {key!r}; `zoo train` has --precision for that"
+                f"--set changes the architecture, not {key!r}; for the dtype, use --precision"
             )
         value = parse_literal(text.strip())
         if former_arguments.has_no_effect(name, key, value):
@@ -49,7 +49,7 @@ def parse_overrides(name: str, pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def matches_type(value: Any, default: Any) -> bool:
-    """Whether a value has the type of a default; None is accepted, which the model checks."""
+    """Whether a value has the type of a default; None is accepted; the model checks it."""
     if value is None:
         return True
     if isinstance(default, list | tuple):

@@ -23,8 +23,8 @@ def push(model: Path, target: str, **options: Any) -> dict[str, Any]:
     """Upload a trained run, or a preset, to the Hugging Face hub.
 
     MODEL is the folder of a run or of a preset, or the name of a model (its newest run). TARGET is
-    hf://owner/name. Uploading needs a token of the hub. In Python, zoo.get(TARGET, pretrained=True)
-    loads the model.
+    hf://owner/name. Uploading needs an access token of the hub. In Python,
+    zoo.get(TARGET, pretrained=True) loads the model.
 
     \b
     zoo push presets/mine hf://owner/mine
@@ -53,6 +53,6 @@ def _upload(hub: Any, repository: str, uploaded: preset.Preset) -> preset.Preset
         api = hub.HfApi()
         api.create_repo(repository, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=uploaded.folder)
-    except Exception as error:  # of the hub, the network or the token
+    except Exception as error:  # from the hub, the connection or the token
         raise PresetError(f"the hub refused {repository}: {one_line(error)}") from error
     return uploaded

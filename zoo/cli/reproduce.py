@@ -54,7 +54,8 @@ def _show(record: Any) -> None:
     type=Number("num_seeds"),
     default=1,
     show_default=True,
-    help="Number of runs with different seeds; the record has each of them and their means.",
+    help="Number of runs with different seeds; the record has the metrics of each run and the"
+    " means.",
 )
 @RESULTS_OPTION
 @click.option(
@@ -92,7 +93,7 @@ def reproduce(
     \b
     zoo reproduce --list
     zoo reproduce vae.mnist_gated --budget smoke
-    zoo reproduce vae.mnist_gated --seeds 3            three runs, or what is missing of them
+    zoo reproduce vae.mnist_gated --seeds 3            three runs, or those of them that are missing
     zoo reproduce dcgan.quickdraw_cat --data cat.npz
     zoo reproduce vae.mnist --command                  its training as one line of `zoo train`
     """

@@ -25,7 +25,7 @@ DATA_OPTIONS = (  # of `zoo train`; `Model.data_options` lists those that apply
     *("binarize", "augment", "image_size", "languages", "tokenizer", "vocabulary_size"),
     *("lowercase", "max_length", "truncate", "column", "min_count", "network", "mirrored"),
 )
-NONE = "none"  # on the command line, for a split that there is not
+NONE = "none"  # on the command line: no split
 
 
 def _defaults(cls: Any) -> dict[str, Any]:
@@ -46,9 +46,9 @@ def config_from_options(
 
     Args:
         name: a model's name; None: that of the file.
-        file: a description that the options change, see `read_config`.
+        file: the description of a run, see `read_config`; options override its fields.
         overrides: "key=value" for arguments of the model.
-        **options: those that were written: fields of `RunConfig` and of `TextConfig`.
+        **options: the options that were written: fields of `RunConfig` and of `TextConfig`.
 
     Raises UsageError.
     """
@@ -88,7 +88,7 @@ def config_from_options(
 
 
 def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The values with their `text_config`, in which defaults are those that suit the data."""
+    """The values with their `text_config`; its defaults depend on the data."""
     names = _defaults(cls.config_class)
     texts = {key: value for key, value in values.items() if key in names}
     if "max_length" in names:
@@ -100,7 +100,7 @@ def _with_text_config(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_applicable(model: str, values: dict[str, Any]) -> None:
-    """Raises UsageError for options that the model's data do not have, even if repeated."""
+    """Raises UsageError for options without effect on the model's data, even if set to defaults."""
     cls = registry.get_class(model)
     defaults = FIELDS | TEXT_FIELDS
     explicit = explicit_options()
@@ -133,7 +133,7 @@ def _default_micro_batches(name: str, values: dict[str, Any]) -> int:
 
 
 def check_model_name(name: str) -> None:
-    """Raises UsageError unless it is a model's name; the message says what it is instead."""
+    """Raises UsageError unless it is a model's name; the message states what it is instead."""
     if name in registry.names():
         return
     if name in recipes.names():
@@ -145,14 +145,14 @@ def check_model_name(name: str) -> None:
     if resolved.run:
         raise UsageError(
             f"{name} is a run, not a model; to resume it: zoo train --config {name}/config.json"
-            f" --workdir {name}; to begin with its weights: zoo train {resolved.run.config.model}"
+            f" --workdir {name}; to start from its weights: zoo train {resolved.run.config.model}"
             f" --init {name}"
         )
     raise UsageError(f"{name} is a {resolved.kind}, not a model: zoo train MODEL --init {name}")
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The fields of a description in a file; raises UsageError if it is damaged or has others.
+    """The fields of a description in a file; raises UsageError: damaged, or unknown fields.
 
     Args:
         file: the config.json of a run, or TOML.

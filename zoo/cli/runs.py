@@ -42,7 +42,7 @@ class LoadedModel:
 
 
 def resolve(name: str, overrides: Iterable[str] = (), best: bool = False) -> Resolved:
-    """What a name means; with overrides, a model that is not trained. Raises UsageError."""
+    """What a name refers to; with overrides, an untrained model. Raises UsageError."""
     if overrides and name not in registry.names():
         raise UsageError(
             f"--set needs a model's name, since the arguments of a run are fixed; got {name!r}"
@@ -50,7 +50,7 @@ def resolve(name: str, overrides: Iterable[str] = (), best: bool = False) -> Res
     resolved = Resolved("model", name) if overrides else loading.resolve(name)
     if best and resolved.run is None:
         what = f"is a {resolved.kind}" if resolved.kind != "model" else f"has none in {RUNS}"
-        raise UsageError(f"--best needs a run with its epochs; {name} {what}")
+        raise UsageError(f"--best needs a run, which has several epochs; {name} {what}")
     if resolved.kind == "model":
         log_message(f"note: {name} is untrained: its weights are random")
     if resolved.run and not Workdir(resolved.run.workdir).checkpoints.paths():
@@ -64,10 +64,10 @@ def describe(
     """The description of a run with other data or options; without a run, from options only.
 
     Args:
-        resolved: of `resolve`.
-        data: other data than the run's.
+        resolved: the result of `resolve`.
+        data: data to use instead of the run's.
         overrides: "key=value" for arguments of a model without a run.
-        **options: other values of fields; None: as the run has them.
+        **options: new values of fields; None keeps the run's value.
 
     Raises UsageError.
     """
@@ -87,7 +87,7 @@ def describe(
 
 
 def _with_languages(config: RunConfig, languages: tuple[str, str] | None) -> RunConfig:
-    """The description with other languages of its texts; None: the same."""
+    """The description with other languages of its texts; None: unchanged."""
     if languages is None:
         return config
     if not isinstance(config.text_config, TextConfig):
@@ -104,14 +104,14 @@ def open_trainer(
     data: str | None = None,
     **options: Any,
 ) -> LoadedModel:
-    """Opens anything with the data that it is evaluated on.
+    """Opens a run, a preset, a file or a new model, with the data that it is evaluated on.
 
     Args:
-        name: as of `zoo.recipes.loading.resolve`.
+        name: as in `zoo.recipes.loading.resolve`.
         overrides: "key=value" for arguments of a model, which is then untrained.
         best: use the best epoch of a run.
-        data: other data than the run's; needed by what is not a run.
-        **options: as of `describe`.
+        data: data to use instead of the run's; required for a preset or a file.
+        **options: as in `describe`.
 
     Raises UsageError.
     """
@@ -123,7 +123,7 @@ def open_trainer(
     model: Any = None
     if resolved.kind in ("preset", "file"):
         if data is None:
-            raise UsageError(f"{name} is a {resolved.kind} without data: name them with --data")
+            raise UsageError(f"{name} is a {resolved.kind} without data: add --data DATA")
         model = loading.open_resolved(resolved)
         resolved = replace(resolved, name=run_arguments.model_name(model))
     config = describe(resolved, data, overrides, **options)
@@ -152,7 +152,7 @@ def open_model(
     """(model with its trained weights, its origin, its description) of anything.
 
     Args:
-        name: as of `zoo.recipes.loading.resolve`.
+        name: as in `zoo.recipes.loading.resolve`.
         best: use the best epoch of a run.
         check: called with the model's class before a run is loaded: raises if it is unsuitable.
         setup: called before TensorFlow computes anything, such as `threads.single_threaded_ops`.

@@ -145,13 +145,13 @@ def sample(
 
 
 def sample_arguments(cls: "type[Model]", options: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `write_samples` besides the file: the options, and the defaults of others.
+    """The arguments of `write_samples` except the file: options, or defaults where none was given.
 
     The value of `data`, if the class has that argument, is None here.
 
     Args:
         cls: the class of the model.
-        options: those of the command line.
+        options: options of the command line.
 
     Raises UsageError: an option that is not an argument.
     """

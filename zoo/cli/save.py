@@ -66,7 +66,7 @@ def save(model: Path, folder: str, **options: Any) -> dict[str, Any]:
     """Write a trained run to a folder, as a preset.
 
     MODEL is the folder of a run, or the name of a model (its newest run). FOLDER is created, and
-    its name is that of the preset. In Python, zoo.get(FOLDER, pretrained=True) loads it; zoo push
+    the preset gets its name. In Python, zoo.get(FOLDER, pretrained=True) loads it; zoo push
     uploads it.
 
     \b
@@ -98,13 +98,14 @@ def save_preset(
 
     Args:
         run: the folder of a run, or a model's name.
-        folder: to create; its name is that of the preset.
-        license: of the weights; default apache-2.0, if the license of the data allows it.
-        dtype: of the stored weights, as in `zoo.save`.
+        folder: folder to create; the preset gets its name.
+        license: license of the weights; default apache-2.0, if the license of the data allows it.
+        dtype: data type of the stored weights, as in `zoo.save`.
         results: folder of the records of `zoo reproduce`.
         best: use the best epoch of a run; a recipe defines this itself.
 
-    Returns the `zoo.presets.Preset`. Raises UsageError: not a run, no record of it, no license.
+    Returns the `zoo.presets.Preset`. Raises UsageError if `run` is not a run, if a run of a recipe
+    has no record, or if the license must be given.
     """
     check_writable(folder / preset.CONFIG)
     import_tensorflow()
@@ -166,9 +167,9 @@ def recipe_card(
     """The fields of a card, `zoo.presets.cards.FIELDS`, of a recipe and its record.
 
     Args:
-        recipe, budget: of the run.
+        recipe, budget: recipe and budget of the run.
         record: that `zoo reproduce` wrote.
-        license: of the weights; None: the default.
+        license: license of the weights; None: the default.
     """
     results = [
         (

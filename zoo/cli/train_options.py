@@ -126,21 +126,22 @@ _RUN_OPTIONS = (
     ),
     _number("--warmup", default=0, help="Steps in which the learning rate rises from 0."),
     _number("--weight-decay", help="Decoupled weight decay."),
-    _number("--clip-norm", help="Largest global norm of the gradients."),
+    _number("--clip-norm", help="Clip gradients to this global norm."),
     click.option(
         "--ema",
         "ema_momentum",
         type=Number("ema_momentum"),
-        help="Momentum, such as 0.999, of a moving average of the weights, which is evaluated.",
+        help="Evaluate a moving average of the weights with this momentum, such as 0.999.",
     ),
-    _number("--accumulate", default=1, help="Batches whose mean gradient makes one update."),
+    _number("--accumulate", default=1, help="Batches per update, which uses their mean gradient."),
     _number("--patience", help="Epochs without a better metric before training stops."),
     click.option(
         "--monitor",
         type=Monitor(),
         default="val_loss",
         show_default=True,
-        help="Metric of the best epoch, as in max:val_accuracy to maximize.",
+        help="Metric that selects the best epoch; prefix max: to maximize it, as in"
+        " max:val_accuracy.",
     ),
     click.option(
         "--best",

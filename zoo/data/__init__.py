@@ -24,7 +24,7 @@ Augmentation transforms training images at random, from seed, epoch and batch nu
     none       unchanged
     jitter     resized by 286/256, cropped back at random, flipped with probability 1/2 (pix2pix)
 
-Only `prepare` uses the network. Importing this package imports neither TensorFlow nor TFDS.
+Only `prepare` accesses the internet. Importing this package imports neither TensorFlow nor TFDS.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def load(
         batch_size: examples in a batch.
         shuffle: whether epochs are shuffled; default: True for the train split of a named data
             set, else False.
-        seed: of the order, of dynamic binarization and of augmentation.
+        seed: seed of the order, of dynamic binarization and of augmentation.
         binarize: name of the binarization, see the module.
         binarize_seed: seed of "fixed" binarization.
         augment: name of the augmentation, see the module.
@@ -122,7 +122,8 @@ def load(
             celeb_a, no change for other sources.
         data_dir: folder of TFDS; default: TFDS_DATA_DIR, else ~/tensorflow_datasets. For generated
             data sets: ZOO_DATA_DIR, else ~/.cache/zoo/data.
-        drop_remainder: whether a last batch that is not full is dropped; default: as `shuffle`.
+        drop_remainder: whether a last batch that is not full is dropped; default: the value of
+            `shuffle`.
 
     Raises:
         UnknownNameError: data set, class, binarization or augmentation.
@@ -234,14 +235,15 @@ def _read_named(
             f"the images of {split!r} are those of the original file and keep their size: leave"
             " image_size out"
         )
-    seed = binarize_seed if binarize == "fixed" else None  # the bits stay what they are drawn
+    # Binarizing pixels of 0 and 255 a second time, as `ArrayDataset` does, changes nothing.
+    seed = binarize_seed if binarize == "fixed" else None
     return original_order.read_images(name, split, seed, data_dir)
 
 
 def _load_by_function(
     function: str, source: Any, split: str, optional: dict[str, Any], **options: Any
 ) -> ArrayDataset:
-    """What the function "module:name" of the catalog loads.
+    """The data that the function "module:name" of the catalog loads.
 
     Args:
         function, source, split: as in `load`.

@@ -24,11 +24,11 @@ class ArrayDataset:
 
     Args:
         arrays: name -> array [n, ...]; those of rank 4 are images, uint8 or floats in [0, 1].
-        name: of the data set.
+        name: name of the data set.
         split: which part of it this is.
         batch_size: examples in a batch.
         shuffle: whether epochs are shuffled.
-        seed: of the order, of dynamic binarization and of augmentation.
+        seed: seed of the order, of dynamic binarization and of augmentation.
         binarize: name of the binarization.
         binarize_seed: seed of "fixed" binarization.
         augment: name of the augmentation.
@@ -37,8 +37,8 @@ class ArrayDataset:
         num_classes: number of classes, if the arrays may lack some of them.
 
     Attributes:
-        source: the name or path of the data, and `image_size` its images' size, if `zoo.data.load`
-            was called with them; a run's description has both.
+        source, image_size: the name or path, and the size, that `zoo.data.load` was called with;
+            the description of a run stores both.
 
     Raises:
         UsageError: there is no batch, or values are neither images nor labels.

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 class CaptionConfig(TextConfig):
     """The preprocessing of a corpus of images with captions.
 
-    It also has the attributes of `TextConfig`, of which `languages` has no effect here.
+    It also has the attributes of `TextConfig`; `languages` has no effect here.
 
     Attributes:
         min_count: words that occur less often become the unknown token.
         image_size: pixels that images are resized to; None: unchanged.
         network: a name of `keras.applications` whose feature maps replace the images; None: the
             model receives the images.
-        weights: of the network, as in `image_features.PretrainedNetwork`.
+        weights: weights of the network, as in `image_features.PretrainedNetwork`.
         folder: where the feature maps are cached.
         mirrored: train on the mirror image of each image too, with the same captions.
     """

@@ -33,7 +33,7 @@ class Corpus:
 
     Args:
         texts: name -> list of str [n]: "source" and "target", or "caption".
-        name: of the data set.
+        name: name of the data set.
         split: which part of it this is.
         arrays: name -> array [m, ...], such as "image".
         rows: int [n], the row of the arrays that each text belongs to; None: row i to text i.
@@ -79,7 +79,7 @@ def load_pairs(
 
     Raises:
         UsageError: a file cannot be read; the message names the file and the line.
-        Others: as `zoo.data.load`.
+        Others: as in `zoo.data.load`.
     """
     _check_text(split=split)
     named = source_names.is_named(source)
@@ -196,16 +196,16 @@ def load_captions(
     Args:
         source: a name of the catalog ("flickr8k", "shapes"), or a folder of images.
         split: in the syntax of TFDS.
-        captions: of a folder: a file of lines NAME, tab, caption (as in Flickr8k.token.txt, with
+        captions: for a folder: a file of lines NAME, tab, caption (as in Flickr8k.token.txt, with
             NAME#0), or NAME, comma, caption.
-        names: of a folder: a file that lists the images to use, one per line; default: all with
+        names: for a folder: a file that lists the images to use, one per line; default: all with
             captions.
         image_size: crop the center square and resize it to this many pixels.
         data_dir: as in `zoo.data.load`.
 
     Raises:
         UsageError: images are missing; the message lists them.
-        Others: as `zoo.data.load`.
+        Others: as in `zoo.data.load`.
     """
     _check_text(split=split)
     check_optional_numbers(image_size=image_size)

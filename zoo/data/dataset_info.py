@@ -10,10 +10,10 @@ class DatasetInfo:
     Attributes:
         name: in the catalog.
         description: one line.
-        shape: of one image: height, width, channels; () for texts and ratings.
+        shape: shape of one image: height, width, channels; () for texts and ratings.
         splits: name -> number of examples.
         source: where it comes from.
-        license: of the data.
+        license: license of the data.
         network: whether preparing it downloads something.
         features: keys of an example, as TFDS names them.
         module: registers a TFDS builder of this library when it is imported.

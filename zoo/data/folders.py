@@ -116,7 +116,7 @@ def note_ambiguous_classes(folder: Path, names: Sequence[str]) -> None:
 
     Args:
         folder: whose subfolders are the classes.
-        names: of the classes.
+        names: names of the classes.
     """
     splits = [name for name in names if split_name(Path(name))]
     if splits:

@@ -34,6 +34,6 @@ def check_hosts(name: str, builder: Any) -> None:
     if silent:
         hosts = ", ".join(f"{host} ({reason})" for host, reason in list(silent.items()))
         raise ZooError(
-            f"cannot download {name!r}: {hosts}. Check the network (HTTPS_PROXY is honored)"
+            f"cannot download {name!r}: {hosts}. Check the connection (HTTPS_PROXY is honored)"
             f" and try again, or put a prepared copy at {builder.data_dir}"
         )

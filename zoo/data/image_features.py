@@ -39,8 +39,8 @@ class PretrainedNetwork:
     Args:
         network: a name of `keras.applications`, used without its top and with its preprocessing;
             or a Keras model that takes pixels in 0 ... 255.
-        weights: of a named network: a file, "imagenet" (downloaded by Keras), or None for random
-            weights.
+        weights: weights of a named network: a file, "imagenet" (downloaded by Keras), or None for
+            random weights.
         size: side of the network's square input, in pixels.
 
     Raises:
@@ -98,7 +98,7 @@ class PretrainedNetwork:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 in hex of the name, the weights and the size: what decides the maps."""
+        """SHA-256 in hex of the name, the weights and the size, which determine the maps."""
         digest = hashlib.sha256(f"{self.name} {self.size}".encode())
         for weight in self.model.weights:
             digest.update(_array_sha256(keras.ops.convert_to_numpy(weight)).encode())
@@ -168,8 +168,8 @@ def cached_feature_maps(
         maps[k : k + batch_size] = network(images[k : k + batch_size])
         if not np.isfinite(maps[k : k + batch_size]).all():
             raise UsageError(
-                f"{network.name} gives features of the images from {k:,} on that are NaN or too"
-                " large for float16; check its weights"
+                f"{network.name} computes features that are NaN or too large for float16 in the"
+                f" batch that begins with image {k:,}; check its weights"
             )
     write_atomically(path, lambda file: np.save(file, maps))
     digest = _file_sha256(path)

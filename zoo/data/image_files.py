@@ -127,7 +127,7 @@ def check_same_size(images: list[np.ndarray], folder: Any) -> list[np.ndarray]:
         listed = ", ".join(f"{w}x{h}" for h, w in sizes[:3])
         raise UsageError(
             f"the images in {folder} have {len(sizes)} sizes (width x height: {listed}"
-            f"{', ...' if len(sizes) > 3 else ''}); give image_size to cut and scale them to one"
+            f"{', ...' if len(sizes) > 3 else ''}); give image_size to crop and resize them to one"
         )
     return images
 

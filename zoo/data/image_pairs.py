@@ -25,7 +25,7 @@ def read_pairs(
 
     Args:
         direction: "AtoB" or "BtoA".
-        path: of the folder.
+        path: path of the folder.
         split: in the syntax of TFDS.
         image_size: crop the center square and resize it to this many pixels.
 

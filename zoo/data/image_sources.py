@@ -43,7 +43,7 @@ class ImageSource:
     Attributes:
         arrays: name -> array [n, ...].
         splits: the names of all splits of the data.
-        class_names: of the labels, if folders or files name them; else None.
+        class_names: names of the labels, if folders or files name them; else None.
     """
 
     arrays: dict[str, np.ndarray]
@@ -196,7 +196,7 @@ def slice_split(
         split: in the syntax of TFDS; "train.stratified[:90%]" and "train.ordered[:90%]" choose the
             order in which the slice is taken.
         splits: the names that exist.
-        name: of the data, for messages.
+        name: name of the data, for messages.
         ordered: whether a split without an order keeps the order of the arrays; else it is
             stratified, see `stratified_order`.
 

@@ -2,9 +2,9 @@
 
     zoo.data.load("mnist", "train.original[:50000]")     # the first 50,000 of the original file
 
-TFDS stores the images in another order, that of a hash of their numbers, so "train[:50000]" holds
-other images than the training set of the literature. The order is restored from the same hash, and
-checked by the MD5 of the original file.
+TFDS stores the images in another order, that of a hash of their numbers, so "train[:50000]" does
+not hold the images of the training set of the literature. The order is restored from the same hash,
+and checked by the MD5 of the original file.
 
 The literature on dynamically binarized MNIST trains on the first 50,000 images, binarized again in
 each epoch, validates on the last 10,000 and tests on the test file. Validation and test images are
@@ -52,7 +52,7 @@ def read_images(
     """A split in the original order as arrays: "image", uint8 [n, h, w, c], and "label", [n].
 
     Args:
-        name: of the catalog.
+        name: name in the catalog.
         split: such as "train.original[50000:]".
         binarize_seed: make the pixels 0 and 255 by the stream of this seed; None: gray values.
         data_dir: folder of TFDS.

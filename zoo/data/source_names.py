@@ -57,7 +57,7 @@ def splits(source: Any, languages: Sequence[str] | None = None) -> list[str]:
 
     Args:
         source: as in `zoo.data.load`.
-        languages: of a folder of texts: (source, target), the suffixes of its files.
+        languages: for a folder of texts: (source, target), the suffixes of its files.
     """
     if is_named(source):
         return [*CATALOG[source.partition("/")[0]].splits]

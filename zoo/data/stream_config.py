@@ -30,9 +30,9 @@ class StreamConfig:
     Attributes:
         tokenizer: "characters" (all of the training text), "bytes", "bpe" or "unigram" for
             sub-words, or "words", which lose the white space between them.
-        vocabulary_size: of sub-words and words, special tokens included.
+        vocabulary_size: number of sub-words or words, special tokens included.
         lowercase: convert the text to lower case.
-        column: of a table, see `zoo.data.text_sources.open_text`.
+        column: for a table: the column, see `zoo.data.text_sources.open_text`.
     """
 
     tokenizer: str = "characters"
@@ -81,7 +81,7 @@ class StreamConfig:
             source: as in `zoo.data.text_sources.open_text`.
             split: in the syntax of TFDS.
             vocabulary: None: computed from the split.
-            options: of `TokenBlocks`.
+            options: options of `TokenBlocks`.
 
         Raises UsageError.
         """

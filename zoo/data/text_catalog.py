@@ -7,7 +7,7 @@ _MODULE = "zoo.data.builders.texts"
 TEXTS = (
     DatasetInfo(
         "tiny_shakespeare",
-        "Tiny Shakespeare: 40,000 lines of his plays (Karpathy 2015), a text cut 90/5/5",
+        "Tiny Shakespeare: 40,000 lines of the plays (Karpathy 2015), one text split 90/5/5",
         (),
         {"train": 1, "validation": 1, "test": 1},
         "https://github.com/karpathy/char-rnn",

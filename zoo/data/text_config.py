@@ -28,7 +28,8 @@ class TextConfig:
     Attributes:
         languages: (source, target); of a table, its columns, ("1", "0"); None: the data's own.
         tokenizer: "bpe" or "unigram" for sub-words, "words", "characters" or "bytes".
-        vocabulary_size: of sub-words and words, special tokens included; all characters are kept.
+        vocabulary_size: number of sub-words or words, special tokens included; all characters are
+            kept.
         lowercase: convert all texts to lower case.
         max_length: maximum ids of a sentence, START and END included.
         truncate: cut longer sentences; else they are an error that names the first.
@@ -91,7 +92,7 @@ class TextConfig:
             data: a source, as in `load_pairs` or `load_captions`.
             split: in the syntax of TFDS.
             vocabulary: one of `zoo.text`, or one for each side; None: built from the split.
-            options: of `TextDataset`; a shuffled split is prepared for training.
+            options: options of `TextDataset`; a shuffled split is prepared for training.
         """
         from zoo.data.text_dataset import TextDataset
 

@@ -68,7 +68,7 @@ class TextDataset:
         batch_tokens: instead of batch_size: maximum ids of the widest text of a batch, padding
             included.
         shuffle: whether epochs are shuffled; else the corpus's order, whatever the lengths.
-        seed: of the order.
+        seed: seed of the order.
         max_length: maximum ids of a sentence, START and END included; a longer one is an error.
         truncate: cut longer sentences instead.
         multiple: widths are multiples of this.
@@ -76,8 +76,8 @@ class TextDataset:
 
     Attributes:
         vocabularies: name of the text -> its `zoo.text.Vocabulary`.
-        source: the name or path of the data, and `text_config` how it was loaded, if a `TextConfig`
-            loaded it; a run's description has both.
+        source, text_config: the name or path of the data and the `TextConfig` that loaded them, if
+            one did; the description of a run stores both.
 
     Raises:
         UsageError: a sentence is too long, there is no batch, or an argument is invalid.

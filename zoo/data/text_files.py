@@ -70,7 +70,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[int]) -> list[list[str
     """Columns of a tab-separated table, a list of texts each; empty lines are skipped.
 
     Args:
-        path: of the file.
+        path: path of the file.
         columns: two different integers, counted from 0.
     """
     _check_columns(columns)

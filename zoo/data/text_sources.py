@@ -52,8 +52,8 @@ def open_text(source: Any, column: str | None = None) -> TextSource:
     Args:
         source: a name of the catalog; a text file, gzipped or not; a folder of them; or a table,
             .csv or .tsv, whose rows are documents.
-        column: of a table, its name in the first line or its number from 0; of a data set of pairs,
-            the language.
+        column: for a table, the name of the column in the first line or its number from 0; for a
+            data set of pairs, the language.
 
     Raises UsageError.
     """

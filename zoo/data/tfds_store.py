@@ -1,6 +1,6 @@
 """Named data sets on disk, kept by TFDS: preparing and reading them.
 
-Reading never uses the network; only `prepare` downloads.
+Reading never accesses the internet; only `prepare` downloads.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
     `storage.generated_directory()`. TFDS reports progress.
 
     Args:
-        name: of the catalog.
+        name: name in the catalog.
         data_dir: folder to prepare it in.
 
     Returns:
@@ -54,8 +54,8 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
         UnknownNameError: the name.
         UsageError: a function computes the data set: there is nothing to prepare.
         DataNotPreparedError: files must be fetched by hand first.
-        ZooError: a host does not answer, the download fails or the disk is full; without a network
-            that takes seconds.
+        ZooError: a host does not answer (reported within seconds), the download fails or the disk
+            is full.
     """
     dataset = info(name)
     folder = storage.folder_for(dataset.name, data_dir)
@@ -85,10 +85,10 @@ def _prepare(
         )
     except ZooError:
         raise
-    except Exception as error:  # from TFDS, TensorFlow, the network or the disk
+    except Exception as error:  # from TFDS, TensorFlow, the connection or the disk
         advice = f"Check the free space there, or set {storage.GENERATED[0]} to another folder"
         if not dataset.generated:
-            subject = "the files put there by hand" if manual else "the network"
+            subject = "the files put there by hand" if manual else "the internet connection"
             advice = f"Check {subject} and the free space"
         raise ZooError(
             f"could not prepare {dataset.name!r} in {folder}: {one_line(error)}. {advice}, then try"
@@ -270,7 +270,7 @@ def _check_part(builder: DatasetBuilder, dataset: DatasetInfo, part: str) -> Non
         image_sources.split_slice(
             part, match.groupdict(), builder.info.splits[match["name"]].num_examples
         )
-    try:  # a syntax that only TFDS reads, as "train[0shard:3shard]"
+    try:  # a syntax that only TFDS reads, such as "train[0shard:3shard]"
         count = builder.info.splits[part].num_examples
         reason = "it holds no example"
     except Exception as error:

@@ -4,7 +4,7 @@
 
 An epoch of training cuts the stream into blocks at a random offset and permutes them. Both are
 functions of (seed, epoch), and the permutation is computed block by block: a text of any size
-takes constant memory, and batch k of an epoch begins without the batches before it.
+takes constant memory, and batch k of an epoch is made without the batches before it.
 """
 
 import math
@@ -29,24 +29,24 @@ class TokenBlocks:
     Blocks overlap by one id: each id of the stream is the target of one position and the input of
     the next. For training, a block is [context_length + 1] ids. For evaluation, windows of this
     length begin every `stride` ids, and "weight" [b, context_length] is positive for the targets
-    that no previous window has: all ids count once, the first after END, and the mean over windows
-    of the weighted sums over a window is the mean over the ids.
+    that no previous window has. So each id counts once (the first is predicted from END), and the
+    mean over windows of their weighted sums is the mean over the ids.
 
     Args:
         file: the ids.
-        vocabulary: of the ids.
+        vocabulary: vocabulary of the ids.
         context_length: inputs of a block.
-        name: of the data set.
+        name: name of the data set.
         split: which part of it this is.
         batch_size: blocks in a batch.
         shuffle: whether these are random blocks for training; else windows in order.
-        seed: of the order.
+        seed: seed of the order.
         stride: ids from one window to the next; None: context_length.
         drop_remainder: drop the blocks that do not fill a batch.
 
     Attributes:
-        source: the name or path of the data, and `text_config` how it was loaded, if a
-            `StreamConfig` loaded it; a run's description has both.
+        source, text_config: the name or path of the data and the `StreamConfig` that loaded them,
+            if one did; the description of a run stores both.
 
     Raises:
         UsageError: the text is too short, or a number is out of its range.
@@ -238,7 +238,7 @@ def scored_windows(
     counts in the first window that has it.
 
     Args:
-        numbers: of the windows; None: all.
+        numbers: numbers of the windows; None: all.
     """
     if numbers is None:
         numbers = np.arange(count_windows(tokens, context_length, stride))

@@ -1,7 +1,7 @@
 """Texts as files of ids, which are mapped into memory: of any size, written once, in a cache.
 
-The folder is ZOO_DATA_DIR/tokens. A file has the name of a checksum of all that decides its ids:
-the text, the part of it, the vocabulary.
+The folder is ZOO_DATA_DIR/tokens. A file is named after a checksum of everything that determines
+its ids: the text, the part of it, the vocabulary.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from zoo.files import write_atomically, write_json
 from zoo.log import log_message
 from zoo.text.vocabulary import END, UNKNOWN, Vocabulary, normalize
 
-FORMAT = 1  # raised if the same text gets other ids
+FORMAT = 1  # incremented when the same text gets other ids
 FOLDER = "tokens"
 _END_ARRAY = np.array([END], np.int32)
 
@@ -32,8 +32,8 @@ class TokenFile:
     """The ids of a text: END, then its documents with END between them.
 
     Attributes:
-        path: of the file.
-        dtype: of its ids.
+        path: path of the file.
+        dtype: dtype of its ids.
         tokens: number of ids after the first.
         text_bytes: UTF-8 bytes of all documents.
         unknown: number of tokens that are not in the vocabulary.
@@ -75,7 +75,7 @@ def write_tokens(
     Args:
         documents: read only if the file is missing.
         vocabulary: turns them into ids.
-        name: of the text, for messages.
+        name: name of the text, for messages.
         **identity: what decides the documents, as JSON values.
 
     Raises UsageError: there is no text.

@@ -76,7 +76,7 @@ def image_figures(model: Any, batch: Mapping[str, Any]) -> dict[str, np.ndarray]
 
     Args:
         model: a model.
-        batch: has "image" [n, h, w, c] in [0, 1] and perhaps "label" [n], of which the first 512
+        batch: has "image" [n, h, w, c] in [0, 1] and perhaps "label" [n]; the first 512 examples
             are used.
     """
     names = ("sample", "reconstruct", "interpolate", "encode", "decode", "prior")

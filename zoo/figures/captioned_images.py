@@ -25,7 +25,7 @@ def caption_maps(
 
     Args:
         images: [n, h, w, 1 or 3].
-        maps: of `model.attention_maps(images)`: n times (tokens, weights
+        maps: the result of `model.attention_maps(images)`: n times (tokens, weights
             [t, rows, columns]).
         path, dpi: see `save`.
 

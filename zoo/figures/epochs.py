@@ -28,7 +28,7 @@ def loss_curves(
         history: name -> one value per epoch, as `fit(...).history` or `history.json`; a shorter
             list belongs to the last epochs. NaN leaves a gap.
         epochs: the epochs' numbers from 0, as in `fit(...).epoch`; labeled from 1.
-        unit: of the values, such as "nats".
+        unit: unit of the values, such as "nats".
         path, dpi: see `save`.
 
     Raises:

@@ -26,7 +26,7 @@ def translations(
         model: has `translate`.
         sources, targets: images [m, h, w, 1 or 3] of one size.
         n: number of rows.
-        seed: of `translate`.
+        seed: seed of `translate`.
         path, dpi: see `save`.
 
     Raises:

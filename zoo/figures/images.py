@@ -24,7 +24,7 @@ def samples(
     Args:
         model: has `sample`.
         n: number of images.
-        seed: of the noise.
+        seed: seed of the noise.
         path, dpi: see `save`.
         options: further arguments of `model.sample`, such as `label`.
     """

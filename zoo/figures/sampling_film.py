@@ -13,7 +13,7 @@ from zoo.figures.formats import check_format
 from zoo.figures.rendering import grid, pixels
 from zoo.files import check_writable, write_atomically
 
-LAST_FRAME = 12  # the last image is shown as long as so many frames
+LAST_FRAME = 12  # the last image is shown for as long as this many frames
 
 
 def film(
@@ -31,7 +31,7 @@ def film(
         model: has `sample_path`.
         n: number of images.
         frames: number of columns, evenly spaced in time; at most one more than the steps.
-        seed: of the noise.
+        seed: seed of the noise.
         path, dpi: see `save`.
         options: further arguments of `model.sample_path`, such as `label` and `steps`.
     """

@@ -58,7 +58,7 @@ def loss_trajectories(
         histories: name -> list of entries with "step", "evaluations" and "loss", as returned by
             `stylize`.
         by: "step" or "evaluations" (of the loss), the horizontal axis.
-        title: of the figure.
+        title: title of the figure.
         path, dpi: see `save`.
 
     Raises:

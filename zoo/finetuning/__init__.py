@@ -44,7 +44,7 @@ def freeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
 
 
 def unfreeze(model: keras.layers.Layer, *patterns: str) -> list[str]:
-    """Makes the layers that match trainable, and no others; arguments and errors as of `freeze`."""
+    """Makes the layers that match trainable, and no others; arguments and errors as in `freeze`."""
     return _set_trainable(model, _check_patterns(model, patterns), True)
 
 

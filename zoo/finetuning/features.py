@@ -12,8 +12,9 @@ from zoo.errors import UnknownNameError, UsageError
 def feature_extractor(model: keras.layers.Layer, layers: str | Sequence[str]) -> "FeatureExtractor":
     """A Keras layer that maps the inputs of a model to the outputs of layers inside it.
 
-    A graph (`fit`, `predict`) does not compute the layers after them. The extractor is in inference
-    mode unless called with `training=True`; `model.trainable = False` freezes it.
+    In a graph (`fit`, `predict`), layers that these outputs do not depend on are not computed. The
+    extractor is in inference mode unless called with `training=True`; `model.trainable = False`
+    freezes it.
 
     Args:
         model: a model of the zoo, or a block of one (`zoo.load_block`).

@@ -46,7 +46,7 @@ def beam_search(
 
     Returns: a `DecodingResult`; beams beyond the number of possible sequences have log_probs -inf.
 
-    Raises UsageError: as `greedy`, or num_beams < 1, or length_penalty < 0.
+    Raises UsageError: as in `greedy`, or num_beams < 1, or length_penalty < 0.
     """
     check_numbers(num_beams=num_beams)
     check_length_penalty(length_penalty)

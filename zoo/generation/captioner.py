@@ -30,7 +30,7 @@ class Captioner(SequenceGenerator):
 
     Args:
         caption_vocabulary: the number of ids; or a `zoo.text` vocabulary, or the text of its
-            `to_json`, which is what is stored: a saved model contains its vocabulary.
+            `to_json`. A vocabulary is stored as that text, so a saved model contains it.
         image_shape: height, width and channels of an image, or of its features.
     """
 
@@ -80,7 +80,7 @@ class Captioner(SequenceGenerator):
             "caption": tf.TensorSpec((None, None), tf.int32),
         }
 
-    # What is shown and written.
+    # Figures and sample files.
 
     @classmethod
     def arguments_from_data(cls, data: Any) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class Captioner(SequenceGenerator):
             images: as in `caption`.
             captions: the captions; None: the model's own.
             max_length: maximum number of ids in a caption.
-            **options: of the search without `captions`, as in `generate`.
+            **options: options of the search if `captions` is None, as in `generate`.
 
         Returns, for each image, (tokens, maps [t, rows, columns]). Each map sums to 1. The last
         token is END, if it came within `max_length`.

@@ -89,7 +89,7 @@ def sample(
 
     Returns: a `DecodingResult`; its log_probs are those of the unmodified model.
 
-    Raises UsageError: as `greedy`, or an argument is out of range.
+    Raises UsageError: as in `greedy`, or an argument is out of range.
     """
     check_sampling(temperature, top_k, top_p)
     key = to_seed(seed)

@@ -142,7 +142,7 @@ class DiffusionModel(FlowCodes):
         labels: tf.Tensor | None = None,
         guidance: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The data and the noise in x_t, by the network, at one time [].
+        """The network's estimates of the data and of the noise in x_t, at one time [].
 
         Args:
             guidance: scale of classifier-free guidance, Ho, Salimans (2022, arXiv 2207.12598), eq.
@@ -166,7 +166,7 @@ class DiffusionModel(FlowCodes):
     def generator_inputs(
         self, n: int | tf.Tensor, seed: int | tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Noise for `n` images, [n, ...]; that of the first ones does not depend on `n`."""
+        """Noise for `n` images, [n, ...]; the noise of the first images does not depend on `n`."""
         shape = tf.concat([[n], self.code_shape], 0)
         noise = tf.random.stateless_normal(shape, self.as_seed(seed))
         return tf.ensure_shape(noise, (None, *self.code_shape))
@@ -284,7 +284,7 @@ class DiffusionModel(FlowCodes):
             file: a figure, an array, or an animation (.gif).
             n: number of samples; default 64, or 8 rows of a film, or 36 images of an animation.
             seed, label, sampler, steps, guidance: as in `sample`.
-            film: with the states between noise and image.
+            film: also show the states between noise and image.
         """
         options = {"label": label, "sampler": sampler, "steps": steps, "guidance": guidance}
         write_path_samples(self, file, n, seed, film, **options)

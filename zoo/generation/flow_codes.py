@@ -130,7 +130,7 @@ class FlowCodes(Model):
 
         Args:
             x: images [b, h, w, c] in [0, 1], of 256 levels.
-            seed: of the dequantization and of the estimate of the divergence.
+            seed: seed of the dequantization and of the estimate of the divergence.
             steps: number of steps of the solver; default `sampling_steps`.
         """
         self.require_pixels("log_prob")

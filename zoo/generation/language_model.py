@@ -31,7 +31,7 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
 
     Args:
         text_vocabulary: the number of ids; or a `zoo.text` vocabulary, or the text of its
-            `to_json`, which is what is stored: a saved model contains its vocabulary.
+            `to_json`. A vocabulary is stored as that text, so a saved model contains it.
         context_length: ids in a block of training, and in a window of evaluation.
     """
 
@@ -155,10 +155,10 @@ class LanguageModel(LanguageModelKind, Vocabularies, Model):
                 continued as if it were alone.
             max_length: maximum number of new tokens.
             num_samples: continuations of each prompt.
-            temperature: of sampling; 0: the most probable token at each step.
-            top_k, top_p: of sampling, see `zoo.generation.decoding.sample`.
+            temperature: sampling temperature; 0: the most probable token at each step.
+            top_k, top_p: as in `zoo.generation.decoding.sample`.
             repetition_penalty: above 1, tokens that the text already has become less probable.
-            seed: of sampling, an integer or int32[2]; None: different texts in each call.
+            seed: seed of sampling, an integer or int32[2]; None: different texts in each call.
             stop: strings that end a text.
 
         Returns a list of str; with `num_samples` above 1, a list of lists.

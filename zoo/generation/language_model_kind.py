@@ -66,7 +66,7 @@ class LanguageModelKind(Kind):
             source, split, training, batch_size, seed, drop_remainder: as in `zoo.Model.load_data`.
             arguments: constructor arguments: `context_length`, and `text_vocabulary`, which is
                 computed from this split if it is missing.
-            stride: of the windows, see `zoo.data.token_blocks.TokenBlocks`.
+            stride: stride of the windows, see `zoo.data.token_blocks.TokenBlocks`.
             **options: fields of `StreamConfig`.
         """
         config = StreamConfig(**cls.resolve_options(source, options))
@@ -116,7 +116,7 @@ class LanguageModelKind(Kind):
         """Adds perplexity and bits per byte to the nats per token, `loss`."""
         return {**metrics, **data.scores_of(metrics["loss"])}
 
-    # What is shown and written.
+    # Figures and sample files.
 
     def figures(self, batch: dict[str, Any]) -> dict[str, Any]:
         """A text that the model writes, always with the same random numbers."""
@@ -131,7 +131,7 @@ class LanguageModelKind(Kind):
         Args:
             file: a text file, or a sound or a figure of one chorale.
             n: number of texts, with a line of dashes between them.
-            seed: of the samples.
+            seed: seed of the samples.
         """
         suffix = file.suffix.lower()
         if suffix != ".txt" and n > 1:

@@ -75,11 +75,11 @@ def follow_path(
     data: tf.Tensor | None = None,
     mask: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """The state at the last of `times` for x [b, ...] at the first, by the model's predictions.
+    """Follows the model's predictions from x [b, ...] at the first of `times` to the last.
 
     Args:
         model: a `DiffusionModel`.
-        solver: how to get from one time to the next.
+        solver: takes one step, from one time to the next.
         all_states: return the states at all times, [steps + 1, b, ...].
         x: noise, or data for `times` in the other direction.
         times: float32 [steps + 1].

@@ -92,8 +92,9 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
         """Losses of logits [b, t, V] for tokens [b, t], as means over all tokens but padding.
 
         `loss` is the cross entropy to a target that spreads `label_smoothing` evenly over all
-        tokens (Szegedy et al., 2015, arXiv 1512.00567, section 7) and `nll` that without smoothing,
-        both in nats per token; `accuracy` is the fraction of tokens that have the highest logit.
+        tokens (Szegedy et al., 2015, arXiv 1512.00567, section 7); `nll` is the cross entropy
+        without smoothing. Both are in nats per token. `accuracy` is the fraction of tokens that
+        have the highest logit.
 
         Args:
             attention_weights: [b, t, s], for subclasses with a penalty on them.
@@ -144,9 +145,9 @@ class SequenceGenerator(TextKind, Vocabularies, Model):
             source: as in a batch.
             num_beams: 1 for greedy search; more for beam search.
             max_length: maximum number of tokens, END included.
-            length_penalty: of beam search; None: 0.6.
+            length_penalty: exponent of the length penalty in beam search; None: 0.6.
             seed: sample instead, an integer or int32[2]; the same seed gives the same tokens.
-            temperature, top_k, top_p: of sampling, see `decoding.sample`; they need a `seed`.
+            temperature, top_k, top_p: as in `decoding.sample`; they need a `seed`.
             eager: run as plain Python, so that `decode_step` can be debugged.
             micro_batches: parts of the batch that are decoded in parallel; None: one per core if
                 each operation has one thread, see `zoo.threads`. Sampling uses a single one.

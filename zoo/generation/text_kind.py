@@ -116,7 +116,7 @@ class TextKind(Kind):
         Args:
             data: a data set of `load_data`.
             n: number of examples.
-            **options: of the search, as in `generate`.
+            **options: options of the search, as in `generate`.
         """
         raise NotImplementedError
 

@@ -28,7 +28,7 @@ class Translator(SequenceGenerator):
 
     Args:
         source_vocabulary, target_vocabulary: the number of ids; or a `zoo.text` vocabulary, or the
-            text of its `to_json`, which is what is stored: a saved model contains its vocabularies.
+            text of its `to_json`. It is stored as that text, so a saved model contains it.
     """
 
     input_feature = "source"
@@ -61,7 +61,7 @@ class Translator(SequenceGenerator):
         Args:
             encoded: from `encode`.
             tokens: int32 [b, t], the decoder inputs of teacher forcing.
-            probability: of replacing a token; a number, or a callable of the step.
+            probability: probability of replacing a token; a number, or a callable of the step.
         """
         if not probability:
             return tokens
@@ -76,7 +76,7 @@ class Translator(SequenceGenerator):
     def batch_spec(self) -> dict[str, tf.TensorSpec]:
         return {name: tf.TensorSpec((None, None), tf.int32) for name in _FEATURES}
 
-    # What is shown and written.
+    # Figures and sample files.
 
     def figures(self, batch: dict[str, Any]) -> dict[str, np.ndarray]:
         """The attention weights of the first four texts."""
@@ -219,7 +219,7 @@ class Translator(SequenceGenerator):
             translations: the target texts; None: the model's own translations.
             max_length: maximum number of ids, on both sides.
             truncate: cut longer texts instead of raising an error.
-            **options: of the search without `translations`, as in `generate`.
+            **options: options of the search if `translations` is None, as in `generate`.
 
         Returns, for each text, (source tokens, target tokens, weights [t, s]). Weights sum to 1
         over s. The last target token is END, if it came within `max_length`.

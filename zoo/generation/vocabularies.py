@@ -12,7 +12,7 @@ _LARGEST_VOCABULARY = 2**24  # ids
 
 
 class Vocabularies(BatchChecks):
-    """Methods of models some of whose features are ids: what they mean, and their checks."""
+    """Methods of models with features that are ids: their vocabularies and checks."""
 
     vocabularies: dict[str, Any]
     vocabulary_sizes: dict[str, int]
@@ -44,7 +44,7 @@ class Vocabularies(BatchChecks):
     def check_feature(self, name: str, value: Any, spec: tf.TensorSpec) -> None:
         super().check_feature(name, value, spec)
         if name in self.vocabulary_sizes:
-            advice = f"{name}_vocabulary=N for N of them, or the vocabulary itself"
+            advice = f"{name}_vocabulary=N for ids below N, or the vocabulary itself"
             self.check_ids(f"{name!r} ids", value, self.vocabulary_sizes[name], advice)
 
     def vocabulary(self, feature: str) -> text.Vocabulary:

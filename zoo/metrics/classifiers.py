@@ -1,7 +1,7 @@
 """Bundled classifiers: the networks of the Frechet classifier distance.
 
 Their features are the inputs of the last layer. `python -m benchmarks.train_classifiers` trains
-them again, with the same weights.
+such networks again; the new weights are not the same to the bit, so they get a new name.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def unpack_classifier(raw: bytes) -> keras.Model:
 
 
 def build_network(dropout: float = 0.0) -> keras.Model:
-    """The untrained network, of Keras layers only: changes of `blocks` do not affect it."""
+    """The untrained network, of Keras layers only: changes to `blocks` do not affect it."""
     layers = keras.layers
     options = {"dtype": "float32"}
     spatial = {**options, "data_format": "channels_last"}

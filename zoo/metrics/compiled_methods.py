@@ -16,8 +16,8 @@ def compile_method(
 ) -> Callable:
     """`function(model, ...)` as a `tf.function`, which is reused for the same model.
 
-    A model whose variables changed (LoRA, another vocabulary), or any number or text among its
-    attributes, is traced again. The graph does not keep the model alive.
+    A model is traced again if its variables (LoRA, another vocabulary) or a number or text among
+    its attributes have changed. The graph does not keep the model alive.
 
     Args:
         model: a model.

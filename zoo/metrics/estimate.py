@@ -22,8 +22,8 @@ class Estimate:
 
     Args:
         values: float array [n].
-        name: of the metric, with all that changes its meaning, as "IWAE-500 bound".
-        unit: as "nats".
+        name: name of the metric, with all that changes its meaning, such as "IWAE-500 bound".
+        unit: such as "nats".
         higher_is_better: the direction of the metric.
         images: `fingerprint` of the n images, in the order of the values.
 
@@ -74,7 +74,7 @@ class Comparison:
         interval: (low, high), 95 %.
         p: probability of a difference at least as large if there were none; two-sided.
         n: number of images.
-        unit: of the difference.
+        unit: unit of the difference.
         runs: number of runs on either side.
     """
 

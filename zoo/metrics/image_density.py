@@ -34,9 +34,9 @@ def bits_per_dimension(
     Args:
         model: has `log_prob(x, seed, steps)`: [b, h, w, c] -> [b], in nats.
         data: batches with the feature "image" in [0, 1]; all are held in memory.
-        sampling_steps: of the solver; too few of them change the result.
+        sampling_steps: number of steps of the solver; too few change the result.
         images: maximum number of images, drawn at random; None: all.
-        seed: of the noise and of the choice of images.
+        seed: seed of the noise and of the choice of images.
         chunk: images computed at once; the noise depends on it.
         progress: show a bar on stderr, if that is a terminal.
 

@@ -77,7 +77,7 @@ def kernel_distance(
         generated: `ImageFeatures` [m, d] by the same extractor.
         blocks: number of blocks, 2 or more, with 2 or more images of either set in each. Memory and
             time grow with the square of a block's size; about 1000 is usual.
-        seed: of the division.
+        seed: seed of the division.
 
     Raises:
         UsageError: different extractors, or too many blocks for the number of images.

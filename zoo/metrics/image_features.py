@@ -23,7 +23,7 @@ class ImageFeatures:
         values: float array [n, d], n >= 2.
         extractor: the network, with its version and the hash of its weights, as
             "mnist-classifier-v1 sha256:ab12cd34". Scores by different networks are not comparable.
-        split: the images, as "mnist test" or "vae-mnist, seed 0".
+        split: the images, such as "mnist test" or "vae-mnist, seed 0".
         labels: integer array [n] of classes, or None.
 
     Raises:

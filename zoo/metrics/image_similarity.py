@@ -40,7 +40,7 @@ def ssim(a: Any, b: Any) -> Estimate:
         b: images to compare with them, of the same shape and range.
 
     Raises:
-        UsageError: as `psnr`, or the images are smaller than a window.
+        UsageError: as in `psnr`, or the images are smaller than a window.
     """
     if min(np.shape(a)[1:3], default=WINDOW) < WINDOW:
         raise UsageError(
@@ -59,7 +59,7 @@ def l1(a: Any, b: Any) -> Estimate:
         b: images to compare with them, of the same shape and range.
 
     Raises:
-        UsageError: as `psnr`.
+        UsageError: as in `psnr`.
     """
     values = _per_pair(a, b, lambda x, y: tf.reduce_mean(tf.abs(x - y), axis=(1, 2, 3)))
     return Estimate(values, "L1 distance", "of the range", False, fingerprint(a))

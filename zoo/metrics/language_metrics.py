@@ -26,8 +26,8 @@ def token_nll(model: Any, data: "TokenBlocks", stride: int | None = None) -> Est
     Args:
         model: a `zoo.LanguageModel`.
         data: a `zoo.data.token_blocks.TokenBlocks`.
-        stride: tokens from one window to the next; smaller: slower, and lower values. None: the
-            context.
+        stride: tokens from one window to the next; a smaller stride is slower and gives lower
+            values. None: the context.
 
     Returns:
         An `Estimate` with one value per window. Neighboring windows are not independent, so its
@@ -44,12 +44,13 @@ def random_window_nll(
 ) -> Estimate:
     """An estimate of nats per token from windows at random positions: the protocol of nanoGPT.
 
-    Some tokens count several times, others not at all; the first of a window have little context.
+    Some tokens count several times, others not at all; the first tokens of a window have little
+    context.
 
     Args:
         model, data: as in `token_nll`.
-        windows: their number.
-        seed: of the positions.
+        windows: number of windows.
+        seed: seed of the positions.
     """
     check_numbers(windows=windows, seed=seed)
     last = max(data.file.tokens - data.context_length, 0)

@@ -31,7 +31,7 @@ def mmd(x: Any, y: Any, permutations: int = 1000, seed: int = 0) -> tuple[float,
         x: codes [n, d].
         y: codes [m, d]. Memory grows with (n + m)^2: about 1 GB for 4000 in all.
         permutations: number of random divisions of the codes.
-        seed: of the divisions.
+        seed: seed of the divisions.
 
     Returns:
         (value, p): floats. p is the fraction of divisions, the given one included, whose value is
@@ -91,7 +91,7 @@ def aggregate_mmd(
         data: batches with the feature "image".
         images: maximum number of images, chosen at random; each gives one z ~ q(z|x), and the
             prior gives as many.
-        seed: of the noise, of the choice and of the permutations.
+        seed: seed of the noise, of the choice and of the permutations.
         permutations: see `mmd`.
 
     Returns:

@@ -127,7 +127,7 @@ def fit_latent_density(
         model: has `posterior` or `encode`, with codes [batch, latent_dim].
         data: batches with the feature "image": the training images of the model.
         num_components: number of Gaussians.
-        seed: of the noise and of the initialization.
+        seed: seed of the noise and of the initialization.
 
     Returns:
         A `tfd.MixtureSameFamily`, float32, with event shape [latent_dim].

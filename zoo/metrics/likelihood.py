@@ -45,8 +45,9 @@ def log_likelihood(
         images: maximum number of images; None: all. They are drawn at random, without
             replacement, and stay in order. (The first images are not a fair sample: in MNIST's
             test set the first half is easier than the second.)
-        seed: of the noise and of the choice of images. Models with the same latent size, images,
-            samples, seed and chunk get the same noise, which makes their comparison sharper.
+        seed: seed of the noise and of the choice of images. Models with the same latent size,
+            images, samples, seed and chunk get the same noise, which makes their comparison
+            sharper.
         chunk: (image, sample) pairs in memory at once; default: as many as have about 4 million
             pixels. The noise depends on it.
         progress: show a bar on stderr; if that is not a terminal, a line every minute.

@@ -33,8 +33,8 @@ def collect(model: Any, data: Any, *functions: Callable) -> list[np.ndarray]:
 def generate(model: Any, n: int, seed: int = 0, batch_size: int = 250) -> np.ndarray:
     """`n` images of `model.sample`, in batches: [n, h, w, c] in [0, 1].
 
-    Batch k has the seed (seed, k), so the first images of many are those of few only if both are
-    multiples of the batch size.
+    Batch k has the seed (seed, k), so a smaller n gives the first images of a larger n only if both
+    are multiples of the batch size.
 
     Raises:
         UsageError: the model cannot sample, or samples NaN.

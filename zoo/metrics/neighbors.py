@@ -85,7 +85,7 @@ class Memorization:
     Args:
         z: standardized difference of the distances to the training images, generated minus test
             images. Far below 0: copies; far above 0: underfitting.
-        ratio: of the median distances: 1 if generated images are as new as test images.
+        ratio: ratio of the median distances: 1 if generated images are as new as test images.
         copies: fraction of generated images that copy one training image.
         copies_in_test: the same for the real test images.
         name: the metric and its extractor.

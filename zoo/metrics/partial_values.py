@@ -21,7 +21,7 @@ class PartialValues:
 
     Args:
         path: an .npz file; None: nothing is read or written.
-        shape: of the array.
+        shape: shape of the array.
         identity: text of all that the values depend on. A file with another text is replaced.
 
     Attributes:

@@ -16,7 +16,7 @@ def track_examples(starts: range, name: str, progress: bool) -> Iterator[int]:
 
     Args:
         starts: the number of the first example of each step.
-        name: of the evaluation.
+        name: name of the evaluation.
         progress: False: nothing is shown.
     """
     console = Console(stderr=True)

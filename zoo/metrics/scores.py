@@ -14,10 +14,10 @@ class Score:
 
     Args:
         value: the number.
-        name: the metric and its extractor, as "recall (k=3), mnist-classifier-v1 sha256:...".
+        name: the metric and its extractor, such as "recall (k=3), mnist-classifier-v1 sha256:...".
         n_real: number of real images.
         n_generated: number of generated images.
-        split: the real images, as "mnist test".
+        split: the real images, such as "mnist test".
         lower_is_better: the direction of the metric.
         error: standard error of the value, if known.
         floor: the same Score of other real images in place of generated ones: the score of a
@@ -62,8 +62,8 @@ def rank(scores: dict[str, Score]) -> dict[str, Score]:
     """A dict of Scores by the names of models, sorted from best to worst.
 
     All must be measured alike: by one extractor, against the same real images, for equally many
-    generated images. With fewer images a distance or a recall has another expectation, not just
-    more noise.
+    generated images. With fewer images a distance or a recall has a different expected value, not
+    just more noise.
 
     Raises:
         UsageError: the scores are not of one kind.

@@ -25,9 +25,9 @@ class CorpusScore:
 
     Args:
         value: the number.
-        name: as "BLEU".
+        name: such as "BLEU".
         protocol: all that changes its meaning: tokens, case, number of references, versions.
-        unit: as "%".
+        unit: such as "%".
         higher_is_better: the direction of the metric.
         statistics: float array [n, k], the contribution of each text to the sums.
         combine: from sums [k] to the value.

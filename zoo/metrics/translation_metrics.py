@@ -47,7 +47,7 @@ def bleu(
         hypotheses: list of str, one for each sentence.
         references: list of str, or of lists of str.
         protocol: see the module.
-        language: of the texts, for Moses' rules; not used by the other protocols.
+        language: language of the texts, for Moses' rules; not used by the other protocols.
 
     Returns:
         A `CorpusScore`; its protocol ends in sacrebleu's signature.

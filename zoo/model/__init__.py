@@ -33,7 +33,7 @@ class Model(Kind, KerasMethods):
     Subclasses define `__init__` (each argument is stored in an attribute of its name), `build()`
     (creates all weights), `call`, `train_step`, `eval_step` and `configure_optimizers`. Optional
     methods are `sample`, `encode`, `decode`, `reconstruct` and `interpolate`; figures and the
-    command line use those that exist. Models of other data than single images derive from
+    command line use those that exist. Models of data other than single images derive from
     `zoo.ImageTranslator`, `zoo.Translator`, `zoo.Captioner`, ..., or override methods of `Kind`.
 
     Batches are dicts with the feature names of TFDS; images are float32 in [0, 1].
@@ -62,7 +62,7 @@ class Model(Kind, KerasMethods):
             raise ValueError(f"dtype must be float32 or mixed precision, got {policy.name!r}")
         super().__init__(dtype=policy, **kwargs)
         self.seed_generator = keras.random.SeedGenerator()
-        # Mapping proxies, which Keras does not track: optimizers and metrics are no weights.
+        # Mapping proxies, which Keras does not track: optimizers and metrics are not weights.
         self.optimizers: Mapping[str, keras.optimizers.Optimizer] = MappingProxyType({})
         self.mean_metrics: Mapping[str, keras.metrics.Mean] = MappingProxyType({})
         self._traced_checks: dict[str, Any] = {}  # see `zoo.model.batch_checks`
@@ -198,7 +198,7 @@ class Model(Kind, KerasMethods):
                 or a dict of them by part.
 
         Raises:
-            UsageError: optimizers for other parts than those of `configure_optimizers`.
+            UsageError: the parts differ from those of `configure_optimizers`.
         """
         if not self.built:
             self.build()

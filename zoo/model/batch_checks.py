@@ -180,12 +180,12 @@ class BatchChecks:
 
     def check_labels(self, labels: tf.Tensor) -> None:
         """Raises BatchError unless all labels are in 0 ... `num_classes` - 1."""
-        self.check_ids("labels", labels, self.num_classes, "num_classes=N for N of them")
+        self.check_ids("labels", labels, self.num_classes, "num_classes=N for N classes")
 
     def check_ids(self, kind: str, ids: Any, count: int, advice: str) -> None:
         """Raises BatchError, with `advice`, unless all ids are in 0 ... `count` - 1."""
         expected = f"{kind} in 0 ... {count - 1}"
-        self.check_range(expected, tf.convert_to_tensor(ids), 0, count - 1, f"; give it {advice}")
+        self.check_range(expected, tf.convert_to_tensor(ids), 0, count - 1, f"; pass {advice}")
 
 
 def _assert_fits(fits: tf.Tensor, message: Callable[[], tf.Tensor]) -> None:

@@ -23,7 +23,7 @@ def write_images(model: Any, file: Path, n: int, seed: int, **conditions: Any) -
 def sample_conditions(model: Any, label: int | None, reference: Path | None) -> dict[str, Any]:
     """The keyword arguments of `model.sample` for a class or an image.
 
-    Raises UsageError if the model is not conditional, or not on that.
+    Raises UsageError if the model is not conditioned on a class, or not on an image.
     """
     arguments: dict[str, Any] = {}
     if label is not None:

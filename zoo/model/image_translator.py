@@ -44,7 +44,7 @@ class ImageTranslator(Model):
 
         Args:
             images: in [0, 1], as are the translations.
-            seed: of the noise; None: without noise.
+            seed: seed of the noise; None: without noise.
         """
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class ImageTranslator(Model):
             file: a figure; or an array `image`, in .npz with `source` and `target`.
             data: the test split.
             n: number of pairs.
-            seed: of the noise; None: without noise.
+            seed: seed of the noise; None: without noise.
         """
         if seed is not None and not getattr(self, "dropout", True):
             raise UsageError(f"--seed is for dropout, and {self.name} has none here; leave it out")

@@ -142,7 +142,7 @@ class Kind:
         known = registry.arguments(cls)
         return {name: x for name, x in values.items() if name in known and x is not None}
 
-    # What is shown and written.
+    # Figures and sample files.
 
     def figures(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Figures of the model's current state: name -> image array or text."""
@@ -164,7 +164,7 @@ class Kind:
         Args:
             file: the file.
             n: number of samples.
-            seed: of the noise.
+            seed: seed of the noise.
             label: class of the samples, for a conditional model; None: all classes in turn.
             reference: image file that the samples resemble, for an instance-conditioned model.
 
@@ -230,5 +230,5 @@ class Kind:
         return {name: small_models.random_feature(random, n, spec) for name, spec in specs}
 
     def outputs(self, batch: dict[str, tf.Tensor], seed: Any) -> tf.Tensor:
-        """What the trained model is for: n outputs for a batch of n, here samples."""
+        """The main output of the model, n outputs for a batch of n; by default samples."""
         return self.sample(len(batch["image"]), seed=seed)  # type: ignore[attr-defined]

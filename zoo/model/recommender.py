@@ -41,7 +41,7 @@ class Recommender(Model):
         if name in self.input_feature:
             argument = f"num_{name}s"
             count = getattr(self, argument)
-            self.check_ids(f"{name!r} ids", value, count, f"{argument}=N for N of them")
+            self.check_ids(f"{name!r} ids", value, count, f"{argument}=N for ids below N")
 
     def predict_ratings(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Predicted ratings of the items [n] by the users [n]: float32 [n]."""

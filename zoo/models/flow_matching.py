@@ -23,7 +23,7 @@ class FlowMatching(zoo.DiffusionModel):
 
     With an `autoencoder` the flow is a prior of its codes, and images are decoded from them: Vahdat
     et al., "Score-based Generative Modeling in Latent Space" (2021, arXiv 2106.05931). The
-    autoencoder keeps its weights.
+    weights of the autoencoder do not change.
 
     Calling it maps noise, [batch, h, w, c] or [batch, latent_dim], to images in [0, 1].
 

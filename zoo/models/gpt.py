@@ -77,7 +77,7 @@ class GPT(zoo.LanguageModel):
             self._initialize(layer)
 
     def _initialize(self, layer: CausalTransformerLayer) -> None:
-        """Section 2.3: N(0, 0.02), less by sqrt(number of sublayers) for what a residual adds."""
+        """Section 2.3: N(0, 0.02); divided by sqrt(number of sublayers) before a residual sum."""
         residual = [layer.self_attention.output_layer.kernel, layer.feed_forward.layers[-1].kernel]
         for kernel in layer.trainable_variables:
             if kernel.name == "kernel":

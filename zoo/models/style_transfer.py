@@ -21,8 +21,8 @@ class StyleTransfer(zoo.Stylizer):
     """Neural style transfer: the pixels of an image are optimized, not the weights of a network.
 
     `stylize` is the paper's method: it optimizes the pixels of one image, and the model does not
-    change. `train_step` is the exception, for a trainer: it takes one step on the pixels of a
-    canvas, which are the only trained weights.
+    change. `train_step`, for a trainer, differs: it takes one step on the pixels of a canvas, which
+    are the only trained weights.
 
     Batches hold "content" and "style"; with several pairs the loss is their mean. Calling it maps
     images [batch, h, w, c] to their style, the concatenated Gram matrices: [batch, numbers].

@@ -36,7 +36,7 @@ class VAE(zoo.Model):
         base_filters: channels of the smallest feature map in the decoder.
         dense_units: widths of gated dense layers after the convolutions. `filters=()`,
             `dense_units=(300, 300)`, `latent_dim=40` is the common network for likelihoods.
-        residual_blocks: number of them at each size of the feature maps.
+        residual_blocks: number of residual blocks at each size of the feature maps.
         output_distribution: p(x|z): "bernoulli", "normal", or a layer class such as
             `blocks.BernoulliHead`.
         kl_estimator: "monte_carlo" (log q(z) - log p(z) at the sample), "analytic", or a callable

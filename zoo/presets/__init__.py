@@ -80,10 +80,10 @@ def save(
         folder: gets config.json, model.weights.h5, card.md and the model's vocabularies; a preset
             there is replaced.
         card: text with a `license` in its header, or a dict of its fields, see `cards.FIELDS`.
-        name: of the preset; default the folder's.
-        dtype: of the stored weights: "float32"; "float16" for half the bytes, each weight rounded
-            to 11 bits; or "int8" for less than a quarter, each rounded to one of 255 multiples of
-            a scale of its row or column.
+        name: name of the preset; default the folder's.
+        dtype: dtype of the stored weights: "float32"; "float16" for half the bytes, each weight
+            rounded to 11 bits; or "int8" for less than a quarter, each rounded to one of 255
+            multiples of a scale of its row or column.
 
     Returns the `Preset`. Raises UsageError: no license, an unregistered model, a folder that holds
     something else, weights that are not finite or too large for float16.

@@ -22,7 +22,7 @@ def limited_variables(parameters: int, adapted: bool = False) -> Iterator[None]:
 
     Args:
         parameters: number of parameters in the weights file.
-        adapted: whether the model gets other arguments than those of the preset.
+        adapted: whether the user overrides arguments of the preset.
     """
     most = (parameters + EXTRA_NUMBERS) * (ADAPTED_FACTOR if adapted else 1)
     count = total = 0

@@ -38,7 +38,7 @@ def header(text: str, where: Any = "the card") -> dict[str, str]:
     """The `key: value` lines between the first two `---` of a card.
 
     Args:
-        text: of the card.
+        text: text of the card.
         where: its file, for error messages.
 
     Raises PresetError if it has no license.
@@ -112,7 +112,7 @@ def render(
 
     Args:
         card: as in `zoo.save`.
-        name: of the preset.
+        name: name of the preset.
         model: the registered name of the architecture.
         weights: a line about them: number, bytes, hash.
         shipped: whether it is a preset of this package, which its name loads.

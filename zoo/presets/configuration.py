@@ -1,7 +1,7 @@
 """Checks the configuration of an untrusted model before Keras builds anything from it.
 
-It may contain layers, initializers and the like, of Keras or registered by the model's own package;
-no URL and, in a preset, no path of a file; no size out of proportion to the weights.
+It may contain layers, initializers and similar objects of Keras or of the model's own package. It
+must not contain a URL, a path of a file (in a preset), or a size out of proportion to the weights.
 """
 
 import copy
@@ -69,7 +69,7 @@ def parse_json(raw: str | bytes) -> Any:
 
 
 def deserialize(config: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a checked configuration, serialized objects as objects."""
+    """The arguments of a checked configuration, with serialized objects deserialized."""
     import keras
 
     return keras.saving.deserialize_keras_object(copy.deepcopy(config))  # Keras modifies it
@@ -88,7 +88,7 @@ def check(
         config: constructor arguments as JSON.
         model: its registered name.
         arguments: names of the arguments that the model's class has.
-        parameters: how many the weights file has.
+        parameters: number of parameters in the weights file.
         where: the preset, for error messages.
     """
     for key, value in config.items():
@@ -111,7 +111,7 @@ def _check_size(key: str, value: Any, parameters: int, where: Any) -> None:
 
 
 def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
-    """Raises PresetError if a configuration contains an object, URL or path it must not.
+    """Raises PresetError if a configuration contains an object, URL or path that is not allowed.
 
     Args:
         config: JSON.
@@ -133,7 +133,7 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
                 named += [value["config"]] if value["class_name"] == "function" else []
                 raise PresetError(
                     f"the configuration in {where} is unusable: it asks for {str(named)[:120]},"
-                    " which is not a layer, initializer, loss or the like of Keras or of the"
+                    " which is not a layer, initializer, loss or similar object of Keras or of the"
                     " model's package"
                 )
         if depth > MAX_DEPTH or objects > MAX_OBJECTS:

@@ -126,7 +126,7 @@ def _current_folder(reference: str, home: Path, get: Callable) -> Path:
     raw = get(preset.CONFIG, answers, preset_record.MAX_CONFIG_BYTES, whole=False).read_bytes()
     try:
         record = preset_record.parse(raw, reference)
-    except (PresetError, UsageError) as error:  # such as the login page of a network
+    except (PresetError, UsageError) as error:  # such as the login page of a hotel's Wi-Fi
         if (home / CURRENT_CONFIG).exists():
             raise UnreachableError(str(error)) from error
         raise
@@ -185,7 +185,7 @@ def parse_reference(reference: str) -> tuple[str, Callable[..., Path]]:
 
 
 def _is_folder_url(reference: str) -> bool:
-    """Whether a URL can be that of a preset's folder."""
+    """Whether a URL can point to a preset's folder."""
     if not web.is_safe(reference) or not reference.isprintable():
         return False
     url = urlsplit(reference)

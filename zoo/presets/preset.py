@@ -183,7 +183,7 @@ def _read_once(folder: Path) -> "Preset":
             )
         record = parse((folder / CONFIG).read_bytes(), folder)
         raw = {name: read_file(folder / name, facts) for name, facts in record["files"].items()}
-    except (OSError, ValueError) as error:  # ValueError: a path that no system has
+    except (OSError, ValueError) as error:  # ValueError: a path that cannot exist
         if isinstance(error, UsageError):
             raise
         raise PresetError(f"{folder} cannot be read: {one_line(error)}") from error
@@ -206,7 +206,7 @@ def read_file(path: Path, facts: dict[str, Any]) -> bytes:
     """The bytes of a file of a preset.
 
     Args:
-        path: of the file.
+        path: path of the file.
         facts: its expected `size` and `sha256`.
 
     Raises PresetError if it is missing or differs from them.

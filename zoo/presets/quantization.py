@@ -64,7 +64,7 @@ def dequantized(datasets: Mapping[str, h5py.Dataset], name: str, dtype: str) -> 
     Args:
         datasets: path -> dataset of an HDF5 file.
         name: path of an array whose shape was checked.
-        dtype: of the stored weights, as in `zoo.save`.
+        dtype: dtype of the stored weights, as in `zoo.save`.
 
     Raises ValueError for scales of another shape.
     """

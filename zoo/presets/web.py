@@ -51,7 +51,7 @@ def make_getter(
 
     Args:
         url_of: file name -> its URL.
-        headers: of the request; `Authorization` is sent to no other host.
+        headers: headers of the request; `Authorization` is sent to no other host.
     """
 
     def get(name: str, folder: Path, limit: int, whole: bool = True) -> Path:

@@ -35,7 +35,7 @@ def load(
     Args:
         model: a built model.
         raw: bytes of a file that `quantization.write` made.
-        dtype: of the stored weights, as in `zoo.save`.
+        dtype: dtype of the stored weights, as in `zoo.save`.
         rename: path of an array in the file -> its path in the model; None: they are the same.
     """
     with h5py.File(io.BytesIO(raw)) as file, saved_arrays(model) as expected:
@@ -113,8 +113,8 @@ def datasets(
 
     Args:
         group: an open file, or a group in it.
-        path: of the group.
-        addresses: of the items that were visited already.
+        path: path of the group.
+        addresses: addresses of the items that were visited already.
     """
     addresses = set() if addresses is None else addresses
     if path.count("/") > MAX_DEPTH or len(addresses) + len(group) > MAX_ITEMS:

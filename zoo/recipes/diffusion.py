@@ -6,12 +6,12 @@ from zoo.recipes.gans import LIMITATIONS, SMOKE, SPLITS, fidelity_metrics
 from zoo.recipes.metric_spec import MetricSpec
 from zoo.recipes.recipe import Budget, Recipe
 
-# On patches of 2 x 2 pixels a step takes about half the time, and what is left of it is in a few
-# wide convolutions.
+# On patches of 2 x 2 pixels a step takes about half the time, most of it in a few wide
+# convolutions.
 NETWORK = {"filters": [64, 128], "patch_size": 2, "num_heads": 4}
 
-# A prediction of the noise says little about the image where nearly all is noise, so that few steps
-# of sampling and of training are not enough.
+# Where x_t is nearly all noise, a prediction of the noise contains little information about the
+# image, so it needs more steps of sampling and of training.
 V_PREDICTION: dict[str, Any] = {"parametrization": "v", "schedule": "cosine"}
 
 
@@ -22,8 +22,8 @@ def diffusion_recipe(
 
     Args:
         model, data, title: as in `Recipe`.
-        epochs: of the budget "cpu-hour".
-        tag: of its name; default the data.
+        epochs: epochs of the budget "cpu-hour".
+        tag: the part of its name after the dot; default the data.
         **overrides: other fields of the `Recipe`.
     """
     settings: dict[str, Any] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo.training.trainer import Trainer
 
 LoadSplit = Callable[[str], Any]  # the name of a split -> a data set of the model's `load_data`
-UNFINISHED = "evaluation"  # folder in that of a run, with the finished parts of long metrics
+UNFINISHED = "evaluation"  # folder inside a run's folder, with the finished parts of long metrics
 
 
 def check_feasible(
@@ -77,13 +77,13 @@ def evaluate_recipe(
 
 
 class EvaluationData:
-    """What a metric is computed on: data, and outputs that several metrics share.
+    """The data that metrics are computed on, and model outputs that several metrics share.
 
     Args:
         train: called for the training examples, in order.
         test: the test examples.
-        folder: of the run, where generated texts and the finished parts of long metrics are
-            written; None: nowhere.
+        folder: folder of the run, where generated texts and the finished parts of long metrics are
+            written; None: they are not written.
         load_split: called with the name of another split.
 
     Attributes:
@@ -108,8 +108,8 @@ class EvaluationData:
         """The file of the finished part of a long metric; None: there is no folder.
 
         Args:
-            name: of the metric.
-            arguments: of the metric.
+            name: name of the metric.
+            arguments: arguments of the metric.
         """
         if self.folder is None:
             return None
@@ -128,8 +128,8 @@ class EvaluationData:
         Args:
             model: generates texts.
             num_beams, length_penalty: as in `zoo.SequenceGenerator.generate`.
-            texts: their number.
-            split: another split than that of the test examples.
+            texts: number of texts.
+            split: a split to use instead of the test examples.
         """
         data = self._load_split(split) if split and self._load_split else self.test
         key = num_beams, length_penalty, texts, split

@@ -42,12 +42,13 @@ def fidelity_metrics(extractor: str, images: int = 10_000) -> tuple[MetricSpec, 
 # Half the tutorial's channels leave time for four times as many steps. These settings lowered the
 # Frechet distance after two and three epochs of MNIST: the relativistic loss, learning rates of
 # five times the paper's, a small beta_2, a weak R1 penalty; and, in class-conditional models, a
-# third of the noise dimensions. After six and eight epochs: a third scale, with which eight epochs
-# reach what took thirty-six without, and feature matching, which doubles the recall of clothes; its
-# weight of 100 instead of 50 gives slightly more even classes. A mixture of a hundred Gaussians as
-# noise halves the distance of digits in a complete run, and lowers their recall by an eighth.
-# Clothes are best conditioned on instances, by 128 features, in a short run: the distance is 0.158
-# after 16 epochs; with 64 features it was 0.43 after 50 and 0.36 after 6.
+# third of the noise dimensions. These lowered it after six and eight epochs: a third scale, which
+# reaches in eight epochs the distance that took thirty-six without it, and feature matching, which
+# doubles the recall of clothes; a weight of 100 instead of 50 gives slightly more even classes. A
+# mixture of a hundred Gaussians as noise halves the distance of digits in a complete run, and
+# lowers their recall by an eighth. Clothes are best conditioned on instances, by 128 features, in a
+# short run: the distance is 0.158 after 16 epochs; with 64 features it was 0.43 after 50 and 0.36
+# after 6.
 
 NETWORKS = {"filters": [32, 64], "objective": "relativistic"}
 
@@ -59,7 +60,7 @@ def gan_recipe(
 
     Args:
         model, data, title: as in `Recipe`.
-        tag: of its name; default the data.
+        tag: the part of its name after the dot; default the data.
         **overrides: other fields of the `Recipe`.
     """
     settings = {
@@ -82,7 +83,7 @@ def class_recipe(model: str, data: str, title: str, epochs: int = 72, **config: 
 
     Args:
         model, data, title: as in `Recipe`.
-        epochs: of the budget "cpu-hour".
+        epochs: epochs of the budget "cpu-hour".
         **config: constructor arguments of the model.
     """
     return gan_recipe(
@@ -123,7 +124,7 @@ def facades_recipe(size: int, epochs: int, **config: Any) -> Recipe:
 
     Args:
         size: pixels of a side of the images.
-        epochs: of the budget "cpu-hour".
+        epochs: epochs of the budget "cpu-hour".
         **config: constructor arguments of the model.
     """
     return Recipe(

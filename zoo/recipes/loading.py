@@ -2,7 +2,7 @@
 
     model = zoo.load("runs/vae-mnist")                # the run's last epoch
     model = zoo.load("runs/vae-mnist", best=True)     # its best epoch
-    model = zoo.load("vae.snowflakes")                # a preset, as zoo.get(..., pretrained=True)
+    model = zoo.load("vae.snowflakes")                # a preset, like zoo.get(..., pretrained=True)
     model = zoo.load("hf://owner/name")
     model = zoo.load("model.keras")
 
@@ -128,8 +128,9 @@ def load(reference: str | Path, best: bool = False, cache: str | Path | None = N
 
     Returns the model, whose weights are the averages if the run averages them.
 
-    Raises UsageError: no such thing; a model without a run, which `zoo.get` builds; `best` of what
-    is not a run. CheckpointError: a run that is damaged or that cannot be built here. PresetError.
+    Raises UsageError: an unknown name; a model without a run, which `zoo.get` builds; `best` for
+    anything but a run. CheckpointError: a run that is damaged or that cannot be built here.
+    PresetError: as in `zoo.presets.load`.
     """
     return open_resolved(resolve(reference), best, cache)
 
@@ -137,10 +138,10 @@ def load(reference: str | Path, best: bool = False, cache: str | Path | None = N
 def open_resolved(
     resolved: Resolved, best: bool = False, cache: str | Path | None = None
 ) -> "Model":
-    """`load` of what a name means."""
+    """`load` for a resolved name."""
     name = resolved.name
     if best and resolved.run is None:
-        raise UsageError(f"best needs a run with its epochs; {name} is a {resolved.kind}")
+        raise UsageError(f"best needs a run, which has several epochs; {name} is a {resolved.kind}")
     import_tensorflow()
     from zoo.presets import keras_files
     from zoo.training.run_building import build_saved_model, open_run

@@ -13,9 +13,9 @@ class Metric:
     """How a metric is computed and written in a record.
 
     Attributes:
-        key: format string of its name in a record, of the arguments.
-        description: format string of its part of the protocol.
-        unit: of its value.
+        key: format string of its name in a record, filled in with the arguments.
+        description: format string of its part of the protocol, filled in likewise.
+        unit: unit of its value.
         compute: called as `compute(model, data, **arguments)` with the trained model and a
             `zoo.recipes.evaluate.EvaluationData`; returns (entry of a record, values of single
             examples or None), as `estimate_entry` and `score_entry` make them.

@@ -121,7 +121,7 @@ class PairSimilarity:
     """A similarity of translated images and their targets.
 
     Args:
-        name: of the function in `zoo.metrics`.
+        name: name of the function in `zoo.metrics`.
     """
 
     def __init__(self, name: str) -> None:

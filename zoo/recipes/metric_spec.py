@@ -15,7 +15,7 @@ def register_metric(name: str, metric: Metric) -> Metric:
     The same function defined again, as by a cell of a notebook, replaces itself.
 
     Args:
-        name: of the metric, for `MetricSpec`.
+        name: name of the metric, for `MetricSpec`.
         metric: how it is computed and written.
 
     Raises UsageError: the name is taken.
@@ -39,11 +39,11 @@ class MetricSpec:
 
     Args:
         name: a key of `METRICS`.
-        **arguments: of the function in `zoo.metrics`. `images` is the number of test images, drawn
-            with seed 0; default all. With an `extractor`, `images` is the number of generated
-            images. For metrics of texts, `texts` is the number of test texts, the first ones,
-            `num_beams` is 1 for greedy search, and `split` is another split than the recipe's test
-            split.
+        **arguments: arguments of the function in `zoo.metrics`. `images` is the number of test
+            images, drawn with seed 0; default all. With an `extractor`, `images` is the number of
+            generated images. For metrics of texts, `texts` limits the evaluation to the first test
+            texts, `num_beams` is 1 for greedy search, and `split` is used instead of the recipe's
+            test split.
 
     Raises UsageError: an unknown metric; an argument that is missing, unknown or out of range.
     """

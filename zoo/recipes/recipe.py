@@ -29,11 +29,11 @@ class Budget:
 
     Attributes:
         epochs: passes over the training data.
-        train_examples: examples of the training split that are used, which must then be like
+        train_examples: number of training examples to use; the training split must then be like
             "train" or "train[:500]"; None: all.
-        importance_sampling_images: test images for importance sampling; None: as the metrics have
-            it.
-        samples: images or texts that are generated for the metrics; None: as the metrics have it.
+        importance_sampling_images: test images for importance sampling; None: the number in the
+            metrics.
+        samples: images or texts generated for the metrics; None: the number in the metrics.
         patience: epochs without a better validation loss before training stops; None: never.
 
     Raises UsageError: a value that is not a number in its range.
@@ -93,7 +93,7 @@ class Recipe(RunConfig):
         references: published results to compare with.
         limitations: what a reader must know.
 
-    Raises UsageError: as `RunConfig`; or no learning rate for the named optimizer.
+    Raises UsageError: as in `RunConfig`; or no learning rate for the named optimizer.
     """
 
     name: str
@@ -160,8 +160,8 @@ class Recipe(RunConfig):
     def protocol(self, budget: str = "paper", metric: MetricSpec | None = None) -> str:
         """The line that decides whether two results may be compared.
 
-        It has data, splits, preprocessing or languages, metric, examples and unit. Data without a
-        name in the catalog are identified by a checksum. Tokenization is not part of it, since
+        It states data, splits, preprocessing or languages, metric, examples and unit. Data without
+        a name in the catalog are identified by a checksum. Tokenization is not part of it, since
         metrics compare whole texts.
 
         Args:
@@ -211,7 +211,7 @@ def limit_split(split: str, n: int) -> str:
 
 def data_identity(data: str) -> str:
     """What identifies data: a name of the catalog; of a file or folder, its name and checksum."""
-    direction, colon, place = data.rpartition(":")  # of pairs, as "AtoB:facades"
+    direction, colon, place = data.rpartition(":")  # of pairs, such as "AtoB:facades"
     path = user_path(place)
     if data.partition("/")[0] in catalog.CATALOG or not path.exists():
         return data

@@ -40,7 +40,7 @@ def format_value(entry: dict[str, Any]) -> str:
     """The value of a metric, with the floor that real images have and the labels never generated.
 
     Args:
-        entry: of the metric in a record.
+        entry: entry of the metric in a record.
     """
     notes = [f"floor {entry['floor']:.4g}"] if "floor" in entry else []
     if entry.get("dropped"):

@@ -43,11 +43,11 @@ class Record(dict):
 
     @property
     def num_seeds(self) -> int:
-        """Number of runs that it is about, which differ in their seeds."""
+        """Number of runs in the record, which differ in their seeds."""
         return len(self.get("seeds", ())) or 1
 
     def run(self, seed: int) -> "Record":
-        """The record of the run with one seed, of several without the values of single examples.
+        """The record of the run with this seed; without per-example values if there are several.
 
         Raises UsageError if there is none.
         """
@@ -225,9 +225,9 @@ def compare(a: Record | list[Record], b: Record | list[Record], metric: str) -> 
 
 
 def values(record: Record, metric: str) -> "np.ndarray":
-    """The values of single images of which a metric is the mean: float32 [n].
+    """The values of single images, whose mean is the metric: float32 [n].
 
-    Of a record of several seeds: [seeds, n]. Raises RecordError if there are none.
+    A record of several seeds has [seeds, n]. Raises RecordError if there are none.
     """
     file = record.path.with_suffix(".npz")
     try:

@@ -37,7 +37,7 @@ def reproduce(
         workdir: folder of the run; default runs/reproduce/NAME-BUDGET.
         num_seeds: number of runs. Run i has the recipe's seed + i; the folder of the first is
             `workdir`, of the others WORKDIR-seed1, ... The record has each run and the means over
-            runs. Of several, those that are complete and evaluated are not evaluated again.
+            runs. With several, those that are complete and evaluated are not evaluated again.
 
     Returns the `recipes.records.Record`.
 

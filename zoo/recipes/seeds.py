@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from zoo.recipes.records import Record
 
-OF_ONE_RUN = (  # keys of a record that each run has its own of
+OF_ONE_RUN = (  # keys of a record whose values differ between its runs
     *("metrics", "epochs", "steps", "evaluated_epoch", "train_seconds", "seconds", "curve"),
     *("date", "commit"),
 )

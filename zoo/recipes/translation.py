@@ -66,9 +66,9 @@ def multi30k_recipe(
 
     Args:
         model, title, config, references: as in `Recipe`.
-        epochs: of the default budget and of "paper".
-        minutes: of training in the default budget.
-        tag: of its name.
+        epochs: epochs of the default budget and of "paper".
+        minutes: minutes of training in the default budget.
+        tag: the part of its name after the dot.
         **overrides: other fields of the `Recipe`.
     """
     settings = {
@@ -135,9 +135,9 @@ def paper_recipe(
     """A small Transformer that translates from English, on tokenized Multi30k.
 
     Args:
-        language: of the target.
+        language: language of the target.
         title: as in `Recipe`.
-        minutes: of training in its default budget.
+        minutes: minutes of training in its default budget.
         references: as in `Recipe`.
     """
     splits = [{"split": split} if split else {} for split in PAPER_SPLITS]

@@ -102,9 +102,9 @@ def published_references(model: str) -> tuple[Reference, ...]:
     )
 
 
-# As low as three hours of two cores get in the same protocol: residual convolutions, a flow as
-# prior, and the importance-weighted bound. Evaluation takes 50 million decodings, so that maps with
-# more channels, which would train in the same time, are out of reach.
+# The lowest value that three hours on two cores reach in the same protocol: residual convolutions,
+# a flow as prior, and the importance-weighted bound. Evaluation takes 50 million decodings, so maps
+# with more channels, which would train in the same time, would take too long to evaluate.
 
 BEST = Recipe(
     name="flow_vae.mnist_best",

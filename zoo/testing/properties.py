@@ -110,13 +110,13 @@ def a_run_stopped_in_mid_epoch_resumes_to_the_same_bits(name: str) -> None:
         run = small_trainer(name, stopped, eager=True)
         run.fit(data, steps=1)
         shutil.copytree(stopped, copy)
-        history = run.fit(data, epochs=1).history  # goes on without loading
+        history = run.fit(data, epochs=1).history  # continues without loading
         rest = small_trainer(name, copy, eager=True)
         for variable in rest.state.variables().values():
-            variable.assign(keras.ops.ones_like(variable))  # only the checkpoint can know
+            variable.assign(keras.ops.ones_like(variable))  # so only the checkpoint has the weights
         resumed = rest.fit(data, epochs=1).history
     differing = same_bits(run.state.arrays(), rest.state.arrays())
-    require(not differing, f"a resumed run has other bits than an uninterrupted one: {differing}")
+    require(not differing, f"a resumed run differs from an uninterrupted one in {differing}")
     require(resumed == history, f"after resuming, the history is {resumed}, not {history}")
 
 
@@ -180,7 +180,7 @@ def a_compiled_run_takes_the_eager_steps_and_memorizes_an_example(name: str) -> 
 
 
 def another_seed_gives_other_bits(name: str) -> None:
-    """The resumed run shows that the same seed gives the same bits."""
+    """That the same seed gives the same bits is checked by the property of the resumed run."""
     model = small_model(name, seed=1)
     batch = model.example_batch(8)
     model.prepare(plain_optimizers(model))
@@ -192,7 +192,7 @@ def another_seed_gives_other_bits(name: str) -> None:
             return {k: v for k, v in state.arrays().items() if k.startswith("model")}
 
     first = step(3)
-    # A seed is (number, draws so far): with no draws there is nothing that could be another.
+    # A seed is (number, draws so far): a step without draws cannot depend on it.
     seeds = {k: v for k, v in first.items() if v.shape == (2,) and v.dtype.kind in "iu"}
     drew = any(seed[1] for seed in seeds.values())
     others = {*same_bits(first, step(4))} - seeds.keys()

@@ -70,13 +70,13 @@ class SentencePieceTokenizer(Vocabulary):
 
         Args:
             sentences: str or UTF-8 bytes; for a joint vocabulary, those of both languages.
-            vocabulary_size: number of ids; fewer, if the corpus is too small for as many.
+            vocabulary_size: number of ids; fewer, if the corpus is too small for that many.
             model_type: "bpe", Sennrich et al. (2016, arXiv 1508.07909), or "unigram", Kudo (2018,
                 arXiv 1804.10959).
             lowercase: as in the constructor.
             add_dummy_prefix: whether a text begins with a space that is removed again, so that its
-                first word has the sub-words that it has elsewhere. For texts that are encoded in
-                pieces, leave it out.
+                first word has the sub-words that it has elsewhere. Pass False for texts that are
+                encoded in pieces.
 
         Raises:
             UsageError: the corpus is empty, or `vocabulary_size` has no room for the 256 bytes, the

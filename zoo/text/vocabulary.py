@@ -24,7 +24,7 @@ def to_str_list(texts: Iterable[str | bytes], what: str = "line") -> list[str]:
     """A list of str from str or UTF-8 bytes.
 
     Args:
-        what: what an error message calls a text.
+        what: the word for a text in error messages.
 
     Raises UsageError that names the first invalid text, counted from 1.
     """
@@ -149,7 +149,7 @@ def limit_length(
         add_start_end: whether to add START and END; `max_length` counts them.
         max_length: maximum number of ids; None: no limit.
         truncate: cut longer lists before their END instead of raising an error.
-        what: what an error message calls a list.
+        what: the word for a list in error messages.
 
     Raises UsageError that names the first list that is too long.
     """

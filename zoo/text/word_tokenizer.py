@@ -127,7 +127,7 @@ class WordTokenizer(Vocabulary):
     @functools.cached_property
     def lookup_layers(self) -> list[keras.layers.StringLookup]:
         """Two Keras layers, text to id and id to text; an exported module must track them."""
-        tokens = [f" {SPECIAL[START]}", f" {SPECIAL[END]}", *self.words]  # no split gives a space
+        tokens = [f" {SPECIAL[START]}", f" {SPECIAL[END]}", *self.words]  # `split` yields no spaces
         with tf.init_scope():  # the tables outlive the graph in which they are first used
             return [
                 keras.layers.StringLookup(

@@ -96,7 +96,7 @@ def check_compatible(path: Path, arrays: Arrays, expected: Arrays) -> None:
 
 
 class Checkpoints:
-    """The numbered checkpoints of a folder, of which the newest `max_to_keep` are kept.
+    """The numbered checkpoints of a folder; the newest `max_to_keep` are kept.
 
     Args:
         folder: the folder.

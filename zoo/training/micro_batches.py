@@ -66,7 +66,7 @@ def means_of_sums(totals: dict[str, Any]) -> dict[str, float]:
         UsageError: there is no value to average.
     """
     if not totals:
-        raise UsageError("the data to evaluate on hold zero batches")
+        raise UsageError("the evaluation data hold zero batches")
     missing = [name for name, (_, count) in totals.items() if not count]
     if missing:
         raise UsageError(
@@ -130,5 +130,5 @@ def check_divides(dataset: tf.data.Dataset, count: int) -> None:
         raise UsageError(
             f"micro_batches={count} must divide the size of every batch, got"
             f" {size or 'a shorter last batch'}; zoo.data.load(..., drop_remainder=True)"
-            " leaves a short last batch out"
+            " drops a short last batch"
         )

@@ -35,7 +35,7 @@ class Display(Protocol):
         """Adds a line that remains."""
 
     def stop(self) -> None:
-        """Removes what only a running training shows."""
+        """Removes what is shown only during training."""
 
 
 class Progress(keras.callbacks.Callback):

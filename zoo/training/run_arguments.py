@@ -48,7 +48,7 @@ def infer_from_data(
     """Adds the arguments that follow from the data to the arguments of a model.
 
     Args:
-        name: of the model.
+        name: name of the model.
         config: its arguments; they must not contradict the data.
         data: a data set of the model's `load_data`.
         trained: whether these are the arguments of a trained model; then counts, such as

@@ -33,8 +33,8 @@ def load_data(
         config: the description.
         split: in TFDS syntax.
         training: whether it is the training data: shuffled and augmented.
-        arguments: of the model, for what has been computed from the training split, such as a
-            vocabulary; None: those of the description, or of the training split.
+        arguments: arguments of the model, including those computed from the training split, such
+            as a vocabulary; None: those of the description, the others computed now.
 
     Raises UsageError: the data are unknown. Also raises the errors of `zoo.data.load`.
     """
@@ -73,7 +73,7 @@ def build_model(
         config: the description.
         data: decides `image_shape`, the vocabularies and the classes; None: the arguments do.
         init: a model with the weights that `config.init` names; None: a run is resumed or opened.
-        steps_per_epoch: of training, which a warm-up of the KL weight depends on.
+        steps_per_epoch: training steps in an epoch, which a warm-up of the KL weight depends on.
     """
     keras.utils.set_random_seed(config.seed)
     arguments = _deserialize(config.model, config.config)
@@ -90,16 +90,16 @@ def build_model(
 
 
 def _deserialize(model: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Constructor arguments of a model, serialized objects as objects."""
+    """Constructor arguments of a model, with serialized objects deserialized."""
     registry.get_class(model)  # also registers the classes of these objects
     values: dict[str, Any] = keras.saving.deserialize_keras_object(dict(arguments))
     return values
 
 
 def _load_initial_weights(model: Model, init: Model, config: RunConfig) -> None:
-    """Copies the weights that fit, with a report; if not all do, it names different arguments.
+    """Copies the weights that fit and logs a report, with the arguments that differ if some do not.
 
-    Raises UsageError: none fits.
+    Raises UsageError: no weight fits.
     """
     settings = _different_arguments(model, init)
     note = f"; the arguments of {config.init} are {' '.join(settings)}" if settings else ""
@@ -205,12 +205,12 @@ def build_trainer(
 
     Args:
         config: the description.
-        model: of `build_model`, made in the scope of the strategy.
+        model: the result of `build_model`, made in the scope of the strategy.
         workdir: folder of the run.
-        steps_per_epoch: of training, which schedules depend on.
-        callbacks: besides that of `config.patience`.
-        strategy: of `build_strategy`.
-        **options: of `zoo.Trainer`.
+        steps_per_epoch: training steps in an epoch, which schedules depend on.
+        callbacks: callbacks in addition to the one for `config.patience`.
+        strategy: the result of `build_strategy`.
+        **options: options of `zoo.Trainer`.
     """
     callbacks = [*callbacks]
     if config.patience is not None:
@@ -247,7 +247,7 @@ def build_saved_model(run: Run) -> Model:
     if run.arguments is None:
         raise CheckpointError(
             f"{run.workdir} has no constructor arguments of its {run.config.model}: Keras could not"
-            " serialize them, or the run is unfinished and of zoo 0.1. Give the model to"
+            " serialize them, or it is an unfinished run of zoo 0.1. Give the model to"
             " zoo.Trainer in Python, or finish the run with the command that began it"
         )
     try:

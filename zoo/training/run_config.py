@@ -1,7 +1,8 @@
 """The description of a run: everything that determines its numbers, from the data to the seeds.
 
-`zoo train` makes it from options, a name or a file; a recipe is one with budgets and metrics; the
-`config.json` of a run is one. Importing this module needs no TensorFlow.
+`zoo train` makes it from options, a name or a file; a recipe is a description with budgets and
+metrics; the `config.json` of a run stores its description. Importing this module needs no
+TensorFlow.
 """
 
 from collections.abc import Collection
@@ -21,7 +22,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BINARIZATIONS = ("none", "threshold", "dynamic", "fixed")
 AUGMENTATIONS = ("none", "jitter")
 
-# What a run may be resumed with another value of: it does not change the weights of any step.
+# Fields that may change when a run is resumed: they do not affect the weights of any step.
 RESUMABLE = (
     *("epochs", "steps", "test", "select_best_epoch"),
     *("strategy", "save_every", "figures_every"),
@@ -48,8 +49,8 @@ class RunConfig:
         config: constructor arguments of the model, as JSON values; others follow from the data.
         data: a name of the catalog, or the path of a file or folder; None: unknown, since the data
             of a run in Python did not come from `zoo.data`.
-        train, valid, test: splits in TFDS syntax: trained on; validated on after each epoch, None:
-            not at all; evaluated on at the end.
+        train, valid, test: splits in TFDS syntax, for training, for validation after each epoch
+            (None: no validation), and for the evaluation at the end.
         batch_size: examples per step.
         epochs: total passes over the training data.
         steps: total steps, in place of `epochs`.
@@ -57,14 +58,15 @@ class RunConfig:
             optimizers. The other settings of optimizers apply to both.
         learning_rate: the peak of the schedule; a dict, part -> rate, for a model of several
             networks; None: that of the optimizer.
-        betas: of Adam and its variants, decay rates of the averages of gradients and of squared
-            gradients.
+        betas: for Adam and its variants, the decay rates of the averages of gradients and of
+            squared gradients.
         schedule: "constant"; "linear" or "cosine" down to 0.01 of the rate over all steps;
             "inverse_sqrt" after the warm-up.
         warmup: steps in which the learning rate rises linearly from 0.
         weight_decay: decoupled weight decay; None: that of the optimizer.
         clip_norm: largest global norm of the gradients; None: not clipped.
-        ema_momentum: of the moving average of the weights, which is evaluated; None: no average.
+        ema_momentum: momentum of the moving average of the weights, which is evaluated; None: no
+            average.
         accumulate: batches whose gradients are averaged for one update.
         patience: epochs without a better `monitor` before training stops; None: never.
         monitor: metric whose best epoch is kept, as in `zoo.Trainer`.
@@ -80,11 +82,11 @@ class RunConfig:
         augment: augmentation of training images, as in `zoo.data.load`.
         image_size: pixels that images are resized to; None: not resized.
         drop_remainder: drop a last training batch that is not full; None: as `zoo.data.load` does.
-        seed: of weights, noise and data order.
+        seed: seed of weights, noise and data order.
         select_best_epoch: evaluate the epoch with the best `monitor`; False: the last.
         init: a run, a preset or a file whose weights are the initial ones, as far as they fit.
         freeze: patterns of layers that are not trained, as in `zoo.finetuning.freeze`.
-        strategy: of distribution, "mirrored" or "multi_worker"; None: one device.
+        strategy: distribution strategy, "mirrored" or "multi_worker"; None: one device.
         save_every, figures_every: as in `zoo.Trainer`.
 
     Raises UsageError: a value out of its range, an unknown name, or two fields that exclude each
@@ -159,7 +161,7 @@ class RunConfig:
             raise UsageError(f"{reason} for patience: leave it out, or name a split (valid=)")
 
     def _convert_json_values(self) -> None:
-        """Sets what JSON and TOML have as lists and dicts."""
+        """Converts the values that JSON and TOML store as lists and dicts."""
         text_config = self.text_config
         if isinstance(text_config, dict):
             classes = (TextConfig, StreamConfig, CaptionConfig)

@@ -24,7 +24,7 @@ def describe_run(
 ) -> None:
     """Writes `config.json` with what is known, unless the command line has written it.
 
-    The data are described if they came from `zoo.data`. The caller holds the folder.
+    The data are described if they came from `zoo.data`. The caller has locked the folder.
 
     Args:
         trainer: with a workdir.
@@ -79,7 +79,7 @@ def _previous_description(folder: Workdir) -> Run | None:
 
 
 def _note_other_data(previous: Run, config: RunConfig) -> None:
-    """Logs a message if a run resumes with other data than those it was trained on so far."""
+    """Logs a message if a run resumes with different data from those it was trained on so far."""
     old = {name: getattr(previous.config, name) for name in DATA_FIELDS}
     changed = differences(old, {name: getattr(config, name) for name in DATA_FIELDS})
     if previous.config.data and not run_folder.has_same_data(previous, config.data):

@@ -1,6 +1,6 @@
 """`config.json` of a run: its description, and what was built from it.
 
-The model and the optimizers that were built are stored beside the description, so that a run is
+The model and the optimizers that were built are stored beside the description, so that a run can be
 opened without its data. Importing this module needs no TensorFlow.
 """
 
@@ -39,8 +39,8 @@ class Run:
         arguments: the constructor arguments of the model that was built; None: it cannot be built
             from JSON.
         optimizers: part -> serialized optimizer; None: they follow from the description.
-        fingerprint: of the data, as `source_names.fingerprint` returns it; None: a named data set,
-            or a run that is older than fingerprints.
+        fingerprint: fingerprint of the data, see `source_names.fingerprint`; None: a named data
+            set, or a run of a version that stored no fingerprints.
         made_by: "zoo train", "zoo.Trainer", or "zoo reproduce NAME --budget BUDGET".
     """
 
@@ -59,12 +59,12 @@ class Run:
 
 
 def write(workdir: Path | str, config: RunConfig, model: "Model", made_by: str) -> Run:
-    """Writes `config.json`; the caller holds the folder.
+    """Writes `config.json`; the caller has locked the folder.
 
     Args:
         workdir: the folder.
         config: the description.
-        model: prepared for training.
+        model: the model, prepared for training.
         made_by: as in `Run`.
     """
     from zoo.training.run_identity import serialize_optimizers
@@ -122,7 +122,7 @@ def read(workdir: Path | str) -> Run:
         raise CheckpointError(f"the run in {workdir} cannot be opened: {error}") from error
     except Exception as error:  # a damaged file may contain anything
         raise CheckpointError(
-            f"{path} is damaged or is not of a run ({type(error).__name__}: {one_line(error)}):"
+            f"{path} is damaged or not from a run ({type(error).__name__}: {one_line(error)}):"
             f" move {workdir} away to train again, or use another --workdir"
         ) from error
 
@@ -161,12 +161,12 @@ def _from_old_recipe(record: dict[str, Any]) -> dict[str, Any]:
 def check_same(workdir: Path | str, config: RunConfig) -> Run | None:
     """The `Run` in a folder, or None; raises UsageError if its description differs.
 
-    Data that were moved are the same data if both fingerprints are known. A warning is printed if
-    data have changed at the same path.
+    Data at another path are the same data if the fingerprints are equal. A warning is printed if
+    the data at the same path have changed.
 
     Args:
         workdir: the folder.
-        config: what was requested now.
+        config: the requested description.
     """
     folder = Workdir(workdir)
     if not folder.checkpoints.paths():
@@ -207,7 +207,7 @@ def has_same_data(run: Run, data: str | None) -> bool:
 
 
 def _comparable(config: RunConfig, other: RunConfig) -> dict[str, Any]:
-    """The fields that a run must be resumed with, those of the texts beside the others.
+    """The fields that must not change on resume; those of `text_config` are listed with the others.
 
     The total number of epochs or steps is one of them if either description depends on it.
     """
@@ -223,7 +223,7 @@ def _argument_differences(run: Run, config: RunConfig) -> list[tuple[str, str]]:
     defaults = default_arguments(config.model)
     inferred = registry.get_class(config.model).inferred_arguments
     defaults = {k: v for k, v in defaults.items() if v is not None and k not in inferred}
-    # What was given as a name is an object in the arguments.
+    # A value that was given as a name is stored as an object (a dict) in the arguments.
     arguments = run.arguments or {}
     literals = {key: value for key, value in arguments.items() if not isinstance(value, dict)}
     return differences(defaults | literals | run.config.config, defaults | config.config)

@@ -27,7 +27,7 @@ class PreparedRun:
     Attributes:
         config: the description.
         trainer: has not restored anything yet.
-        run: what the workdir holds already; None: the run is new.
+        run: the run that the workdir holds already; None: the run is new.
         train, valid, test: the data; those without a split are None.
     """
 
@@ -76,7 +76,7 @@ def prepare_run(
 
 @contextlib.contextmanager
 def locked(prepared: PreparedRun) -> Any:
-    """Context that holds the folder of a run, which the chief of several processes does."""
+    """Context that locks the folder of a run; of several processes, only the chief locks it."""
     workdir = prepared.trainer.workdir
     if workdir is None or not prepared.trainer.distribution.is_chief:
         yield
@@ -89,11 +89,11 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
     """Trains up to the budget of the description, resuming what the folder has; see `locked`.
 
     Args:
-        prepared: of `prepare_run`.
+        prepared: the result of `prepare_run`.
         made_by: the command, as in `Run`.
 
-    Raises UsageError: another command has begun another run here meanwhile. KeyboardInterrupt after
-    a signal: the step was finished and saved.
+    Raises UsageError: another command has begun another run here meanwhile. Raises
+    KeyboardInterrupt after a signal; the step was finished and saved.
     """
     config = prepared.config
     trainer = prepared.trainer
@@ -133,7 +133,7 @@ def configure_threads(micro_batches: int, eager: bool = False) -> None:
     This has no effect once TensorFlow has computed.
 
     Args:
-        micro_batches: of the run.
+        micro_batches: number of micro-batches of the run.
         eager: whether steps run as plain Python.
     """
     if micro_batches > 1 and not eager and not threads.are_set():

@@ -182,7 +182,7 @@ class Trainer:
         return self.evaluator.evaluate(data)
 
     def evaluate_examples(self, data: Any) -> dict[str, np.ndarray]:
-        """The values of which `evaluate` gives the means, one for each example, in order.
+        """The values that `evaluate` averages: one for each example, in order.
 
         Values that compare examples with each other are left out.
 
@@ -215,7 +215,7 @@ class Trainer:
             return inspection.inspect_step(self.model, batch)
 
     def restore(self, best: bool = False) -> None:
-        """Loads the newest undamaged checkpoint of the workdir, if there is one, once.
+        """Loads the newest undamaged checkpoint of the workdir, unless one was loaded already.
 
         `fit` always resumes from the newest checkpoint.
 

@@ -20,9 +20,9 @@ class TrainingTime(keras.callbacks.Callback):
         path: the JSON file that stores them.
 
     Attributes:
-        seconds: of training, validation and figures.
-        step_seconds: of training steps and their data. The first step after each start is left out,
-            because it compiles the step.
+        seconds: seconds of training, validation and figures.
+        step_seconds: seconds of training steps and their data. The first step after each start is
+            left out, because it compiles the step.
         epochs: epoch, from 0 -> the value of `step_seconds` at its end.
     """
 

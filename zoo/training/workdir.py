@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LOCK = ".lock"
 RUNS = Path("runs")
-FIGURE_EXAMPLES = 8  # that figures show at least, whatever the batch size
+FIGURE_EXAMPLES = 8  # minimum number of examples in a figure, for any batch size
 
 
 class Workdir:

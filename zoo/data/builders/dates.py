@@ -98,7 +98,7 @@ def generate(
 
     Args:
         n: number of pairs.
-        seed: of all random choices.
+        seed: seed of all random choices.
         first: number of the first pair.
         split: "train", "validation" or "test".
 

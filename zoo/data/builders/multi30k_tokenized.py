@@ -61,10 +61,12 @@ class Multi30kTokenized(tfds.core.GeneratorBasedBuilder):
 
 
 def read_tokens(folder: Path, stem: str, language: str) -> list[str]:
-    """The lines of a tokenized text, read or made. Raises UsageError: no such file.
+    """The lines of a tokenized text, made from the raw text if necessary.
+
+    Raises UsageError: there is no such file.
 
     Args:
-        folder: with the files.
+        folder: the folder with the files.
         stem: "train", "val", ...
         language: "en", "de" or "fr".
     """

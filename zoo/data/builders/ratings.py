@@ -114,7 +114,7 @@ class Ratings(tfds.core.GeneratorBasedBuilder):
         scalar = tfds.features.Scalar
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Stars that made-up users give to made-up films, from known tastes.",
+            description="Stars that invented users give to invented films, from known factors.",
             features=tfds.features.FeaturesDict(
                 {"user": scalar(np.int32), "item": scalar(np.int32), "rating": scalar(np.float32)}
             ),

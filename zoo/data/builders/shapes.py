@@ -107,7 +107,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Scenes of one to three coloured shapes with a caption each.",
+            description="Scenes of one to three colored shapes with a caption each.",
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png"),

@@ -42,7 +42,7 @@ def _render(light: np.ndarray) -> np.ndarray:
     """The relief of light [n, h, w] in [0, 1] as images, uint8 [n, h, w, 3]."""
     height = _blur(light)
     down, right = np.gradient(height, axis=(1, 2))
-    slope = -(down + right)  # towards the light
+    slope = -(down + right)  # toward the light
     shade = np.clip(0.5 + 2.5 * slope, 0, 1)[..., None]
     highlight = np.clip(slope - 0.12, 0, 1)[..., None]
     depth = height[..., None]

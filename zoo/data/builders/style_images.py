@@ -1,7 +1,7 @@
 """A landscape and brushwork: a content and a style image, generated for style transfer.
 
 Both images are functions of (size, seed) alone and need only NumPy, so that style transfer works
-without a network and without third-party images. `read_scaled` reads an image file.
+without a download and without third-party images. `read_scaled` reads an image file.
 
 Importing this module registers the TFDS data set "pictures".
 """
@@ -104,7 +104,7 @@ def read_scaled(path: str | os.PathLike, size: int | None = None) -> np.ndarray:
 class Pictures(tfds.core.GeneratorBasedBuilder):
     """TFDS builder with content (the landscape) and style (the brushwork), uint8 (256, 256, 3).
 
-    One pair, the same in both splits: a canvas has only one target.
+    One pair, the same in both splits: style transfer optimizes an image for a single pair.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -114,7 +114,7 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
         image = tfds.features.Image(shape=(SIZE, SIZE, 3), encoding_format="png")
         return tfds.core.DatasetInfo(
             builder=self,
-            description="A drawn landscape and brushwork, for style transfer.",
+            description="A generated landscape and brushwork, for style transfer.",
             features=tfds.features.FeaturesDict({"content": image, "style": image}),
         )
 

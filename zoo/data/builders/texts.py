@@ -31,7 +31,7 @@ class TextBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     Attributes:
         file_name: in the manual folder.
-        url: of the file, if it may be downloaded.
+        url: URL of the file, if it may be downloaded.
     """
 
     VERSION = tfds.core.Version("1.0.0")
