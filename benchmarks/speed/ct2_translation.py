@@ -135,7 +135,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.script:
         threads.single_threaded_ops()
-    model = zoo.get(PRESET)
+    model = zoo.get(PRESET, pretrained=True)
     corpus = TextConfig(languages=("de", "en")).load_corpus(options.data, "test")
     texts, references = (corpus.texts[side][: options.sentences] for side in ("source", "target"))
     console = Console()
