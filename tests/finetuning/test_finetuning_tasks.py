@@ -97,7 +97,11 @@ def test_the_command_writes_a_record_for_the_page_and_the_figure(
         assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
         assert row["interval"][0] <= row["difference"] <= row["interval"][1]
     page = results_page.render([record])
-    assert "| fine-tuned | 2 |" in page and "from `vae`" in page and "on 10 labels" in page
+    assert (
+        "| fine-tuned | 2 |" in page
+        and "from `vae`" in page
+        and f"on {TINY.examples} labels" in page
+    )
     assert result_figures.plot_finetuning(record).ndim == 3
     assert "fine-tuned, seed 1, 2 steps: accuracy" in capsys.readouterr().out
 

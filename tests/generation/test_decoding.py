@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from zoo.errors import UsageError
 from zoo.generation import decoding
+from zoo.generation.beam_search import LARGE_VOCABULARY, top_k
 
 START, END, SIZE, MAX_LENGTH = 2, 3, 7, 6
 
@@ -132,6 +133,15 @@ def test_ties_go_to_the_lower_id():
     assert found.lengths.numpy().tolist() == [[len(tokens) for *_, tokens in expected]]
     for place, (*_, tokens) in enumerate(expected):
         assert found.tokens[0, place, : len(tokens)].numpy().tolist() == tokens
+
+
+@pytest.mark.parametrize("size", [LARGE_VOCABULARY, 4 * LARGE_VOCABULARY + 3])
+def test_the_best_tokens_of_a_large_vocabulary_are_those_of_tensorflow(size):
+    logits = np.random.default_rng(size).integers(0, size // 2, (30, size)).astype("float32")
+    logits[0] = -math.inf
+    found, expected = top_k(logits, 10), tf.math.top_k(logits, 10)
+    np.testing.assert_array_equal(found[0], expected.values)
+    np.testing.assert_array_equal(found[1], expected.indices)  # there are ties
 
 
 DECODERS = {

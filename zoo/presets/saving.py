@@ -215,9 +215,10 @@ def golden_outputs(model: "Model") -> dict[str, list[float]]:
     return outputs
 
 
-def _example_batch(model: Any, n: int = 3, length: int = 6) -> dict[str, tf.Tensor]:
+def _example_batch(model: Any, n: int = 3) -> dict[str, tf.Tensor]:
     """A batch that fits a model: random images and ids between START and END, labels 0."""
     random = np.random.default_rng(0)
+    length = min(6, 1 + getattr(model, "context_length", 6))  # of texts
     batch = {}
     values: np.ndarray
     for name, spec in model.batch_spec.items():
