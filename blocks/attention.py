@@ -216,7 +216,8 @@ class MultiHeadAttention(Attention):
     position at a time while decoding (`blocks.TransformerDecoderLayer`).
 
     Shapes: [b, d] or [b, t, d] to a context [b, units] or [b, t, units], with weights
-    [b, num_heads, s] or [b, num_heads, t, s]; masks as in `Attention`.
+    [b, num_heads, s] or [b, num_heads, t, s]; masks as in `Attention`. The keys and values of a
+    memory, [b, num_heads, s, units / num_heads], may be in several parts, as tuples of tensors.
 
     Args:
         units: width of the context, a multiple of num_heads.
@@ -252,12 +253,12 @@ class MultiHeadAttention(Attention):
     def project_values(self, values: tf.Tensor) -> tf.Tensor:
         return self.split_heads(self.value(values))
 
-    def scores(self, queries: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+    def scores(self, queries: tf.Tensor, keys: Any) -> tf.Tensor:
         scale = (self.units // self.num_heads) ** -0.5
-        return tf.matmul(self.split_heads(queries) * scale, keys, transpose_b=True)
+        return _products(self.split_heads(queries) * scale, keys)
 
-    def combine(self, weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        heads = tf.transpose(tf.matmul(weights, values), (0, 2, 1, 3))
+    def combine(self, weights: tf.Tensor, values: Any) -> tf.Tensor:
+        heads = tf.transpose(_weighted_sum(weights, values), (0, 2, 1, 3))
         shape = tf.concat([tf.shape(heads)[:2], [self.units]], 0)
         return self.output_layer(tf.reshape(heads, shape))
 
@@ -272,3 +273,18 @@ class MultiHeadAttention(Attention):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "num_heads": self.num_heads}
+
+
+def _products(queries: tf.Tensor, keys: Any) -> tf.Tensor:
+    """Products of queries [b, h, t, w] and keys [b, h, s, w], or parts of keys: [b, h, t, s]."""
+    if not isinstance(keys, tuple):
+        return tf.matmul(queries, keys, transpose_b=True)
+    return tf.concat([_products(queries, part) for part in keys], axis=-1)
+
+
+def _weighted_sum(weights: tf.Tensor, values: Any) -> tf.Tensor:
+    """Sums of values [b, h, s, w], or parts of values, by weights [b, h, t, s]: [b, h, t, w]."""
+    if not isinstance(values, tuple):
+        return tf.matmul(weights, values)
+    parts = tf.split(weights, [tf.shape(part)[2] for part in values], axis=-1)
+    return tf.add_n([tf.matmul(*pair) for pair in zip(parts, values, strict=True)])

@@ -1,10 +1,13 @@
 """Key-value caches: causal layers one step at a time, each step computed once.
 
-A decoder's state is a nest of tensors, batch first, so that a beam search can reorder its rows. Its
-caches grow by `CHUNK` steps at a time:
+A decoder's state is a nest of tensors, batch first, so that a beam search can reorder its rows:
 
     state = initial_state([layer.initial_state(...) for layer in layers])
     x, weights, state = step_layers(layers, x, state)       # x: [b, d], one step
+
+TensorFlow copies a tensor to change a part of it. A cache therefore has two parts: the steps of the
+past, which grow by `CHUNK` steps at a time and do not change in between, and the last steps, of
+which there are few.
 
 A layer has `step(inputs, state, position) -> (outputs, attention weights, next state)`, as
 `blocks.CausalTransformerLayer` and `blocks.TransformerDecoderLayer`.
@@ -16,70 +19,65 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-CHUNK = 16  # steps by which a cache grows
+CHUNK = 16  # most of the last steps
+
+Cache = dict[str, dict[str, tf.Tensor]]
 
 
-def init_cache(
-    batch_size: int | tf.Tensor, num_heads: int, width: int, dtype: str
-) -> dict[str, tf.Tensor]:
-    """An empty cache of keys and values; it grows as steps are added.
+def init_cache(batch_size: int | tf.Tensor, num_heads: int, width: int, dtype: str) -> Cache:
+    """An empty cache: `keys` and `values` of the `past` and of the `last` steps.
 
     Args:
         width: width of a key and of a value in each head.
     """
-    zeros = tf.zeros((batch_size, num_heads, 0, width), dtype)
-    return {"keys": zeros, "values": zeros}
+    empty = tf.zeros((batch_size, num_heads, 0, width), dtype)
+    return extend_cache({"keys": empty, "values": empty})
 
 
-def update_cache(
-    cache: dict[str, tf.Tensor], new: dict[str, tf.Tensor], position: int | tf.Tensor
-) -> dict[str, tf.Tensor]:
+def extend_cache(memory: dict[str, tf.Tensor]) -> Cache:
+    """A cache whose first steps are those of a memory."""
+    steps = tf.shape(memory["keys"])[2]
+    edge = steps - steps % CHUNK
+    free = (0, 0), (0, 0), (0, CHUNK - steps % CHUNK), (0, 0)
+    both = {name: memory[name] for name in ("keys", "values")}
+    return {
+        "past": {name: x[:, :, :edge] for name, x in both.items()},
+        "last": {name: tf.pad(x[:, :, edge:], free) for name, x in both.items()},
+    }
+
+
+def update_cache(cache: Cache, new: dict[str, tf.Tensor], position: int | tf.Tensor) -> Cache:
     """The cache with the keys and values of one more step.
-
-    They are written in place where TensorFlow can, since a copy of a long cache would take longer
-    than the attention to it.
 
     Args:
         cache: from `init_cache`, `extend_cache` or the previous step.
         new: keys and values of the step, [b, num_heads, 1, width].
         position: the number of previous steps, a scalar.
     """
-    cache = _with_room(cache, position)
+    past, last = cache["past"], cache["last"]
+    is_full = tf.shape(past["keys"])[2] + CHUNK <= position
+    past = tf.cond(
+        is_full,
+        lambda: {name: tf.concat([past[name], last[name]], axis=2) for name in past},
+        lambda: past,
+    )
     batch_size, num_heads, _, width = tf.unstack(tf.shape(new["keys"]))
-    length = tf.shape(cache["keys"])[2]
-    rows = (tf.range(batch_size * num_heads) * length + position)[:, None]
+    rows = (tf.range(batch_size * num_heads) * CHUNK + position % CHUNK)[:, None]
 
     def write(old: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         flat = tf.reshape(old, (-1, width))
         flat = tf.tensor_scatter_nd_update(flat, rows, tf.reshape(step, (-1, width)))
         return tf.reshape(flat, tf.shape(old))
 
-    return {name: write(old, new[name]) for name, old in cache.items()}
+    return {"past": past, "last": {name: write(last[name], new[name]) for name in last}}
 
 
-def cached_memory(cache: dict[str, tf.Tensor], position: int | tf.Tensor) -> dict[str, tf.Tensor]:
-    """A memory as in `blocks.attention` of the steps up to a position."""
-    filled = tf.range(tf.shape(cache["keys"])[2]) <= position
-    return cache | {"mask": filled[None]}
-
-
-def extend_cache(memory: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """A cache whose first steps are those of a memory."""
-    free = -tf.shape(memory["keys"])[2] % CHUNK
-    return {name: _pad(memory[name], free) for name in ("keys", "values")}
-
-
-def _with_room(cache: dict[str, tf.Tensor], position: int | tf.Tensor) -> dict[str, tf.Tensor]:
-    """The cache, with more room if a position is past its end."""
-    is_full = tf.shape(cache["keys"])[2] <= position
-    return tf.cond(
-        is_full, lambda: {name: _pad(old, CHUNK) for name, old in cache.items()}, lambda: cache
-    )
-
-
-def _pad(steps: tf.Tensor, free: int | tf.Tensor) -> tf.Tensor:
-    """Keys or values with room for `free` more steps."""
-    return tf.pad(steps, ((0, 0), (0, 0), (0, free), (0, 0)))
+def cached_memory(cache: Cache, position: int | tf.Tensor) -> dict[str, Any]:
+    """A memory as in `blocks.MultiHeadAttention` of the steps up to a position."""
+    past, last = cache["past"], cache["last"]
+    steps = tf.range(tf.shape(past["keys"])[2] + CHUNK)
+    both = {name: (past[name], last[name]) for name in past}
+    return both | {"mask": (steps <= position)[None]}
 
 
 def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
