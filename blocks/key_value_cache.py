@@ -54,7 +54,8 @@ def update_cache(cache: Cache, new: dict[str, tf.Tensor], position: int | tf.Ten
         new: keys and values of the step, [b, num_heads, 1, width].
         position: the number of previous steps, a scalar.
     """
-    past, last = cache["past"], cache["last"]
+    past = cache["past"]
+    last = cache["last"]
     is_full = tf.shape(past["keys"])[2] + CHUNK <= position
     past = tf.cond(
         is_full,
@@ -74,10 +75,9 @@ def update_cache(cache: Cache, new: dict[str, tf.Tensor], position: int | tf.Ten
 
 def cached_memory(cache: Cache, position: int | tf.Tensor) -> dict[str, Any]:
     """A memory as in `blocks.MultiHeadAttention` of the steps up to a position."""
-    past, last = cache["past"], cache["last"]
-    steps = tf.range(tf.shape(past["keys"])[2] + CHUNK)
-    both = {name: (past[name], last[name]) for name in past}
-    return both | {"mask": (steps <= position)[None]}
+    steps = tf.range(tf.shape(cache["past"]["keys"])[2] + CHUNK)
+    parts = {name: (cache["past"][name], cache["last"][name]) for name in ("keys", "values")}
+    return parts | {"mask": (steps <= position)[None]}
 
 
 def initial_state(layer_states: Sequence[dict[str, Any]]) -> dict[str, Any]:
