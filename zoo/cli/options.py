@@ -117,7 +117,7 @@ DATA_OPTION = click.option(
     " SPLIT.LANGUAGE. For language models: a name, a text file, a folder of them, or a table and"
     " --column.  [default: the model's example data, or the run's data]",
 )
-BEST_OPTION = click.option("--best", is_flag=True, help="Use the best epoch instead of the last.")
+BEST_OPTION = click.option("--best", is_flag=True, help="Use the best complete epoch.")
 SET_OPTION = click.option(
     "--set",
     "overrides",

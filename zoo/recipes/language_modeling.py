@@ -89,7 +89,7 @@ SHAKESPEARE = Recipe(
     select_best_epoch=True,
     budgets={
         "smoke": Budget(1, train_examples=20_000),
-        "cpu-hour": Budget(16),
+        "cpu-80-minutes": Budget(16),
         "paper": Budget(60),
     },
     metrics=(

@@ -61,7 +61,7 @@ class Persistence:
             CheckpointError: no best epoch was saved, or it is damaged or of another model.
         """
         if not self.workdir or not self.workdir.best_checkpoint.exists():
-            raise CheckpointError(f"there is no best epoch: no epoch has logged {metric}")
+            raise CheckpointError(f"there is no best epoch: no complete epoch has logged {metric}")
         self.restored = True
         self._newest = None
         arrays, record = checkpoint.read(self.workdir.best_checkpoint)

@@ -65,7 +65,13 @@ class Progress(keras.callbacks.Callback):
         self.display.update(self.position["step"], self.title, _format_logs(logs))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.display.print(f"{self.title}: {_format_logs(logs)}")
+        self.display.print(f"{self.title}{self._part()}: {_format_logs(logs)}")
+
+    def _part(self) -> str:
+        """The steps of an epoch that the budget of steps does not complete; it is not recorded."""
+        steps = self.position["step_in_epoch"]
+        total = self.position["steps_per_epoch"]
+        return "" if steps == total else f", {steps} of {total or 'its'} steps, not complete"
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.display.stop()
