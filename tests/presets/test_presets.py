@@ -248,7 +248,7 @@ def test_shared_tokens_keep_their_embeddings_and_other_tokens_get_new_ones():
     (path,) = report.adapted  # of the same shape, and yet not the same words
     assert (
         path.startswith("source_embedding/")
-        and "6 of 8 words are in the source" in report.adapted[path]
+        and "6 of 8 tokens are in the source" in report.adapted[path]
     )
     rows = np.array(now.source_embedding.weights[0])
     np.testing.assert_array_equal(rows[[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 6, 4]])

@@ -83,9 +83,15 @@ def transfer_weights(target: keras.layers.Layer, source: keras.layers.Layer) -> 
     if not report.loaded and not report.adapted:
         raise UsageError(
             f"no weight of {source.name} fits {target.name}: they have"
-            f" {[*weights_by_path(source)][:3]} and {[*wanted][:3]} ..."
+            f" {_first_shapes(weights_by_path(source))} and {_first_shapes(wanted)}"
         )
     return report
+
+
+def _first_shapes(weights: dict[str, keras.Variable], n: int = 3) -> str:
+    """The paths and shapes of the first weights, for a message."""
+    shapes = [f"{path} {tuple(weight.shape)}" for path, weight in weights.items()]
+    return ", ".join(shapes[:n]) + (", ..." if len(shapes) > n else "")
 
 
 def weights_by_path(root: keras.layers.Layer) -> dict[str, keras.Variable]:
@@ -133,7 +139,7 @@ def adapt_vocabulary(
     value = np.moveaxis(new.copy(), axes[0], 0)
     to_rows, from_rows = map(list, zip(*pairs, strict=True))
     value[to_rows] = np.moveaxis(old, axes[0], 0)[from_rows]
-    change = f"{len(pairs):,} of {len(words):,} words are in the source"
+    change = f"{len(pairs):,} of {len(words):,} tokens are in the source"
     return np.moveaxis(value, 0, axes[0]), change
 
 

@@ -130,8 +130,9 @@ class TrainState:
         if self.position["step_in_epoch"] and self.first_batch not in (None, digest):
             raise UsageError(
                 f"the run stopped in the middle of epoch {self.position['epoch'] + 1}, which began"
-                " with another batch: resume with the same data in the same order, shuffled"
-                " with a seed and reshuffle_each_iteration=False; or train in another workdir"
+                " with another batch: the data or their order have changed. Resume with the same"
+                " data (a tf.data pipeline needs reshuffle_each_iteration=False), or train in"
+                " another workdir"
             )
         self.first_batch = digest
 
