@@ -50,7 +50,7 @@ def notebook(monkeypatch):
 
 
 def run_two_epochs():
-    position = {"step": 0, "steps_per_epoch": 3}
+    position = {"step": 0, "step_in_epoch": 0, "steps_per_epoch": 3}
     callback = Progress(position, float("inf"))
     callback.set_params({"epochs": 2})
     callback.on_train_begin()
@@ -58,6 +58,7 @@ def run_two_epochs():
         callback.on_epoch_begin(epoch)
         for batch in range(3):
             position["step"] += 1
+            position["step_in_epoch"] = batch + 1
             callback.on_train_batch_end(batch, {"loss": 1.25})
         callback.on_epoch_end(epoch, {"loss": 1.5 - epoch})
     callback.on_train_end()

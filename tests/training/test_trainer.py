@@ -103,12 +103,15 @@ def test_validation_does_not_change_training():
     assert same_bits(a.state.arrays(), b.state.arrays()) == []
 
 
-def test_steps_may_end_in_mid_epoch_and_training_continues(tmp_path):
+def test_steps_may_end_in_mid_epoch_and_training_continues(tmp_path, capsys):
     whole = run()
     whole.fit(data, steps=7)
     first = run(tmp_path)
+    first.verbose = True
     history = first.fit(data, steps=5)
     assert len(history.history["loss"]) == 2  # the second epoch so far
+    lines = capsys.readouterr().err
+    assert "epoch 1: " in lines and "epoch 2, 1 of 4 steps, not complete: " in lines
     first.fit(data, steps=7)
     assert same_bits(whole.state.arrays(), first.state.arrays()) == []
     assert first.state.position == whole.state.position
