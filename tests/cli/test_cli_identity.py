@@ -144,7 +144,7 @@ def test_long_values_are_shortened_in_messages(saved_run):
 )
 def test_a_damaged_config_is_one_line(empty_dir, text):
     (empty_dir / "config.json").write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(CheckpointError, match=r"^config.json is damaged or is not") as error:
+    with pytest.raises(CheckpointError, match=r"^config.json is damaged or not") as error:
         run_folder.read(".")
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
 

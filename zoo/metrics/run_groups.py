@@ -1,11 +1,11 @@
 """Comparisons of groups of runs, which differ in their training seeds.
 
 Test examples and training seeds are two crossed sources of chance: each run is measured on each
-example. The squared error of the difference is the sum of three parts: for either side, the
-variance of the run means over the number of runs; and the variance of the differences of examples,
-averaged over the runs, over the number of examples. The interval is that of Student's t with the
-degrees of freedom of Welch and Satterthwaite. With few runs, the runs dominate both. Noise that
-depends on both example and run is counted twice, which makes the interval slightly too wide.
+example. The squared standard error of the difference is the sum of three parts: for either side,
+the variance of the run means over the number of runs; and the variance of the differences of
+examples, averaged over the runs, over the number of examples. The interval is that of Student's t
+with the degrees of freedom of Welch and Satterthwaite. With few runs, the runs dominate both. Noise
+that depends on both example and run is counted twice, which makes the interval slightly too wide.
 """
 
 import itertools
