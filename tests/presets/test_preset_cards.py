@@ -195,7 +195,7 @@ def test_the_card_of_a_saved_run_has_no_private_path(tmp_path, monkeypatch):
     for path in (tmp_path / "made" / "vae.secret").glob("*.*"):
         assert str(tmp_path).encode() not in path.read_bytes(), path
     card = presets.load("made/vae.secret").card
-    assert "vae on secret.npz." in card and "`zoo train vae --data secret.npz`" in card
+    assert "vae on secret.npz." in card and "`zoo train vae --data secret.npz --" in card
     check_targets("made/vae.secret", tmp_path)
 
 

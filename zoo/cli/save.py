@@ -13,6 +13,8 @@ from zoo import presets, recipes
 from zoo.cli import runs
 from zoo.cli.options import BEST_OPTION, RESULTS_OPTION, UserPath
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
+from zoo.cli.train import train
+from zoo.cli.train_options import command_line
 from zoo.data import catalog, source_names
 from zoo.errors import UsageError
 from zoo.files import check_writable, user_path
@@ -218,11 +220,13 @@ def _restore_training(
     loaded = runs.open_trainer(str(run.workdir), best=best)
     metrics = loaded.trainer.evaluate(loaded.data)
     name = public_data_name(config.data)
-    protocol = f"mean over {name} {config.test}, binarize {config.binarize}"
+    init = Path(config.init).name if config.init else None  # the rest of a path is private
+    binarized = f", binarize {config.binarize}" if config.binarize != "none" else ""
+    protocol = f"mean over {name} {config.test}{binarized}"
     return loaded.trainer, {
         "title": f"{config.model} on {name}",
         **data_facts,
-        "recipe": f"zoo train {config.model} --data {name}",
+        "recipe": command_line(replace(config, data=name, init=init), train),
         "results": [(key, f"{value:.5g}", "", "", protocol) for key, value in metrics.items()],
     }
 
