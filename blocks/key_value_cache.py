@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-CHUNK = 16  # most of the last steps
+CHUNK = 16  # number of positions in the part of the last steps
 
 Cache = dict[str, dict[str, tf.Tensor]]
 

@@ -8,8 +8,9 @@ settings: all threads in each operation, or one thread for each batch; the faste
 TensorFlow's threads are those of `zoo translate`; `--script` leaves TensorFlow's default.
 
 Checked before timing: greedy search gives equal translations for at least 99 % of the sentences,
-and BLEU differs by at most 0.3. With a beam of 5, some translations differ, since CTranslate2
-divides scores by length ** penalty, and the zoo by ((5 + length) / 6) ** penalty.
+and BLEU is that of a trained model and differs by at most 0.3. With a beam of 5, some translations
+differ, since CTranslate2 divides scores by length ** penalty, and the zoo by
+((5 + length) / 6) ** penalty.
 """
 
 import argparse
@@ -39,6 +40,7 @@ LENGTH_PENALTY = 0.6
 SEARCHES = {"greedy": 1, "beam-5": 5}
 SAME_SENTENCES = 0.99  # of greedy search
 BLEU_DIFFERENCE = 0.3
+LOWEST_BLEU = 30.0  # of a model with trained weights
 PROTOCOL = (
     "Seconds to translate the {sentences} test sentences of Multi30k from German to English, text"
     " to text, by "
@@ -97,6 +99,8 @@ def check(outputs: dict[str, list[str]], references: list[str], num_beams: int) 
         f"{100 * same:.1f} % equal sentences; BLEU {scores[0]:.2f} of the zoo and {scores[1]:.2f}"
         " of CTranslate2"
     )
+    if min(scores) < LOWEST_BLEU:
+        sys.exit(f"not timed, these are not the translations of a trained model: {message}")
     if difference > BLEU_DIFFERENCE or (num_beams == 1 and same < SAME_SENTENCES):
         sys.exit(f"not timed, the work is not equal: {message}")
     return message

@@ -135,11 +135,12 @@ def test_ties_go_to_the_lower_id():
         assert found.tokens[0, place, : len(tokens)].numpy().tolist() == tokens
 
 
+@pytest.mark.parametrize("k", [10, 300])  # less and more than there are groups
 @pytest.mark.parametrize("size", [LARGE_VOCABULARY, 4 * LARGE_VOCABULARY + 3])
-def test_the_best_tokens_of_a_large_vocabulary_are_those_of_tensorflow(size):
+def test_the_best_tokens_of_a_large_vocabulary_are_those_of_tensorflow(size, k):
     logits = np.random.default_rng(size).integers(0, size // 2, (30, size)).astype("float32")
     logits[0] = -math.inf
-    found, expected = top_k(logits, 10), tf.math.top_k(logits, 10)
+    found, expected = top_k(tf.constant(logits), k), tf.math.top_k(logits, k)
     np.testing.assert_array_equal(found[0], expected.values)
     np.testing.assert_array_equal(found[1], expected.indices)  # there are ties
 

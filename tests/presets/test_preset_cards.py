@@ -199,6 +199,18 @@ def test_the_card_of_a_saved_run_has_no_private_path(tmp_path, monkeypatch):
     check_targets("made/vae.secret", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("line", "public"),
+    [
+        ("zoo train gpt --init '/home/me/my runs/a'", "zoo train gpt --init a"),
+        ("zoo train a --set network=/home/me/b.h5", "zoo train a --set network=b.h5"),
+        ("zoo train vae --init hf://me/vae --freeze a/b",) * 2,
+    ],
+)
+def test_the_command_of_a_card_has_no_private_path(line, public):
+    assert save_command.public_command(line) == public
+
+
 def check_targets(preset, tmp_path):
     """Invalid sources and targets are errors before any work."""
     to_hub = "zoo push uploads to the hub, to hf://owner/name; got"

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -220,13 +221,12 @@ def _restore_training(
     loaded = runs.open_trainer(str(run.workdir), best=best)
     metrics = loaded.trainer.evaluate(loaded.data)
     name = public_data_name(config.data)
-    init = Path(config.init).name if config.init else None  # the rest of a path is private
     binarized = f", binarize {config.binarize}" if config.binarize != "none" else ""
     protocol = f"mean over {name} {config.test}{binarized}"
     return loaded.trainer, {
         "title": f"{config.model} on {name}",
         **data_facts,
-        "recipe": command_line(replace(config, data=name, init=init), train),
+        "recipe": public_command(command_line(replace(config, data=name), train)),
         "results": [(key, f"{value:.5g}", "", "", protocol) for key, value in metrics.items()],
     }
 
@@ -237,6 +237,16 @@ def _data_facts(data: str, split: str, license: str | None) -> dict[str, Any]:
     data_license = {"data_license": entry.license} if entry else {}
     name = f"{public_data_name(data)} {split}"
     return {"data": name, **data_license, **licenses.choose(license, entry)}
+
+
+def public_command(command: str) -> str:
+    """A shell line with only the last part of each absolute path, since the rest is private."""
+    words = []
+    for word in shlex.split(command):
+        key, equals, value = word.rpartition("=")
+        path = Path(value)
+        words.append(key + equals + (path.name if path.is_absolute() else value))
+    return shlex.join(words)
 
 
 def public_data_name(data: str) -> str:

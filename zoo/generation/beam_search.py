@@ -151,15 +151,17 @@ def top_k(x: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     The k largest values are in the k groups of columns with the largest maxima.
     """
-    x = tf.convert_to_tensor(x)
     m = x.shape[-1]
     if m is None or m < LARGE_VOCABULARY:
         return tf.math.top_k(x, k)
-    groups = tf.pad(x, ((0, 0), (0, -m % GROUP)), constant_values=NEG_INF)
-    groups = tf.reshape(groups, (-1, -(-m // GROUP), GROUP))
-    best = tf.math.top_k(tf.reduce_max(groups, -1), k).indices
+    padded = tf.pad(x, ((0, 0), (0, -m % GROUP)), constant_values=NEG_INF)
+    count = padded.shape[-1] // GROUP
+    groups = tf.reshape(padded, (-1, count, GROUP))
+    kept = tf.minimum(k, count)
+    best = tf.math.top_k(tf.reduce_max(groups, -1), kept).indices
     best = tf.sort(best)  # ties go to the lower index
-    values, columns = tf.math.top_k(tf.reshape(gather_rows(groups, best), (-1, k * GROUP)), k)
+    candidates = tf.reshape(gather_rows(groups, best), (-1, kept * GROUP))
+    values, columns = tf.math.top_k(candidates, k)
     return values, gather_rows(best, columns // GROUP) * GROUP + columns % GROUP
 
 

@@ -68,7 +68,7 @@ class Progress(keras.callbacks.Callback):
         self.display.print(f"{self.title}{self._part()}: {_format_logs(logs)}")
 
     def _part(self) -> str:
-        """The steps of an epoch that the budget of steps does not complete; it is not recorded."""
+        """The number of steps, for an epoch that ends early with the budget; else ""."""
         steps = self.position["step_in_epoch"]
         total = self.position["steps_per_epoch"]
         return "" if steps == total else f", {steps} of {total or 'its'} steps, not complete"
