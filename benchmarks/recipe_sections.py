@@ -80,7 +80,7 @@ def _summary_rows(record: Record) -> list[tuple]:
                 floor,
                 status,
                 seeds(record),
-                f"{record['train_seconds'] / 60:.3g}",
+                _minutes(record),
             )
         )
     return rows
@@ -96,6 +96,12 @@ def _result(entry: dict[str, Any]) -> str:
 def seeds(record: Record) -> str:
     """The number of training seeds of a record, in words."""
     return "one seed" if record.num_seeds == 1 else f"{record.num_seeds} seeds"
+
+
+def _minutes(record: Record) -> str:
+    """The minutes of training, marked if they are those of one core."""
+    minutes = f"{record['train_seconds'] / 60:.3g}"
+    return f"{minutes} (one core)" if record["device"]["cores"] == 1 else minutes
 
 
 def heading(record: Record) -> str:
@@ -160,7 +166,7 @@ def _ranking(group: list[Record]) -> str:
             *(value(record, key) for key in others),
             seeds(record),
             record["epochs"],
-            f"{record['train_seconds'] / 60:.3g}",
+            _minutes(record),
             device(record),
         )
         for record in records.rank(group, main)

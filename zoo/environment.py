@@ -1,4 +1,4 @@
-"""Process settings needed before TensorFlow is imported: log level, Keras backend, Keras home.
+"""The process before TensorFlow is imported: log level, Keras backend, Keras home, cores.
 
 Uses only the Python standard library.
 """
@@ -51,6 +51,12 @@ def ensure_keras_home() -> None:
     """
     if "KERAS_HOME" not in os.environ and os.path.expanduser("~") == "~":  # noqa: PTH111
         os.environ["KERAS_HOME"] = str(Path(tempfile.gettempdir()) / f"keras-{os.getuid()}")
+
+
+def count_cores() -> int:
+    """Number of cores that this process may use."""
+    affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
 
 
 def import_tensorflow() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from zoo import registry
+from zoo.environment import count_cores
 from zoo.log import log_message
 
 if TYPE_CHECKING:
@@ -55,12 +56,6 @@ def single_threaded_ops() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def count_cores() -> int:
-    """Number of cores that this process may use."""
-    affinity = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
 
 
 def is_cpu() -> bool:

@@ -30,6 +30,7 @@ from benchmarks.speed.summary import results_table, summarize
 from benchmarks.speed.worker_process import ROOT
 from zoo import metrics, threads
 from zoo.data.text_config import TextConfig
+from zoo.environment import count_cores
 from zoo.recipes import environment, records
 
 PRESET = "transformer.multi30k_de_en"
@@ -57,7 +58,7 @@ Translate = Callable[[list[str], int], list[str]]
 def make_translators(model: Any, folder: Path) -> dict[str, Translate]:
     """Variant -> a function of texts and the number of beams that returns translations."""
     ct2_weights.convert(model, folder / "model")
-    cores = threads.count_cores()
+    cores = count_cores()
     settings = {
         "ctranslate2 threads per operation": {"inter_threads": 1, "intra_threads": cores},
         "ctranslate2 threads per batch": {"inter_threads": cores, "intra_threads": 1},

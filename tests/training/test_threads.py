@@ -12,6 +12,7 @@ from denoiser import data as ragged
 from denoiser import run as run_model
 
 from zoo import errors, log, threads
+from zoo.environment import count_cores
 
 
 class Parallel(Denoiser):
@@ -34,7 +35,7 @@ import zoo
 zoo.threads.configure("dcgan")
 assert zoo.threads.thread_counts() == {"intra_op": 0, "inter_op": 0}
 assert zoo.threads.configure("vae") and zoo.threads.configure("dcgan")
-cores = zoo.threads.count_cores()
+cores = zoo.environment.count_cores()
 assert zoo.threads.thread_counts() == {"intra_op": 1, "inter_op": cores}
 assert zoo.threads.parallel_ops() == cores
 """
@@ -97,7 +98,7 @@ def test_a_resumed_run_keeps_its_micro_batches_and_gives_the_same_bits(tmp_path,
         run(tmp_path / "a", micro_batches=2).fit(data, steps=5)
 
 
-@pytest.mark.skipif(threads.count_cores() == 1, reason="nothing is computed in parallel")
+@pytest.mark.skipif(count_cores() == 1, reason="nothing is computed in parallel")
 def test_a_trainer_prints_once_which_line_would_make_it_faster(unset, monkeypatch, capfd):
     log.forget_messages()
     for _ in range(2):

@@ -16,7 +16,7 @@ from zoo import recipes, registry
 from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.data import catalog
-from zoo.environment import check_backend
+from zoo.environment import check_backend, count_cores
 from zoo.errors import UsageError, one_line
 from zoo.presets.download import cache_folder
 from zoo.training.workdir import RUNS
@@ -91,7 +91,7 @@ def check_installation() -> dict[str, Any]:
     return {
         "versions": versions,
         "devices": devices,
-        "cores": os.cpu_count(),
+        "cores": count_cores(),
         "memory_gb": _memory(),
         **folders,
         "plugins": plugins,

@@ -6,13 +6,13 @@ Needs only Python.
 import contextlib
 import datetime
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from zoo.environment import count_cores
 from zoo.version import __version__
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def environment() -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "versions": versions | {"zoo": __version__, "python": platform.python_version()},
-        "device": {"cpu": _cpu_name(), "cores": os.cpu_count(), "system": platform.platform()},
+        "device": {"cpu": _cpu_name(), "cores": count_cores(), "system": platform.platform()},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
     }

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from zoo import threads
+from zoo.environment import count_cores
 from zoo.errors import UsageError
 from zoo.log import log_message_once
 
@@ -107,7 +108,7 @@ def default_count(model: "Model", dataset: tf.data.Dataset, replicas: int, verbo
         return 1
     if threads.parallel_ops() > 1:
         return count
-    if verbose and threads.count_cores() > 1 and not threads.are_set():
+    if verbose and count_cores() > 1 and not threads.are_set():
         package, _, name = keras.saving.get_registered_name(type(model)).rpartition(">")
         argument = repr(name) if package == "zoo" else name
         log_message_once(
