@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -19,6 +20,7 @@ from zoo.cli.overrides import parse_overrides
 from zoo.cli.run_options import config_from_options
 from zoo.errors import ZooError
 from zoo.files import nan_to_null
+from zoo.presets import download
 from zoo.training.run_building import build_model, build_trainer, load_data
 
 # Commands without TensorFlow.
@@ -59,6 +61,16 @@ def test_list_and_doctor_name_a_broken_plug_in(monkeypatch, empty_dir):
     monkeypatch.setattr(registry, "_plugins", lambda: [("odd", "no_such_module")])
     assert "broken" in run("list", "odd").stdout
     assert run("list").exit_code == 0
+
+
+def test_list_and_doctor_name_a_damaged_preset(monkeypatch, tmp_path):
+    shutil.copytree(download.SHIPPED_FOLDER / "gpt.names", tmp_path / "gpt.names")
+    with (tmp_path / "gpt.names" / "card.md").open("a") as file:
+        file.write("one more line")
+    monkeypatch.setattr(download, "SHIPPED_FOLDER", tmp_path)
+    assert "damaged" in run("list", "--presets").stdout
+    assert [row["name"] for row in run_json("list", "--presets")["presets"]] == ["gpt.names"]
+    assert "the preset gpt.names is damaged" in run("doctor", "--json").stdout
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -12,12 +12,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from zoo import data as datasets
-from zoo import recipes, registry
+from zoo import presets, recipes, registry
 from zoo.cli.data import describe, folder_status
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.data import catalog
 from zoo.environment import check_backend, count_cores
-from zoo.errors import UsageError, one_line
+from zoo.errors import PresetError, UsageError, one_line
 from zoo.presets.download import cache_folder
 from zoo.training.workdir import RUNS
 from zoo.version import __version__
@@ -65,8 +65,8 @@ def _format_value(value: Any) -> str:
 def doctor() -> dict[str, Any]:
     """Check the installation.
 
-    Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them. The exit
-    code is 1 if there is a problem.
+    Lists packages, devices, folders, data sets and plug-ins, and what is wrong with them or with
+    the presets of this package. The exit code is 1 if there is a problem.
 
     \b
     zoo doctor
@@ -95,7 +95,13 @@ def check_installation() -> dict[str, Any]:
         "memory_gb": _memory(),
         **folders,
         "plugins": plugins,
-        "problems": problems + _unsupported() + device_problems + plugin_problems,
+        "problems": [
+            *problems,
+            *_unsupported(),
+            *device_problems,
+            *plugin_problems,
+            *_damaged_presets(),
+        ],
     }
 
 
@@ -160,6 +166,17 @@ def _plugins() -> tuple[dict[str, str], list[str]]:
                 reason = one_line(error)
                 problems.append(f"the plug-in {entry.name} ({entry.value}) is broken: {reason}")
     return modules, problems
+
+
+def _damaged_presets() -> list[str]:
+    """One line for each preset of this package that cannot be read."""
+    problems = []
+    for name in presets.names():
+        try:
+            presets.info(name)
+        except PresetError as error:
+            problems.append(f"the preset {name} is damaged: {error}")
+    return problems
 
 
 def _memory() -> float | None:

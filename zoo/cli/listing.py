@@ -8,7 +8,7 @@ import click
 
 from zoo import factory
 from zoo.cli.terminal import json_option, print_table
-from zoo.errors import UnknownNameError, UsageError
+from zoo.errors import PresetError, UnknownNameError, UsageError
 from zoo.recipes.loading import last_saved, saved_runs
 from zoo.training.run_folder import Run
 from zoo.training.workdir import Workdir
@@ -71,8 +71,12 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 
 def _describe_preset(name: str) -> dict[str, Any]:
-    record = factory.info(name)
-    return {key: record[key] for key in ("name", "model", "parameters", "dtype", "license")}
+    """A preset's row; for a damaged one, the error instead of its model."""
+    try:
+        record = factory.info(name)
+    except PresetError as error:
+        record = {"name": name, "model": f"(damaged: {error})"}
+    return {key: record.get(key) for key in ("name", "model", "parameters", "dtype", "license")}
 
 
 def _describe_run(run: Run) -> dict[str, Any]:
