@@ -2,6 +2,7 @@
 
 from benchmarks.results_page import FIGURES as CAPTIONS
 from docs.generators.sources import ROOT
+from zoo import recipes
 
 FOLDER = ROOT / "docs" / "figures"
 HEAD = """\
@@ -20,6 +21,27 @@ OTHERS = {
     "style.jpg": (CAPTIONS["style.jpg"], "python -m benchmarks.style_transfer"),
     "style_losses.png": (CAPTIONS["style_losses.png"], "python -m benchmarks.style_transfer"),
 }
+
+# Headings of figures that are not those of one recipe.
+HEADINGS = {
+    "snowflakes": "Snow crystals",
+    "gated": "Digits: a standard and a learned prior",
+    "kmnist_d2": "Kuzushiji: a standard and a learned prior",
+    "mnist_d2": "Digits: codes of two numbers",
+    "mmd": "Digits: an MMD-VAE beside a VAE",
+    "finetuning": "Fine-tuning beside training from scratch",
+    "style": "Style transfer",
+    "style_losses": "Style transfer: the losses",
+}
+
+
+def heading(stem: str) -> str:
+    """The heading of a figure: that of the table, or the title and name of its recipe."""
+    recipe_names = {name.replace(".", "_"): name for name in recipes.names()}
+    if stem in HEADINGS:
+        return HEADINGS[stem]
+    recipe = recipes.get(recipe_names[stem])
+    return f"{recipe.title}: `{recipe.name}`"
 
 
 def entries() -> dict[str, tuple[str, str]]:
@@ -42,7 +64,7 @@ def pages() -> dict[str, str]:
     parts = [HEAD]
     for name, (caption, command) in entries().items():
         parts.append(
-            f"## {name.partition('.')[0].replace('_', ' ')}\n\n"
+            f"## {heading(name.partition('.')[0])}\n\n"
             f"![{caption}](../figures/{name})\n\n{caption}\n\n```bash\n{command}\n```\n"
         )
     return {"gallery": "\n".join(parts)}
