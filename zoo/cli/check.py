@@ -32,7 +32,7 @@ def check(name: str, only: tuple[str, ...]) -> dict[str, Any]:
     NAME is the name of a model, of this package or of a plug-in. The model is built with its
     `small_config`; no data are needed. The properties are those of the test suite: each weight
     gets a gradient, a stopped run resumes to the same bits, two replicas apply the mean gradient,
-    and so on. The exit code is 1 if one is missing.
+    and so on. The exit code is 1 if the model lacks one of them.
 
     \b
     zoo check vae

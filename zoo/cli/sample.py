@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="MODEL", shell_complete=complete_trained)
 @click.option(
-    "-n", "n", type=Number("n"), help="Number of samples.  [default: 64; 8 if made from test data]"
+    "-n",
+    "n",
+    type=Number("n"),
+    help="Number of samples.  [default: 64; 8 if made from test data; 1 for language models]",
 )
 @click.option(
     "--seed", type=SEED, help="Seed for the noise.  [default: 0; no noise for image pairs]"
@@ -97,7 +100,8 @@ def sample(
     MODEL is the folder of a run, a preset, a .keras file, or the name of a model (its newest run).
     Models that translate images or text show sources, outputs and targets of the test split; models
     that caption show images with the attention weights of each word; models of ratings show
-    predicted and true ratings. These need a run, which has a test split.
+    predicted and true ratings. All of these need a run, which has a test split. Language models
+    generate a text, or a chorale as a score (.png) or sound (.wav).
 
     \b
     zoo sample deligan.mnist

@@ -134,8 +134,8 @@ def _default_workdir(config: RunConfig) -> Path:
 @click.option(
     "--split",
     "test",
-    help="Split to evaluate on.  [default: the run's test split; for other data without a test"
-    " split, all of them]",
+    help="Split to evaluate on.  [default: the run's test split; if other data lack it, their test"
+    " or validation split, else all examples]",
 )
 @click.option(
     "--batch-size", type=Number("batch_size"), help="Examples per batch.  [default: the run's]"

@@ -112,6 +112,6 @@ RECIPES = (
         train="train",
         test="test",
         metrics=(MetricSpec("bits_per_dimension", images=100),),
-        limitations="The crystals are simulated, so no published result compares; 100 test images.",
+        limitations="The crystals are simulated: there are no published results; 100 test images.",
     ),
 )
