@@ -46,6 +46,7 @@ FIGURES = {
     "prior_components": ([Mixture()], {}),
     "sample_series": ([list(PHOTOS)], {"rows": 2}),
     "reconstructions": ([Plane(), IMAGES], {"n": 3}),
+    "comparison": ([{"a": Plane(), "b": Plane()}, IMAGES], {"n": 3}),
     "samples": ([Plane()], {"n": 4}),
     "epoch_series": ([list(PHOTOS)], {"n": 2}),
     "stylized": ([*PHOTOS], {}),

@@ -121,6 +121,23 @@ def test_samples_are_the_same_for_the_same_seed_only():
     assert (first != other).any()
 
 
+def test_a_comparison_has_a_labelled_row_for_each_part_of_each_model(images):
+    class Sampler:
+        def sample(self, n, seed):
+            return np.full((n, 2, 2, 1), 0.5)
+
+    figure = figures.comparison({"plane": Plane(), "gray": Sampler()}, images, n=2, seed=1)
+    rows = [*images[:2], *Plane().reconstruct(images[:2]), *Plane().sample(2, seed=1)]
+    tiles = figures.grid([*rows, *Sampler().sample(2, seed=1)], columns=2)
+    np.testing.assert_array_equal(figure[:, -tiles.shape[1] :], tiles)
+    labels = figure[:, : -tiles.shape[1]].min((1, 2))
+    assert [bool((part < 200).any()) for part in np.array_split(labels, 4)] == [True] * 4
+    with pytest.raises(UsageError, match=r"one size, got .*samples.: \(2, 2, 3\)"):
+        figures.comparison({"plane": Plane()}, np.zeros((2, 4, 4, 1)))
+    with pytest.raises(UsageError, match="row_labels must be 2 texts"):
+        figures.grid(images[:4], columns=2, row_labels=["one"])
+
+
 def test_reconstructions_lie_right_below_their_originals(images):
     figure = figures.reconstructions(Plane(), images, n=3)
     scale = (900 - 4 * 10) // (3 * 2)

@@ -1,5 +1,6 @@
 """`zoo compare`: the metrics of several runs side by side, with paired intervals."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import click
 
 from zoo.cli import runs
 from zoo.cli.completion import complete_trained
+from zoo.cli.metric_option import METRIC_OPTION, compute_metrics
 from zoo.cli.options import BEST_OPTION, DATA_OPTION, RESULTS_OPTION
+from zoo.cli.runs import LoadedModel
 from zoo.cli.terminal import import_tensorflow, json_option, print_table
 from zoo.errors import UsageError
 from zoo.log import log_message
-from zoo.recipes import loading, records
+from zoo.recipes import MetricSpec, loading, records
 from zoo.recipes.records import Record
 
 
@@ -22,7 +25,7 @@ def _show(record: dict[str, Any]) -> None:
         compared = [_format(each) for each in entry["differences"][1:]]
         rows.append((metric, *entry["values"], *compared))
     click.echo(f"{record['examples']}\n")
-    print_table(rows, "metric", *names, *(f"{name} - {names[0]}" for name in names[1:]))
+    print_table(rows, "metric", *names, *(f"{name} - {names[0]} [95 %]" for name in names[1:]))
 
 
 def _format(difference: dict[str, Any] | None) -> str:
@@ -38,54 +41,52 @@ def _format(difference: dict[str, Any] | None) -> str:
 )
 @DATA_OPTION
 @click.option("--split", "test", help="Split to evaluate on.  [default: the first run's]")
+@METRIC_OPTION
 @BEST_OPTION
 @RESULTS_OPTION
 @json_option(_show)
 def compare(
-    names: tuple[str, ...], data: str | None, test: str | None, best: bool, results: Path
+    names: tuple[str, ...],
+    data: str | None,
+    test: str | None,
+    metrics: tuple[MetricSpec, ...],
+    best: bool,
+    results: Path,
 ) -> dict[str, Any]:
     """Compare the metrics of runs.
 
     Prints the metrics side by side, and the difference of each run from the first with its 95 %
     interval, paired by example. Runs of `zoo reproduce` that all have a record are compared by the
-    metrics in their records; others are evaluated on the test split of the first run.
+    metrics in their records, unless an option asks for others; other runs are evaluated on the
+    test split of the first. The intervals cover the choice of test examples, not training seeds.
 
     \b
     zoo compare runs/vae-mnist runs/mixture_vae-mnist
     zoo compare runs/a runs/b --data mnist --split 'test[:1000]' --json
+    zoo compare runs/a runs/b --metric log_likelihood:samples=200
     """
     if len(names) < 2:
         raise UsageError("give two or more runs; the first is the baseline")
-    found = [] if data or test or best else [_record_of(name, results) for name in names]
+    found = [] if data or test or best or metrics else [_record_of(name, results) for name in names]
     if found and all(found):
         return _compare_records(names, [record for record in found if record])
     import_tensorflow()
-    from zoo.metrics import Estimate
-    from zoo.training.run_arguments import model_name
-    from zoo.training.run_identity import batch_digest
-
     first = loading.resolve(names[0])
     if first.run:
         data = data or first.run.config.data
         test = test or first.run.config.test
-    columns = []
-    models = []
-    for name in names:
-        loaded = runs.open_trainer(name, best=best, data=data, test=test)
-        examples = runs.describe_examples(loaded)
-        images = batch_digest(loaded.data.take(loaded.data.num_examples))
-        values = loaded.trainer.evaluate_examples(loaded.data)
-        models.append(model_name(loaded.trainer.model))
-        columns.append({k: Estimate(v, k, "", False, images) for k, v in values.items()})
+    loaded = [runs.open_trainer(name, best=best, data=data, test=test) for name in names]
+    columns = [_estimates(each, metrics) for each in loaded]
     shared = _shared(columns)
-    if "loss" in shared and len({*models}) > 1:
+    models = [each.config.model for each in loaded]
+    if "loss" in shared and not {"nll", "kl"} <= {*shared} and len({*models}) > 1:
         log_message(
             f"note: loss is the objective of each model ({', '.join(models)}); compare it"
             " only if the models define it in the same way"
         )
     return {
         "runs": list(names),
-        "examples": f"evaluated on {examples}",
+        "examples": f"evaluated on {runs.describe_examples(loaded[-1])}",
         "metrics": {
             metric: {
                 "values": [column[metric].mean for column in columns],
@@ -96,6 +97,27 @@ def compare(
             for metric in shared
         },
     }
+
+
+def _estimates(loaded: LoadedModel, metrics: tuple[MetricSpec, ...]) -> dict[str, Any]:
+    """Metric -> its `Estimate`, or its `Single` value if it has none for each example."""
+    from zoo.metrics import Estimate
+    from zoo.training.run_identity import batch_digest
+
+    images = batch_digest(loaded.data.take(loaded.data.num_examples))
+    values: dict[str, Any] = loaded.trainer.evaluate_examples(loaded.data)
+    entries, more = compute_metrics(loaded, metrics)
+    columns: dict[str, Any] = {key: Single(entry["value"]) for key, entry in entries.items()}
+    return columns | {
+        key: Estimate(array, key, "", False, images) for key, array in (values | more).items()
+    }
+
+
+@dataclass(frozen=True)
+class Single:
+    """The value of a metric without values for each example, such as a Frechet distance."""
+
+    mean: float
 
 
 def _shared(columns: list[Any]) -> list[str]:
@@ -133,9 +155,11 @@ def _compare_records(names: tuple[str, ...], found: list[Record]) -> dict[str, A
 
 
 def _difference(a: Any, b: Any) -> dict[str, Any] | None:
-    """The paired difference of two estimates; None if they are not of the same examples."""
+    """The paired difference; None without values for each example, or for other examples."""
     from zoo import metrics
 
+    if isinstance(a, Single):
+        return None
     try:
         return _to_dict(metrics.compare(a, b))
     except UsageError:

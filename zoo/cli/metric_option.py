@@ -1,4 +1,4 @@
-"""`zoo evaluate --metric`: the metrics of recipes, for any trained model."""
+"""`--metric` of `zoo evaluate` and `zoo compare`: the metrics of recipes, for any trained model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,8 @@ METRIC_OPTION = click.option(
 
 def compute_metrics(
     loaded: "LoadedModel", specs: tuple[MetricSpec, ...]
-) -> dict[str, dict[str, Any]]:
-    """Metric -> its entry, as in the record of a recipe.
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """(metric -> its entry, metric -> values of single examples), as in the record of a recipe.
 
     Args:
         loaded: a trained model and the examples to evaluate on.
@@ -57,6 +57,7 @@ def compute_metrics(
 
     config = loaded.config
     entries = {}
+    values = {}
     with loaded.trainer.averaged_weights() as model:
         arguments = model.get_config()
 
@@ -65,16 +66,22 @@ def compute_metrics(
 
         data = EvaluationData(train, loaded.data)
         for spec in specs:
-            entry, _ = spec.metric.compute(model, data, **spec.all_arguments)
-            description = {"unit": spec.metric.unit, "description": spec.description}
-            entries[spec.key] = entry | description
-    return entries
+            entry, of_examples = spec.metric.compute(model, data, **spec.all_arguments)
+            entries[spec.key] = entry | {
+                "unit": spec.metric.unit,
+                "lower_is_better": spec.metric.lower_is_better,
+                "description": spec.description,
+            }
+            if of_examples is not None:
+                values[spec.key] = of_examples
+    return entries, values
 
 
 def table_rows(entries: dict[str, dict[str, Any]]) -> list[list[Any]]:
-    """Rows of a table: metric, value, 95 % interval, unit."""
+    """Rows of a table: metric, value, 95 % interval, unit, whether lower or higher is better."""
     rows = []
     for name, entry in entries.items():
         interval = " to ".join(f"{end:.4g}" for end in entry.get("interval", ()))
-        rows.append([name, entry["value"], interval, entry["unit"]])
+        better = "lower" if entry["lower_is_better"] else "higher"
+        rows.append([name, entry["value"], interval, entry["unit"], better])
     return rows

@@ -159,6 +159,11 @@ def read_config(file: Path) -> dict[str, Any]:
     """
     try:
         text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"--config: there is no file {file}") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--config: {file} cannot be read: {one_line(error)}") from error
+    try:
         values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
         if "set" in values or file.name == "recipe.json":
             values = asdict(run_folder.read(file.parent).config)

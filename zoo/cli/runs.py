@@ -241,7 +241,8 @@ def warn_grayscale_bernoulli(model: "Model", data: Any) -> None:
         return
     pixels = data.take(64).get("image")
     if pixels is not None and ((pixels > 0) & (pixels < 1)).any():
+        gray = "--binarize dynamic, or " if pixels.shape[-1] == 1 else ""
         log_message(
-            "note: the Bernoulli head needs 0/1 pixels; nats on gray pixels are not comparable with"
-            " published numbers. Use --binarize dynamic, or --set output_distribution=normal"
+            "note: the Bernoulli head needs 0/1 pixels; nats on other pixels are not comparable"
+            f" with published numbers. Use {gray}--set output_distribution=normal"
         )

@@ -50,7 +50,9 @@ def _show_metrics(record: dict[str, Any]) -> None:
         click.echo(f"\n{record['split']} ELBO: {elbo:.6g} nats")
     if record.get("scores"):
         click.echo("")
-        print_table(table_rows(record["scores"]), "metric", "value", "95 % interval", "unit")
+        print_table(
+            table_rows(record["scores"]), "metric", "value", "95 % interval", "unit", "better"
+        )
 
 
 @click.command()
@@ -103,7 +105,13 @@ def train(
     config = config_from_options(name, file, overrides, **explicit)
     workdir = workdir or _default_workdir(config)
     import_tensorflow()
-    from zoo.training.run_training import configure_threads, locked, prepare_run, train_run
+    from zoo.training.run_training import (
+        configure_threads,
+        load_best_epoch,
+        locked,
+        prepare_run,
+        train_run,
+    )
 
     configure_threads(config.micro_batches, eager)
     prepared = prepare_run(config, workdir, loading.load, eager=eager)
@@ -115,8 +123,7 @@ def train(
         return runs.evaluation_record(replace(loaded, origin=None))
     with locked(prepared):
         train_run(prepared, "zoo train")
-        if config.select_best_epoch:
-            trainer.restore(best=True)
+        load_best_epoch(prepared)
         return runs.evaluation_record(loaded)
 
 
@@ -171,4 +178,7 @@ def evaluate(
     """
     loaded = runs.open_trainer(run, best=best, **options)
     record = runs.evaluation_record(loaded)
-    return record | {"scores": compute_metrics(loaded, metrics)} if metrics else record
+    if not metrics:
+        return record
+    scores, _ = compute_metrics(loaded, metrics)
+    return record | {"scores": scores}

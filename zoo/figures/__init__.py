@@ -20,7 +20,7 @@ from zoo.figures.epochs import epoch_series, loss_curves, sample_series
 from zoo.figures.figure import Figure
 from zoo.figures.formats import FORMATS, check_format
 from zoo.figures.image_pairs import translations
-from zoo.figures.images import interpolation, reconstructions, samples
+from zoo.figures.images import comparison, interpolation, reconstructions, samples
 from zoo.figures.latents import latent_grid, latent_scatter, prior_components
 from zoo.figures.music_scores import piano_roll
 from zoo.figures.rendering import (
@@ -47,6 +47,7 @@ __all__ = [
     "attention",
     "caption_maps",
     "check_format",
+    "comparison",
     "film",
     "loss_trajectories",
     "grid",

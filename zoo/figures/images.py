@@ -1,6 +1,7 @@
 """Generated images: samples, reconstructions, interpolations."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,42 @@ def reconstructions(
     pairs = np.concatenate([originals, line, outputs], axis=1)
     title = "originals above, reconstructions below"
     return grid(pairs, columns=8, padding=10, title=title, path=path, dpi=dpi)
+
+
+def comparison(
+    models: Mapping[str, Any],
+    images: Any,
+    n: int = 8,
+    seed: int = 0,
+    path: str | os.PathLike | None = None,
+    dpi: float | None = None,
+) -> np.ndarray:
+    """Several models side by side: the images, then each model's reconstructions, then samples.
+
+    Args:
+        models: name in the figure -> a model with `sample`; its reconstructions are shown if it
+            has `reconstruct`.
+        images: the first `n` are reconstructed.
+        n: images in a row.
+        seed: seed of the noise, the same for all models.
+        path, dpi: see `save`.
+
+    Raises UsageError: a model without `sample`, or images of several sizes.
+    """
+    check_format(path, dpi)
+    check_numbers(n=n)
+    rows = {"images": pixels(images[:n])}
+    for name, model in models.items():
+        if hasattr(model, "reconstruct"):
+            rows[f"{name}: reconstructions"] = pixels(model.reconstruct(images[:n]))
+    n = len(rows["images"])
+    for name, model in models.items():
+        rows[f"{name}: samples"] = pixels(require_method(model, "sample")(n, seed=seed))
+    sizes = {label: row.shape[1:] for label, row in rows.items()}
+    if len({*sizes.values()}) > 1:
+        raise UsageError(f"a comparison needs images of one size, got {sizes}")
+    tiles = np.concatenate([*rows.values()])
+    return grid(tiles, columns=n, row_labels=[*rows], path=path, dpi=dpi)
 
 
 def interpolation(

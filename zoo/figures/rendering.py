@@ -57,6 +57,7 @@ def grid(
     scale: int | None = None,
     captions: Sequence[str] | None = None,
     title: str = "",
+    row_labels: Sequence[str] | None = None,
     path: str | os.PathLike | None = None,
     dpi: float | None = None,
 ) -> Figure:
@@ -69,10 +70,11 @@ def grid(
         scale: integer factor by which pixels are enlarged; None: the largest that fits 900 pixels.
         captions: a text under each image.
         title: a text above all images.
+        row_labels: a text to the left of each row.
         path, dpi: see `save`.
 
     Raises:
-        UsageError: the images or captions have a wrong shape or number.
+        UsageError: the images, captions or labels have a wrong shape or number.
     """
     check_format(path, dpi)
     check_numbers(padding=padding)
@@ -87,6 +89,8 @@ def grid(
         columns = min(range(n, 0, -1), key=lambda k: max(-(-n // k) * h, k * w))
     rows = -(-n // columns)
     columns = min(n, columns)
+    if row_labels is not None and len(row_labels) != rows:
+        raise UsageError(f"row_labels must be {rows} texts, one for each row, got {row_labels}")
     fits = ((SIDE - padding * (k + 1)) // (k * size) for k, size in ((rows, h), (columns, w)))
     scale = max(1, min(fits)) if scale is None else scale
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
@@ -99,6 +103,8 @@ def grid(
         top = padding + k // columns * h
         left = padding + k % columns * w
         image[top : top + h - padding, left : left + w - padding] = tile
+    if row_labels is not None:
+        image = np.hstack([label_column(row_labels, h, padding), image])
     if title:
         image = np.vstack([text_strip(title, image.shape[1]), image])
     return save(path, image, dpi)
@@ -121,13 +127,33 @@ def pixels(images: Any) -> np.ndarray:
 
 def text_strip(text: str, width: int) -> np.ndarray:
     """A white strip [26, width, 3] with a centered text, in a smaller font if it would not fit."""
-    import matplotlib
-
-    size = max(1, min(15, int(1.6 * width / max(1, len(text)))))
-    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+    font = _font(max(1, min(15, int(1.6 * width / max(1, len(text))))))
     strip = Image.new("RGB", (width, 26), "white")
     ImageDraw.Draw(strip).text((width / 2, 13), text, INK, font, anchor="mm")
     return np.asarray(strip)
+
+
+def label_column(labels: Sequence[str], height: int, padding: int) -> np.ndarray:
+    """A white column with a label beside each row of a grid.
+
+    Args:
+        labels: one for each row.
+        height: of a row and the padding below it, in pixels.
+        padding: as in `grid`.
+    """
+    font = _font(max(1, min(15, height)))
+    width = int(max(map(font.getlength, labels))) + 16
+    column = Image.new("RGB", (width, padding + height * len(labels)), "white")
+    for k, label in enumerate(labels):
+        middle = padding + k * height + (height - padding) / 2
+        ImageDraw.Draw(column).text((width - 8, middle), label, INK, font, anchor="rm")
+    return np.asarray(column)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def plot(width: int, height: int, panels: int = 1) -> tuple[Any, ...]:

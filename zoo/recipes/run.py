@@ -85,7 +85,7 @@ def _run(recipe: Recipe, budget: str, workdir: Path) -> records.Record:
     import_tensorflow()
     from zoo import threads
     from zoo.training.run_building import load_data
-    from zoo.training.run_training import locked, prepare_run, train_run
+    from zoo.training.run_training import load_best_epoch, locked, prepare_run, train_run
     from zoo.training.training_time import TrainingTime
 
     config = recipe.run_config(budget)
@@ -101,10 +101,9 @@ def _run(recipe: Recipe, budget: str, workdir: Path) -> records.Record:
     train_seconds = training_time.seconds
     position = dict(trainer.state.position)
     curve = curves.validation_curve(trainer, training_time)
-    if recipe.select_best_epoch:
-        trainer.restore(best=True)
+    load_best_epoch(prepared)
     epoch = trainer.state.position["epoch"]
-    log_message(f"evaluating {recipe.name} with the weights after epoch {epoch}")
+    log_message(f"metrics of {recipe.name}, with the weights after epoch {epoch}")
     began = time.perf_counter()
     entries, values = evaluate.evaluate_recipe(recipe, budget, trainer, load_split, prepared.test)
     record = {

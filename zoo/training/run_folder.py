@@ -185,8 +185,9 @@ def check_same(workdir: Path | str, config: RunConfig) -> Run | None:
     if differing:
         old, new = (", ".join(texts) for texts in zip(*differing, strict=True))
         raise UsageError(
-            f"the run in {workdir} has {old}, got {new}: resume it with the same settings; or train"
-            f" from its weights in another --workdir, with --init {workdir}"
+            f"the run in {workdir} has {old}, got {new}: resume it with the same settings; or"
+            " use another --workdir for a new run, which starts from these weights with --init"
+            f" {workdir}"
         )
     now = fingerprint(config.data, run.config.languages) if config.data == run.config.data else None
     if now and run.fingerprint and now != run.fingerprint:

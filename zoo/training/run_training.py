@@ -114,6 +114,11 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
     )
     try:
         trainer.fit(prepared.train, config.epochs, config.steps, prepared.valid)
+        if trainer.state.ended and config.patience is not None:
+            log_message(
+                f"stopped after epoch {position['epoch']}: {_metric(trainer)} has not improved for"
+                f" {config.patience} epochs"
+            )
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
             f"interrupted at step {position['step']}; the same command resumes from there"
@@ -125,6 +130,30 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
             f"the processes of the cluster cannot work together ({one_line(error)}): if one has"
             " stopped, start all of them again; the same commands resume from the last checkpoint"
         ) from error
+
+
+def load_best_epoch(prepared: PreparedRun) -> None:
+    """Loads the best epoch, if the description selects it; `figures/` then shows this epoch.
+
+    Args:
+        prepared: a run after `train_run`.
+    """
+    trainer = prepared.trainer
+    if not prepared.config.select_best_epoch:
+        return
+    last = trainer.state.position["epoch"]
+    trainer.restore(best=True)
+    epoch = trainer.state.position["epoch"]
+    if not trainer.workdir or not trainer.distribution.is_chief:
+        return
+    shown = trainer.workdir.show_epoch(epoch) or epoch == last
+    other = "" if shown else f"; {trainer.workdir.path / 'figures'} has no figures of this epoch"
+    log_message(f"evaluating epoch {epoch} of {last}, the best by {_metric(trainer)}{other}")
+
+
+def _metric(trainer: Trainer) -> str:
+    """The name of the metric that the best epoch is chosen by."""
+    return (trainer.monitor or "loss").removeprefix("max:")
 
 
 def configure_threads(micro_batches: int, eager: bool = False) -> None:

@@ -9,7 +9,9 @@ runs/vae-mnist/
 """
 
 import contextlib
+import functools
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from zoo.errors import UsageError, WorkdirBusyError, WriteError, shorten
-from zoo.files import remove_temporary, user_path
+from zoo.files import remove_temporary, user_path, write_atomically
 from zoo.training import checkpoint
 
 if TYPE_CHECKING:
@@ -118,6 +120,15 @@ class Workdir:
             folder = self.path / "figures"
             callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
         return callbacks
+
+    def show_epoch(self, epoch: int) -> bool:
+        """Makes `figures/NAME.png` the figures of an epoch, counted from 1; False: it has none."""
+        files = [*(self.path / "figures").glob(f"*/epoch-{epoch:04d}.*")]
+        for file in files:
+            latest = file.parent.with_name(f"{file.parent.name}{file.suffix}")
+            with file.open("rb") as source:
+                write_atomically(latest, functools.partial(shutil.copyfileobj, source))
+        return bool(files)
 
 
 @contextlib.contextmanager
