@@ -115,7 +115,20 @@ def test_a_description_in_a_file_is_changed_by_options(described, trained_dir):
     ):
         (trained_dir / "own.toml").write_text(text)
         assert message in run_error("train", "--config", "own.toml")
+    assert "there is no file missing.toml" in run_error("train", "--config", "missing.toml")
     assert "describes a run of vae, got dcgan" in run_error("train", "dcgan", *file)
+
+
+def test_a_run_says_which_epoch_it_evaluates_and_shows_its_figures(trained_dir):
+    split = ("--validation-split", "train[:8]", "--monitor", "max:val_loss", "--best")
+    options = (*SMALL, *split, "--patience", 1, "--epochs", 9, "--figures-every", 2)
+    result = run("train", "vae", *options, "--workdir", "worst")
+    assert "stopped after epoch 2: val_loss has not improved for 1 epochs" in result.stderr
+    assert "evaluating epoch 1 of 2, the best by val_loss" in result.stderr
+    folder = trained_dir / "worst" / "figures"
+    shown = (folder / "samples.png").read_bytes()
+    assert shown == (folder / "samples" / "epoch-0001.png").read_bytes()
+    assert shown != (folder / "samples" / "epoch-0002.png").read_bytes()
 
 
 def test_python_reads_and_trains_the_same_description(trained_dir):
@@ -237,6 +250,7 @@ def test_no_runs_are_an_empty_list(empty_dir):
     assert "there are no runs here" in run("list", "--runs").stdout
 
 
+@pytest.mark.filterwarnings("ignore:vae has a Bernoulli head", "ignore:mixture_vae has a")
 def test_runs_are_compared_example_by_example(trained_dir):
     best = run_json("compare", "runs/vae-images", "runs/vae-images")
     one = best["metrics"]["loss"]
@@ -253,6 +267,12 @@ def test_runs_are_compared_example_by_example(trained_dir):
     run_json("train", "mmd_vae", *SMALL, *QUICK, "--workdir", "other-model")
     other = run("compare", "runs/vae-images", "other-model")
     assert "loss is the objective of each model (vae, mmd_vae)" in other.stderr
+    run_json("train", "mixture_vae", *SMALL, *QUICK, "--workdir", "other-prior")
+    metric = ("--metric", "log_likelihood:samples=2", "--metric", "active_units")
+    prior = run("compare", "runs/vae-images", "other-prior", *metric)
+    assert "objective of each model" not in prior.stderr
+    rows = {line.split()[0]: line for line in prior.stdout.splitlines()[2:] if line}
+    assert "[95 %]" in prior.stdout and " [" in rows["iwae_2"] and "[" not in rows["active_units"]
     few = run_json("compare", "runs/vae-images", "small-run", "--data", "few.npz")
     assert few["metrics"]["kl"]["differences"][1]["n"] == 12
 

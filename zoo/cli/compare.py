@@ -1,5 +1,6 @@
 """`zoo compare`: the metrics of several runs side by side, with paired intervals."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def compare(
     columns = [_estimates(each, metrics) for each in loaded]
     shared = _shared(columns)
     models = [each.config.model for each in loaded]
-    if "loss" in shared and not {"nll", "kl"} <= {*shared} and len({*models}) > 1:
+    if "loss" in shared and len({*models}) > 1 and not all(map(_is_negative_elbo, columns)):
         log_message(
             f"note: loss is the objective of each model ({', '.join(models)}); compare it"
             " only if the models define it in the same way"
@@ -111,6 +112,13 @@ def _estimates(loaded: LoadedModel, metrics: tuple[MetricSpec, ...]) -> dict[str
     return columns | {
         key: Estimate(array, key, "", False, images) for key, array in (values | more).items()
     }
+
+
+def _is_negative_elbo(column: dict[str, Any]) -> bool:
+    """Whether the loss is the sum of `nll` and `kl`, which is the same for all priors."""
+    if not {"nll", "kl"} <= column.keys():
+        return False
+    return math.isclose(column["loss"].mean, column["nll"].mean + column["kl"].mean, rel_tol=1e-4)
 
 
 @dataclass(frozen=True)

@@ -67,23 +67,40 @@ class Figures(keras.callbacks.Callback):
             return
         from zoo import figures
 
-        with self.averaged_weights():
-            images = self.model.figures(self.batch)
+        images = self.write(self.model, epoch)
         history = self.model.history
-        images["loss"] = figures.loss_curves(history.history, history.epoch)
+        images["loss"] = figures.loss_curves(
+            history.history, history.epoch, path=self.folder / "loss.png"
+        )
         writer = tf.summary.create_file_writer(str(self.logs / "figures"))
         with writer.as_default(step=epoch):
             for name, image in images.items():
                 if isinstance(image, str):
-                    write_text(self.folder / f"{name}.txt", image)
-                    write_text(self.folder / name / f"epoch-{epoch + 1:04d}.txt", image)
                     tf.summary.text(name, image)
-                    continue
-                figures.save(self.folder / f"{name}.png", image)
-                if name != "loss":
-                    figures.save(self.folder / name / f"epoch-{epoch + 1:04d}.png", image)
-                tf.summary.image(name, image[None])
+                else:
+                    tf.summary.image(name, image[None])
         writer.close()
+
+    def write(self, model: Any, epoch: int) -> dict[str, Any]:
+        """Writes the files of the model's figures; returns name -> image or text.
+
+        Args:
+            model: a `zoo.Model`.
+            epoch: the epoch that they show, counted from 0.
+        """
+        from zoo import figures
+
+        with self.averaged_weights():
+            images = model.figures(self.batch)
+        for name, image in images.items():
+            one = self.folder / name / f"epoch-{epoch + 1:04d}"
+            if isinstance(image, str):
+                write_text(self.folder / f"{name}.txt", image)
+                write_text(one.with_suffix(".txt"), image)
+            else:
+                figures.save(self.folder / f"{name}.png", image)
+                figures.save(one.with_suffix(".png"), image)
+        return images
 
 
 @contextlib.contextmanager

@@ -148,5 +148,6 @@ def in_notebook() -> bool:
 
 
 def _format_logs(logs: dict[str, Any] | None) -> str:
-    """Logged values as one line."""
-    return "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+    """Logged values as one line, without exponents for large ones."""
+    items = (logs or {}).items()
+    return "  ".join(f"{k} {v:{'.4g' if abs(v) < 1e4 else '.0f'}}" for k, v in items)

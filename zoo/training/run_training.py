@@ -133,7 +133,7 @@ def train_run(prepared: PreparedRun, made_by: str) -> None:
 
 
 def load_best_epoch(prepared: PreparedRun) -> None:
-    """Loads the best epoch, if the description selects it; `figures/` then shows this epoch.
+    """Loads the best epoch, if the description selects it, and writes its figures.
 
     Args:
         prepared: a run after `train_run`.
@@ -144,11 +144,12 @@ def load_best_epoch(prepared: PreparedRun) -> None:
     last = trainer.state.position["epoch"]
     trainer.restore(best=True)
     epoch = trainer.state.position["epoch"]
-    if not trainer.workdir or not trainer.distribution.is_chief:
-        return
-    shown = trainer.workdir.show_epoch(epoch) or epoch == last
-    other = "" if shown else f"; {trainer.workdir.path / 'figures'} has no figures of this epoch"
-    log_message(f"evaluating epoch {epoch} of {last}, the best by {_metric(trainer)}{other}")
+    log_message(f"evaluating epoch {epoch} of {last}, the best by {_metric(trainer)}")
+    every = trainer.figures_every
+    if trainer.workdir and trainer.distribution.is_chief and every:
+        data = prepared.valid or prepared.train
+        figures = trainer.workdir.figures(data, every, trainer.averaged_weights)
+        figures.write(trainer.model, epoch - 1)
 
 
 def _metric(trainer: Trainer) -> str:

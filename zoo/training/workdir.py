@@ -9,9 +9,7 @@ runs/vae-mnist/
 """
 
 import contextlib
-import functools
 import json
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from zoo.errors import UsageError, WorkdirBusyError, WriteError, shorten
-from zoo.files import remove_temporary, user_path, write_atomically
+from zoo.files import remove_temporary, user_path
 from zoo.training import checkpoint
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.training.callbacks import Figures
 
 _LOCK = ".lock"
 RUNS = Path("runs")
@@ -105,30 +105,26 @@ class Workdir:
             figures_every: epochs between two sets of figures; 0: no figures.
             averaged_weights: the context in which figures are made, see `Figures`.
         """
-        from zoo.data.array_dataset import as_tf_dataset
-        from zoo.training.callbacks import EpochTensorBoard, Figures, HistoryFile
+        from zoo.training.callbacks import EpochTensorBoard, HistoryFile
 
-        logs = self.path / "tensorboard"
         callbacks = [
             HistoryFile(self.path / "history.json"),
-            EpochTensorBoard(logs, write_graph=False),
+            EpochTensorBoard(self.path / "tensorboard", write_graph=False),
         ]
         if figures_every:
-            batch = next(iter(as_tf_dataset(data)), None)
-            if getattr(data, "batch_size", None) in range(1, FIGURE_EXAMPLES):
-                batch = data.take(FIGURE_EXAMPLES)
-            folder = self.path / "figures"
-            callbacks.append(Figures(folder, batch, logs, figures_every, averaged_weights))
+            callbacks.append(self.figures(data, figures_every, averaged_weights))
         return callbacks
 
-    def show_epoch(self, epoch: int) -> bool:
-        """Makes `figures/NAME.png` the figures of an epoch, counted from 1; False: it has none."""
-        files = [*(self.path / "figures").glob(f"*/epoch-{epoch:04d}.*")]
-        for file in files:
-            latest = file.parent.with_name(f"{file.parent.name}{file.suffix}")
-            with file.open("rb") as source:
-                write_atomically(latest, functools.partial(shutil.copyfileobj, source))
-        return bool(files)
+    def figures(self, data: Any, every: int, averaged_weights: Callable[[], Any]) -> "Figures":
+        """The callback that writes figures of the first batch of `data`; arguments: `callbacks`."""
+        from zoo.data.array_dataset import as_tf_dataset
+        from zoo.training.callbacks import Figures
+
+        batch = next(iter(as_tf_dataset(data)), None)
+        if getattr(data, "batch_size", None) in range(1, FIGURE_EXAMPLES):
+            batch = data.take(FIGURE_EXAMPLES)
+        logs = self.path / "tensorboard"
+        return Figures(self.path / "figures", batch, logs, every, averaged_weights)
 
 
 @contextlib.contextmanager
