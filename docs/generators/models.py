@@ -21,6 +21,7 @@ HEADLINES = {
     "transformer": "transformer.multi30k_de_en",
     "captioning": "captioning.flickr8k",
     "gpt": "gpt.tiny_shakespeare",
+    "rnn_language_model": "rnn_language_model.tiny_shakespeare",
     "flow_matching": "flow_matching.mnist",
 }
 # Metric -> the words of the table, with the value in place of {}.

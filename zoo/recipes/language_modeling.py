@@ -118,7 +118,7 @@ RECIPES = (
         learning_rate=2e-3,
         budgets={
             "smoke": Budget(1, train_examples=20_000),
-            "cpu-hour": Budget(16),
+            "cpu-70-minutes": Budget(16),
             "paper": Budget(60),
         },
     ),
