@@ -83,9 +83,16 @@ def test_metrics_of_recipes_are_computed_and_other_data_have_other_languages(tra
     bleu, exact = record["scores"].values()
     assert [*record["scores"]] == ["bleu_13a_greedy", "exact_match_greedy"] and exact["n"] == 4
     assert bleu["description"] == "BLEU 13a, greedy on the first 4 test texts, %"
-    assert table_rows({"a": {"value": 1.5, "interval": [1, 2], "unit": "%"}, "b": exact}) == [
-        ["a", 1.5, "1 to 2", "%"],
-        ["b", exact["value"], " to ".join(f"{end:.4g}" for end in exact["interval"]), "%"],
+    entry = {"value": 1.5, "interval": [1, 2], "unit": "%", "lower_is_better": True}
+    assert table_rows({"a": entry, "b": exact}) == [
+        ["a", 1.5, "1 to 2", "%", "lower"],
+        [
+            "b",
+            exact["value"],
+            " to ".join(f"{end:.4g}" for end in exact["interval"]),
+            "%",
+            "higher",
+        ],
     ]
     flipped = run_json("evaluate", "seq2seq", "--data", "n.tsv", "--languages", "0,1")
     assert flipped["metrics"] != record["metrics"]

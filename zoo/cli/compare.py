@@ -76,10 +76,14 @@ def compare(
     if first.run:
         data = data or first.run.config.data
         test = test or first.run.config.test
-    loaded = [runs.open_trainer(name, best=best, data=data, test=test) for name in names]
-    columns = [_estimates(each, metrics) for each in loaded]
+    columns = []
+    models = []
+    for name in names:
+        loaded = runs.open_trainer(name, best=best, data=data, test=test)
+        examples = runs.describe_examples(loaded)
+        models.append(loaded.config.model)
+        columns.append(_estimates(loaded, metrics))
     shared = _shared(columns)
-    models = [each.config.model for each in loaded]
     if "loss" in shared and len({*models}) > 1 and not all(map(_is_negative_elbo, columns)):
         log_message(
             f"note: loss is the objective of each model ({', '.join(models)}); compare it"
@@ -87,7 +91,7 @@ def compare(
         )
     return {
         "runs": list(names),
-        "examples": f"evaluated on {runs.describe_examples(loaded[-1])}",
+        "examples": f"evaluated on {examples}",
         "metrics": {
             metric: {
                 "values": [column[metric].mean for column in columns],
