@@ -8,6 +8,7 @@ TensorFlow. A plug-in lists its models in the entry-point group `zoo.models`:
 """
 
 import ast
+import copy
 import fnmatch
 import functools
 import importlib
@@ -15,7 +16,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,6 +125,29 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
         if base.__module__ == "zoo.model":
             break
     return by_name
+
+
+def deserialize(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments with serialized objects deserialized, models of the zoo among them."""
+    import keras
+
+    import_models(config)
+    values: dict[str, Any] = keras.saving.deserialize_keras_object(copy.deepcopy({**config}))
+    return values
+
+
+def import_models(config: Any) -> None:
+    """Imports the models that a configuration contains, so that Keras finds their classes."""
+    waiting = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            package, _, name = str(value.get("registered_name")).partition(">")
+            if package == "zoo" and name in names():
+                get_class(name)
+            value = [*value.values()]
+        if isinstance(value, list | tuple):
+            waiting += value
 
 
 def translate_config(cls: type, config: dict[str, Any]) -> tuple[type, dict[str, Any]]:

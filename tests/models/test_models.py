@@ -66,8 +66,10 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
             expected[name] = generate_outputs(model, examples(model, 4), seed=3).numpy()
     np.savez(tmp_path / "expected.npz", **expected)
     # Its arguments are objects, whose classes the other process has not imported yet.
-    run = small_trainer("flow_matching", tmp_path / "run", eager=True)
+    flow = small_model("flow_matching", autoencoder=small_model("vae"))
+    run = small_trainer("flow_matching", tmp_path / "run", flow, eager=True)
     run.fit(shuffled("flow_matching"), steps=1)
+    zoo.save(flow, tmp_path / "preset", card={"license": "apache-2.0"})
     np.savez(tmp_path / "weights.npz", *run.model.get_weights())
     script = inspect.cleandoc(f"""
         import sys, keras, numpy as np, tensorflow as tf, zoo
@@ -76,6 +78,7 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         with np.load({str(tmp_path / "weights.npz")!r}) as weights:
             for value, name in zip(flow.get_weights(), weights.files, strict=True):
                 np.testing.assert_array_equal(value, weights[name])
+        zoo.get({str(tmp_path / "preset")!r}, pretrained=True)
         sys.path.insert(0, {str(ROOT / "tests")!r})
         from cases import generate_outputs, examples, small_model
         expected = np.load({str(tmp_path / "expected.npz")!r})

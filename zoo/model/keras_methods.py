@@ -17,7 +17,7 @@ from zoo.errors import UsageError
 from zoo.model import keras_inputs
 from zoo.model.batch_checks import BatchChecks, batch_errors, check_batch_size
 from zoo.optimizers import MultiOptimizer, check_schedules, combine_optimizers, unwrap_loss_scale
-from zoo.registry import arguments, translate_config
+from zoo.registry import arguments, deserialize, translate_config
 
 
 class KerasMethods(BatchChecks, keras.Model):
@@ -233,7 +233,7 @@ class KerasMethods(BatchChecks, keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "KerasMethods":
         cls, config = translate_config(cls, config)
-        return cls(**keras.saving.deserialize_keras_object(config))
+        return cls(**deserialize(config))
 
     def get_build_config(self) -> dict[str, Any]:
         return {"input_shape": None}  # Keras would not build the model for an empty dict

@@ -4,7 +4,6 @@ It may contain layers, initializers and similar objects of Keras or of the model
 must not contain a URL, a path of a file (in a preset), or a size out of proportion to the weights.
 """
 
-import copy
 import json
 import math
 import re
@@ -68,13 +67,6 @@ def parse_json(raw: str | bytes) -> Any:
     return json.loads(raw, parse_constant=refuse)
 
 
-def deserialize(config: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a checked configuration, with serialized objects deserialized."""
-    import keras
-
-    return keras.saving.deserialize_keras_object(copy.deepcopy(config))  # Keras modifies it
-
-
 def check(
     config: dict[str, Any],
     model: str,
@@ -118,6 +110,7 @@ def check_objects(config: Any, where: str | Path, files: bool = False) -> None:
         where: the preset or file, for error messages.
         files: whether it may contain paths, as local .keras files do.
     """
+    registry.import_models(config)
     waiting = [("", config, 0)]
     objects = 0
     while waiting:

@@ -82,7 +82,7 @@ class Preset:
         configuration.check(own, self.model, arguments, parameters, self.folder)
         try:
             with building.limited_variables(parameters, adapted=bool(overrides)):
-                own = configuration.deserialize(own)
+                own = registry.deserialize(own)
                 return registry.build(self.model, **own | overrides)
         except PresetError:
             raise

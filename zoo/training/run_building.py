@@ -92,8 +92,7 @@ def build_model(
 def _deserialize(model: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Constructor arguments of a model, with serialized objects deserialized."""
     registry.get_class(model)  # also registers the classes of these objects
-    values: dict[str, Any] = keras.saving.deserialize_keras_object(dict(arguments))
-    return values
+    return registry.deserialize(arguments)
 
 
 def _load_initial_weights(model: Model, init: Model, config: RunConfig) -> None:
