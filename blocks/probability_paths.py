@@ -4,9 +4,6 @@
 Probabilistic Models" (2020, arXiv 2006.11239); time runs from 1 (noise) to 0 (data). `LinearPath`:
 Lipman et al., "Flow Matching for Generative Modeling" (2022, arXiv 2210.02747), Liu et al., "Flow
 Straight and Fast" (2022, arXiv 2209.03003); time runs from 0 (noise) to 1 (data).
-
-A `Parametrization` is what the network predicts at x_t; it also converts a prediction into the data
-and the noise that x_t consists of, which is all that a sampler needs.
 """
 
 import functools
@@ -201,73 +198,8 @@ class CosineSchedule(NoiseSchedule):
         return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], MAX_BETA)
 
 
-class Parametrization(Serializable):
-    """Base of what a network can predict at x_t = alpha x + sigma noise."""
-
-    def target(self, path: GaussianPath, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """What the network is trained to predict, [b, ...]."""
-        raise NotImplementedError
-
-    def components(
-        self, path: GaussianPath, output: tf.Tensor, xt: tf.Tensor, t: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The data and the noise in x_t according to the network's output."""
-        raise NotImplementedError
-
-
-@keras.saving.register_keras_serializable("blocks")
-@dataclass(frozen=True)
-class Epsilon(Parametrization):
-    """The noise: Ho et al. (2020), eq. 14."""
-
-    def target(self, path: GaussianPath, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        return noise
-
-    def components(
-        self, path: GaussianPath, output: tf.Tensor, xt: tf.Tensor, t: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        alpha, sigma = (append_axes(value, xt) for value in path.coefficients(t))
-        return (xt - sigma * output) / tf.maximum(alpha, 1e-6), output
-
-
-@keras.saving.register_keras_serializable("blocks")
-@dataclass(frozen=True)
-class VPrediction(Parametrization):
-    """v = alpha noise - sigma x: Salimans, Ho (2022, arXiv 2202.00512), appendix D."""
-
-    def target(self, path: GaussianPath, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        alpha, sigma = (append_axes(value, x) for value in path.coefficients(t))
-        return alpha * noise - sigma * x
-
-    def components(
-        self, path: GaussianPath, output: tf.Tensor, xt: tf.Tensor, t: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        alpha, sigma = (append_axes(value, xt) for value in path.coefficients(t))
-        norm = alpha**2 + sigma**2
-        return (alpha * xt - sigma * output) / norm, (sigma * xt + alpha * output) / norm
-
-
-@keras.saving.register_keras_serializable("blocks")
-@dataclass(frozen=True)
-class Velocity(Parametrization):
-    """d x_t / dt: Lipman et al. (2022), eq. 9."""
-
-    def target(self, path: GaussianPath, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        return path.velocity(x, noise, t)
-
-    def components(
-        self, path: GaussianPath, output: tf.Tensor, xt: tf.Tensor, t: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        alpha, sigma = (append_axes(value, xt) for value in path.coefficients(t))
-        d_alpha, d_sigma = (append_axes(value, xt) for value in path.derivatives(t))
-        determinant = d_alpha * sigma - alpha * d_sigma  # of x_t and d x_t / dt, two equations
-        x = (sigma * output - d_sigma * xt) / determinant
-        return x, (d_alpha * xt - alpha * output) / determinant
-
-
 SCHEDULES = {"linear": LinearSchedule(), "cosine": CosineSchedule()}
 PATHS = {"linear": LinearPath(), "linear_quadratic_times": LinearPath(time_power=2.0)}
-PARAMETRIZATIONS = {"epsilon": Epsilon(), "v": VPrediction(), "velocity": Velocity()}
 
 
 def resolve_object(value: Any, table: dict[str, Any], kind: type, argument: str) -> Any:

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 from scipy.stats import multivariate_normal
 
 from blocks.pairings import PAIRINGS, OptimalTransport
+from blocks.parametrizations import PARAMETRIZATIONS, VPrediction
 from blocks.probability_paths import (
-    PARAMETRIZATIONS,
     PATHS,
     SCHEDULES,
     CosineSchedule,
@@ -94,6 +94,16 @@ def test_a_perfect_prediction_gives_back_the_data_and_the_noise(path, name):
     found = parametrization.components(path, output, path.interpolate(x, noise, t), t)
     np.testing.assert_allclose(found[0], x, atol=2e-3)
     np.testing.assert_allclose(found[1], noise, atol=2e-3)
+
+
+@every_path
+def test_scaled_v_has_variance_1_and_no_correlation_with_x_t(path):
+    x, noise = 0.3 * normal(20_000, 1), normal(20_000, 2)
+    for time in (0.1, 0.5, 0.9):
+        t = tf.fill((20_000,), time)
+        v = VPrediction(data_std=0.3).target(path, x, noise, t)
+        covariance = np.cov(np.ravel(v), np.ravel(path.interpolate(x, noise, t)))
+        np.testing.assert_allclose(covariance[0], (1, 0), atol=0.03)
 
 
 @pytest.mark.parametrize(("solver", "order"), [(Euler(), 1), (Midpoint(), 2), (Heun(), 2)], ids=str)

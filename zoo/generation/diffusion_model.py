@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from blocks.checks import fraction, int_tuple, non_negative_int, positive_int
-from blocks.probability_paths import GaussianPath, Parametrization, resolve_object
+from blocks.parametrizations import Parametrization
+from blocks.probability_paths import GaussianPath, resolve_object
 from blocks.residual import TimeEmbedding
 from blocks.solvers import SOLVERS, Solver
 from zoo import figures

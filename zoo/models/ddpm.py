@@ -13,13 +13,8 @@ import tensorflow as tf
 import zoo
 from blocks import DiffusionUNet
 from blocks.adversarial import per_example
-from blocks.probability_paths import (
-    PARAMETRIZATIONS,
-    SCHEDULES,
-    NoiseSchedule,
-    Parametrization,
-    resolve_object,
-)
+from blocks.parametrizations import PARAMETRIZATIONS, Parametrization
+from blocks.probability_paths import SCHEDULES, NoiseSchedule, resolve_object
 
 
 @zoo.register("ddpm")
@@ -37,7 +32,8 @@ class DDPM(zoo.DiffusionModel):
         patch_size: side of the patches of pixels that the U-Net works on.
         dropout: dropout rate of the residual blocks.
         schedule: "linear", "cosine", or an object such as `LinearSchedule(timesteps=4000)`.
-        parametrization: what the network predicts: "epsilon" (the noise), "v" or an object.
+        parametrization: what the network predicts: "epsilon" (the noise), "v", "scaled_v" or an
+            object.
         num_classes: number of classes; 0: the images have none.
         label_dropout: fraction of the labels that are dropped in training, for guidance.
         sampler: default of `sample`: "ancestral", "ddim", "euler", "midpoint", "heun", or an object

@@ -14,7 +14,8 @@ import zoo
 from blocks import DiffusionMLP, DiffusionUNet
 from blocks.adversarial import per_example
 from blocks.pairings import PAIRINGS, Pairing
-from blocks.probability_paths import PATHS, GaussianPath, Velocity, resolve_object
+from blocks.parametrizations import PARAMETRIZATIONS, Parametrization
+from blocks.probability_paths import PATHS, GaussianPath, resolve_object
 
 
 @zoo.register("flow_matching")
@@ -38,6 +39,7 @@ class FlowMatching(zoo.DiffusionModel):
         dropout: dropout rate of the residual blocks.
         probability_path: "linear", "linear_quadratic_times", or an object such as
             `CosineSchedule()`.
+        parametrization: what the network predicts: "velocity", "v", "scaled_v", or an object.
         pairing: which noise belongs to which image of a batch: "independent", "optimal_transport",
             or an object.
         num_classes: number of classes; 0: the images have none.
@@ -57,6 +59,7 @@ class FlowMatching(zoo.DiffusionModel):
         patch_size: int = 1,
         dropout: float = 0.0,
         probability_path: str | GaussianPath = "linear",
+        parametrization: str | Parametrization = "velocity",
         pairing: str | Pairing = "independent",
         num_classes: int = 0,
         label_dropout: float = 0.1,
@@ -67,7 +70,8 @@ class FlowMatching(zoo.DiffusionModel):
     ):
         super().__init__(image_shape, sampler, sampling_steps, num_classes, label_dropout, **kwargs)
         path = resolve_object(probability_path, PATHS, GaussianPath, "probability_path")
-        self.set_path(path, Velocity())
+        prediction = (parametrization, PARAMETRIZATIONS, Parametrization, "parametrization")
+        self.set_path(path, resolve_object(*prediction))
         self.pairing = resolve_object(pairing, PAIRINGS, Pairing, "pairing")
         self.autoencoder = _trained_autoencoder(autoencoder, self.image_shape)
         network = DiffusionUNet(
@@ -100,15 +104,16 @@ class FlowMatching(zoo.DiffusionModel):
         return {"loss": self.matching_loss(batch)}
 
     def matching_loss(self, batch: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """The squared error of each example's velocity, per dimension: [b]; eq. 14."""
+        """The squared error of each example's prediction, per dimension: [b]; eq. 14."""
         labels = self.training_labels(batch, training)
         x1 = self.to_data(batch["image"], self.next_seed())
         x0 = tf.random.stateless_normal(tf.shape(x1), self.next_seed())  # x_0 ~ N(0, I)
         x0 = self.pairing(x0, x1, batch["label"] if self.num_classes else None)
         t = self.probability_path.random_times(tf.shape(x1)[0], self.next_seed())  # t ~ U[0, 1]
         xt = self.probability_path.interpolate(x1, x0, t)  # (1 - t) x_0 + t x_1
-        velocity = self.estimate(xt, t, labels, training)
-        return per_example((self.probability_path.velocity(x1, x0, t) - velocity) ** 2)  # x_1 - x_0
+        output = self.estimate(xt, t, labels, training)
+        target = self.parametrization.target(self.probability_path, x1, x0, t)  # x_1 - x_0
+        return per_example((target - output) ** 2)
 
     # The data of the flow: pixels in [-1, 1], or codes.
 
